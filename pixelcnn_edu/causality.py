@@ -1,0 +1,201 @@
+"""Who sees whom: which outputs of a model depend on which inputs.
+
+Values are ordered by row, then column, then channel. A model is causal if no output
+depends on its own value or on a later one. Taught by notebooks 03 and 05; the tests use
+the same functions.
+
+Everything is judged by exact equality: a leak of 1e-6 is a leak.
+"""
+
+from pixelcnn_edu.models import logits_function
+
+import numpy as np
+
+_ROWS_PER_PASS = 256
+
+
+def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarray:
+    """Find by perturbation which outputs change when one input does.
+
+    Each input value of a few random images is replaced by another random value. With
+    several logits per channel, an output counts as changed if any of its logits is.
+
+    Args:
+        model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
+        image_shape: (H, W, C), for a model that leaves its size open.
+        trials: random images tried; more find dependencies that one image hides.
+        seed: of the random images.
+
+    Returns:
+        boolean (H·W·C, H·W·C): [output, input], True where the input changes the output.
+        For a causal model only entries below the diagonal are True.
+
+    Raises:
+        ValueError: the output does not line up with the input.
+    """
+    shape = _shape(model, image_shape)
+    size = int(np.prod(shape))
+    rng = np.random.default_rng(seed)
+    outputs = _outputs(model, shape)
+    matrix = np.zeros((size, size), bool)
+    for _ in range(trials):
+        base, other = rng.random((2, size), dtype="float32")
+        base_out = outputs(base[None])
+        for at in range(0, size, _ROWS_PER_PASS):
+            inputs = np.arange(at, min(at + _ROWS_PER_PASS, size))
+            changed = np.tile(base, (len(inputs), 1))
+            changed[np.arange(len(inputs)), inputs] = other[inputs]
+            moved = (outputs(changed) != base_out).any(axis=-1)
+            matrix[:, inputs] |= moved.T
+    return matrix
+
+
+def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
+    """Find which pixels can change the output at (row, col), by gradient.
+
+    Gradients at ``images`` random images are taken, so that a ReLU which is off at one
+    image does not hide a pixel.
+
+    Args:
+        model: a Keras model from (N, H, W, C) to (N, H, W, anything).
+        row, col: the output pixel.
+        image_shape: (H, W, C), for a model that leaves its size open.
+        images: how many random images.
+        seed: of the random images.
+
+    Returns:
+        boolean (H, W), True where the pixel matters.
+
+    Raises:
+        ValueError: (row, col) lies outside the image.
+    """
+    import tensorflow as tf
+
+    shape = _shape(model, image_shape)
+    if not (0 <= row < shape[0] and 0 <= col < shape[1]):
+        raise ValueError(
+            f"Expected row, col inside an image of {shape[0]}×{shape[1]} pixels. "
+            f"Received: {row}, {col}"
+        )
+    rng = np.random.default_rng(seed)
+    x = tf.constant(rng.random((images, *shape), dtype="float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        out = model(x, training=False)[:, row, col]
+        # random signs and sizes: gradients of several logits must not cancel
+        out = tf.reduce_sum(out * rng.uniform(1, 2, out.shape[1:]).astype("float32"))
+    gradient = tape.gradient(out, x)
+    if gradient is None:
+        return np.zeros(shape[:2], bool)
+    return (gradient.numpy() != 0).any(axis=(0, 3))
+
+
+def first_leak(model, *, image_shape=None, trials=4, seed=0):
+    """Return the first pair (output, input) that breaks causality, or None.
+
+    All values from input j on are replaced at once; no output up to j may change. That
+    takes one pass per value and trial, and only a leak is then traced to a single input.
+
+    Args:
+        model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
+        image_shape, trials, seed: as for `dependency_matrix`.
+
+    Returns:
+        None, or ((row, col, channel) of the output, (row, col, channel) of the input).
+    """
+    shape = _shape(model, image_shape)
+    size = int(np.prod(shape))
+    rng = np.random.default_rng(seed)
+    outputs = _outputs(model, shape)
+    found = []
+    for _ in range(trials):
+        base, other = rng.random((2, size), dtype="float32")
+        base_out = outputs(base[None])
+        for at in range(0, size, _ROWS_PER_PASS):
+            first = np.arange(at, min(at + _ROWS_PER_PASS, size))
+            later = np.arange(size) >= first[:, None]
+            moved = (outputs(np.where(later, other, base)) != base_out).any(axis=-1)
+            leaks = np.argwhere(moved & (np.arange(size) <= first[:, None]))
+            if len(leaks):
+                output = leaks[:, 1].min()
+                found.append((output, _input_behind(outputs, base, other, output)))
+                break
+    if not found:
+        return None
+    output, source = min(found)
+    return tuple(
+        tuple(int(i) for i in np.unravel_index(k, shape)) for k in (output, source)
+    )
+
+
+def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
+    """Raise an AssertionError that names the leak, unless the model is causal.
+
+    Args:
+        model: any Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
+        image_shape, trials, seed: as for `dependency_matrix`.
+
+    Example:
+        >>> from pixelcnn_edu import layers
+        >>> import keras
+        >>> image = keras.Input((5, 5, 1))
+        >>> leaky = layers.MaskedConv2D(1, 3, mask_type="B")(image)
+        >>> assert_causal(keras.Model(image, leaky))
+        Traceback (most recent call last):
+        AssertionError: The output at row 0, column 0, channel 0 sees its own input value.
+    """
+    leak = first_leak(model, image_shape=image_shape, trials=trials, seed=seed)
+    if leak is None:
+        return
+    (row, col, channel), source = leak
+    where = f"The output at row {row}, column {col}, channel {channel} sees"
+    if leak[0] == source:
+        raise AssertionError(f"{where} its own input value.")
+    row, col, channel = source
+    raise AssertionError(
+        f"{where} the later input at row {row}, column {col}, channel {channel}."
+    )
+
+
+def _input_behind(outputs, base, other, output):
+    """Return the first input from ``output`` on that changes ``output`` by itself."""
+    inputs = np.arange(output, len(base))
+    base_out = outputs(base[None])[0, output]
+    for at in range(0, len(inputs), _ROWS_PER_PASS):
+        some = inputs[at : at + _ROWS_PER_PASS]
+        changed = np.tile(base, (len(some), 1))
+        changed[np.arange(len(some)), some] = other[some]
+        moved = (outputs(changed)[:, output] != base_out).any(axis=-1)
+        if moved.any():
+            return some[moved.argmax()]
+    return output  # only several inputs together reach it; the output itself is named
+
+
+def _shape(model, image_shape):
+    shape = tuple(image_shape or model.input_shape[1:])
+    if len(shape) != 3 or None in shape:
+        raise ValueError(
+            "Expected image_shape (H, W, C) for a model whose input size is open. "
+            f"Received: {image_shape}, model input {model.input_shape}"
+        )
+    return shape
+
+
+def _outputs(model, shape):
+    """Return a function (n, H·W·C) → (n, H·W·C, logits per value)."""
+    size = int(np.prod(shape))
+    logits = logits_function(model)
+
+    def outputs(values):
+        # always the same batch size: one compilation, and equal rounding in every pass
+        padded = np.zeros((_ROWS_PER_PASS, size), "float32")
+        padded[: len(values)] = values
+        out = np.asarray(logits(padded.reshape(-1, *shape)))
+        if out.ndim != 4 or out.shape[1:3] != shape[:2] or out.shape[3] % shape[2]:
+            raise ValueError(
+                f"Expected an output of shape (N, {shape[0]}, {shape[1]}, a multiple of "
+                f"{shape[2]}). Received: {out.shape}"
+            )
+        return out[: len(values)].reshape(len(values), size, -1)
+
+    return outputs

@@ -1,0 +1,266 @@
+"""Images in, arrays out: the digits, and what is done to them before a model sees them.
+
+Everywhere in this package an image batch is float32 (N, H, W, C) with values in [0, 1].
+Taught by notebook 07.
+
+Bundled are 5,000 real MNIST digits (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0), so
+nothing here touches the network unless ``source="full"`` asks for it.
+"""
+
+import gzip
+import hashlib
+import math
+import socket
+import zipfile
+from pathlib import Path
+
+from pixelcnn_edu.masks import check_positive_int
+
+import keras
+import numpy as np
+
+BUNDLED = Path(__file__).parent / "bundled" / "digits.npz"
+BUNDLED_SHA256 = "25b4b2b8eca950edfb1adacaf54b7fac0c08716e49bd3e5dce61c2428fcb8492"
+DOWNLOAD_TIMEOUT_SECONDS = 30
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def load_mnist(source="bundled"):
+    """Load handwritten digits, or another set in the same file formats.
+
+    Args:
+        source: ``"bundled"``: 4,000 training and 1,000 test digits, no network needed.
+            ``"full"``: all 60,000 and 10,000, from Keras's cache, or else downloaded by
+            Keras into it. Or a path: to a file like Keras's ``mnist.npz``, or to a
+            folder of IDX files (``train-images-idx3-ubyte``, with or without ``.gz``).
+
+    Returns:
+        ``(x_train, y_train), (x_test, y_test)``: images float32 (N, 28, 28, 1) in
+        [0, 1], labels int64 (N,).
+
+    Raises:
+        ValueError: a file is damaged or of another kind; the message names it.
+        FileNotFoundError: a path does not exist or lacks one of the files.
+        ConnectionError: ``"full"`` is not cached and could not be downloaded.
+
+    Example:
+        >>> (x_train, y_train), (x_test, y_test) = load_mnist()
+        >>> x_train.shape, x_test.shape
+        ((4000, 28, 28, 1), (1000, 28, 28, 1))
+    """
+    if source == "bundled":
+        if hashlib.sha256(BUNDLED.read_bytes()).hexdigest() != BUNDLED_SHA256:
+            raise ValueError(
+                f"{BUNDLED.name} does not match its checksum. Reinstall the package."
+            )
+        arrays = _read_npz(BUNDLED)
+    elif source == "full":
+        arrays = _read_npz(_full_mnist())
+    else:
+        path = Path(source)
+        if path.is_dir():
+            arrays = [_read_idx(_find_idx(path, name)) for name in _IDX_FILES]
+        elif path.exists():
+            arrays = _read_npz(path)
+        else:
+            raise FileNotFoundError(
+                "Expected source to be 'bundled', 'full', or the path of an .npz file or "
+                f"a folder of IDX files. Nothing is there: {source}"
+            )
+    x_train, y_train, x_test, y_test = arrays
+    for x, y in ((x_train, y_train), (x_test, y_test)):
+        if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not len(x):
+            raise ValueError(
+                "Expected uint8 images (N, H, W) and one label each. Received: images "
+                f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
+            )
+    return (_to_float(x_train), y_train.astype("int64")), (
+        _to_float(x_test),
+        y_test.astype("int64"),
+    )
+
+
+def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
+    """Turn grey images into images of 0 and 1.
+
+    By default each pixel is *drawn*: ink with the probability that its grey value gives.
+    A draw made afresh at each use is the dynamic protocol; one draw kept for good is
+    the static one; a threshold is a third, and much easier, task. Likelihoods under
+    different protocols must never be compared.
+
+    Args:
+        images: (N, H, W, C) in [0, 1].
+        seed: fixes the draw; None draws afresh each time.
+        threshold: in [0, 1]; instead of drawing, 1 where a pixel is above it.
+
+    Returns:
+        float32, zeros and ones, shaped as ``images``.
+
+    Raises:
+        ValueError: bad images or threshold, or both seed and threshold given.
+    """
+    images = check_images(images)
+    if threshold is not None:
+        if seed is not None:
+            raise ValueError(
+                "Expected seed or threshold, not both: a threshold draws nothing. "
+                f"Received: seed={seed!r}, threshold={threshold!r}"
+            )
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"Expected threshold in [0, 1]. Received: {threshold!r}")
+        return (images > threshold).astype("float32")
+    uniforms = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    return (uniforms < images).astype("float32")
+
+
+def quantize(images, levels: int) -> np.ndarray:
+    """Round each value to the nearest of ``levels`` evenly spaced ones, k/(levels-1).
+
+    Args:
+        images: (N, H, W, C) in [0, 1].
+        levels: at least 2.
+
+    Returns:
+        float32, shaped as ``images``.
+
+    Raises:
+        ValueError: bad images or levels.
+
+    Example:
+        >>> quantize(np.array([0.0, 0.4, 0.6, 1.0]).reshape(1, 2, 2, 1), 2).ravel()
+        array([0., 0., 1., 1.], dtype=float32)
+    """
+    if check_positive_int("levels", levels) < 2:
+        raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
+    images = check_images(images)
+    return (np.floor(images * (levels - 1) + 0.5) / (levels - 1)).astype("float32")
+
+
+def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:
+    """Return ``images`` as float32 (N, H, W, C) in [0, 1], or say what is wrong.
+
+    Args:
+        images: what the user gave.
+        name: what the error calls it.
+        levels: if given, each value must be one of k/(levels-1).
+        image_shape: if given, (H, W, C), in which None stands for any size.
+
+    Raises:
+        ValueError: with the name, what was expected and what came.
+    """
+    images = np.asarray(images)
+    if images.dtype == object or not (
+        np.issubdtype(images.dtype, np.number) or images.dtype == bool
+    ):
+        raise ValueError(f"Expected {name} to be numbers. Received: {images.dtype}")
+    if images.ndim != 4:
+        hint = " Add the channel axis: images[..., None]." if images.ndim == 3 else ""
+        raise ValueError(
+            f"Expected {name} of shape (N, H, W, C). Received: {images.shape}.{hint}"
+        )
+    if not images.size:
+        raise ValueError(
+            f"Expected at least one image. Received: {name} {images.shape}"
+        )
+    if image_shape is not None and any(
+        want is not None and want != got
+        for want, got in zip(image_shape, images.shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"Expected {name} of shape (N, {', '.join(map(str, image_shape))}). "
+            f"Received: {images.shape}"
+        )
+    if np.iscomplexobj(images) or np.isnan(images).any():
+        raise ValueError(f"Expected {name} in [0, 1]. Received NaN or complex values.")
+    low, high = images.min(), images.max()
+    if low < 0 or high > 1:
+        hint = " Divide by 255." if low >= 0 and 1 < high <= 255 else ""
+        raise ValueError(
+            f"Expected {name} in [0, 1]. Received values from {low} to {high}.{hint}"
+        )
+    images = images.astype("float32")
+    if levels is not None:
+        steps = images * (levels - 1)
+        off = np.abs(steps - np.round(steps)) > 1e-3
+        if off.any():
+            fix = "binarize(images)" if levels == 2 else f"quantize(images, {levels})"
+            raise ValueError(
+                f"Expected {name} on {levels} levels, k/{levels - 1}. Received, for "
+                f"example, {images[off][0]:.4g}. Use pixelcnn_edu.data.{fix}."
+            )
+    return images
+
+
+def _to_float(images):
+    return (images.astype("float32") / 255)[..., None]
+
+
+def _full_mnist() -> Path:
+    cached = Path(keras.config.keras_home()) / "datasets" / "mnist.npz"
+    if cached.exists():
+        return cached
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
+    try:
+        keras.datasets.mnist.load_data()
+    except Exception as error:
+        raise ConnectionError(
+            f"MNIST is not in Keras's cache and could not be downloaded: {error}. "
+            f"Put mnist.npz at {cached}, or give its path as source=. "
+            "source='bundled' works without a network."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+    return cached
+
+
+def _read_npz(path: Path) -> list[np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in _ARRAYS if name not in file.files]
+            if missing:
+                raise ValueError(f"it lacks the arrays {', '.join(missing)}")
+            return [file[name] for name in _ARRAYS]
+    except (ValueError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"Expected an .npz file with the arrays {', '.join(_ARRAYS)}. Cannot read "
+            f"{path}: {error}"
+        ) from error
+
+
+def _find_idx(folder: Path, name: str) -> Path:
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        if candidate.exists():
+            return candidate
+    raise FileNotFoundError(f"Expected {name} or {name}.gz in the folder {folder}")
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file: two zero bytes, type 8 (uint8), rank, sizes, then the values."""
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, gzip.zlib.error) as error:
+        raise ValueError(f"Cannot read {path}: {error}") from error
+    rank = 3 if "images" in path.name else 1
+    magic = bytes([0, 0, 8, rank])
+    if raw[:4] != magic:
+        raise ValueError(
+            f"Expected {path} to be an IDX file of bytes, beginning with {magic.hex()}. "
+            f"Received: {raw[:4].hex() or 'an empty file'}"
+        )
+    shape = np.frombuffer(raw[4 : 4 + 4 * rank], ">u4")
+    expected = math.prod(int(size) for size in shape)
+    values = raw[4 + 4 * rank :]
+    if len(shape) != rank or len(values) != expected:
+        raise ValueError(
+            f"Expected {path} to hold {expected:,} values, as its header says. "
+            f"Received: {len(values):,}. The file is damaged."
+        )
+    return np.frombuffer(values, np.uint8).reshape(shape)

@@ -1,0 +1,124 @@
+"""Exact evaluation: nats, bits per dimension, and whole domains counted out.
+
+A PixelCNN gives every image an exact probability. Taught by notebooks 01 and 06.
+
+    nats per image = -log p(x)          bits per dimension = nats / (H·W·C · ln 2)
+"""
+
+import itertools
+import math
+
+from pixelcnn_edu.data import check_images
+from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu.models import likelihood_of, logits_function
+
+import numpy as np
+
+MOST_IMAGES = 2**16
+
+
+def nats_per_image(model, images, *, likelihood=None, batch_size=256) -> np.ndarray:
+    """Return -log p(x) of each image under the model; lower is better.
+
+    Args:
+        model: a Keras model from images to logits.
+        images: (N, H, W, C) on the likelihood's levels.
+        likelihood: for a model that carries none.
+        batch_size: images per pass; changes the time, not the result.
+
+    Returns:
+        float64 (N,), nats: the sum over all pixels and channels.
+
+    Raises:
+        ValueError: images of another shape or off the levels; no likelihood known.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    images = check_images(
+        images, levels=likelihood.levels, image_shape=model.input_shape[1:]
+    )
+    check_positive_int("batch_size", batch_size)
+    logits = logits_function(model)
+    return np.concatenate(
+        [
+            -np.asarray(likelihood.log_prob(logits(batch), batch), "float64")
+            for batch in np.split(images, range(batch_size, len(images), batch_size))
+        ]
+    )
+
+
+def bits_per_dim(model, images, *, likelihood=None, batch_size=256) -> np.ndarray:
+    """Return bits per pixel and channel: nats / (H·W·C · ln 2).
+
+    Arguments, shapes and errors as for `nats_per_image`.
+    """
+    nats = nats_per_image(model, images, likelihood=likelihood, batch_size=batch_size)
+    return nats / (math.prod(np.shape(images)[1:]) * math.log(2))
+
+
+def mean_and_standard_error(values) -> tuple[float, float]:
+    """Return the mean of ``values`` and its standard error, s/√N.
+
+    Args:
+        values: (N,), N at least 2; any unit.
+
+    Raises:
+        ValueError: fewer than two values, or another shape.
+
+    Example:
+        >>> mean_and_standard_error([1.0, 3.0])
+        (2.0, 1.0)
+    """
+    values = np.asarray(values, "float64")
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(
+            f"Expected values of shape (N,) with N >= 2. Received: {values.shape}"
+        )
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def all_images(image_shape, levels=2) -> np.ndarray:
+    """Return every image of a tiny domain, in counting order.
+
+    Args:
+        image_shape: (H, W, C).
+        levels: values per pixel and channel.
+
+    Returns:
+        float32 (levels ** (H·W·C), H, W, C); the last pixel changes fastest.
+
+    Raises:
+        ValueError: the domain holds more than 65,536 images.
+
+    Example:
+        >>> all_images((1, 2, 1)).reshape(4, 2)
+        array([[0., 0.],
+               [0., 1.],
+               [1., 0.],
+               [1., 1.]], dtype=float32)
+    """
+    if check_positive_int("levels", levels) < 2:
+        raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
+    dims = math.prod(check_positive_int("image_shape", size) for size in image_shape)
+    if dims * math.log(levels) > math.log(MOST_IMAGES) + 1e-9:
+        raise ValueError(
+            f"Expected a domain of at most {MOST_IMAGES:,} images. Received: {levels}"
+            f" levels to the power of {dims} values."
+        )
+    values = list(itertools.product(range(levels), repeat=dims))
+    return (np.array(values, "float32") / (levels - 1)).reshape(-1, *image_shape)
+
+
+def total_probability(model, image_shape=None, *, likelihood=None) -> float:
+    """Return Σ p(x) over all images of a tiny domain: 1, unless something leaks.
+
+    Args:
+        model: a Keras model from images to logits.
+        image_shape: (H, W, C); the model's own if None.
+        likelihood: for a model that carries none.
+
+    Raises:
+        ValueError: the domain holds more than 65,536 images.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    images = all_images(image_shape or model.input_shape[1:], likelihood.levels)
+    return float(np.exp(-nats_per_image(model, images, likelihood=likelihood)).sum())

@@ -1,0 +1,202 @@
+"""The layers of a PixelCNN: masked convolution, residual block, position.
+
+Paper: arXiv 1601.06759, section 3 and figure 5. Taught by notebooks 03 and 04.
+
+What differs here from most code on the web: the mask is multiplied into the kernel
+*inside* the convolution, so masked weights get exactly zero gradient and are never
+overwritten; and a residual block is a plain function of Keras layers, so that a model
+is one flat graph.
+"""
+
+from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+class MaskedConv2D(keras.layers.Conv2D):
+    """2-D convolution that reads only pixels before its own, and its own in type B.
+
+    Args:
+        filters: channels of the output.
+        kernel_size: an odd integer, or a pair (height, width).
+        mask_type: ``"A"`` for the first layer (the pixel itself is hidden), ``"B"``
+            for every later one (features *at* the pixel know only earlier pixels).
+        colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
+        **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
+            data format are fixed: the output must line up with the input pixel by pixel.
+
+    Input shape: (N, H, W, channels).
+
+    Output shape: (N, H, W, filters).
+
+    Returns:
+        ``activation(conv2d(inputs, kernel * mask) + bias)``, zero-padded to ``"same"``.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = MaskedConv2D(8, 7, mask_type="A")
+        >>> layer(np.zeros((2, 28, 28, 1), "float32")).shape
+        TensorShape([2, 28, 28, 8])
+    """
+
+    def __init__(self, filters, kernel_size, mask_type="B", *, colors=1, **kwargs):
+        check_kernel_size(kernel_size)
+        causal_mask(
+            1, mask_type, in_channels=colors, out_channels=filters, colors=colors
+        )
+        fixed = {
+            "strides": (1, "an output per pixel"),
+            "padding": ("same", "height and width kept"),
+            "dilation_rate": (1, "neighboring pixels"),
+            "groups": (1, "channels ordered by colors"),
+            "data_format": ("channels_last", "(N, H, W, C)"),
+        }
+        for name, (value, why) in fixed.items():
+            given = kwargs.pop(name, value)
+            same = (
+                {given} if isinstance(given, int | str) or given is None else set(given)
+            )
+            if same != {value}:
+                raise ValueError(
+                    f"Expected {name}={value!r} in a masked convolution ({why}). "
+                    f"Received: {name}={given!r}"
+                )
+            kwargs[name] = value
+        super().__init__(filters, kernel_size, **kwargs)
+        self.mask_type = mask_type
+        self.colors = colors
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        *size, in_channels, out_channels = self.kernel.shape
+        self.mask = causal_mask(
+            tuple(size),
+            self.mask_type,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            colors=self.colors,
+        )
+
+    def convolution_op(self, inputs, kernel):
+        # The kernel itself is left alone: its masked weights get gradient 0 from here.
+        return super().convolution_op(
+            inputs, kernel * ops.cast(self.mask, kernel.dtype)
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "mask_type": self.mask_type,
+            "colors": self.colors,
+        }
+
+
+class ResidualBlock:
+    """Residual block of PixelCNN: 2h → h → h → 2h channels, plus the input.
+
+    Not a layer but a function of layers, to be called on a Keras tensor::
+
+        inputs ─┬─ act ─ 1×1 (h) ─ act ─ 3×3 mask B (h) ─ act ─ 1×1 (2h) ─ + ─ outputs
+                └──────────────────────────────────────────────────────────┘
+
+    It must not be the first layer of a network: the sum would hand each pixel its own
+    value.
+
+    Args:
+        filters: channels of the input and of the output, 2h in the paper; even.
+        kernel_size: size of the masked convolution in the middle.
+        activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
+        dropout: share of the middle features that training drops.
+
+    Input shape: (N, H, W, filters).
+
+    Output shape: the same.
+
+    Raises:
+        ValueError: if ``filters`` is odd or the input has another number of channels.
+
+    Example:
+        >>> inputs = keras.Input((28, 28, 16))
+        >>> ResidualBlock(16)(inputs).shape
+        (None, 28, 28, 16)
+    """
+
+    def __init__(self, filters, kernel_size=3, *, activation="prelu", dropout=0.0):
+        check_positive_int("filters", filters)
+        if filters % 2:
+            raise ValueError(
+                "Expected filters to be even: the block works on half of them. "
+                f"Received: filters={filters}"
+            )
+        check_kernel_size(kernel_size)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"Expected dropout in [0, 1). Received: {dropout!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.activation = activation
+        self.dropout = dropout
+
+    def __call__(self, inputs):
+        if inputs.shape[-1] != self.filters:
+            raise ValueError(
+                f"Expected an input with filters={self.filters} channels, so that the "
+                f"sum can be formed. Received shape: {tuple(inputs.shape)}"
+            )
+        half = self.filters // 2
+        x = activate(inputs, self.activation)
+        x = keras.layers.Conv2D(half, 1)(x)
+        x = activate(x, self.activation)
+        x = MaskedConv2D(half, self.kernel_size, mask_type="B")(x)
+        x = activate(x, self.activation)
+        if self.dropout:
+            x = keras.layers.Dropout(self.dropout)(x)
+        x = keras.layers.Conv2D(self.filters, 1)(x)
+        return keras.layers.add([inputs, x])
+
+
+def activate(inputs, activation: str):
+    """Apply the activation called ``activation`` as a layer of its own.
+
+    ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` shares it over all
+    pixels. Any other name is one of `keras.activations`.
+    """
+    if activation == "prelu":
+        return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
+    return keras.layers.Activation(activation)(inputs)
+
+
+@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+class PositionBias(keras.layers.Layer):
+    """Add one learned bias per pixel and channel: the network learns where it is.
+
+    A stack of convolutions is the same everywhere on the page, but for its zero padding.
+    Put after the first masked convolution. It fixes the image size.
+
+    Input shape: (N, H, W, C), with H and W known.
+
+    Output shape: the same.
+
+    Returns:
+        ``inputs + bias``, with ``bias`` of shape (H, W, C), zero at first.
+
+    Raises:
+        ValueError: if height, width or channels are unknown.
+    """
+
+    def build(self, input_shape):
+        if None in input_shape[1:]:
+            raise ValueError(
+                "Expected a fixed image size: a position bias has one weight per pixel. "
+                f"Received shape: {tuple(input_shape)}"
+            )
+        self.bias = self.add_weight(
+            shape=tuple(input_shape[1:]), initializer="zeros", name="bias"
+        )
+
+    def call(self, inputs):
+        return inputs + self.bias

@@ -1,0 +1,95 @@
+"""The scoreboard: held-out nats per image, a row or more from each notebook.
+
+Every row is measured on the 1,000 bundled test digits, binarized once with seed 0 (one
+draw of the dynamic protocol), by the notebook that its row names. The board keeps what
+was measured, and a notebook that measures again is held against it.
+"""
+
+import json
+import math
+from pathlib import Path
+
+from pixelcnn_edu import plots
+from pixelcnn_edu.evaluation import mean_and_standard_error
+
+import numpy as np
+
+FILE = Path(__file__).with_name("scoreboard.json")
+
+
+def rows(until: str = "99") -> list[dict]:
+    """Return the rows of all notebooks up to a number, in order.
+
+    Each is a dict: ``notebook``, ``name``, ``nats_per_image``, ``standard_error`` and
+    ``tolerance`` (how far a new measurement may lie from it).
+    """
+    board = json.loads(FILE.read_text())
+    return [row for row in board if row["notebook"] <= until]
+
+
+def show(notebook: str, measured: dict | None = None, *, ax=None):
+    """Draw the board up to a notebook, after holding new measurements against it.
+
+    Args:
+        notebook: number, such as ``"03"``; its own rows are drawn in orange.
+        measured: from row names to nats per image of the test digits, (N,).
+        ax: where to draw.
+
+    Raises:
+        ValueError: a row of that name is not on the board.
+        AssertionError: a measurement lies too far from the board's.
+    """
+    board = {row["name"]: row for row in rows(notebook)}
+    for name, nats in (measured or {}).items():
+        if name not in board:
+            raise ValueError(
+                f"Expected a row of the scoreboard: {list(board)}. Received: {name!r}"
+            )
+        mean, row = float(np.mean(nats)), board[name]
+        if not math.isclose(mean, row["nats_per_image"], abs_tol=row["tolerance"]):
+            raise AssertionError(
+                f"{name}: the board says {row['nats_per_image']:.1f} nats, "
+                f"± {row['tolerance']}. Measured: {mean:.1f}"
+            )
+    names = list(board)
+    values = [row["nats_per_image"] for row in board.values()]
+    errors = [row["standard_error"] for row in board.values()]
+    colors = [
+        plots.plt.rcParams["axes.prop_cycle"].by_key()["color"][
+            row["notebook"] == notebook
+        ]
+        for row in board.values()
+    ]
+    if ax is None:
+        _, ax = plots.plt.subplots(figsize=(9, 0.45 * len(names) + 1.1))
+    ax.barh(names, values, color=colors, xerr=errors, error_kw={"linewidth": 1.2})
+    for i, row in enumerate(board.values()):
+        text = f" {row['nats_per_image']:.1f} ± {row['standard_error']:.1f}"
+        ax.text(values[i] + errors[i] + 4, i, text, va="center", size=11)
+    ax.invert_yaxis()
+    ax.set(xlabel="nats per image on 1,000 held-out digits (lower is better)")
+    ax.set_xlim(0, max(values) * 1.2)
+    return ax
+
+
+def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
+    """Write a row to the board: for authors, once per change of a notebook.
+
+    Args:
+        notebook: number, such as ``"03"``.
+        name: what was measured, in a few words.
+        nats: nats per image of the 1,000 test digits, (N,).
+        tolerance: how far another machine's measurement may lie from this one, in nats.
+    """
+    mean, error = mean_and_standard_error(nats)
+    row = {
+        "notebook": notebook,
+        "name": name,
+        "nats_per_image": round(mean, 2),
+        "standard_error": round(error, 2),
+        "tolerance": tolerance,
+    }
+    board = [old for old in rows() if old["name"] != name]
+    board = sorted([*board, row], key=lambda r: (r["notebook"], -r["nats_per_image"]))
+    FILE.write_text(json.dumps(board, indent=1, ensure_ascii=False) + "\n")
+    return row

@@ -1,0 +1,105 @@
+"""Causality: nothing later is seen, everything that should be is, and the counts."""
+
+from pixelcnn_edu import causality
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.models import pixelcnn
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def stack(size, first, count, *, seed=0):
+    """A first mask-A convolution and ``count`` 3×3 ones with mask B, linear."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((size, size, 1))
+    x = MaskedConv2D(4, first, "A")(inputs)
+    for _ in range(count):
+        x = MaskedConv2D(4, 3, "B")(x)
+    return keras.Model(inputs, x)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "model_arguments",
+    [
+        {"image_shape": (5, 4, 1)},
+        {"image_shape": (1, 1, 1)},
+        {"image_shape": (3, 7, 1), "likelihood": Categorical(5)},
+        {"image_shape": (5, 5, 1), "activation": "relu", "position": True},
+    ],
+    ids=str,
+)
+def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
+    keras.utils.set_random_seed(seed)
+    model = pixelcnn(**model_arguments, filters=8, depth=3)
+    matrix = causality.dependency_matrix(model)
+    assert not np.triu(matrix).any()
+    height, width, _ = model_arguments["image_shape"]
+    if width > 1:  # the left neighbor, except across the edge of the page
+        left = np.diagonal(matrix, -1)
+        inside = np.arange(1, height * width) % width != 0
+        assert left[inside].all()
+    causality.assert_causal(model)
+
+
+def test_no_gradient_flows_from_an_output_to_itself_or_a_later_pixel():
+    keras.utils.set_random_seed(0)
+    model = pixelcnn((5, 5, 1), filters=8, depth=2)
+    x = tf.constant(np.random.default_rng(0).random((16, 5, 5, 1), dtype="float32"))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        out = tf.reshape(model(x), (16, 25))
+    jacobian = tape.batch_jacobian(out, x).numpy().reshape(16, 25, 25)
+    assert (np.triu(jacobian) == 0).all()
+    assert (jacobian != 0).any()
+
+
+def test_gradient_and_perturbation_find_the_same_receptive_field():
+    model = stack(7, 3, 2)
+    matrix = causality.dependency_matrix(model)
+    for row, col in [(0, 0), (3, 3), (6, 2), (5, 6)]:
+        field = causality.receptive_field(model, row, col)
+        np.testing.assert_array_equal(field.ravel(), matrix[row * 7 + col])
+
+
+def test_the_blind_spot_on_11_by_11_leaves_50_of_60_pixels():
+    for count in (4, 6):
+        assert causality.receptive_field(stack(11, 3, count), 5, 5).sum() == 50
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "seen"),
+    [
+        (3, 5, 69),
+        (3, 10, 209),
+        (3, 13, 328),
+        (7, 5, 129),
+        (7, 7, 192),
+        (7, 10, 309),
+        (7, 11, 351),
+        (7, 12, 351),
+    ],
+)
+def test_receptive_fields_are_the_published_counts(first, count, seen):
+    field = causality.receptive_field(stack(28, first, count), 14, 14, images=64)
+    assert field.sum() == seen
+
+
+def test_bad_arguments_are_named():
+    model = stack(5, 3, 1)
+    with pytest.raises(ValueError, match=r"inside an image.*9, 0"):
+        causality.receptive_field(model, 9, 0)
+    with pytest.raises(ValueError, match="inside an image"):
+        causality.receptive_field(model, 0, -1)
+    inputs = keras.Input((None, None, 1))
+    anysize = keras.Model(inputs, MaskedConv2D(1, 3, "A")(inputs))
+    with pytest.raises(ValueError, match="image_shape"):
+        causality.assert_causal(anysize)
+    causality.assert_causal(anysize, image_shape=(4, 4, 1))
+    inputs = keras.Input((6, 6, 1))
+    smaller = keras.Model(inputs, keras.layers.Conv2D(1, 3)(inputs))
+    with pytest.raises(ValueError, match="output of shape"):
+        causality.assert_causal(smaller)

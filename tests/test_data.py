@@ -1,0 +1,263 @@
+"""Data: the bundled digits, the file formats, damaged files, and what is refused."""
+
+import gzip
+import socket
+import threading
+
+from pixelcnn_edu import data
+
+import keras
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "x_train": rng.integers(0, 256, (6, 28, 28), dtype="uint8"),
+        "y_train": np.arange(6, dtype="uint8"),
+        "x_test": rng.integers(0, 256, (3, 28, 28), dtype="uint8"),
+        "y_test": np.arange(3, dtype="uint8"),
+    }
+
+
+def write_idx(folder, arrays, *, compress=False):
+    for name, array in zip(data._IDX_FILES, arrays.values(), strict=True):
+        raw = bytes([0, 0, 8, array.ndim])
+        raw += np.array(array.shape, ">u4").tobytes() + array.tobytes()
+        if compress:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(raw))
+        else:
+            (folder / name).write_bytes(raw)
+
+
+def assert_loaded(loaded, arrays):
+    (x_train, y_train), (x_test, y_test) = loaded
+    for images, labels, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
+        assert images.dtype == np.float32
+        assert labels.dtype == np.int64
+        np.testing.assert_array_equal(
+            np.round(images * 255).astype("uint8")[..., 0], arrays[f"x_{part}"]
+        )
+        np.testing.assert_array_equal(labels, arrays[f"y_{part}"])
+
+
+def test_bundled_digits_are_balanced_and_kept_apart():
+    (x_train, y_train), (x_test, y_test) = data.load_mnist()
+    assert x_train.shape == (4000, 28, 28, 1)
+    assert x_test.shape == (1000, 28, 28, 1)
+    assert (np.bincount(y_train) == 400).all()
+    assert (np.bincount(y_test) == 100).all()
+    assert (np.diff(y_train) != 0).mean() > 0.8  # shuffled
+    seen = {image.tobytes() for image in x_train}
+    assert not any(image.tobytes() in seen for image in x_test)
+
+
+def test_bundled_digits_are_checked_against_their_checksum(tmp_path, monkeypatch):
+    damaged = bytearray(data.BUNDLED.read_bytes())
+    damaged[5000] ^= 1
+    (tmp_path / "digits.npz").write_bytes(damaged)
+    monkeypatch.setattr(data, "BUNDLED", tmp_path / "digits.npz")
+    with pytest.raises(ValueError, match="digits.npz does not match its checksum"):
+        data.load_mnist()
+
+
+def test_an_npz_file_is_read(arrays, tmp_path):
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    assert_loaded(data.load_mnist(tmp_path / "mnist.npz"), arrays)
+    assert_loaded(data.load_mnist(str(tmp_path / "mnist.npz")), arrays)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_folder_of_idx_files_is_read(arrays, tmp_path, compress):
+    write_idx(tmp_path, arrays, compress=compress)
+    assert_loaded(data.load_mnist(tmp_path), arrays)
+
+
+def test_full_uses_keras_s_cache_without_touching_the_network(
+    arrays, tmp_path, monkeypatch
+):
+    (tmp_path / "datasets").mkdir()
+    np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
+    monkeypatch.setattr(
+        keras.config, "keras_home", lambda: str(tmp_path), raising=False
+    )
+
+    def no_network(*args, **kwargs):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    assert_loaded(data.load_mnist("full"), arrays)
+
+
+def test_full_without_a_network_says_what_failed_and_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        keras.config, "keras_home", lambda: str(tmp_path), raising=False
+    )
+
+    def fail():
+        raise OSError("name resolution failed")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(ConnectionError) as raised:
+        data.load_mnist("full")
+    for words in ("name resolution failed", "mnist.npz at", "source='bundled' works"):
+        assert words in str(raised.value)
+
+
+def test_full_on_a_network_that_hangs_ends_within_its_timeout(tmp_path, monkeypatch):
+    server = socket.create_server(("127.0.0.1", 0))
+    accepted = []
+    threading.Thread(
+        target=lambda: accepted.append(server.accept()[0]), daemon=True
+    ).start()
+    port = server.getsockname()[1]
+
+    def hang():
+        import urllib.request
+
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/mnist.npz")
+
+    monkeypatch.setattr(
+        keras.config, "keras_home", lambda: str(tmp_path), raising=False
+    )
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", hang)
+    monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT_SECONDS", 0.3)
+    with pytest.raises(ConnectionError, match="timed out"):
+        data.load_mnist("full")
+    server.close()
+    assert socket.getdefaulttimeout() is None
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def other_kind(path):
+    path.write_bytes(b"<html>not found</html>")
+
+
+def flip_a_bit(path):
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 4
+    path.write_bytes(raw)
+
+
+def pickled(path):
+    np.savez(path, **{name: np.array([{}], object) for name in data._ARRAYS})
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, other_kind, flip_a_bit, pickled])
+def test_damaged_npz_files_are_refused_by_name(arrays, tmp_path, damage):
+    path = tmp_path / "mnist.npz"
+    np.savez_compressed(path, **arrays)
+    damage(path)
+    with pytest.raises(ValueError, match=r"Cannot read .*mnist\.npz"):
+        data.load_mnist(path)
+
+
+def wrong_magic(path):
+    raw = path.read_bytes()
+    path.write_bytes(b"\x00\x00\x0d" + raw[3:])
+
+
+def too_long(path):
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, other_kind, wrong_magic, too_long])
+def test_damaged_idx_files_are_refused_by_name(arrays, tmp_path, damage):
+    write_idx(tmp_path, arrays)
+    damage(tmp_path / "t10k-images-idx3-ubyte")
+    with pytest.raises(ValueError, match="t10k-images-idx3-ubyte"):
+        data.load_mnist(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, other_kind, flip_a_bit])
+def test_damaged_compressed_idx_files_are_refused_by_name(arrays, tmp_path, damage):
+    write_idx(tmp_path, arrays, compress=True)
+    damage(tmp_path / "train-images-idx3-ubyte.gz")
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz"):
+        data.load_mnist(tmp_path)
+
+
+def test_missing_files_and_arrays_are_named(arrays, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        data.load_mnist(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
+        data.load_mnist(tmp_path)
+    del arrays["y_test"]
+    np.savez(tmp_path / "three.npz", **arrays)
+    with pytest.raises(ValueError, match="y_test"):
+        data.load_mnist(tmp_path / "three.npz")
+
+
+def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path):
+    arrays["x_train"] = arrays["x_train"].astype("float32")
+    np.savez(tmp_path / "float.npz", **arrays)
+    with pytest.raises(ValueError, match="uint8"):
+        data.load_mnist(tmp_path / "float.npz")
+
+
+def test_binarize_draws_with_the_grey_value_as_probability():
+    grey = np.linspace(0, 1, 5, dtype="float32").reshape(1, 1, 5, 1)
+    drawn = data.binarize(np.repeat(grey, 20_000, axis=0), seed=0)
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    share = drawn.mean(axis=0).ravel()
+    np.testing.assert_allclose(share, grey.ravel(), atol=0.02)
+    assert share[0] == 0
+    assert share[-1] == 1
+
+
+def test_binarize_is_fixed_by_a_seed_and_fresh_without():
+    grey = np.full((2, 9, 9, 1), 0.5, "float32")
+    np.testing.assert_array_equal(
+        data.binarize(grey, seed=3), data.binarize(grey, seed=3)
+    )
+    assert (data.binarize(grey, seed=3) != data.binarize(grey, seed=4)).any()
+    assert (data.binarize(grey) != data.binarize(grey)).any()
+
+
+def test_binarize_with_a_threshold_is_mnist_s_x_above_127():
+    grey = (np.arange(256) / 255).astype("float32").reshape(1, 16, 16, 1)
+    drawn = data.binarize(grey, threshold=0.5).ravel()
+    np.testing.assert_array_equal(drawn, np.arange(256) > 127)
+
+
+def test_binary_images_stay_as_they_are():
+    images = np.random.default_rng(0).integers(0, 2, (5, 4, 4, 1)).astype("float32")
+    np.testing.assert_array_equal(data.binarize(images), images)
+    np.testing.assert_array_equal(data.quantize(images, 16), images)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 16, 256])
+def test_quantize_takes_the_nearest_level_and_repeats_itself(levels):
+    grey = np.random.default_rng(0).random((2, 9, 9, 1), dtype="float32")
+    quantized = data.quantize(grey, levels)
+    assert np.abs(quantized - grey).max() <= 0.5 / (levels - 1) + 1e-6
+    data.check_images(quantized, levels=levels)
+    np.testing.assert_array_equal(data.quantize(quantized, levels), quantized)
+
+
+def test_bad_arguments_are_named():
+    grey = np.full((1, 2, 2, 1), 0.5, "float32")
+    with pytest.raises(ValueError, match="threshold"):
+        data.binarize(grey, threshold=127)
+    with pytest.raises(ValueError, match="not both"):
+        data.binarize(grey, seed=0, threshold=0.5)
+    with pytest.raises(ValueError, match="Divide by 255"):
+        data.binarize((grey * 255).astype("uint8"))
+    with pytest.raises(ValueError, match="NaN"):
+        data.binarize(grey * np.nan)
+    for levels in (1, 0, 2.5):
+        with pytest.raises(ValueError, match="levels"):
+            data.quantize(grey, levels)
+    with pytest.raises(ValueError, match=r"quantize\(images, 4\)"):
+        data.check_images(grey, levels=4)
+    with pytest.raises(ValueError, match=r"binarize\(images\)"):
+        data.check_images(grey, levels=2)

@@ -1,0 +1,117 @@
+"""Evaluation: exact probabilities over whole tiny domains."""
+
+import math
+
+from pixelcnn_edu import evaluation
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import pixelcnn
+
+import keras
+import numpy as np
+import pytest
+
+
+def randomize(model, seed=0):
+    """Draw the weights so that logits spread by 1.5 around 0: no pixel is settled."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(0, 0.6, w.shape) for w in model.get_weights()])
+    shape = [size or 4 for size in model.input_shape[1:]]
+    out = np.asarray(model(rng.random((256, *shape), dtype="float32")))
+    kernel, bias = model.layers[-1].get_weights()
+    gain = 1.5 / np.maximum(out.std(axis=(0, 1, 2)), 0.1)
+    offset = (bias - out.mean(axis=(0, 1, 2))) * gain
+    model.layers[-1].set_weights([kernel * gain, offset])
+
+
+def random_model(image_shape=(3, 3, 1), likelihood=None, seed=0, **kwargs):
+    """A small network with random weights, in which pixels matter to each other."""
+    keras.utils.set_random_seed(seed)
+    model = pixelcnn(image_shape, filters=8, depth=1, likelihood=likelihood, **kwargs)
+    randomize(model, seed)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("shape", "likelihood"),
+    [
+        ((3, 3, 1), Bernoulli()),
+        ((1, 7, 1), Bernoulli()),
+        ((2, 3, 1), Categorical(4)),
+        ((2, 2, 1), Categorical(8)),
+    ],
+    ids=str,
+)
+def test_probabilities_of_all_images_sum_to_one(shape, likelihood):
+    model = random_model(shape, likelihood)
+    assert abs(evaluation.total_probability(model) - 1) < 1e-5
+
+
+def test_nats_do_not_depend_on_batch_size_or_order():
+    model = random_model((5, 5, 1))
+    images = np.random.default_rng(0).integers(0, 2, (17, 5, 5, 1)).astype("float32")
+    nats = evaluation.nats_per_image(model, images)
+    assert nats.shape == (17,)
+    for batch_size in (1, 4, 17):
+        again = evaluation.nats_per_image(model, images, batch_size=batch_size)
+        np.testing.assert_allclose(again, nats, rtol=1e-5)
+    backwards = evaluation.nats_per_image(model, images[::-1])
+    np.testing.assert_allclose(backwards[::-1], nats, rtol=1e-5)
+
+
+def test_bits_per_dim_are_nats_over_dims_and_ln_2():
+    model = random_model((4, 3, 2), Categorical(4))
+    images = np.round(np.random.default_rng(0).random((5, 4, 3, 2)) * 3) / 3
+    bits = evaluation.bits_per_dim(model, images)
+    nats = evaluation.nats_per_image(model, images)
+    np.testing.assert_allclose(bits, nats / (24 * math.log(2)))
+
+
+def test_an_untrained_output_of_zeros_costs_784_ln_2():
+    model = pixelcnn(filters=8, depth=1)
+    model.layers[-1].set_weights([np.zeros((1, 1, 8, 1)), np.zeros(1)])
+    images = np.random.default_rng(0).integers(0, 2, (3, 28, 28, 1)).astype("float32")
+    nats = evaluation.nats_per_image(model, images)
+    np.testing.assert_allclose(nats, 784 * math.log(2), rtol=1e-6)
+    np.testing.assert_allclose(evaluation.bits_per_dim(model, images), 1, rtol=1e-6)
+
+
+def test_all_images_are_all_different():
+    images = evaluation.all_images((2, 2, 1), 3)
+    assert images.shape == (81, 2, 2, 1)
+    assert len(np.unique(images.reshape(81, -1), axis=0)) == 81
+    assert set(np.unique(images)) == {0.0, 0.5, 1.0}
+
+
+def test_the_standard_error_is_that_of_the_mean():
+    values = np.random.default_rng(0).normal(5, 2, 400)
+    mean, error = evaluation.mean_and_standard_error(values)
+    assert mean == pytest.approx(values.mean())
+    assert error == pytest.approx(values.std(ddof=1) / 20)
+
+
+def test_bad_arguments_are_named():
+    model = random_model()
+    grey = np.full((1, 3, 3, 1), 0.5, "float32")
+    zeros = np.zeros((1, 3, 3, 1), "float32")
+    cases = [
+        (grey, "2 levels"),
+        (zeros * np.nan, "NaN"),
+        (zeros + 255, "255"),
+        (zeros - 1, r"in \[0, 1\]"),
+        (zeros[..., 0], r"images\[\.\.\., None\]"),
+        (np.zeros((1, 4, 3, 1)), r"shape \(N, 3, 3, 1\)"),
+        (zeros[:0], "at least one"),
+        ([["a"]], "numbers"),
+    ]
+    for images, words in cases:
+        with pytest.raises(ValueError, match=words):
+            evaluation.nats_per_image(model, images)
+    with pytest.raises(ValueError, match="batch_size"):
+        evaluation.nats_per_image(model, zeros, batch_size=0)
+    with pytest.raises(ValueError, match="65,536"):
+        evaluation.all_images((5, 5, 1))
+    with pytest.raises(ValueError, match="levels"):
+        evaluation.all_images((2, 2, 1), 1)
+    for values in ([1.0], [[1.0, 2.0]]):
+        with pytest.raises(ValueError, match="N >= 2"):
+            evaluation.mean_and_standard_error(values)

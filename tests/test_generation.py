@@ -1,0 +1,178 @@
+"""Generation: the sampler follows the likelihood, and every method draws the same."""
+
+from pixelcnn_edu import evaluation, generation
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+
+import keras
+import numpy as np
+import pytest
+from test_evaluation import random_model
+
+
+def chi_squared(model, images):
+    """χ² of drawn images against the enumerated probabilities, and its degrees."""
+    levels = model.likelihood.levels
+    everything = evaluation.all_images(model.input_shape[1:], levels)
+    p = np.exp(-evaluation.nats_per_image(model, everything))
+    digits = np.round(images.reshape(len(images), -1) * (levels - 1)).astype(int)
+    index = digits @ levels ** np.arange(digits.shape[1])[::-1]
+    counts = np.bincount(index, minlength=len(p))
+    expected = p * len(images)
+    rare = expected < 5  # pooled, as usual
+    if rare.any():
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], max(expected[rare].sum(), 1e-9))
+    return ((counts - expected) ** 2 / expected).sum(), len(expected) - 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "likelihood"),
+    [
+        ((2, 3, 1), Bernoulli()),
+        ((2, 2, 1), Categorical(3)),
+        ((3, 1, 1), Categorical(5)),
+    ],
+    ids=str,
+)
+def test_draws_follow_the_enumerated_probabilities(shape, likelihood):
+    model = random_model(shape, likelihood)
+    chi2, degrees = chi_squared(model, generation.generate(model, 20_000, seed=1))
+    assert chi2 < degrees + 5 * np.sqrt(2 * degrees)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.5, 1.0, 1.7])
+@pytest.mark.parametrize(
+    ("shape", "likelihood"),
+    [((5, 4, 1), Bernoulli()), ((3, 5, 1), Categorical(4)), ((1, 1, 1), Bernoulli())],
+    ids=str,
+)
+def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperature):
+    for seed in range(3):
+        model = random_model(shape, likelihood, seed=seed)
+        arguments = {"count": 5, "seed": seed, "temperature": temperature}
+        naive = generation.generate(model, method="naive", **arguments)
+        fixed = generation.generate(model, method="fixed_point", **arguments)
+        np.testing.assert_array_equal(naive, fixed)
+        assert naive.shape == (5, *shape)
+        assert naive.dtype == np.float32
+
+
+def test_image_i_of_a_seed_is_the_same_for_every_count():
+    model = random_model((5, 5, 1))
+    many = generation.generate(model, 9, seed=4)
+    np.testing.assert_array_equal(generation.generate(model, 3, seed=4), many[:3])
+    assert len(np.unique(many, axis=0)) > 1
+    assert (generation.generate(model, 9, seed=5) != many).any()
+
+
+def test_no_seed_draws_afresh():
+    model = random_model((5, 5, 1))
+    assert (generation.generate(model, 8) != generation.generate(model, 8)).any()
+
+
+def test_given_uniforms_replace_the_seed():
+    model = random_model((4, 4, 1))
+    uniforms = np.random.default_rng(0).random((3, 4, 4, 1), dtype="float32")
+    first = generation.generate(model, 3, uniforms=uniforms)
+    np.testing.assert_array_equal(
+        first, generation.generate(model, 3, uniforms=uniforms)
+    )
+    uniforms[:, 2, 1] = 1 - uniforms[:, 2, 1]
+    second = generation.generate(model, 3, uniforms=uniforms)
+    np.testing.assert_array_equal(
+        first.reshape(3, -1)[:, :9], second.reshape(3, -1)[:, :9]
+    )
+
+
+def test_completion_keeps_what_is_known_and_draws_the_conditional_of_a_top():
+    model = random_model((2, 3, 1))
+    known = np.zeros((2, 3), bool)
+    known[0] = True
+    given = np.array([[[1, 0, 1], [0, 0, 0]]], "float32")[..., None]
+    drawn = generation.complete(model, given, known, count=20_000, seed=0)
+    assert drawn.shape == (1, 20_000, 2, 3, 1)
+    np.testing.assert_array_equal(drawn[0, :, 0], np.repeat(given[:, 0], 20_000, 0))
+    everything = evaluation.all_images((2, 3, 1))
+    fits = (everything[:, 0] == given[0, 0]).all(axis=(1, 2))
+    p = np.exp(-evaluation.nats_per_image(model, everything[fits]))
+    p /= p.sum()
+    bits = drawn[0, :, 1, :, 0].astype(int) @ [4, 2, 1]
+    expected = p * 20_000
+    chi2 = ((np.bincount(bits, minlength=8) - expected) ** 2 / expected).sum()
+    assert chi2 < 7 + 5 * np.sqrt(14)
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+def test_completion_by_every_method_is_the_same_for_any_pattern(method):
+    model = random_model((4, 4, 1))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2, (3, 4, 4, 1)).astype("float32")
+    known = rng.random((4, 4)) < 0.5
+    drawn = generation.complete(model, images, known, count=2, seed=1, method=method)
+    naive = generation.complete(model, images, known, count=2, seed=1, method="naive")
+    np.testing.assert_array_equal(drawn, naive)
+    np.testing.assert_array_equal(drawn[:, 1][:, known], images[:, known])
+
+
+def test_everything_known_comes_back_unchanged():
+    model = random_model((3, 3, 1))
+    images = evaluation.all_images((3, 3, 1))[100:104]
+    drawn = generation.complete(model, images, np.ones((3, 3), bool))
+    np.testing.assert_array_equal(drawn[:, 0], images)
+
+
+def test_a_model_with_an_open_size_draws_the_size_it_is_asked_for():
+    model = random_model((None, None, 1))
+    assert generation.generate(model, 2, seed=0, image_shape=(3, 6, 1)).shape == (
+        2,
+        3,
+        6,
+        1,
+    )
+    with pytest.raises(ValueError, match="image_shape"):
+        generation.generate(model, 2)
+
+
+def test_a_model_that_is_not_causal_is_refused_by_fixed_point():
+    inputs = keras.Input((4, 4, 1))
+    flip = keras.layers.Lambda(lambda x: 100 * (0.5 - x))(
+        inputs
+    )  # ink if there is none
+    with pytest.raises(ValueError, match="causal"):
+        generation.generate(keras.Model(inputs, flip), 1, likelihood=Bernoulli())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"count": 0}, "count"),
+        ({"count": 1.5}, "count"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"method": "magic"}, "naive"),
+        ({"image_shape": (4, 3, 1)}, "image_shape"),
+        ({"image_shape": (3, 3)}, "image_shape"),
+        ({"uniforms": np.zeros((2, 3, 3))}, "uniforms"),
+        ({"uniforms": np.ones((1, 3, 3, 1))}, "uniforms"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        generation.generate(random_model(), **{"count": 1, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (np.zeros((3, 3)), "boolean"),
+        (np.zeros((3, 4), bool), "boolean"),
+        (np.zeros((1, 3, 3), bool), "boolean"),
+        (None, "boolean"),
+    ],
+)
+def test_a_bad_pattern_of_known_pixels_is_named(known, words):
+    images = np.zeros((1, 3, 3, 1), "float32")
+    with pytest.raises(ValueError, match=words):
+        generation.complete(random_model(), images, known)

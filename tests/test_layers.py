@@ -1,0 +1,143 @@
+"""Layers: convolution against NumPy, zero gradients, configs, errors."""
+
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.masks import causal_mask
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def convolve(images, kernel, bias):
+    """The definition, in four loops."""
+    kh, kw = kernel.shape[:2]
+    padded = np.pad(images, ((0, 0), (kh // 2,) * 2, (kw // 2,) * 2, (0, 0)))
+    out = np.zeros((*images.shape[:3], kernel.shape[-1]))
+    for row in range(images.shape[1]):
+        for col in range(images.shape[2]):
+            patch = padded[:, row : row + kh, col : col + kw]
+            out[:, row, col] = np.einsum("nhwi,hwio->no", patch, kernel) + bias
+    return out
+
+
+@pytest.mark.parametrize("mask_type", ["A", "B"])
+@pytest.mark.parametrize("kernel_size", [1, 3, (3, 5), 7])
+def test_masked_convolution_equals_the_definition(mask_type, kernel_size):
+    rng = np.random.default_rng(0)
+    images = rng.random((2, 6, 5, 2), dtype="float32")
+    layer = MaskedConv2D(4, kernel_size, mask_type)
+    layer.build(images.shape)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+    kernel, bias = layer.get_weights()
+    size = kernel.shape[:2]
+    mask = causal_mask(size, mask_type, in_channels=2, out_channels=4)
+    np.testing.assert_allclose(
+        layer(images), convolve(images, kernel * mask, bias), atol=1e-4
+    )
+
+
+def test_masked_weights_get_exactly_zero_gradient_and_keep_their_value():
+    keras.utils.set_random_seed(0)
+    layer = MaskedConv2D(4, 5, "A")
+    images = np.random.default_rng(0).random((8, 9, 9, 3), dtype="float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(images) ** 2)
+    gradient = tape.gradient(loss, layer.kernel).numpy()
+    hidden = layer.mask == 0
+    assert (gradient[hidden] == 0).all()
+    assert (gradient[~hidden] != 0).all()
+    before = layer.kernel.numpy()
+    keras.optimizers.SGD(0.1).apply_gradients([(tf.constant(gradient), layer.kernel)])
+    np.testing.assert_array_equal(layer.kernel.numpy()[hidden], before[hidden])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_masked_convolution_follows_the_dtype_policy(policy):
+    layer = MaskedConv2D(4, 3, dtype=policy)
+    images = np.ones((1, 5, 5, 1), "float32")
+    expected = policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(layer(images).dtype) == expected
+    assert keras.backend.standardize_dtype(layer.kernel.dtype) == "float32"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        MaskedConv2D(6, (3, 5), "A", colors=3, activation="relu", use_bias=False),
+        MaskedConv2D(4, 7),
+        PositionBias(),
+    ],
+)
+def test_configs_make_the_same_layer_again(layer):
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
+def test_masked_convolution_works_on_any_image_size_and_batch():
+    model = keras.Sequential([keras.Input((None, None, 1)), MaskedConv2D(2, 7, "A")])
+    for shape in [(1, 1, 1, 1), (3, 4, 9, 1), (2, 28, 28, 1)]:
+        assert model(np.zeros(shape, "float32")).shape == (*shape[:3], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"strides": 7}, "strides=1"),
+        ({"strides": (1, 2)}, "strides=1"),
+        ({"padding": "valid"}, "padding='same'"),
+        ({"dilation_rate": 2}, "dilation_rate=1"),
+        ({"groups": 2}, "groups=1"),
+        ({"data_format": "channels_first"}, "channels_last"),
+        ({"kernel_size": 2}, "odd"),
+        ({"mask_type": "C"}, "'A' or 'B'"),
+        ({"colors": 3}, "divisible by colors"),
+        ({"filters": 0}, "out_channels|filters"),
+    ],
+)
+def test_bad_arguments_of_a_masked_convolution_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        MaskedConv2D(**{"filters": 4, "kernel_size": 3, **arguments})
+
+
+def test_a_residual_block_whose_last_layer_is_zero_is_the_identity():
+    inputs = keras.Input((5, 7, 8))
+    model = keras.Model(inputs, ResidualBlock(8)(inputs))
+    last = model.layers[-2]
+    last.set_weights([np.zeros_like(w) for w in last.get_weights()])
+    images = np.random.default_rng(0).normal(size=(2, 5, 7, 8)).astype("float32")
+    np.testing.assert_array_equal(model(images), images)
+
+
+def test_a_residual_block_has_the_counted_weights():
+    inputs = keras.Input((28, 28, 128))
+    model = keras.Model(inputs, ResidualBlock(128)(inputs))
+    slopes = 128 + 64 + 64
+    convolutions = (128 * 64 + 64) + (9 * 64 * 64 + 64) + (64 * 128 + 128)
+    assert model.count_params() == slopes + convolutions
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"filters": 7}, "even"),
+        ({"filters": -2}, "filters"),
+        ({"filters": 8.0}, "filters"),
+        ({"kernel_size": 4}, "odd"),
+        ({"dropout": 1}, "dropout"),
+        ({"dropout": -0.1}, "dropout"),
+    ],
+)
+def test_bad_arguments_of_a_residual_block_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        ResidualBlock(**{"filters": 8, **arguments})
+
+
+def test_a_residual_block_refuses_another_number_of_channels():
+    with pytest.raises(ValueError, match="filters=8 channels"):
+        ResidualBlock(8)(keras.Input((5, 5, 6)))
+
+
+def test_a_position_bias_refuses_an_open_image_size():
+    with pytest.raises(ValueError, match="fixed image size"):
+        PositionBias()(keras.Input((None, None, 4)))

@@ -1,0 +1,143 @@
+"""Likelihoods: probabilities that sum to one, draws that follow them."""
+
+import math
+
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
+
+import keras
+import numpy as np
+import pytest
+
+ALL = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
+
+
+def logits_for(likelihood, shape, scale=2.0, seed=0):
+    channels = likelihood.logits_per_pixel(shape[-1])
+    rng = np.random.default_rng(seed)
+    return (scale * rng.normal(size=(*shape[:-1], channels))).astype("float32")
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_probabilities_of_a_pixel_sum_to_one(likelihood):
+    logits = logits_for(likelihood, (1, 1, 1, 1))
+    levels = np.arange(likelihood.levels, dtype="float32") / (likelihood.levels - 1)
+    images = levels.reshape(-1, 1, 1, 1)
+    log_p = likelihood.log_prob(np.repeat(logits, len(images), 0), images)
+    assert log_p.shape == (likelihood.levels,)
+    assert abs(np.exp(log_p).sum() - 1) < 1e-5
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_uniform_logits_cost_exactly_log2_levels_bits(likelihood):
+    shape = (2, 3, 4, 3)
+    logits = np.zeros((2, 3, 4, likelihood.logits_per_pixel(3)), "float32")
+    nats = -np.asarray(likelihood.log_prob(logits, np.zeros(shape, "float32")))
+    bits = nats / (3 * 4 * 3 * math.log(2))
+    np.testing.assert_allclose(bits, math.log2(likelihood.levels), rtol=1e-6)
+
+
+def test_bernoulli_is_the_textbook_formula():
+    logits = np.array([0.0, 1.5, -3.0], "float32").reshape(3, 1, 1, 1)
+    p = 1 / (1 + np.exp(-logits.ravel()))
+    for value, expected in ((1, np.log(p)), (0, np.log(1 - p))):
+        images = np.full((3, 1, 1, 1), value, "float32")
+        np.testing.assert_allclose(
+            Bernoulli().log_prob(logits, images), expected, rtol=1e-5
+        )
+
+
+def test_log_probabilities_stay_finite_at_extreme_logits():
+    for likelihood in ALL:
+        logits = np.full((1, 2, 2, likelihood.logits_per_pixel(1)), 1e4, "float32")
+        logits[..., 0] = -1e4
+        for value in (0, 1):
+            images = np.full((1, 2, 2, 1), value, "float32")
+            assert np.isfinite(likelihood.log_prob(logits, images)).all()
+
+
+@pytest.mark.parametrize("likelihood", ALL[:3], ids=repr)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_draws_follow_the_tempered_probabilities(likelihood, temperature):
+    draws, levels = 40_000, likelihood.levels
+    logits = logits_for(likelihood, (1, 2, 1, 2))
+    uniforms = np.random.default_rng(1).random((draws, 2, 1, 2), dtype="float32")
+    values = likelihood.sample(np.repeat(logits, draws, 0), uniforms, temperature)
+    values = np.round(np.asarray(values) * (levels - 1)).astype(int)
+    by_channel = logits.reshape(2, 2, -1) / temperature
+    if levels == 2 and by_channel.shape[-1] == 1:
+        by_channel = np.concatenate([np.zeros_like(by_channel), by_channel], -1)
+    expected = np.exp(by_channel) / np.exp(by_channel).sum(-1, keepdims=True)
+    for row in range(2):
+        for channel in range(2):
+            counts = np.bincount(values[:, row, 0, channel], minlength=levels)
+            chi2 = (
+                (counts - draws * expected[row, channel]) ** 2
+                / (draws * expected[row, channel])
+            ).sum()
+            assert chi2 < 3 * levels + 15, (row, channel, counts)
+
+
+def test_a_bernoulli_draw_is_ink_where_u_is_below_p():
+    logits = np.log(np.array([[0.3 / 0.7]], "float32"))
+    assert Bernoulli().sample(logits, np.array([[0.29]])) == 1
+    assert Bernoulli().sample(logits, np.array([[0.31]])) == 0
+
+
+def test_a_categorical_draw_inverts_the_cumulative_distribution():
+    logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]], "float32"))
+    for u, level in ((0.0, 0), (0.09, 0), (0.11, 1), (0.31, 2), (0.61, 3), (0.9999, 3)):
+        value = Categorical(4).sample(logits, np.array([[u]], "float32"))
+        assert round(float(value[0, 0]) * 3) == level
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_temperature_zero_takes_the_most_likely_level(likelihood):
+    logits = logits_for(likelihood, (3, 2, 2, 1))
+    uniforms = np.random.default_rng(0).random((3, 2, 2, 1), dtype="float32")
+    values = np.asarray(likelihood.sample(logits, uniforms, 0))
+    cold = np.asarray(likelihood.sample(logits, uniforms, 1e-4))
+    np.testing.assert_array_equal(values, cold)
+
+
+def test_categorical_logits_are_laid_out_channel_by_channel():
+    logits = np.zeros((1, 1, 1, 6), "float32")
+    logits[..., 3 + 2] = 50  # second channel, level 2
+    value = Categorical(3).sample(logits, np.full((1, 1, 1, 2), 0.5, "float32"))
+    assert np.asarray(value)[0, 0, 0, 1] == 1.0
+    image = np.array([0.5, 1.0], "float32").reshape(1, 1, 1, 2)
+    log_p = float(Categorical(3).log_prob(logits, image)[0])
+    assert log_p == pytest.approx(-math.log(3), abs=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_likelihoods_survive_serialization(likelihood):
+    config = keras.saving.serialize_keras_object(likelihood)
+    assert keras.saving.deserialize_keras_object(config) == likelihood
+
+
+def test_the_loss_is_the_mean_negative_log_probability_and_survives_serialization():
+    likelihood = Categorical(4)
+    images = np.round(np.random.default_rng(0).random((5, 3, 3, 1)) * 3) / 3
+    logits = logits_for(likelihood, images.shape)
+    loss = NegativeLogLikelihood(likelihood)
+    expected = -np.mean(likelihood.log_prob(logits, images))
+    assert float(loss(images, logits)) == pytest.approx(expected, rel=1e-6)
+    config = keras.saving.serialize_keras_object(loss)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.likelihood == likelihood
+    assert again.get_config() == loss.get_config()
+
+
+def test_bad_arguments_are_named():
+    x = np.zeros((2, 3, 3, 1), "float32")
+    with pytest.raises(ValueError, match="Expected logits of shape"):
+        Bernoulli().log_prob(np.zeros((2, 3, 3, 2), "float32"), x)
+    with pytest.raises(ValueError, match="Expected logits of shape"):
+        Categorical(4).sample(np.zeros((2, 3, 3, 5), "float32"), x)
+    with pytest.raises(ValueError, match="temperature"):
+        Bernoulli().sample(x, x, temperature=-1)
+    for levels in (1, 0, 2.5, "4", True):
+        with pytest.raises(ValueError, match="levels"):
+            Categorical(levels)
+    with pytest.raises(ValueError, match=r"likelihoods.*'mse'"):
+        NegativeLogLikelihood("mse")

@@ -1,0 +1,387 @@
+"""The form of the notebooks: what a reader and a strict run rely on.
+
+Each check takes a notebook and its path and yields what is wrong. Nothing is run here:
+``pytest --nbval`` does that. The second half of the file feeds each check a notebook
+with one fault and sees it refused.
+"""
+
+import copy
+import functools
+import json
+import pkgutil
+import re
+from pathlib import Path
+
+import notebooks
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAIN = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+SERIES = [f"{number:02d}" for number in range(10)]  # Part I
+
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/~-])/(?:home|mnt|opt|private|root|tmp|usr|Users|var|work)/\w"
+    r"|\b[A-Z]:\\{1,2}\w"
+)
+LEGAL_NBVAL_TAGS = {"nbval-ignore-output", "nbval-skip"}
+TEXT_KINDS = ("text/plain", "text/html", "text/markdown", "text/latex")
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+def code_cells(nb):
+    return [cell for cell in nb["cells"] if cell["cell_type"] == "code"]
+
+
+def markdown(nb):
+    cells = [cell for cell in nb["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join(source(cell) for cell in cells)
+
+
+def output_text(output):
+    data = output.get("data", {})
+    parts = [output.get("text", ""), *(data.get(kind, "") for kind in TEXT_KINDS)]
+    return "\n".join("".join(part) for part in parts)
+
+
+def is_main(path):
+    return path.parent.name != "solutions"
+
+
+def check_valid(nb, path):
+    try:
+        nbformat.validate(nbformat.from_dict(copy.deepcopy(nb)))
+    except nbformat.ValidationError as error:
+        yield str(error).splitlines()[0]
+
+
+def check_title(nb, path):
+    start = f"# {path.name[:2]} · "
+    if not (
+        nb["cells"][0]["cell_type"] == "markdown" and markdown(nb).startswith(start)
+    ):
+        yield f"the first cell does not start with {start!r}"
+
+
+def check_executed_in_order(nb, path):
+    ran = [
+        c for c in code_cells(nb) if source(c).strip() and "nbval-skip" not in tags(c)
+    ]
+    counts = [cell["execution_count"] for cell in ran]
+    if counts != list(range(1, len(ran) + 1)):
+        yield f"cells were not all run in order: {counts}"
+
+
+def check_current(nb, path):
+    for cell in code_cells(nb):
+        if not notebooks.is_current({**cell, "source": source(cell)}):
+            yield f"changed since it was run; make notebooks: {source(cell)[:60]!r}"
+
+
+def check_form(nb, path):
+    form = {
+        "kernelspec": notebooks.KERNELSPEC,
+        "language_info": notebooks.LANGUAGE_INFO,
+    }
+    for key, expected in form.items():
+        if nb["metadata"].get(key) != expected:
+            yield f"{key} is not as `make notebooks` writes it"
+    if any("execution" in cell["metadata"] for cell in nb["cells"]):
+        yield "a cell holds the times of its execution"
+
+
+def check_outputs(nb, path):
+    for cell in code_cells(nb):
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                yield f"stored error {output['ename']}"
+            if output.get("name") == "stderr":
+                yield f"stored stderr {output_text(output)[:60]!r}"
+            if re.search(r"\b0x[0-9a-f]{8,}\b", output_text(output)):
+                yield f"an address in memory: {output_text(output)[:60]!r}"
+
+
+def check_no_machine_path(nb, path):
+    texts = [source(cell) for cell in nb["cells"]]
+    texts += [output_text(out) for cell in code_cells(nb) for out in cell["outputs"]]
+    for text in texts:
+        if found := MACHINE_PATH.search(text):
+            yield f"a path of one machine: {text[found.start() :][:40]!r}"
+
+
+def check_size(nb, path):
+    size = len(json.dumps(nb, indent=1, ensure_ascii=False).encode())
+    if size >= 1_500_000:
+        yield f"{size:,} bytes; the limit is 1,500,000"
+
+
+def check_short_cells(nb, path):
+    for cell in code_cells(nb):
+        lines = sum(bool(line.strip()) for line in source(cell).splitlines())
+        if lines > 20:
+            yield f"a cell of {lines} lines (at most 20): {source(cell)[:40]!r}"
+
+
+def check_figures(nb, path):
+    outputs = [output for cell in code_cells(nb) for output in cell["outputs"]]
+    figures = sum("image/png" in output.get("data", {}) for output in outputs)
+    if is_main(path) and figures < 2:
+        yield f"{figures} figures (at least 2)"
+
+
+def check_words(nb, path):
+    words = len(markdown(nb).split())
+    if is_main(path) and words < 400:
+        yield f"{words} words of text (at least 400)"
+
+
+def check_tags(nb, path):
+    for cell in nb["cells"]:
+        for tag in tags(cell):
+            odd_nbval = "nbval" in tag.lower() and tag not in LEGAL_NBVAL_TAGS
+            if odd_nbval or tag == "raises-exception":
+                yield f"the tag {tag!r}"
+        if re.search(r"^\s*#+\s*(NBVAL|PYTEST_VALIDATE)_", source(cell), re.MULTILINE):
+            yield "an nbval comment; use a tag"
+
+
+def headings(path):
+    text = markdown(json.loads(path.read_text("utf-8")))
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    found = re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)
+    return {heading.replace(" ", "-") for heading in found}
+
+
+def links(text):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return re.findall(r"\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)*)\)", text)
+
+
+def check_links(nb, path):
+    for link in links(markdown(nb)):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        file = path.parent / target if target else path
+        if not file.exists():
+            yield f"a link to {target}, which is not there"
+        elif anchor and file.suffix == ".ipynb" and anchor not in headings(file):
+            yield f"a link to {link}, a heading that is not there"
+
+
+def check_solution_is_linked(nb, path):
+    solution = path.parent / "solutions" / path.name
+    if is_main(path) and solution.exists():
+        targets = [link.partition("#")[0] for link in links(markdown(nb))]
+        if f"solutions/{path.name}" not in targets:
+            yield "no link to its solutions"
+
+
+CHECKS = {
+    name.removeprefix("check_"): function
+    for name, function in list(globals().items())
+    if name.startswith("check_")
+}
+
+
+@functools.cache
+def load(path):
+    return json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize(
+    "path", MAIN + SOLUTIONS, ids=lambda p: p.relative_to(ROOT / "notebooks").as_posix()
+)
+def test_form(path, check):
+    assert list(CHECKS[check](load(path), path)) == []
+
+
+def test_the_series_is_complete_and_every_notebook_has_its_solutions():
+    assert [path.name[:2] for path in MAIN][: len(SERIES)] == SERIES
+    names = [path.name for path in MAIN if path.name[:2] in SERIES[1:]]
+    assert set(names) <= {path.name for path in SOLUTIONS}
+    assert {path.name for path in SOLUTIONS} <= {path.name for path in MAIN}
+
+
+def wrong_names(text):
+    """Names in backticks, and files of the package, that are not there."""
+    for name in re.findall(r"`(pixelcnn_edu(?:\.\w+)+)[`(]", text):
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            yield name
+    for file in re.findall(r"`(pixelcnn_edu/[\w./]+)`", text):
+        if not (ROOT / file).exists():
+            yield file
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*MAIN, *SOLUTIONS, *sorted(ROOT.glob("*.md"))],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
+)
+def test_the_names_in_the_text_exist(path):
+    text = path.read_text("utf-8")
+    assert (
+        list(
+            wrong_names(markdown(json.loads(text)) if path.suffix == ".ipynb" else text)
+        )
+        == []
+    )
+
+
+# ------------------------------------------------ each check on a notebook with a fault
+
+
+def code(text, count, outputs=()):
+    cell = {
+        "cell_type": "code",
+        "execution_count": count,
+        "metadata": {},
+        "outputs": list(outputs),
+        "source": text,
+    }
+    return {**cell, "id": notebooks.source_hash(cell)}
+
+
+def printed(text, name="stdout"):
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def figure():
+    return {
+        "output_type": "display_data",
+        "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"},
+        "metadata": {},
+    }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions" / "07_name.ipynb").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def good():
+    text = (
+        "# 07 · Name\n\n## A b\n\n[solutions](solutions/07_name.ipynb) " + "word " * 400
+    )
+    return {
+        "cells": [
+            {"cell_type": "markdown", "id": "t", "metadata": {}, "source": text},
+            code("print(1)", 1, [printed("1\n")]),
+            code("plot()", 2, [figure(), figure()]),
+        ],
+        "metadata": {
+            "kernelspec": notebooks.KERNELSPEC,
+            "language_info": notebooks.LANGUAGE_INFO,
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def problems(nb, folder):
+    path = folder / "07_name.ipynb"
+    path.write_text(json.dumps(nb), "utf-8")
+    return [name for name, check in CHECKS.items() if list(check(nb, path))]
+
+
+def test_a_good_notebook_passes_every_check(good, folder):
+    assert problems(good, folder) == []
+
+
+def add_text(nb, text):
+    nb["cells"][0]["source"] += text
+
+
+def add_output(nb, output):
+    nb["cells"][1]["outputs"].append(output)
+
+
+def set_code(nb, text):
+    nb["cells"][1] = code(text, 1)
+
+
+def error():
+    return {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+
+
+HOME = "/" + "home/ann/x.npz"
+FAULTS = [
+    ("valid", lambda nb: nb["cells"][0].update(id="not an id")),
+    ("title", lambda nb: nb["cells"][0].update(source="# 08 · " + "word " * 400)),
+    ("title", lambda nb: nb["cells"].reverse()),
+    ("executed_in_order", lambda nb: nb["cells"][2].update(execution_count=3)),
+    ("executed_in_order", lambda nb: nb["cells"][1].update(execution_count=None)),
+    ("current", lambda nb: nb["cells"][1].update(source="print(2)")),
+    ("form", lambda nb: nb["metadata"].pop("kernelspec")),
+    ("form", lambda nb: nb["metadata"].update(language_info={"name": "python"})),
+    ("form", lambda nb: nb["cells"][1].update(metadata={"execution": {}})),
+    ("outputs", lambda nb: add_output(nb, error())),
+    ("outputs", lambda nb: add_output(nb, printed("warning", "stderr"))),
+    ("outputs", lambda nb: add_output(nb, printed("<f at 0x7f3a5c0d1e40>"))),
+    ("no_machine_path", lambda nb: set_code(nb, f"load({HOME!r})")),
+    ("no_machine_path", lambda nb: add_output(nb, printed(f"saved to {HOME}"))),
+    ("no_machine_path", lambda nb: add_text(nb, r" C:\Users\ann")),
+    ("size", lambda nb: add_output(nb, printed("x" * 1_500_000))),
+    ("short_cells", lambda nb: set_code(nb, "x = 1\n\n" * 21)),
+    ("figures", lambda nb: nb["cells"][2]["outputs"].pop()),
+    ("words", lambda nb: nb["cells"][0].update(source="# 07 · Name")),
+    ("tags", lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore"])),
+    ("tags", lambda nb: nb["cells"][1]["metadata"].update(tags=["raises-exception"])),
+    ("tags", lambda nb: set_code(nb, "# NBVAL_IGNORE_OUTPUT\nx = 1")),
+    ("links", lambda nb: add_text(nb, "[next](08_none.ipynb)")),
+    ("links", lambda nb: add_text(nb, "[up](#A-c)")),
+    ("solution_is_linked", lambda nb: nb["cells"][0].update(source="# 07 · Name")),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "spoil"),
+    FAULTS,
+    ids=[f"{n}-{name}" for n, (name, _) in enumerate(FAULTS)],
+)
+def test_a_fault_is_refused(good, folder, check, spoil):
+    spoil(good)
+    assert check in problems(good, folder)
+
+
+def test_every_check_has_a_fault_that_it_refuses():
+    assert {name for name, _ in FAULTS} == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        lambda nb: add_text(nb, "[up](#A-b) [web](https://example.org/home/x)"),
+        lambda nb: add_text(nb, "`x[i](j)` and `~/.keras`"),
+        lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore-output"]),
+        lambda nb: nb["cells"].append(code("", None)),
+    ],
+)
+def test_what_is_harmless_passes(good, folder, harmless):
+    harmless(good)
+    assert problems(good, folder) == []
+
+
+def test_a_wrong_name_in_the_text_is_found():
+    right = "`pixelcnn_edu.masks.causal_mask(3, 'A')` in `pixelcnn_edu/masks.py`"
+    assert list(wrong_names(right)) == []
+    assert list(wrong_names("`pixelcnn_edu.masks.nothing`")) == [
+        "pixelcnn_edu.masks.nothing"
+    ]
+    assert list(wrong_names("`pixelcnn_edu.none`")) == ["pixelcnn_edu.none"]
+    assert list(wrong_names("`pixelcnn_edu/none.py`")) == ["pixelcnn_edu/none.py"]

@@ -1,0 +1,258 @@
+"""Every oracle is shown to catch the bug it is for.
+
+Each bug below is planted in a small model or sampler, and each oracle that must notice is
+named beside it. The same oracles pass on the right model.
+"""
+
+from pixelcnn_edu import causality, data, evaluation, generation, training
+from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import ImageModel
+
+import keras
+import numpy as np
+import pytest
+from test_evaluation import random_model, randomize
+from test_generation import chi_squared
+
+SHAPE = (3, 3, 1)
+
+
+class TransposedMask(MaskedConv2D):
+    """The mask on the wrong axes: columns are taken for rows."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask = self.mask.transpose(1, 0, 2, 3)
+
+
+class NoMask(MaskedConv2D):
+    """The mask forgotten."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask = np.ones_like(self.mask)
+
+
+class OffByOne(MaskedConv2D):
+    """The row of the center is shown one pixel too far."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        row, col = self.mask.shape[0] // 2, self.mask.shape[1] // 2
+        self.mask = self.mask.copy()
+        self.mask[row, col + 1] = 1
+
+
+def network(first, later, likelihood=None, *, wrap_first=False):
+    """A small PixelCNN out of the given layers, with large random weights."""
+    keras.utils.set_random_seed(0)
+    likelihood = likelihood or Bernoulli()
+    image = keras.Input(SHAPE)
+    x = first(image)
+    if wrap_first:  # a residual round the first layer
+        x = keras.layers.add([x, image])
+    x = keras.layers.Activation("relu")(x)
+    x = keras.layers.add([x, later(x)])
+    x = keras.layers.Activation("relu")(x)
+    logits = keras.layers.Conv2D(likelihood.logits_per_pixel(1), 1)(x)
+    model = ImageModel(image, logits, likelihood=likelihood)
+    randomize(model)
+    return model
+
+
+MODELS = {
+    "right": lambda: network(MaskedConv2D(8, 3, "A"), MaskedConv2D(8, 3, "B")),
+    "A and B swapped": lambda: network(
+        MaskedConv2D(8, 3, "B"), MaskedConv2D(8, 3, "A")
+    ),
+    "B first": lambda: network(MaskedConv2D(8, 3, "B"), MaskedConv2D(8, 3, "B")),
+    "mask transposed": lambda: network(
+        TransposedMask(8, 3, "A"), MaskedConv2D(8, 3, "B")
+    ),
+    "mask forgotten": lambda: network(MaskedConv2D(8, 3, "A"), NoMask(8, 3, "B")),
+    "mask off by one": lambda: network(MaskedConv2D(8, 3, "A"), OffByOne(8, 3, "B")),
+    "residual round the first layer": lambda: network(
+        MaskedConv2D(8, 3, "A"), MaskedConv2D(8, 3, "B"), wrap_first=True
+    ),
+}
+LEAKS = [name for name in MODELS if name != "right"]
+
+
+def is_causal(model):
+    causality.assert_causal(model)
+
+
+def is_lower_triangular(model):
+    assert not np.triu(causality.dependency_matrix(model)).any()
+
+
+def sums_to_one(model):
+    assert abs(evaluation.total_probability(model) - 1) < 1e-5
+
+
+def sampler_follows_likelihood(model, draw=None):
+    images = (draw or generation.generate)(model, 20_000, seed=0)
+    chi2, degrees = chi_squared(model, images)
+    assert chi2 < degrees + 5 * np.sqrt(2 * degrees)
+
+
+ORACLES = [is_causal, is_lower_triangular, sums_to_one]
+
+
+@pytest.mark.parametrize("oracle", [*ORACLES, sampler_follows_likelihood])
+def test_oracles_pass_the_right_network(oracle):
+    oracle(MODELS["right"]())
+
+
+@pytest.mark.parametrize("bug", LEAKS)
+@pytest.mark.parametrize("oracle", ORACLES)
+def test_oracles_catch_a_leak(oracle, bug):
+    with pytest.raises(AssertionError):
+        oracle(MODELS[bug]())
+
+
+def test_a_leak_of_one_in_a_million_is_caught():
+    image = keras.Input(SHAPE)
+    x = MaskedConv2D(1, 3, "B", kernel_initializer="zeros")(image)
+    model = keras.Model(image, x)
+    kernel, bias = model.get_weights()
+    kernel[1, 1] = 1e-6
+    model.set_weights([kernel, bias])
+    with pytest.raises(AssertionError, match="its own input value"):
+        causality.assert_causal(model)
+
+
+def test_a_leak_through_a_relu_that_is_off_at_zero_is_caught():
+    image = keras.Input(SHAPE)
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(image)
+    model = keras.Model(image, keras.layers.Activation("relu")(x))
+    model.layers[1].bias.assign([-0.6])  # off at a zero image
+    with pytest.raises(AssertionError, match="its own input value"):
+        causality.assert_causal(model)
+
+
+def test_the_leak_is_named():
+    image = keras.Input((4, 4, 1))
+    later = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros")
+    model = keras.Model(image, later(image))
+    kernel, bias = model.get_weights()
+    kernel[2, 1] = 1  # the pixel below
+    model.set_weights([kernel, bias])
+    words = (
+        "output at row 0, column 0, channel 0 sees the later input at row 1, column 0"
+    )
+    with pytest.raises(AssertionError, match=words):
+        causality.assert_causal(model)
+    assert causality.first_leak(model) == ((0, 0, 0), (1, 0, 0))
+
+
+def test_training_on_a_leak_is_too_good_to_be_true():
+    digits = data.load_mnist()[0][0][:256, 4:24:2, 4:24:2]
+    losses = {}
+    for mask_type in "AB":
+        keras.utils.set_random_seed(0)
+        image = keras.Input((10, 10, 1))
+        x = MaskedConv2D(8, 3, mask_type)(image)
+        model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+        history = training.fit(
+            model, digits, epochs=15, batch_size=16, learning_rate=0.03, verbose=0
+        )
+        losses[mask_type] = history.history["loss"][-1]
+    assert losses["B"] < losses["A"] / 2
+
+
+class WrongSide(Bernoulli):
+    """Ink where u is above p."""
+
+    def _sample(self, logits, uniforms):
+        return 1 - super()._sample(logits, uniforms)
+
+
+class WrongLayout(Categorical):
+    """Logits are read as (levels, channels) when drawing."""
+
+    def _sample(self, logits, uniforms):
+        logits = np.asarray(logits)
+        swapped = logits.reshape(*logits.shape[:-1], self.levels, -1)
+        swapped = np.swapaxes(swapped, -1, -2).reshape(logits.shape)
+        return super()._sample(swapped, uniforms)
+
+
+class NeverTheLast(Categorical):
+    """The highest level is never drawn."""
+
+    def _sample(self, logits, uniforms):
+        return np.minimum(super()._sample(logits, uniforms), 1 - 1 / (self.levels - 1))
+
+
+def one_pass(model, count, seed):
+    """All pixels drawn at once from an empty picture."""
+    uniforms = np.random.default_rng(seed).random((count, *SHAPE), dtype="float32")
+    logits = model(np.zeros((count, *SHAPE), "float32"))
+    return np.asarray(model.likelihood.sample(logits, uniforms))
+
+
+def same_uniforms_for_every_pixel(model, count, seed):
+    """One uniform number per image instead of one per pixel."""
+    u = np.random.default_rng(seed).random((count, 1, 1, 1), dtype="float32")
+    uniforms = np.broadcast_to(u, (count, *SHAPE)).copy()
+    return generation.generate(model, count, uniforms=uniforms)
+
+
+@pytest.mark.parametrize("draw", [one_pass, same_uniforms_for_every_pixel])
+def test_the_sampler_s_oracle_catches_a_wrong_loop(draw):
+    with pytest.raises(AssertionError):
+        sampler_follows_likelihood(MODELS["right"](), draw)
+
+
+def test_the_sampler_s_oracle_catches_ink_on_the_wrong_side():
+    model = MODELS["right"]()
+    model.likelihood = WrongSide()
+    with pytest.raises(AssertionError):
+        sampler_follows_likelihood(model)
+
+
+@pytest.mark.parametrize("wrong", [WrongLayout, NeverTheLast])
+def test_the_sampler_s_oracle_catches_a_wrong_draw_of_levels(wrong):
+    right = random_model((1, 2, 2), Categorical(3))
+    sampler_follows_likelihood(right)
+    right.likelihood = wrong(3)
+    with pytest.raises(AssertionError):
+        sampler_follows_likelihood(right)
+
+
+class ForgetsPaper(Bernoulli):
+    """Counts log p for ink alone."""
+
+    def _log_prob_of_values(self, logits, images):
+        return images * super()._log_prob_of_values(logits, images)
+
+
+class TwiceTheLogits(Bernoulli):
+    """Scores other probabilities than it draws from."""
+
+    def _log_prob_of_values(self, logits, images):
+        return super()._log_prob_of_values(2 * logits, images)
+
+
+def test_the_sum_catches_a_forgotten_term():
+    model = MODELS["right"]()
+    model.likelihood = ForgetsPaper()
+    with pytest.raises(AssertionError):
+        sums_to_one(model)
+
+
+def test_only_the_sampler_s_oracle_catches_a_likelihood_of_another_distribution():
+    model = MODELS["right"]()
+    model.likelihood = TwiceTheLogits()
+    sums_to_one(model)  # a distribution it is, but not the one that is drawn from
+    with pytest.raises(AssertionError):
+        sampler_follows_likelihood(model)
+
+
+def test_a_block_as_first_layer_leaks():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 4, 2))
+    with pytest.raises(AssertionError):
+        causality.assert_causal(keras.Model(image, ResidualBlock(2)(image)))

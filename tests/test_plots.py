@@ -1,0 +1,71 @@
+"""Figures: they draw on the axes they are given, and what they draw is what is there."""
+
+import matplotlib
+
+matplotlib.use("agg")
+
+from pixelcnn_edu import masks, plots, scoreboard
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+DRAWINGS = {
+    "image_grid": lambda ax: plots.image_grid(np.ones((5, 4, 4, 1)), columns=2, ax=ax),
+    "image_grid with labels": lambda ax: plots.image_grid(
+        np.ones((2, 4, 4, 3)), labels=["a", "b"], ax=ax
+    ),
+    "heatmap": lambda ax: plots.heatmap(np.ones((3, 3)), label="p(ink)", ax=ax),
+    "mask": lambda ax: plots.mask(masks.causal_mask((3, 5), "A"), title="A", ax=ax),
+    "receptive_field": lambda ax: plots.receptive_field(np.eye(5) > 0, 2, 3, ax=ax),
+    "dependency": lambda ax: plots.dependency(np.tri(9, k=-1), title="d", ax=ax),
+    "curves": lambda ax: plots.curves({"a": [3, 2], "b": ([1, 5], [4, 1])}, ax=ax),
+    "architecture": lambda ax: plots.architecture(here="04", ax=ax),
+    "scoreboard": lambda ax: scoreboard.show("09", ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_plots_draw_on_the_given_axes_and_return_them(name):
+    _, ax = plt.subplots()
+    assert DRAWINGS[name](ax) is ax
+    ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_plots_make_their_own_axes_if_none_are_given(name):
+    DRAWINGS[name](None).figure.canvas.draw()
+    assert len(plt.get_fignums()) == 1
+
+
+def test_a_grid_shows_the_images_pixel_by_pixel():
+    images = np.random.default_rng(0).random((3, 4, 5, 1))
+    page = np.asarray(plots.image_grid(images, columns=3).images[0].get_array())
+    for i in range(3):
+        np.testing.assert_allclose(
+            page[1:5, i * 6 : i * 6 + 5], images[i, ..., 0], rtol=1e-6
+        )
+    assert plt.gca().images[0].get_clim() == (0, 1)
+
+
+def test_a_grid_refuses_what_is_no_batch_of_images():
+    for shape in ((4, 4), (2, 4, 4), (2, 4, 4, 2)):
+        with pytest.raises(ValueError, match="images"):
+            plots.image_grid(np.zeros(shape))
+
+
+def test_a_mask_shows_its_numbers_and_its_center():
+    ax = plots.mask(masks.causal_mask(3, "A"))
+    assert [text.get_text() for text in ax.texts] == list("111100000")
+
+
+def test_a_receptive_field_says_how_many_pixels_are_seen():
+    ax = plots.receptive_field(np.tri(4) > 0, 1, 1)
+    assert ax.get_title() == "10 pixels seen"

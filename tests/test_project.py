@@ -1,0 +1,361 @@
+"""The files around the package agree with each other, and the Makefile does its work."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import notebooks
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYTHONS = ["3.11", "3.12", "3.13"]
+ASKED_FOR = {"jupyterlab", "tensorflow", "numpy", "matplotlib", "nbval", "ipywidgets"}
+
+
+def requirements(*extras):
+    lists = [PROJECT["dependencies"]]
+    lists += [PROJECT["optional-dependencies"][extra] for extra in extras]
+    return [Requirement(text) for texts in lists for text in texts]
+
+
+# ------------------------------------------------------------------ versions and names
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    init = (ROOT / "pixelcnn_edu" / "__init__.py").read_text("utf-8")
+    in_init = re.search(r'^__version__ = "(.+)"$', init, re.MULTILINE)[1]
+    assert PROJECT["version"] == citation["version"] == in_init
+    assert f"## {in_init}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_python_range_is_the_one_that_the_makefile_looks_for():
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert [f"3.{n}" for n in range(20) if f"3.{n}.1" in supported] == PYTHONS
+    assert "|".join(PYTHONS) in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_the_conda_environment_installs_this_package_at_the_pinned_versions():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    assert environment["name"] == canonicalize_name(PROJECT["name"]).replace("-", "_")
+    python, pip, by_pip = environment["dependencies"]
+    assert pip == "pip"
+    assert python.removeprefix("python=") in PYTHONS
+    assert by_pip == {"pip": ["-c constraints.txt", "-e .[test]"]}
+    assert {need.name for need in requirements("test")} >= ASKED_FOR
+
+
+def test_constraints_pin_everything_that_is_needed_and_name_no_place():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = {}
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w\s.<>=!'()]+)?", line), line
+        name, version = re.match(r"(.+)==([^ ]+)", line).groups()
+        pins.setdefault(name, []).append(Version(version))
+    for need in requirements(*PROJECT["optional-dependencies"]):
+        pinned = pins[canonicalize_name(need.name)]
+        assert all(version in need.specifier for version in pinned), need
+
+
+# ------------------------------------------------------------------- nothing of a machine
+
+PRIVATE = re.compile(
+    r"(?<![\w.:/~-])/(?:(?:work|farm|root)/[a-z.]|(?:home|Users)/\w)"
+    r"|(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com)"
+    r"|index[-_]url|https?://\S+\.(?:whl|tgz|tar\.gz)"
+)
+HOME = "/" + "home/ann"  # in two pieces, as this file is searched too
+
+
+def tracked_files():
+    """What git has or would add; without git, everything that is not hidden."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        out = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
+        files = [ROOT / name for name in out.decode().split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        files = [
+            path
+            for path in ROOT.rglob("*")
+            if not any(p.startswith(".") for p in path.relative_to(ROOT).parts)
+        ]
+    return [path for path in files if path.is_file()]
+
+
+def private(text):
+    return [match[0] for match in PRIVATE.finditer(text)]
+
+
+def test_no_file_names_a_path_of_a_machine_or_a_package_index():
+    searched, found = 0, {}
+    for path in tracked_files():
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue  # weights, digits
+        searched += 1
+        if private(text):
+            found[path.relative_to(ROOT).as_posix()] = private(text)
+    assert searched > 20
+    assert found == {}
+
+
+def test_such_a_name_would_be_found():
+    assert private(f"open('{HOME}/x')")
+    assert private("--index" + "-url=https://example.org/simple")
+    assert private("see https://py" + "pi.org/project/keras")
+    assert not private("https://example.org/home and pixelcnn_edu/data.py")
+
+
+# -------------------------------------------------------------------- tools/notebooks.py
+
+
+@pytest.fixture
+def small_notebook(tmp_path):
+    cells = [
+        new_markdown_cell("# 00 · A figure, a widget and a clock"),
+        new_code_cell(
+            "import time\nimport ipywidgets\nimport matplotlib.pyplot as plt\n"
+            "_ = plt.plot([1, 3, 2])"
+        ),
+        new_code_cell(
+            "a, b = ipywidgets.IntSlider(), ipywidgets.IntSlider()\n"
+            "link = ipywidgets.jslink((a, 'value'), (b, 'value'))\n"
+            "never_shown = ipywidgets.Text(str(time.time()))\n"
+            "ipywidgets.VBox([b, a])"
+        ),
+        new_code_cell(
+            "print(time.time())\nipywidgets.Label(str(time.time()))",
+            metadata={"tags": ["nbval-ignore-output"]},
+        ),
+        new_code_cell(
+            "for i in range(3):\n    print(i, flush=True)\n    time.sleep(0.1)"
+        ),
+        new_code_cell("raise SystemError", metadata={"tags": ["nbval-skip"]}),
+        new_code_cell("import os\nos.path.basename(os.getcwd())"),
+    ]
+    path = tmp_path / "small" / "00_small.ipynb"
+    path.parent.mkdir()
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+def test_a_second_refresh_changes_no_byte(small_notebook):
+    assert notebooks.refresh(small_notebook)
+    first = small_notebook.read_bytes()
+    assert not notebooks.refresh(small_notebook)
+    assert small_notebook.read_bytes() == first
+    assert list(small_notebook.parent.iterdir()) == [small_notebook]
+
+    nb = nbformat.reads(first.decode(), as_version=4)
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4, None, 5]
+    assert "image/png" in code[0].outputs[0].data
+    assert code[1].outputs[0].data[notebooks.VIEW]["model_id"] == f"{1:032x}"
+    assert [output.text for output in code[3].outputs] == ["0\n1\n2\n"]
+    assert code[5].outputs[0].data["text/plain"] == "'small'"
+    assert "execution" not in code[0].metadata
+    state = notebooks.widget_state(nb).values()
+    shown = sorted(
+        model["model_name"] for model in state if "Style" not in model["model_name"]
+    )
+    assert shown.count("IntSliderModel") == 2
+    assert {"LinkModel", "LabelModel", "VBoxModel"} <= set(shown)
+    assert "TextModel" not in shown
+
+    # A clock is read again when its source has changed, and only then.
+    nb.cells[3].source += "  # now"
+    nbformat.write(nb, small_notebook)
+    assert notebooks.refresh(small_notebook)
+    renewed = nbformat.read(small_notebook, as_version=4).cells[3].outputs
+    assert renewed[0].text > code[2].outputs[0].text
+
+
+def test_a_notebook_that_fails_is_left_as_it_was(small_notebook, capsys):
+    nb = nbformat.read(small_notebook, as_version=4)
+    nb.cells.insert(2, new_code_cell("print('half way')\n1 / 0"))
+    nbformat.write(nb, small_notebook)
+    before = small_notebook.read_bytes()
+    assert notebooks.main([str(small_notebook)]) == 1
+    assert small_notebook.read_bytes() == before
+    assert list(small_notebook.parent.iterdir()) == [small_notebook]
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_ids_tell_the_source_and_are_unique():
+    cells = [new_code_cell("x = 1"), new_code_cell("x = 1"), new_code_cell("x = 2")]
+    notebooks.set_ids(cells)
+    assert len({cell.id for cell in cells}) == 3
+    assert all(notebooks.is_current(cell) for cell in cells)
+    cells[1].source = "x = 3"
+    assert not notebooks.is_current(cells[1])
+
+
+# ------------------------------------------------------------------------------ Makefile
+
+needs_make = pytest.mark.skipif(
+    not shutil.which("make"), reason="make is not installed"
+)
+
+# Answers like a Python of the given version, and writes down what it is asked to do.
+FAKE = """#!/bin/sh
+echo "$0 $*" >>"{log}"
+case "$*" in
+  *version_info*) echo {version} ;;
+  *ensurepip*) exit {no_venv} ;;
+  "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+esac
+"""
+
+
+class Desk:
+    """A copy of the Makefile on a machine with no Python but those put there."""
+
+    def __init__(self, folder):
+        self.folder, self.bin, self.log = folder, folder / "bin", folder / "log"
+        self.bin.mkdir()
+        for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+            shutil.copy(ROOT / name, folder)
+        for tool in ("make", "sh", "awk", "id", "touch", "mkdir", "cp", "rm"):
+            (self.bin / tool).symlink_to(shutil.which(tool))
+
+    def put(self, name, version, *, no_venv=0):
+        script = self.bin / name
+        script.write_text(FAKE.format(log=self.log, version=version, no_venv=no_venv))
+        script.chmod(0o755)
+
+    def make(self, *arguments):
+        self.log.write_text("")
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.folder,
+            env={"PATH": str(self.bin)},
+            capture_output=True,
+            text=True,
+        )
+
+    def asked(self, what):
+        """The Pythons that were asked to do something."""
+        return [Path(line.split()[0]).name for line in self.lines(what)]
+
+    def lines(self, what):
+        return [line for line in self.log.read_text().splitlines() if what in line]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path)
+
+
+@needs_make
+def test_make_alone_lists_the_targets_and_each_of_them_exists(desk):
+    listed = re.findall(r"^make ([a-z-]+) ", desk.make().stdout, re.MULTILINE)
+    assert listed == ["help", "lab", "setup", "test", "notebooks", "format"]
+    desk.put("python3", "3.12")
+    for target in listed:
+        assert desk.make("--dry-run", target).returncode == 0, target
+
+
+@needs_make
+def test_setup_refuses_a_python_that_is_too_old_and_says_what_it_found(desk):
+    desk.put("python3", "3.10")
+    done = desk.make("setup")
+    assert done.returncode != 0
+    assert "needs Python 3.11, 3.12 or 3.13. Found: python3 is 3.10;" in done.stderr
+    assert not (desk.folder / ".venv").exists()
+
+
+@needs_make
+def test_setup_says_when_there_is_no_python_at_all(desk):
+    assert "Found: none" in desk.make("setup").stderr
+
+
+@needs_make
+def test_setup_says_when_venv_is_missing(desk):
+    desk.put("python3", "3.13", no_venv=1)
+    assert "install python3.13-venv" in desk.make("setup").stderr
+
+
+@needs_make
+def test_setup_takes_the_newest_suitable_python_or_the_one_that_is_named(desk):
+    for version in ("3.11", "3.12", "3.14"):
+        desk.put(f"python{version}", version)
+    desk.put("python3", "3.14")
+    assert desk.make("setup").returncode == 0
+    assert desk.asked("-m venv") == ["python3.12"]
+    shutil.rmtree(desk.folder / ".venv")
+    assert desk.make("setup", "PYTHON=python3.11").returncode == 0
+    assert desk.asked("-m venv") == ["python3.11"]
+    shutil.rmtree(desk.folder / ".venv")
+    assert (
+        "Found: python3.14 is 3.14;" in desk.make("setup", "PYTHON=python3.14").stderr
+    )
+
+
+@needs_make
+def test_setup_installs_once_and_again_only_when_the_needs_have_changed(desk):
+    desk.put("python3", "3.12")
+    desk.make("setup")
+    assert desk.asked("pip install") == ["python"]
+    desk.make("setup")
+    assert desk.asked("pip install") == []
+    stamp = desk.folder / ".venv" / ".installed"
+    newer = stamp.stat().st_mtime + 5
+    os.utime(desk.folder / "constraints.txt", (newer, newer))
+    desk.make("setup")
+    assert desk.asked("pip install") == ["python"]
+    assert desk.asked("-m venv") == []
+
+
+@needs_make
+def test_lab_opens_the_first_notebook_and_leaves_safety_to_jupyter(desk):
+    desk.put("python3", "3.12")
+    assert desk.make("lab", "ARGS=--port 8890").returncode == 0
+    (line,) = [
+        x
+        for x in desk.log.read_text().splitlines()
+        if "jupyterlab" in x and "pip" not in x
+    ]
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in line
+    assert line.endswith("--port 8890")
+    assert not re.search(r"token|password|--ip|allow_origin|disable", line)
+
+
+@needs_make
+def test_tests_run_once_and_strictly(desk):
+    desk.put("python3", "3.12")
+    assert desk.make("test").returncode == 0
+    assert [line.split("-m ")[1] for line in desk.lines("-m pytest")] == [
+        "pytest --nbval"
+    ]
+    for name in ("pyproject.toml", "Makefile", ".ci/run"):
+        assert "nbval-lax" not in (ROOT / name).read_text("utf-8")
+
+
+# ------------------------------------------------------------------------------ the map
+
+
+def test_the_map_of_the_package_names_every_file_and_no_other():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w/.]+)`", row)}
+    package = ROOT / "pixelcnn_edu"
+    there = {path.name for path in package.glob("*.py")}
+    there |= {
+        f"{path.name}/"
+        for path in package.iterdir()
+        if path.is_dir() and not path.name.startswith(("_", "."))
+    }
+    assert named == there

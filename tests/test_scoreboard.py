@@ -1,0 +1,65 @@
+"""The scoreboard: complete, in order, and its counted rows counted again."""
+
+import math
+
+from pixelcnn_edu import data, scoreboard
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def digits():
+    (x_train, _), (x_test, _) = data.load_mnist()
+    return x_train, data.binarize(x_test, seed=0)
+
+
+def row(name):
+    return {r["name"]: r for r in scoreboard.rows()}[name]
+
+
+def nats_of_coins(p, images):
+    return -(np.log(p) * images + np.log1p(-p) * (1 - images)).sum(axis=(1, 2, 3))
+
+
+def test_every_notebook_has_a_row():
+    notebooks = {r["notebook"] for r in scoreboard.rows()}
+    assert notebooks == {f"{i:02d}" for i in range(10)}
+    assert scoreboard.rows("03") == [
+        r for r in scoreboard.rows() if r["notebook"] <= "03"
+    ]
+
+
+def test_counted_rows_are_what_counting_gives(digits):
+    x_train, held_out = digits
+    uniform = nats_of_coins(0.5, held_out)
+    assert uniform.mean() == pytest.approx(784 * math.log(2))
+    one_coin = nats_of_coins(x_train.mean(), held_out)
+    measured = {"uniform guessing": uniform, "one coin for all pixels": one_coin}
+    for name, nats in measured.items():
+        error = nats.std(ddof=1) / math.sqrt(len(nats))
+        assert row(name)["nats_per_image"] == pytest.approx(nats.mean(), abs=0.3)
+        assert row(name)["standard_error"] == pytest.approx(error, abs=0.05)
+
+
+def test_a_measurement_is_held_against_the_board(digits):
+    nats = nats_of_coins(0.5, digits[1])
+    scoreboard.show("00", {"uniform guessing": nats})
+    with pytest.raises(AssertionError, match="Measured: 5"):
+        scoreboard.show("00", {"uniform guessing": nats - 10})
+    with pytest.raises(ValueError, match="Expected a row"):
+        scoreboard.show("00", {"wishful thinking": nats})
+    with pytest.raises(ValueError, match="Expected a row"):
+        scoreboard.show("00", {"one coin for all pixels": nats})
+
+
+def test_a_new_measurement_replaces_its_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoreboard, "FILE", tmp_path / "board.json")
+    (tmp_path / "board.json").write_text("[]")
+    scoreboard.record("02", "b", np.array([1.0, 3.0]), tolerance=0.1)
+    scoreboard.record("01", "a", np.array([5.0, 5.0]), tolerance=0.1)
+    scoreboard.record("02", "b", np.array([2.0, 4.0]), tolerance=0.1)
+    assert [(r["name"], r["nats_per_image"]) for r in scoreboard.rows()] == [
+        ("a", 5.0),
+        ("b", 3.0),
+    ]

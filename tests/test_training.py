@@ -1,0 +1,239 @@
+"""Training: what a batch holds, what is learned, and that a killed run goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from pixelcnn_edu import data, evaluation, training
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import pixelcnn
+
+import keras
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def digits():
+    (x_train, _), (x_test, _) = data.load_mnist()
+    return x_train[:256, 4:24:2, 4:24:2], x_test[:64, 4:24:2, 4:24:2]
+
+
+def small_model(seed=0, **arguments):
+    keras.utils.set_random_seed(seed)
+    return pixelcnn((10, 10, 1), filters=8, depth=1, **arguments)
+
+
+def test_batches_hold_every_image_once_and_repeat_by_seed_and_epoch(digits):
+    images = np.arange(70, dtype="float32").reshape(70, 1, 1, 1) / 100
+    batches = training.Batches(images, 16, binarize=False, seed=3)
+    epoch = [batches[i][0] for i in range(len(batches))]
+    assert [len(batch) for batch in epoch] == [16, 16, 16, 16, 6]
+    everything = np.concatenate(epoch).ravel()
+    np.testing.assert_array_equal(np.sort(everything), images.ravel())
+    assert (everything != images.ravel()).any()
+    batches.epoch = 1
+    assert (batches[0][0] != epoch[0]).any()
+    batches.epoch = 0
+    np.testing.assert_array_equal(batches[0][0], epoch[0])
+
+
+def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
+    batches = training.Batches(digits[0], 64, binarize=True)
+    inputs, targets = batches[0]
+    np.testing.assert_array_equal(inputs, targets)
+    assert set(np.unique(inputs)) == {0.0, 1.0}
+    batches.epoch = 1
+    order = [np.random.default_rng([0, e]).permutation(256) for e in (0, 1)]
+    by_image = [np.empty((256, 10, 10, 1)) for _ in range(2)]
+    for epoch in (0, 1):
+        batches.epoch = epoch
+        drawn = np.concatenate([batches[i][0] for i in range(4)])
+        by_image[epoch][order[epoch]] = drawn
+    grey = (digits[0] > 0) & (digits[0] < 1)
+    assert (by_image[0] == by_image[1])[~grey].all()
+    assert (by_image[0] != by_image[1])[grey].any()
+
+
+def test_the_history_is_in_nats_per_image(digits):
+    model = small_model()
+    history = training.fit(
+        model, digits[0], validation_images=digits[1], epochs=2, verbose=0
+    )
+    held_out = data.binarize(digits[1], seed=0)
+    nats = evaluation.nats_per_image(model, held_out).mean()
+    assert history.history["val_loss"][-1] == pytest.approx(nats, rel=1e-4)
+    assert history.history["loss"][1] < history.history["loss"][0] < 100 * np.log(2)
+    assert isinstance(history, keras.callbacks.History)
+
+
+def test_many_levels_and_a_model_without_likelihood_train_too(digits):
+    likelihood = Categorical(4)
+    model = small_model(likelihood=likelihood)
+    four = data.quantize(digits[0], 4)
+    history = training.fit(model, four, epochs=2, verbose=0)
+    assert history.history["loss"][1] < history.history["loss"][0] < 100 * np.log(4)
+    plain = keras.Model(model.inputs, model.outputs)
+    history = training.fit(plain, four, epochs=1, likelihood=likelihood, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+CHILD = """
+import sys
+import keras
+from pixelcnn_edu import data, training
+from pixelcnn_edu.models import pixelcnn
+(x, _), (x_test, _) = data.load_mnist()
+keras.utils.set_random_seed(0)
+model = pixelcnn((10, 10, 1), filters=8, depth=1, dropout=0.2)
+tell = keras.callbacks.LambdaCallback(
+    on_train_batch_end=lambda batch, logs: print("batch", flush=True)
+)
+training.fit(model, x[:256, 4:24:2, 4:24:2], validation_images=x_test[:64, 4:24:2, 4:24:2],
+             epochs=4, batch_size=32, folder=sys.argv[1], callbacks=[tell], verbose=0)
+"""
+
+
+def test_a_run_killed_in_mid_epoch_ends_with_the_weights_of_one_that_was_not(
+    digits, tmp_path
+):
+    def run(folder):
+        model = small_model(dropout=0.2)
+        history = training.fit(
+            model,
+            digits[0],
+            validation_images=digits[1],
+            epochs=4,
+            batch_size=32,
+            folder=folder,
+            verbose=0,
+        )
+        return model.get_weights(), history.history
+
+    expected, history = run(tmp_path / "whole")
+    killed = tmp_path / "killed"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(killed)], stdout=subprocess.PIPE
+    )
+    for _ in range(20):  # 8 batches an epoch: the third epoch is under way
+        child.stdout.readline()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert (killed / "checkpoint.npz").exists()
+    weights, resumed = run(killed)
+    for a, b in zip(expected, weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("loss", "val_loss"):
+        assert resumed[name] == history[name]
+        assert len(resumed[name]) == 4
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    digits, tmp_path, capsys
+):
+    arguments = {"epochs": 3, "folder": tmp_path, "verbose": 0}
+    model = small_model()
+    training.fit(model, digits[0], **arguments)
+    newest = tmp_path / "checkpoint.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    again = small_model(seed=1)
+    history = training.fit(again, digits[0], **arguments)
+    assert "checkpoint.npz is damaged" in capsys.readouterr().out
+    assert len(history.history["loss"]) == 3
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_run_is_not_trained_again(digits, tmp_path):
+    first = training.fit(small_model(), digits[0], epochs=1, folder=tmp_path, verbose=0)
+    began = time.perf_counter()
+    again = training.fit(small_model(), digits[0], epochs=1, folder=tmp_path, verbose=0)
+    assert again.history == first.history
+    assert time.perf_counter() - began < 60
+
+
+def test_another_run_s_folder_is_refused(digits, tmp_path):
+    training.fit(small_model(), digits[0], epochs=1, folder=tmp_path, verbose=0)
+    with pytest.raises(ValueError, match="batch_size"):
+        training.fit(
+            small_model(), digits[0], epochs=1, batch_size=8, folder=tmp_path, verbose=0
+        )
+    with pytest.raises(ValueError, match="the network"):
+        training.fit(
+            small_model(position=True), digits[0], epochs=1, folder=tmp_path, verbose=0
+        )
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), training.whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with training.whole_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 1.5}, "batch_size"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+        ({"images": np.zeros((4, 10, 10))}, "channel axis"),
+        ({"images": np.zeros((4, 28, 28, 1))}, "10, 10, 1"),
+        ({"images": np.full((4, 10, 10, 1), 255, "uint8")}, "Divide by 255"),
+        ({"images": np.full((4, 10, 10, 1), np.nan)}, "NaN"),
+        ({"validation_images": np.zeros((0, 10, 10, 1))}, "validation_images"),
+    ],
+)
+def test_bad_arguments_are_named_before_any_work(digits, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        training.fit(small_model(), **{"images": digits[0], **arguments})
+
+
+def test_grey_images_off_the_levels_are_refused_by_many_levels(digits):
+    with pytest.raises(ValueError, match="quantize"):
+        training.fit(small_model(likelihood=Categorical(4)), digits[0])
+    with pytest.raises(ValueError, match="likelihood"):
+        inputs = keras.Input((10, 10, 1))
+        training.fit(keras.Model(inputs, inputs), digits[0])
+    assert Bernoulli().levels == 2
+
+
+def test_the_command_line_trains_and_writes_weights_and_card(
+    digits, tmp_path, monkeypatch, capsys
+):
+    tiny = training.Preset("a test", 8, 1, 1, 64, 1e-3)
+    monkeypatch.setitem(training.PRESETS, "tiny", tiny)
+    rng = np.random.default_rng(0)
+    bundled_test = np.round(data.load_mnist()[1][0][..., 0] * 255).astype("uint8")
+    new = rng.integers(0, 256, (64, 28, 28), dtype="uint8")
+    np.savez(
+        tmp_path / "mnist.npz",
+        x_train=np.concatenate([new, bundled_test[:10]]),
+        y_train=np.zeros(74, "uint8"),
+        x_test=new[:32],
+        y_test=np.zeros(32, "uint8"),
+    )
+    out = tmp_path / "run"
+    training.main(
+        ["--preset", "tiny", "--data", str(tmp_path / "mnist.npz"), "--out", str(out)]
+        + ["--verbose", "0"]
+    )
+    assert "nats per image" in capsys.readouterr().out
+    card = json.loads((out / "tiny.json").read_text())
+    assert card["training_images"] == 64
+    model = keras.models.load_model(out / "tiny.keras")
+    held_out = data.binarize((new[:32] / 255)[..., None].astype("float32"), seed=0)
+    nats = evaluation.nats_per_image(model, held_out).mean()
+    assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
+    assert str(tmp_path) not in json.dumps(card)

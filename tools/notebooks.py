@@ -1,0 +1,256 @@
+"""Run notebooks and store their outputs, the same bytes every time.
+
+    python tools/notebooks.py [--fresh] [NOTEBOOK ...]
+
+Without names, all of notebooks/ and notebooks/solutions/. Each notebook runs from a
+fresh kernel of this Python, in its own folder, and is written whole or, when a cell
+fails, not at all. What a plain run would change each time is made stable:
+
+- times, versions and other traces of the machine are dropped from the metadata;
+- a cell's id is the hash of its source, so it also tells which source the stored
+  output belongs to;
+- widget ids count up in the order of display;
+- a cell tagged nbval-ignore-output (a timing, say) keeps its stored output while its
+  source is unchanged, unless --fresh is given; one tagged nbval-skip is not run.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+KERNELSPEC = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
+LANGUAGE_INFO = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+MODEL = "IPY_MODEL_"  # how the state of one widget names another
+PASSING_CELL_KEYS = ("execution", "ExecuteTime", "lines_to_next_cell", "trusted")
+PASSING_NOTEBOOK_KEYS = ("jupytext", "vscode")
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts the kernel in the Python that runs this file, whatever is registered."""
+
+    @property
+    def kernel_spec(self):
+        return KernelSpec(**get_kernel_dict())
+
+
+def source_hash(cell):
+    return hashlib.sha256(cell["source"].encode()).hexdigest()[:12]
+
+
+def is_current(cell):
+    """Whether the cell's source is the one it had when its output was stored."""
+    return cell.get("id", "").split("-")[0] == source_hash(cell)
+
+
+def set_ids(cells):
+    """Give each cell the hash of its source as id; repeats are numbered."""
+    seen = {}
+    for cell in cells:
+        digest = source_hash(cell)
+        seen[digest] = seen.get(digest, 0) + 1
+        cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def tags(cell):
+    return cell["metadata"].get("tags", [])
+
+
+def views(cell):
+    """The widget views among a cell's outputs."""
+    data = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return [one[VIEW] for one in data if VIEW in one]
+
+
+def widget_state(nb):
+    return nb["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
+
+
+def set_widget_state(nb, state):
+    nb["metadata"].pop("widgets", None)
+    if state:
+        content = {"state": state, "version_major": 2, "version_minor": 0}
+        nb["metadata"]["widgets"] = {STATE: content}
+
+
+def references(value):
+    """The widgets that a widget's state names, in order."""
+    if isinstance(value, str):
+        return [value.removeprefix(MODEL)] if value.startswith(MODEL) else []
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    parts = value if isinstance(value, list) else []
+    return [name for part in parts for name in references(part)]
+
+
+def renamed(value, names):
+    """A widget's state with other widgets' names in place."""
+    if isinstance(value, str) and value.startswith(MODEL):
+        return MODEL + names.get(value.removeprefix(MODEL), value.removeprefix(MODEL))
+    if isinstance(value, dict):
+        return {key: renamed(one, names) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one, names) for one in value]
+    return value
+
+
+def rename_widgets(nb, names):
+    """Give widgets new names, in the outputs and in the state; drop the unnamed."""
+    for cell in nb["cells"]:
+        for view in views(cell):
+            view["model_id"] = names.get(view["model_id"], view["model_id"])
+    state = widget_state(nb)
+    content = {new: renamed(state[old], names) for old, new in names.items()}
+    set_widget_state(nb, content)
+
+
+def number_widgets(nb):
+    """Keep the widgets that are displayed, and what they use; number them in order."""
+    state, order = widget_state(nb), []
+
+    def visit(name):
+        if name in state and name not in order:
+            order.append(name)
+            for other in references(state[name]["state"]):
+                visit(other)
+
+    for cell in nb["cells"]:
+        for view in views(cell):
+            visit(view["model_id"])
+    for name, model in state.items():  # a link is not displayed; what it links is
+        source = references(model["state"].get("source"))
+        if source and source[0] in order:
+            visit(name)
+    rename_widgets(nb, {old: f"{new:032x}" for new, old in enumerate(order, 1)})
+
+
+def merge_streams(outputs):
+    """Join neighboring pieces of one stream: how it was cut depends on timing."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else {}
+        if output["output_type"] == "stream" and output["name"] == last.get("name"):
+            last["text"] += output["text"]
+        else:
+            merged.append(output)
+    return merged
+
+
+def keeps_output(cell, fresh):
+    """Whether the stored output of the cell outlives the next run."""
+    if cell["cell_type"] != "code":
+        return False
+    if "nbval-skip" in tags(cell):
+        return True
+    stored = cell["execution_count"] is not None and is_current(cell)
+    return "nbval-ignore-output" in tags(cell) and stored and not fresh
+
+
+def execute(nb, folder):
+    """Run all cells in a kernel that lives as long as this call."""
+    NotebookClient(
+        nb,
+        kernel_name="python3",
+        kernel_manager_class=ThisPython,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        skip_cells_with_tag="nbval-skip",
+        timeout=900,
+    ).execute()
+
+
+def refresh(path, *, fresh=False):
+    """Run the notebook at ``path`` and store it; True if its bytes changed."""
+    path = Path(path)
+    before = path.read_bytes()
+    nb = nbformat.reads(before.decode(), as_version=4)
+    # Stored widgets get a prefix, which sets them apart from those of the new run.
+    rename_widgets(nb, {name: f"stored-{name}" for name in widget_state(nb)})
+    stored = widget_state(nb)
+    kept = {
+        i: c["outputs"] for i, c in enumerate(nb["cells"]) if keeps_output(c, fresh)
+    }
+
+    for cell in nb["cells"]:
+        for key in PASSING_CELL_KEYS:
+            cell["metadata"].pop(key, None)
+    for key in PASSING_NOTEBOOK_KEYS:
+        nb["metadata"].pop(key, None)
+    nb["nbformat_minor"] = 5
+    set_ids(nb["cells"])
+    set_widget_state(nb, {})
+    execute(nb, path.parent)
+
+    for index, cell in enumerate(nb["cells"]):
+        if cell["cell_type"] == "code":
+            cell["outputs"] = merge_streams(kept.get(index, cell["outputs"]))
+            for output in cell["outputs"]:
+                if output["output_type"] == "execute_result":
+                    output["execution_count"] = cell["execution_count"]
+    set_widget_state(nb, {**stored, **widget_state(nb)})
+    number_widgets(nb)
+    nb["metadata"]["kernelspec"] = KERNELSPEC
+    nb["metadata"]["language_info"] = LANGUAGE_INFO
+    nbformat.validate(nb)
+
+    after = (nbformat.writes(nb).rstrip("\n") + "\n").encode()
+    if after == before:
+        return False
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(after)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return True
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK")
+    parser.add_argument(
+        "--fresh", action="store_true", help="renew the outputs of ignored cells too"
+    )
+    options = parser.parse_args(arguments)
+    everything = [*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")]
+    failed = 0
+    for path in options.notebooks or sorted(everything):
+        start = time.perf_counter()
+        print(f"{path.name} ...", end=" ", flush=True)
+        try:
+            changed = refresh(path, fresh=options.fresh)
+        except CellExecutionError as error:
+            failed += 1
+            print(f"failed, left as it was\n{error}", flush=True)
+        else:
+            word = "changed" if changed else "unchanged"
+            print(f"{word}, {time.perf_counter() - start:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
