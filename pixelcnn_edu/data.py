@@ -87,9 +87,9 @@ def load_mnist(source="bundled"):
 
 
 def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
-    """Turn grey images into images of 0 and 1.
+    """Turn gray images into images of 0 and 1.
 
-    By default each pixel is *drawn*: ink with the probability that its grey value gives.
+    By default each pixel is *drawn*: ink with the probability that its gray value gives.
     A draw made afresh at each use is the dynamic protocol; one draw kept for good is
     the static one; a threshold is a third, and much easier, task. Likelihoods under
     different protocols must never be compared.
@@ -222,7 +222,7 @@ def _full_mnist() -> Path:
 
 def _read_npz(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             missing = [name for name in _ARRAYS if name not in file.files]
             if missing:
                 raise ValueError(f"it lacks the arrays {', '.join(missing)}")

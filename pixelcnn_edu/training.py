@@ -11,76 +11,23 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 """
 
 import argparse
-import contextlib
 import dataclasses
 import datetime
 import hashlib
 import json
 import os
 import platform
-import time
-import zipfile
 from pathlib import Path
 
-from pixelcnn_edu import data, evaluation
+from pixelcnn_edu import data, evaluation, generation
+from pixelcnn_edu.checkpoints import Checkpoint, whole_file
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import likelihood_of, pixelcnn
+from pixelcnn_edu.models import likelihood_of
+from pixelcnn_edu.presets import PRESETS
 
 import keras
 import numpy as np
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """A network and how to train it: one entry of `PRESETS`."""
-
-    about: str
-    filters: int
-    depth: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    dropout: float = 0.0
-
-    def model(self) -> keras.Model:
-        """Build the network, with ReLU and a position bias."""
-        return pixelcnn(
-            filters=self.filters,
-            depth=self.depth,
-            activation="relu",
-            position=True,
-            dropout=self.dropout,
-        )
-
-    def recipe(self) -> dict:
-        """Return the arguments for `fit`."""
-        return {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-        }
-
-
-PRESETS = {
-    "minutes": Preset(
-        "the 4,000 bundled digits in about two minutes",
-        filters=32,
-        depth=4,
-        epochs=16,
-        batch_size=32,
-        learning_rate=1e-2,
-        dropout=0.1,
-    ),
-    "coffee": Preset(
-        "50,000 digits in about half an hour",
-        filters=48,
-        depth=12,
-        epochs=8,
-        batch_size=64,
-        learning_rate=3e-3,
-    ),
-}
 
 
 class Batches(keras.utils.PyDataset):
@@ -92,7 +39,7 @@ class Batches(keras.utils.PyDataset):
     Args:
         images: (N, H, W, C) in [0, 1].
         batch_size: images per batch; the last batch of an epoch may be smaller.
-        binarize: draw each pixel as 0 or 1 with its grey value as the probability.
+        binarize: draw each pixel as 0 or 1 with its gray value as the probability.
         seed: of the order and of the draws.
     """
 
@@ -116,88 +63,6 @@ class Batches(keras.utils.PyDataset):
         if self.binarize:
             batch = data.binarize(batch, seed=[self.seed, self.epoch, index])
         return batch, batch
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Keep the state of a run on disk: weights, optimizer, history; whole or not at all.
-
-    After each epoch the state goes to ``folder/checkpoint.npz``, and the one before it to
-    ``checkpoint.previous.npz``, which is used if the newest is damaged.
-
-    Args:
-        folder: made if it does not exist.
-        settings: a dict that must be the same when the run is resumed.
-    """
-
-    def __init__(self, folder, settings):
-        super().__init__()
-        self.folder = Path(folder)
-        self.settings = settings
-        self.history = {}
-
-    @property
-    def _paths(self):
-        return self.folder / "checkpoint.npz", self.folder / "checkpoint.previous.npz"
-
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
-
-    def restore(self, model) -> int:
-        """Load the newest whole state into a compiled model; return its epoch, or 0."""
-        self.set_model(model)
-        model.optimizer.build(model.trainable_variables)
-        for path in self._paths:
-            if not path.exists():
-                continue
-            try:
-                with np.load(path, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
-                about = json.loads(str(arrays.pop("about")))
-                break
-            except (
-                OSError,
-                ValueError,
-                KeyError,
-                EOFError,
-                zipfile.BadZipFile,
-            ) as error:
-                print(f"{path} is damaged ({error}); trying the one before it.")
-        else:
-            return 0
-        differ = [k for k, v in self.settings.items() if about["settings"].get(k) != v]
-        variables = self._variables()
-        if differ or len(arrays) != len(variables):
-            raise ValueError(
-                f"Expected folder to be empty or to hold a run with the same settings. "
-                f"{path} differs in: {', '.join(differ) or 'the network'}"
-            )
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"variable_{i}"])
-        self.history = about["history"]
-        return about["epoch"]
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.began
-        for name, value in {**(logs or {}), "seconds": seconds}.items():
-            self.history.setdefault(name, []).append(float(value))
-        about = {
-            "epoch": epoch + 1,
-            "settings": self.settings,
-            "history": self.history,
-        }
-        arrays = {
-            f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())
-        }
-        newest, previous = self._paths
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(newest) as temporary:
-            with open(temporary, "wb") as file:
-                np.savez(file, about=np.array(json.dumps(about)), **arrays)
-            if newest.exists():
-                os.replace(newest, previous)
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -243,26 +108,11 @@ class SampleGrid(keras.callbacks.Callback):
         self.grids = {}
 
     def on_epoch_end(self, epoch, logs=None):
-        from pixelcnn_edu import generation  # here: training comes before generation
-
         done = epoch + 1
         if done % self.every == 0:
             self.grids[done] = generation.generate(
                 self.model, self.count, seed=self.seed, likelihood=self.likelihood
             )
-
-
-@contextlib.contextmanager
-def whole_file(path):
-    """Yield a temporary path that becomes ``path`` only if the block succeeds."""
-    temporary = Path(path).with_name(f"partial-{os.getpid()}-{Path(path).name}")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def compile_model(model, *, steps, learning_rate=2e-3, likelihood=None):
@@ -316,7 +166,7 @@ def fit(
 ) -> keras.callbacks.History:
     """Train a model on images, by maximum likelihood.
 
-    With a two-level likelihood the images may be grey: each batch is binarized afresh
+    With a two-level likelihood the images may be gray: each batch is binarized afresh
     (images of 0 and 1 stay as they are), and the validation images once, with seed 0.
 
     Args:

@@ -126,7 +126,8 @@ def test_full_on_a_network_that_hangs_ends_within_its_timeout(tmp_path, monkeypa
     monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT_SECONDS", 0.3)
     with pytest.raises(ConnectionError, match="timed out"):
         data.load_mnist("full")
-    server.close()
+    for connection in (server, *accepted):
+        connection.close()
     assert socket.getdefaulttimeout() is None
 
 
@@ -205,27 +206,27 @@ def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path):
 
 
 def test_binarize_draws_with_the_grey_value_as_probability():
-    grey = np.linspace(0, 1, 5, dtype="float32").reshape(1, 1, 5, 1)
-    drawn = data.binarize(np.repeat(grey, 20_000, axis=0), seed=0)
+    gray = np.linspace(0, 1, 5, dtype="float32").reshape(1, 1, 5, 1)
+    drawn = data.binarize(np.repeat(gray, 20_000, axis=0), seed=0)
     assert set(np.unique(drawn)) == {0.0, 1.0}
     share = drawn.mean(axis=0).ravel()
-    np.testing.assert_allclose(share, grey.ravel(), atol=0.02)
+    np.testing.assert_allclose(share, gray.ravel(), atol=0.02)
     assert share[0] == 0
     assert share[-1] == 1
 
 
 def test_binarize_is_fixed_by_a_seed_and_fresh_without():
-    grey = np.full((2, 9, 9, 1), 0.5, "float32")
+    gray = np.full((2, 9, 9, 1), 0.5, "float32")
     np.testing.assert_array_equal(
-        data.binarize(grey, seed=3), data.binarize(grey, seed=3)
+        data.binarize(gray, seed=3), data.binarize(gray, seed=3)
     )
-    assert (data.binarize(grey, seed=3) != data.binarize(grey, seed=4)).any()
-    assert (data.binarize(grey) != data.binarize(grey)).any()
+    assert (data.binarize(gray, seed=3) != data.binarize(gray, seed=4)).any()
+    assert (data.binarize(gray) != data.binarize(gray)).any()
 
 
 def test_binarize_with_a_threshold_is_mnist_s_x_above_127():
-    grey = (np.arange(256) / 255).astype("float32").reshape(1, 16, 16, 1)
-    drawn = data.binarize(grey, threshold=0.5).ravel()
+    gray = (np.arange(256) / 255).astype("float32").reshape(1, 16, 16, 1)
+    drawn = data.binarize(gray, threshold=0.5).ravel()
     np.testing.assert_array_equal(drawn, np.arange(256) > 127)
 
 
@@ -237,27 +238,27 @@ def test_binary_images_stay_as_they_are():
 
 @pytest.mark.parametrize("levels", [2, 3, 4, 16, 256])
 def test_quantize_takes_the_nearest_level_and_repeats_itself(levels):
-    grey = np.random.default_rng(0).random((2, 9, 9, 1), dtype="float32")
-    quantized = data.quantize(grey, levels)
-    assert np.abs(quantized - grey).max() <= 0.5 / (levels - 1) + 1e-6
+    gray = np.random.default_rng(0).random((2, 9, 9, 1), dtype="float32")
+    quantized = data.quantize(gray, levels)
+    assert np.abs(quantized - gray).max() <= 0.5 / (levels - 1) + 1e-6
     data.check_images(quantized, levels=levels)
     np.testing.assert_array_equal(data.quantize(quantized, levels), quantized)
 
 
 def test_bad_arguments_are_named():
-    grey = np.full((1, 2, 2, 1), 0.5, "float32")
+    gray = np.full((1, 2, 2, 1), 0.5, "float32")
     with pytest.raises(ValueError, match="threshold"):
-        data.binarize(grey, threshold=127)
+        data.binarize(gray, threshold=127)
     with pytest.raises(ValueError, match="not both"):
-        data.binarize(grey, seed=0, threshold=0.5)
+        data.binarize(gray, seed=0, threshold=0.5)
     with pytest.raises(ValueError, match="Divide by 255"):
-        data.binarize((grey * 255).astype("uint8"))
+        data.binarize((gray * 255).astype("uint8"))
     with pytest.raises(ValueError, match="NaN"):
-        data.binarize(grey * np.nan)
+        data.binarize(gray * np.nan)
     for levels in (1, 0, 2.5):
         with pytest.raises(ValueError, match="levels"):
-            data.quantize(grey, levels)
+            data.quantize(gray, levels)
     with pytest.raises(ValueError, match=r"quantize\(images, 4\)"):
-        data.check_images(grey, levels=4)
+        data.check_images(gray, levels=4)
     with pytest.raises(ValueError, match=r"binarize\(images\)"):
-        data.check_images(grey, levels=2)
+        data.check_images(gray, levels=2)

@@ -91,10 +91,10 @@ def test_the_standard_error_is_that_of_the_mean():
 
 def test_bad_arguments_are_named():
     model = random_model()
-    grey = np.full((1, 3, 3, 1), 0.5, "float32")
+    gray = np.full((1, 3, 3, 1), 0.5, "float32")
     zeros = np.zeros((1, 3, 3, 1), "float32")
     cases = [
-        (grey, "2 levels"),
+        (gray, "2 levels"),
         (zeros * np.nan, "NaN"),
         (zeros + 255, "255"),
         (zeros - 1, r"in \[0, 1\]"),

@@ -30,12 +30,13 @@ def test_a_right_count_of_weights_is_accepted(answer):
         (lambda f: block_weights(f) - 2 * f, "2 · filters"),
         (lambda f: block_weights(f) - 4 * f, "Biases and slopes"),
         (lambda f: block_weights(f) - f // 2 - 2 * f, "the PReLUs their slopes"),
-        (lambda f: block_weights(f) - f // 2, "missing its biases"),
+        (lambda f: block_weights(f) - f // 2, "h numbers are missing"),
         (lambda f: block_weights(f) - 4 * (f // 2) ** 2, "5 of 9"),
         (lambda f: block_weights(f) - 4 * (f // 2) ** 2 - 2 * f, "and no slopes"),
         (lambda f: f * f + 9 * f * f + f // 2 + 2 * f + 2 * f, "all of them"),
         (lambda f: block_weights(f) + 783 * 2 * f, "one slope per pixel"),
         (lambda f: block_weights(f) - 2 * f + 3, "single slope"),
+        (lambda f: block_weights(f) + f, "2h + h + h"),
         (lambda f: 1, "another number"),
         (lambda f: 1 / 0, "ZeroDivisionError"),
     ],
@@ -91,9 +92,39 @@ def activated_input_added(x):
     return keras.layers.add([x, keras.layers.Conv2D(x.shape[-1], 1)(y)])
 
 
+def without_prelu(x, missing):
+    """The right block without its PReLU number 0, 1 or 2."""
+    count = iter(range(3))
+
+    def activation(y):
+        if next(count) == missing:
+            return y
+        return keras.layers.PReLU(shared_axes=[1, 2])(y)
+
+    return build(x, activation=activation)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_missing_prelu_is_named(missing):
+    verdict = checks.residual_block(lambda x: without_prelu(x, missing))
+    assert verdict.status == "wrong"
+    assert "One PReLU stands before each" in verdict.text
+
+
+def test_a_single_unshared_prelu_is_named():
+    def answer(x):
+        shared = iter([[1, 2], None, [1, 2]])
+        return build(
+            x, activation=lambda y: keras.layers.PReLU(shared_axes=next(shared))(y)
+        )
+
+    assert "one slope per pixel" in checks.residual_block(answer).text
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (lambda x: build(x, activation=lambda y: y), "Nothing bends"),
         (
             lambda x: build(x, end=lambda x, y: keras.layers.ReLU()(x + y)),
             "activation after the sum",

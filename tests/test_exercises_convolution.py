@@ -106,6 +106,10 @@ def zeros(f, shape):
     return first_leak(f, shape, image=np.zeros((1, *shape, 1)))
 
 
+def ones(f, shape):
+    return first_leak(f, shape, image=np.ones((1, *shape, 1)))
+
+
 def reversed_pair(f, shape):
     pair = first_leak(f, shape)
     return pair[::-1] if pair and pair[0] != pair[1] else pair
@@ -127,7 +131,8 @@ def any_dependence(f, shape):
     ("answer", "words"),
     [
         (lambda f, shape: first_leak(f, shape, same=np.isclose), "leak of 1e-6"),
-        (zeros, "dead ReLU"),
+        (zeros, "page of zeros"),
+        (ones, "page of ones"),
         (lambda f, shape: first_leak(f, shape, own=1), "own pixel"),
         (reversed_pair, "reversed"),
         (any_dependence, "Reading the past is allowed"),

@@ -106,6 +106,35 @@ def by_column(probs, u):
     return images
 
 
+def by_channel(probs, u):
+    images = np.zeros_like(u)
+    for k, row, col in np.ndindex(u.shape[3], *u.shape[1:3]):
+        images[:, row, col, k] = u[:, row, col, k] < probs(images)[:, row, col, k]
+    return images
+
+
+def returns_early(probs, u, values=None):
+    images = np.zeros_like(u)
+    for row, col, k in list(np.ndindex(1, *u.shape[2:]))[:values]:
+        images[:, row, col, k] = u[:, row, col, k] < probs(images)[:, row, col, k]
+    return images
+
+
+def like_the_tutorial(probs, u):
+    images = np.zeros_like(u)
+    for row, col, k in np.ndindex(u.shape[1:]):
+        p = probs(images)[k][:, row * u.shape[2] + col]
+        images[:, row, col, k] = u[:, row, col, k] < p
+    return images
+
+
+def digits_only(probs, u):
+    images = np.zeros_like(u)
+    for row, col in np.ndindex(28, 28):
+        images[:, row, col] = u[:, row, col] < probs(images)[:, row, col]
+    return images
+
+
 def own_random_numbers(probs, u, rng=np.random.default_rng(0)):  # noqa: B008
     return loop(probs, rng.random(u.shape))
 
@@ -121,6 +150,13 @@ def own_random_numbers(probs, u, rng=np.random.default_rng(0)):  # noqa: B008
         (row_at_once, "a whole row"),
         (pixel_at_once, "all channels"),
         (by_column, "column by column"),
+        (by_channel, "Channels outermost"),
+        (returns_early, "Only the first row"),
+        (lambda f, u: returns_early(f, u, 1), "Only the first value"),
+        (like_the_tutorial, "picks an image"),
+        (digits_only, "sizes from u.shape"),
+        (lambda f, u: np.zeros(3) + np.zeros(4), "raised ValueError"),
+        (lambda f, u: np.zeros(3).reshape(2, 2), "raised ValueError"),
         (own_random_numbers, "two different results"),
         (lambda f, u: loop(f, u, lambda p, u: p), "neither 0 nor 1"),
         (lambda f, u: loop(f, u)[0], "shape of u"),

@@ -63,6 +63,19 @@ def stop_never_forgets(val_loss, patience):
     return len(val_loss)
 
 
+def stop_by(new_lowest):
+    def stop(val_loss, patience):
+        lowest, wait = float("inf"), 0
+        for epoch, value in enumerate(val_loss, 1):
+            wait = 0 if new_lowest(value, lowest) else wait + 1
+            lowest = min(lowest, value)
+            if wait == patience:
+                return epoch
+        return len(val_loss)
+
+    return stop
+
+
 def stop_or_nothing(val_loss, patience):
     epoch = stop(val_loss, patience)
     return "never" if epoch == len(val_loss) else epoch
@@ -76,6 +89,8 @@ def stop_or_nothing(val_loss, patience):
         (lambda v, p: stop(v, p) + 1, "after the last one"),
         (stop_against_previous, "against the one before it"),
         (stop_never_forgets, "not in a row"),
+        (stop_by(lambda value, lowest: value <= lowest), "a tie is not"),
+        (stop_by(lambda value, lowest: value > lowest), "comparison is turned"),
         (stop_or_nothing, "ends with its last epoch"),
         (lambda v, p: 1000, "another epoch"),
     ],
@@ -102,6 +117,12 @@ def rate_like_keras(step, steps, peak, warmup):
         warmup_steps=warmup,
     )
     return schedule(step)
+
+
+def test_a_straight_line_shows_other_numbers_than_the_cosine():
+    expected, actual = checks.cosine_rate(straight).text.splitlines()[2:4]
+    assert expected.split(":")[1].split() != actual.split(":")[1].split()
+    assert "0.003414" in expected  # at step 325: four significant digits
 
 
 @pytest.mark.parametrize("answer", [rate, rate_like_keras])

@@ -82,6 +82,23 @@ def order_with(compare=np.less, page=None, check_page=True):
     return mask
 
 
+def order_off_the_page(order, row, col, size):
+    padded = np.pad(order, size // 2, constant_values=-1)
+    return padded[row : row + size, col : col + size] < order[row, col]
+
+
+def column_with(own):
+    def mask(size, mask_type):
+        kh, kw = size
+        result = np.zeros(size)
+        result[:, : kw // 2] = 1
+        result[own(kh, kw), kw // 2] = 1
+        result[kh // 2, kw // 2] = mask_type == "B"
+        return result
+
+    return mask
+
+
 @pytest.mark.parametrize(
     ("check", "answer", "words"),
     [
@@ -91,7 +108,7 @@ def order_with(compare=np.less, page=None, check_page=True):
         (exercises.live_taps, lambda k, t: k * k // 2, "center itself"),
         (exercises.live_taps, lambda k, t: k * k // 2 + (t == "A"), "center itself"),
         (exercises.live_taps, lambda k, t: k + 40, "not the number"),
-        (exercises.column_mask, raster, "above right is not drawn yet"),
+        (exercises.column_mask, raster, "above right is not read yet"),
         (
             exercises.column_mask,
             lambda size, t: raster(size, t).T,
@@ -108,11 +125,19 @@ def order_with(compare=np.less, page=None, check_page=True):
             lambda size, t: column_right(size, t)[::-1, ::-1],
             "comes later",
         ),
+        (exercises.column_mask, column_with(lambda kh, kw: slice(kw // 2)), "with kw"),
+        (exercises.column_mask, column_with(lambda kh, kw: slice(0)), "is missing"),
+        (
+            exercises.column_mask,
+            column_with(lambda kh, kw: slice(kh // 2 + 1, None)),
+            "not what lies below",
+        ),
         (exercises.column_mask, lambda size, t: np.ones(3), "another shape"),
         (exercises.column_mask, lambda size, t: np.ones(size), "has seen"),
         (exercises.order_mask, order_with(np.less_equal), "hides the center"),
         (exercises.order_mask, order_with(np.greater), "comes later"),
         (exercises.order_mask, order_with(check_page=False), "wrapped around"),
+        (exercises.order_mask, order_off_the_page, "off the page must be 0"),
         (
             exercises.order_mask,
             order_with(page=lambda order: np.arange(30).reshape(5, 6)),

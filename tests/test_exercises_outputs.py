@@ -17,8 +17,19 @@ def bits(nats, shape):
 
 
 def floor_by_clipping(images):
-    p = np.clip(images, 1e-12, 1 - 1e-12)
+    p = np.clip(images, 1e-7, 1 - 1e-7)
     return -(images * np.log(p) + (1 - images) * np.log(1 - p)).sum(axis=(1, 2, 3))
+
+
+def floor_clipped_too_finely(images):
+    p = np.clip(images, 1e-12, 1 - 1e-12)
+    with np.errstate(all="ignore"):
+        cost = -(images * np.log(p) + (1 - images) * np.log(1 - p))
+    return cost.sum(axis=(1, 2, 3))
+
+
+def floor_in_float64(images):
+    return floor_clipped_too_finely(images.astype("float64"))
 
 
 def floor_by_keras(images):
@@ -34,7 +45,8 @@ def level_nats_with(
     of=lambda chosen, all_: -chosen.sum(),
 ):
     def level_nats(logits, levels):
-        z = logits - logits.max(axis=axis, keepdims=True) if shift else logits
+        over = None if shift == "image" else axis
+        z = logits - logits.max(axis=over, keepdims=True) if shift else logits
         if normalize:
             z = z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
         chosen = np.take_along_axis(z, levels[..., None], -1)
@@ -55,6 +67,7 @@ def level_nats_by_the_package(logits, levels):
         (exercises.to_bits, bits),
         (exercises.to_bits, lambda nats, s: np.float32(nats / np.prod(s)) / np.log(2)),
         (exercises.lowest_crossentropy, floor_by_clipping),
+        (exercises.lowest_crossentropy, floor_in_float64),
         (exercises.lowest_crossentropy, floor_by_keras),
         (exercises.level_nats, level_nats_with()),
         (exercises.level_nats, level_nats_by_the_package),
@@ -89,7 +102,7 @@ def raw_entropy(images):
         (
             exercises.to_bits,
             lambda n, s: math.log2(n) / math.prod(s),
-            "logarithm already",
+            "logarithm of the nats",
         ),
         (exercises.to_bits, lambda n, s: n / s[0] / s[1] / LN2, "each channel"),
         (exercises.to_bits, lambda n, s: n / 784 / LN2, "Divided by 784"),
@@ -112,6 +125,11 @@ def raw_entropy(images):
             exercises.lowest_crossentropy,
             lambda x: raw_entropy(x).sum((1, 2, 3)),
             "NaN",
+        ),
+        (
+            exercises.lowest_crossentropy,
+            floor_clipped_too_finely,
+            "In float32, 1 - 1e-12 is exactly 1",
         ),
         (
             exercises.lowest_crossentropy,
@@ -157,7 +175,8 @@ def raw_entropy(images):
             level_nats_with(of=lambda chosen, z: -chosen.sum() / LN2),
             "bits",
         ),
-        (exercises.level_nats, level_nats_with(shift=False), "largest logit"),
+        (exercises.level_nats, level_nats_with(shift=False), "is inf"),
+        (exercises.level_nats, level_nats_with(shift="image"), "own largest logit"),
         (
             exercises.level_nats,
             level_nats_with(shift=False, normalize=False),

@@ -111,6 +111,22 @@ def draw_with(rule):
     return draw
 
 
+def draw_undivided(joint, u):
+    drawn = ()
+    for value in u:
+        drawn += (int(value < joint[(*drawn, 1)].sum()),)
+    return drawn
+
+
+def draw_forgetting(pixel):
+    def draw(joint, u):
+        first, second, _ = draw_right(joint, u)
+        pair = joint.sum(axis=pixel)[(first, second)[1 - pixel]]
+        return first, second, u[2] < pair[1] / pair.sum()
+
+    return draw
+
+
 @pytest.mark.parametrize(
     ("check", "answer", "words"),
     [
@@ -130,7 +146,12 @@ def draw_with(rule):
         (
             exercises.image_nats,
             lambda p, x: nats_right(p, x) if p.size < 700 else np.inf,
-            "too small for a float",
+            "underflows to 0",
+        ),
+        (
+            exercises.image_nats,
+            lambda p, x: -np.log(np.where(x == 1, p, 1 - p).prod()),
+            "underflows to 0",
         ),
         (exercises.chain, marginals, "another distribution"),
         (exercises.chain, full_conditionals, "Entry 0 moved when pixel 2 changed"),
@@ -141,12 +162,20 @@ def draw_with(rule):
             lambda joint, x: np.cumprod(chain_right(joint, x)),
             "beginnings",
         ),
+        (
+            exercises.chain,
+            lambda joint, x: chain_right(joint, x)[:2] + [joint[x] / joint[x[0]].sum()],
+            "divided by p(x[0], x[1])",
+        ),
         (exercises.chain, lambda joint, x: joint[x], "three numbers"),
         (exercises.chain, lambda joint, x: [joint[x], 1, 1], "three factors"),
         (exercises.chain, lambda joint, x: [0.5, 0.5, 0.5], "not joint[x]"),
         (exercises.draw_pixels, draw_with(lambda u, p, m: u > p), "swapped"),
         (exercises.draw_pixels, draw_with(lambda u, p, m: p > 0.5), "argmax"),
-        (exercises.draw_pixels, draw_with(lambda u, p, m: u < m), "marginal"),
+        (exercises.draw_pixels, draw_with(lambda u, p, m: u < m), "does not look"),
+        (exercises.draw_pixels, draw_undivided, "must be divided"),
+        (exercises.draw_pixels, draw_forgetting(0), "predecessors, pixel 1"),
+        (exercises.draw_pixels, draw_forgetting(1), "predecessors, pixel 0"),
         (exercises.draw_pixels, draw_with(lambda u, p, m: 1 - u < p), "convention"),
         (exercises.draw_pixels, lambda joint, u: u, "each 0 or 1"),
         (exercises.draw_pixels, lambda joint, u: [0, 1, 0], "not the pixels"),

@@ -45,6 +45,14 @@ def seen_with(first=7, later="B", page=True, first_layer_last=True, pixels=len):
     return seen
 
 
+def seen_in_blocks_only(n):
+    found = {(14, 14)}
+    for _ in range(n):
+        found = sums_by_comprehension(found, taps(3, "B"))
+        found = {(r, c) for r, c in found if 0 <= r < 28 and 0 <= c < 28}
+    return len(found)
+
+
 def seen_by_growing_an_array(n):
     page = np.zeros((28, 28), bool)
     page[14, 14] = True
@@ -159,6 +167,7 @@ def test_a_blank_inside_an_offset_is_not_yet():
         (exercises.seen, seen_with(later="A"), "Type A in every layer"),
         (exercises.seen, seen_with(page=False), "off the page"),
         (exercises.seen, seen_with(first=3), "7×7, not 3×3"),
+        (exercises.seen, seen_in_blocks_only, "7×7 A step is missing"),
         (exercises.seen, seen_with(pixels=set), "How many"),
         (
             exercises.seen,
@@ -192,6 +201,7 @@ def test_a_classic_mistake_is_named(check, answer, words):
 
 def test_the_published_counts():
     assert [seen_with()(n) for n in (5, 7, 10, 11, 12)] == [129, 192, 309, 351, 351]
+    assert seen_with(later="A")(10) == 244
     assert [seen_with(first=3)(n) for n in (5, 10, 13, 14)] == [69, 209, 328, 328]
     assert blind_share_with()(28, 28, 3) == pytest.approx(0.221, abs=5e-4)
     assert blind_share_with()(28, 28, 7) == pytest.approx(0.180, abs=5e-4)

@@ -54,6 +54,14 @@ def test_a_right_gradient_step_is_accepted(answer):
             ),
             "with respect to p",
         ),
+        (
+            lambda w, x, rate: w + rate * math.log(sigmoid(w if x else -w)),
+            "the loss, not its slope",
+        ),
+        (
+            lambda w, x, rate: w - rate * (sigmoid(w) - x) * sigmoid(w) * sigmoid(-w),
+            "squared error",
+        ),
         (lambda w, x, rate: 0.0, "another one"),
         (lambda w, x, rate: 1 / 0, "ZeroDivisionError"),
     ],
@@ -85,13 +93,13 @@ def test_a_right_evaluation_is_accepted(answer):
     assert checks.evaluate(answer).passed
 
 
-def grey_targets(model, images):
+def gray_targets(model, images):
     logits = np.asarray(model(images))
     nats = np.logaddexp(0, logits) - images * logits
     return summary(nats.sum(axis=(1, 2, 3)))
 
 
-def grey_context(model, images):
+def gray_context(model, images):
     logits, x = np.asarray(model(images)), drawn(images)
     return summary((np.logaddexp(0, logits) - x * logits).sum(axis=(1, 2, 3)))
 
@@ -114,8 +122,8 @@ def no_root(model, images):
             lambda m, x: summary(nats_of(m, data.binarize(x, threshold=0.5))),
             "thresholded",
         ),
-        (grey_targets, "grey values were scored"),
-        (grey_context, "shown the grey image"),
+        (gray_targets, "gray values were scored"),
+        (gray_context, "shown the gray image"),
         (lambda m, x: nats_of(m, drawn(x)).mean(), "two numbers"),
         (lambda m, x: nats_of(m, x), "two numbers"),
         (lambda m, x: summary(nats_of(m, x)), "ValueError"),
@@ -138,6 +146,14 @@ def adam(gradients, rate, beta_1, beta_2, *, correct=(True, True), root=True, ow
         weight -= rate * m_hat / ((v_hat**0.5 if root else v_hat) + 1e-7)
         path.append(weight)
     return path
+
+
+def adam_from_0(gradients, rate, beta_1, beta_2):
+    m = v = 0.0
+    for t, g in enumerate(gradients):
+        m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
+        m, v = m / (1 - beta_1**t), v / (1 - beta_2**t)
+    return [m]
 
 
 def keras_adam(gradients, rate, beta_1, beta_2):
@@ -166,6 +182,7 @@ def test_a_right_adam_is_accepted(answer):
         (lambda *a: np.diff(adam(*a), prepend=0), "adds them up"),
         (lambda g, rate, b1, b2: -rate * np.cumsum(g), "plain gradient descent"),
         (lambda *a: [0.0, *adam(*a)], "starting value"),
+        (adam_from_0, "t counts from 1"),
         (lambda *a: adam(*a)[-1:], "values for 6 steps"),
         (lambda g, rate, b1, b2: adam(g, rate, 0.9, 0.95), "other values of beta_1"),
     ],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from pixelcnn_edu import data, evaluation, training
+from pixelcnn_edu import checkpoints, data, evaluation, presets, training
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import pixelcnn
 
@@ -53,9 +53,9 @@ def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
         batches.epoch = epoch
         drawn = np.concatenate([batches[i][0] for i in range(4)])
         by_image[epoch][order[epoch]] = drawn
-    grey = (digits[0] > 0) & (digits[0] < 1)
-    assert (by_image[0] == by_image[1])[~grey].all()
-    assert (by_image[0] != by_image[1])[grey].any()
+    gray = (digits[0] > 0) & (digits[0] < 1)
+    assert (by_image[0] == by_image[1])[~gray].all()
+    assert (by_image[0] != by_image[1])[gray].any()
 
 
 def test_the_history_is_in_nats_per_image(digits):
@@ -171,12 +171,12 @@ def test_another_run_s_folder_is_refused(digits, tmp_path):
 def test_files_are_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), training.whole_file(path) as temporary:
+    with pytest.raises(RuntimeError), checkpoints.whole_file(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-    with training.whole_file(path) as temporary:
+    with checkpoints.whole_file(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
 
@@ -212,7 +212,7 @@ def test_grey_images_off_the_levels_are_refused_by_many_levels(digits):
 def test_the_command_line_trains_and_writes_weights_and_card(
     digits, tmp_path, monkeypatch, capsys
 ):
-    tiny = training.Preset("a test", 8, 1, 1, 64, 1e-3)
+    tiny = presets.Preset("a test", 8, 1, 1, 64, 1e-3)
     monkeypatch.setitem(training.PRESETS, "tiny", tiny)
     rng = np.random.default_rng(0)
     bundled_test = np.round(data.load_mnist()[1][0][..., 0] * 255).astype("uint8")

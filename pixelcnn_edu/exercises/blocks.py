@@ -34,7 +34,9 @@ def block_weights(answer):
             "The 3×3 convolution is missing its biases, the PReLUs their slopes.": (
                 expected - half - slopes
             ),
-            "The 3×3 convolution is missing its biases.": expected - half,
+            "h numbers are missing: the 3×3's biases, or slopes (2h + h + h).": (
+                expected - half
+            ),
             "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": (
                 expected - 4 * half * half
             ),
@@ -49,6 +51,9 @@ def block_weights(answer):
             ),
             "That is a single slope for each PReLU; there is one per channel.": (
                 expected - slopes + 3
+            ),
+            "Slopes: one per channel that *enters* each PReLU: 2h + h + h.": (
+                expected - slopes + 3 * filters
             ),
         }
         diagnosis = "The block holds another number of weights."
@@ -89,6 +94,7 @@ def residual_block(answer):
 
     _judge_sum(model, images)
     _judge_reach(model, images)
+    _judge_bend(model, images)
     _judge_weights(model, height * width, filters)
     return (
         "With its last convolution at zero the block is the identity, to the last bit."
@@ -199,6 +205,16 @@ def _judge_reach(model, images):
     raise Wrong("It reads other pixels than a 3×3 of type B.", **words)
 
 
+def _judge_bend(model, images):
+    """Without an activation f(a) + f(-a) = 2 f(0), up to rounding."""
+    twice, zero = _run(model, images) + _run(model, -images), _run(model, 0 * images)
+    if close(twice, 2 * zero, 1e-4):
+        raise Wrong(
+            "Nothing bends: without activations the three convolutions are one. Put a "
+            "PReLU before each."
+        )
+
+
 def _judge_weights(model, pixels, filters):
     half = filters // 2
     convolutions = 13 * half * half + 2 * half + filters
@@ -211,11 +227,17 @@ def _judge_weights(model, pixels, filters):
         "expected": f"{convolutions + slopes} weights with PReLU",
         "actual": actual,
     }
-    if actual == convolutions + pixels * slopes:
+    prelus = [layer for layer in model.layers if isinstance(layer, keras.layers.PReLU)]
+    if any(layer.count_params() >= pixels for layer in prelus):
         raise Wrong(
-            "Too many slopes: one for each pixel and channel. PReLU needs "
-            "shared_axes=[1, 2].",
-            **words,
+            "A PReLU has one slope per pixel: shared_axes=[1, 2] is missing.", **words
+        )
+    if prelus and len(prelus) != 3:
+        raise Wrong(
+            "One PReLU stands before each of the three convolutions.",
+            case=words["case"],
+            expected="3 PReLUs",
+            actual=f"{len(prelus)}",
         )
     whole = 2 * filters**2 + 9 * filters**2 + 3 * filters
     if actual in (whole, whole + 3 * filters):
@@ -223,7 +245,7 @@ def _judge_weights(model, pixels, filters):
             "The middle works on all channels: the first 1×1 should halve them.",
             **words,
         )
-    if actual in (convolutions - half, convolutions - half + slopes):
+    if any(getattr(layer, "use_bias", True) is False for layer in model.layers):
         raise Wrong("A convolution has no bias.", **words)
     raise Wrong("The block has another number of weights.", **words)
 

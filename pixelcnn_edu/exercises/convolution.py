@@ -97,16 +97,20 @@ def first_leak(answer):
             expected=str(box.leak),
             actual=str(result),
         )
-    return "A leak of 0.000001 is found, and so is one that sleeps while the page is white."
+    return (
+        "A leak of 0.000001 is found, and so are two that sleep: one while the page is all "
+        "0, one while it is all 1."
+    )
 
 
 class _Box:
     """A function of images that reads the past, and what else it is told to read."""
 
-    def __init__(self, name, shape, *, leaks=None, sleeper=None, seed=0):
+    def __init__(self, name, shape, *, leaks=None, sleeper=None, page=0, seed=0):
         self.name = name
         self.shape = shape
         self.sleeper = sleeper
+        self.page = page
         size = shape[0] * shape[1]
         rng = np.random.default_rng(seed)
         self.weights = np.tril(rng.uniform(0.5, 1.5, (size, size)), -1)
@@ -129,8 +133,10 @@ class _Box:
         out = np.where(self.weights != 0, self.weights * flat, 0).sum(-1)
         if self.sleeper:
             output, source = self.sleeper
-            # a ReLU that is off until more ink is on the page than one pixel holds
-            out[:, output] += np.maximum(0, np.abs(flat[:, 0, source:]).sum(-1) - 1)
+            # a ReLU that is off until the page differs from a page of zeros (of ones) by
+            # more than one pixel can
+            distance = np.abs(flat[:, 0, source:] - self.page).sum(-1)
+            out[:, output] += np.maximum(0, distance - 1)
         return out.reshape(-1, height, width, 1)
 
 
@@ -151,6 +157,13 @@ def _boxes():
             seed=3,
         ),
         _Box("a ReLU that is dead at zero input", (4, 5), sleeper=(2, 4), seed=4),
+        _Box(
+            "a ReLU that is dead on a page of ones",
+            (4, 5),
+            sleeper=(2, 4),
+            page=1,
+            seed=6,
+        ),
         _Box("one leak, from the last pixel", (5, 4), leaks={(3, last): 0.3}, seed=5),
     )
 
@@ -170,8 +183,9 @@ def _diagnosis_of_leak(box, given):
                 "compare exactly: a tolerance hides small leaks."
             )
         if box.sleeper:
+            page = "ones" if box.page else "zeros"
             return (
-                "It missed the dead ReLU: on a page of zeros it is off, whatever one "
+                f"It missed the dead ReLU: on a page of {page} it is off, whatever one "
                 "pixel does. Try random images."
             )
         if "itself" in box.name:

@@ -9,7 +9,7 @@ import numpy as np
 @check(
     "A temperature divides the logits. 1 / (1 + np.exp(-x)) turns a logit x back into "
     "a probability.",
-    "Replace the ... by logit / temperature.",
+    "Put logit / temperature for the ?, and that whole formula for the ... .",
 )
 def temper(answer):
     """Judge ``temper(p, temperature)``: probabilities at another temperature.
@@ -19,7 +19,7 @@ def temper(answer):
     """
     rng = np.random.default_rng(1)
     for temperature in (0.5, 2.0, 0.8, 1.0):
-        p = rng.uniform(0.02, 0.98, 6)
+        p = rng.uniform(0.02, 0.98, 6).round(2)
         logit = np.log(p / (1 - p))
         expected = _sigmoid(logit / temperature)
         actual = np.asarray(called(answer, p.copy(), temperature), "float64")
@@ -70,7 +70,7 @@ def draw(answer):
     ``u``: uniform numbers, (N, H, W, C). Returns images (N, H, W, C) of 0 and 1: a value
     is ink where its ``u`` lies below its probability.
     """
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(5)
     for probs, about, shape in (
         (_constant, "every pixel is ink with p = 0.3", (3, 4, 4, 1)),
         (_by_image, "image i of N is ink with p = (i + 1)/(N + 1)", (5, 3, 3, 1)),
@@ -85,12 +85,20 @@ def draw(answer):
             "channel 1 copies channel 0, that copies the left",
             (9, 3, 2, 2),
         ),
+        (
+            _copy_last_channel,
+            "channel 0 copies the left pixel's channel 1, channel 1 leans to channel 0",
+            (9, 3, 4, 2),
+        ),
     ):
         u = rng.random(shape, dtype="float32")
         expected = _in_order(probs, u)
-        result = called(answer, probs, u.copy())
-        actual = np.asarray(result, "float32")
         seen = {"case": f"{about}; u of shape {shape}"}
+        try:
+            result = called(answer, probs, u.copy())
+        except (IndexError, ValueError) as error:
+            raise Wrong(_explained(error), **seen) from error
+        actual = np.asarray(result, "float32")
         if actual.shape != shape:
             raise Wrong(
                 "The images need the shape of u.",
@@ -114,7 +122,19 @@ def draw(answer):
             raise Wrong("Some values are neither 0 nor 1. Compare: u < p.", **seen)
         _refuse(actual, _wrong_draws(probs, u), seen)
         raise Wrong("Those are not the images that u and probs give.", **seen)
-    return "The same loop draws from any autoregressive model, of text as of images."
+    return "The same loop draws from any autoregressive model of binary values."
+
+
+def _explained(error):
+    said = f"Your code raised {type(error).__name__}: {error}."
+    if isinstance(error, IndexError):
+        return f"{said} Take the sizes from u.shape."
+    if "broadcast" in str(error):
+        return (
+            f"{said} One number per image is wanted, N in all. probs(images)[channel] "
+            "picks an image: the batch is the first axis."
+        )
+    return said
 
 
 def _wrong_draws(probs, u):
@@ -133,6 +153,7 @@ def _wrong_draws(probs, u):
     by_pixel = [(row, col, slice(None)) for row, col in np.ndindex(height, width)]
     by_column = [(r, c, k) for c in range(width) for r in range(height)
                  for k in range(channels)]  # fmt: skip
+    by_channel = [(r, c, k) for k, r, c in np.ndindex(channels, height, width)]
     return {
         "Each value is the more likely one: that is argmax, and u is not used.": (
             loop(cells, lambda p, at: p[at] > 0.5)
@@ -155,9 +176,18 @@ def _wrong_draws(probs, u):
         "One pass served all channels of a pixel: channel 1 could not see channel 0.": (
             loop(by_pixel, lambda p, at: u[at] < p[at])
         ),
+        "Channels outermost: channel 0 could not see the left pixel's channel 1.": (
+            loop(by_channel, lambda p, at: u[at] < p[at])
+        ),
         "The page was drawn column by column. The pixel above right comes earlier in "
         "reading order: rows outside, columns inside.": (
             loop(by_column, lambda p, at: u[at] < p[at])
+        ),
+        "Only the first row was drawn: return after the loops.": (
+            loop(cells[: width * channels], lambda p, at: u[at] < p[at])
+        ),
+        "Only the first value was drawn: return after the loops.": (
+            loop(cells[:1], lambda p, at: u[at] < p[at])
         ),
     }
 
@@ -308,6 +338,14 @@ def _copy_channel(images):
     p = np.full(images.shape, 0.5)
     p[:, :, 1:, 0] = 0.1 + 0.8 * images[:, :, :-1, 0]
     p[..., 1] = 0.05 + 0.9 * images[..., 0]
+    return p
+
+
+def _copy_last_channel(images):
+    images = np.asarray(images)
+    p = np.full(images.shape, 0.5)
+    p[:, :, 1:, 0] = 0.1 + 0.8 * images[:, :, :-1, 1]
+    p[..., 1] = 0.25 + 0.5 * images[..., 0]
     return p
 
 

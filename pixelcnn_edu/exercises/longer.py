@@ -28,6 +28,7 @@ def stop_epoch(answer):
             88 + 0.05 * (x - rng.uniform(2, count)) ** 2 + rng.normal(0, 0.3, count)
         )
         cases.append((values.round(2).tolist(), int(rng.integers(1, 5))))
+    cases.append(([90.0, 89.0, 89.0, 89.5, 88.0], 2))  # with a tie
     cases.append(([90.0, 89.0, 88.0], 2))
     right = [_stop(*case) for case in cases]
     given = [called(answer, list(val_loss), patience) for val_loss, patience in cases]
@@ -46,6 +47,12 @@ def stop_epoch(answer):
             "epochs without progress are counted even if they are not in a row.": [
                 _stop(*case, in_a_row=False) for case in cases
             ],
+            "a tie is not a new lowest: < rather than <=.": [
+                _stop(*case, ties=True) for case in cases
+            ],
+            "the comparison is turned: a new lowest loss is *below* the lowest so far.": [
+                _stop(*case, turned=True) for case in cases
+            ],
             "a run that never runs out of patience ends with its last epoch.": [
                 r if r < len(case[0]) or g == r else g
                 for case, r, g in zip(cases, right, given, strict=True)
@@ -62,15 +69,23 @@ def stop_epoch(answer):
     return "keras.callbacks.EarlyStopping stops there too."
 
 
-def _stop(val_loss, patience, *, against_previous=False, in_a_row=True):
+def _stop(
+    val_loss,
+    patience,
+    *,
+    against_previous=False,
+    in_a_row=True,
+    ties=False,
+    turned=False,
+):
     lowest, wait = math.inf, 0
     for epoch, value in enumerate(val_loss, 1):
-        if value < lowest:
-            lowest, wait = value, wait if not in_a_row else 0
+        better = value > lowest if turned else value < lowest
+        if better or (ties and value == lowest):
+            wait = wait if not in_a_row else 0
         else:
             wait += 1
-        if against_previous:
-            lowest = value
+        lowest = value if against_previous else min(lowest, value)
         if wait >= patience:
             return epoch
     return len(val_loss)
@@ -88,7 +103,9 @@ def cosine_rate(answer):
     to ``peak`` at step ``warmup``, and falls along half a cosine to 0 at step ``steps``.
     """
     for steps, peak, warmup in ((1000, 0.004, 100), (90, 0.02, 9), (50, 0.1, 0)):
-        at = sorted({0, warmup // 2, warmup, (steps + warmup) // 2, steps - 1, steps})
+        fall = steps - warmup
+        quarters = {warmup + fall * k // 4 for k in range(5)}
+        at = sorted({0, warmup // 2, steps - 1} | quarters)
         right = np.array([_cosine(step, steps, peak, warmup) for step in at])
         given = []
         for step in at:
@@ -133,8 +150,8 @@ def cosine_rate(answer):
         raise Wrong(
             diagnosis,
             case=f"steps {steps}, peak {peak}, warmup {warmup}, at steps {at}",
-            expected=right,
-            actual=given,
+            expected=" ".join(f"{rate:.4g}" for rate in right),
+            actual=" ".join(f"{rate:.4g}" for rate in given),
         )
     return "It is the schedule of training.compile_model: Keras's CosineDecay."
 
@@ -207,7 +224,7 @@ def paired_difference(answer):
             separate = math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / count)
             mistakes = {
                 "that is the error for two *separate* sets of images. These are the same "
-                "images, and what makes an image dear to both models cancels.": separate,
+                "images, and what makes an image expensive for both cancels.": separate,
                 "the two standard errors were added.": (a.std() + b.std())
                 / math.sqrt(count),
                 "that is the spread of the differences; divide by √N.": difference.std(),

@@ -56,10 +56,13 @@ def column_mask(answer):
     ``kernel_size``: a pair of odd numbers (kh, kw). ``mask_type``: ``"A"`` or ``"B"``.
     Returns an array of zeros and ones, (kh, kw).
     """
-    for size in ((3, 3), (5, 5), (3, 5), (7, 3), (1, 3), (5, 1), (1, 1)):
+    for size in ((5, 3), (3, 5), (3, 3), (5, 5), (7, 3), (1, 3), (5, 1), (1, 1)):
         for mask_type in ("A", "B"):
             _judge_column_mask(answer, size, mask_type)
-    return "Flipping the order moved the blind side: now the lower left is known."
+    return (
+        "Another order hides other pixels: now the lower left is known, the upper right "
+        "is not."
+    )
 
 
 def _judge_column_mask(answer, size, mask_type):
@@ -90,7 +93,7 @@ def _judge_column_mask(answer, size, mask_type):
     if np.array_equal(actual, raster):
         raise Wrong(
             "This is the row-by-row mask. In column order what lies above right is not "
-            "drawn yet, and what lies below left is.",
+            "read yet, and what lies below left is.",
             **seen,
         )
     others = np.arange(kh * kw) != kh // 2 * kw + kw // 2
@@ -108,6 +111,19 @@ def _judge_column_mask(answer, size, mask_type):
         raise Wrong(
             "The lower left is missing: those columns are read already.", **seen
         )
+    left = (cols < kw // 2).astype(int)
+    own = {
+        "The rows are counted with kw; use kh // 2.": rows < kw // 2,
+        "The center's own column is missing: what lies above the center is read already.": (
+            rows < 0
+        ),
+        "In the center's own column, what lies above the center is read already, not what "
+        "lies below.": rows > kh // 2,
+    }
+    for diagnosis, shown in own.items():
+        wrong = left + (shown & (cols == kw // 2))
+        if np.array_equal(actual.ravel()[others], wrong.ravel()[others]):
+            raise Wrong(diagnosis, **seen)
     raise Wrong("That is not what a column-by-column reader has seen.", **seen)
 
 
@@ -141,9 +157,9 @@ def order_mask(answer):
 
 
 def _judge_order_mask(answer, name, order, row, col, size):
-    def reference(before=np.less, page=order, wrap=False):
+    def reference(before=np.less, page=order, wrap=False, off_page=np.nan):
         half = size // 2
-        padded = np.pad(page.astype(float), half, constant_values=np.nan)
+        padded = np.pad(page.astype(float), half, constant_values=off_page)
         if wrap:  # what negative indices read
             padded = np.pad(page.astype(float), half, mode="wrap")
             padded[page.shape[0] + half :] = padded[:, page.shape[1] + half :] = np.nan
@@ -170,6 +186,7 @@ def _judge_order_mask(answer, name, order, row, col, size):
         "A negative index wrapped around to the far side of the page.": reference(
             wrap=True
         ),
+        "Weights that lie off the page must be 0.": reference(off_page=-1),
         "This is the mask of row-by-row reading; order was not asked.": reference(
             page=numbers
         ),

@@ -34,7 +34,7 @@ def to_bits(answer):
             "Multiplied by ln 2. One nat is 1 / ln 2 = 1.44 bits, so bits are more.": (
                 nats / dims * LN2
             ),
-            "log2 of the nats: nats are a logarithm already, only its base changes.": (
+            "That is the logarithm of the nats; nats are already one. Divide by ln 2.": (
                 math.log2(nats) / dims
             ),
             "Divided by the number of pixels; each channel is a dimension of its own.": (
@@ -58,17 +58,17 @@ def to_bits(answer):
 
 
 @check(
-    "For one pixel of grey x, the cross-entropy -x log p - (1 - x) log(1 - p) is lowest "
+    "For one pixel of gray x, the cross-entropy -x log p - (1 - x) log(1 - p) is lowest "
     "at p = x. Put p = x in, and add up the pixels of each image.",
     "At x = 0 and x = 1 the lowest cost is 0, but 0 * log(0) is NaN: use "
-    "np.clip(x, 1e-12, 1 - 1e-12) inside the logarithms.",
+    "np.clip(x, 1e-7, 1 - 1e-7) inside the logarithms. (In float32, 1 - 1e-12 is 1.)",
 )
 def lowest_crossentropy(answer):
-    """Judge ``lowest_crossentropy(images)``: the floor under grey targets.
+    """Judge ``lowest_crossentropy(images)``: the floor under gray targets.
 
-    ``images``: float64 (N, H, W, 1) in [0, 1]. Returns (N,): the lowest binary
-    cross-entropy, in nats per image, that any prediction p can reach when the targets
-    are the grey values themselves.
+    ``images``: float64 or float32 (N, H, W, 1) in [0, 1]. Returns (N,): the lowest
+    binary cross-entropy, in nats per image, that any prediction p can reach when the
+    targets are the gray values themselves.
     """
     rng = np.random.default_rng(6)
     few = rng.choice([0.0, 0.2, 0.5, 0.9, 1.0], (4, 5, 7, 1))
@@ -77,13 +77,20 @@ def lowest_crossentropy(answer):
         ("every pixel 0.1 or 0.7", rng.choice([0.1, 0.7], (3, 4, 6, 1))),
         ("only 0 and 1", (rng.random((3, 28, 28, 1)) < 0.3).astype("float64")),
         ("0, 0.2, 0.5, 0.9 and 1", few),
+        ("0, 0.2, 0.5, 0.9 and 1 in float32", few.astype("float32")),
     )
     for case, images in cases:
         count, pixels = len(images), images[0].size
-        expected = _entropy(images).sum(axis=(1, 2, 3))
+        expected = _entropy(images.astype("float64")).sum(axis=(1, 2, 3))
         with np.errstate(divide="ignore", invalid="ignore"):
             actual = np.asarray(called(answer, images.copy()), "float64")
         words = {"case": case, "expected": expected, "actual": actual}
+        if np.isnan(actual).any() and images.dtype == "float32":
+            raise Wrong(
+                "In float32, 1 - 1e-12 is exactly 1, and 0 · log 0 is NaN again. Clip at "
+                "1e-7, or work in float64.",
+                **words,
+            )
         if np.isnan(actual).any():
             raise Wrong("0 · log 0 is NaN in floats; it should count as 0.", **words)
         mistakes = {
@@ -103,7 +110,7 @@ def lowest_crossentropy(answer):
             continue
         if actual.shape in ((), (count,)) and np.all(actual == 0):
             raise Wrong(
-                "Even a perfect prediction of grey is not free: predicting .5 for .5 "
+                "Even a perfect prediction of gray is not free: predicting .5 for .5 "
                 "costs ln 2.",
                 **words,
             )
@@ -130,7 +137,7 @@ def lowest_crossentropy(answer):
         if actual.shape != expected.shape:
             raise Wrong("One number for each image is asked for, (N,).", **words)
         raise Wrong("That is not the lowest cross-entropy.", **words)
-    return "Only images of 0 and 1 can cost nothing. Grey ones have a floor above 0."
+    return "Only images of 0 and 1 can cost nothing. Gray ones have a floor above 0."
 
 
 @check(
@@ -147,11 +154,15 @@ def level_nats(answer):
     may be as large as ±1000.
     """
     rng = np.random.default_rng(7)
+    apart = np.random.default_rng(8).normal(0, 2, (2, 3, 3))
+    apart[0, 0] += 1000
+    apart[1, 2] -= 1000
     cases = (
         ("random logits, K = 3", rng.normal(0, 2, (3, 4, 3)), None),
         ("random logits, K = 4", rng.normal(0, 2, (4, 4, 4)), None),
         ("all logits 0, K = 4", np.zeros((2, 3, 4)), rng.integers(0, 4, (2, 3))),
         ("logits of ±1000, K = 5", rng.choice([-1e3, 0.0, 1e3], (3, 2, 5)), None),
+        ("one pixel at +1000, one at -1000, K = 3", apart, None),
     )
     for case, logits, levels in cases:
         height, width, count = logits.shape
@@ -162,12 +173,18 @@ def level_nats(answer):
         expected = -chosen.sum()
         with np.errstate(all="ignore"):
             actual = np.asarray(called(answer, logits.copy(), levels.copy()), "float64")
-        if actual.shape == () and abs(actual - expected) <= 1e-5 * expected + 1e-9:
+        if actual.shape == () and abs(actual - expected) <= 1e-5 * expected + 1e-4:
             continue
         words = {"case": case, "expected": float(expected), "actual": actual}
         if actual.shape != ():
             raise Wrong("The answer is one number for the whole image.", **words)
         words["actual"] = float(actual)
+        if not np.isfinite(actual) and logits is apart:
+            raise Wrong(
+                "Where all logits of a pixel lie far below the largest of the image, "
+                "every exp is 0. Subtract each pixel's own largest logit.",
+                **words,
+            )
         if not np.isfinite(actual):
             raise Wrong(
                 "exp of a large logit is inf, or of a small one 0. Subtract each pixel's "

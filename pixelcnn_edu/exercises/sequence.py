@@ -21,13 +21,16 @@ def image_nats(answer):
     ``x``: (H, W) of 0 and 1. Returns one number: -log p(x), in nats.
     """
     rng = np.random.default_rng(1)
-    for shape in ((1, 3), (2, 2), (3, 4), (28, 28)):
+    for shape, faint in (((1, 3), 0), ((2, 2), 0), ((3, 4), 0), ((28, 28), 1)):
         p = rng.uniform(0.05, 0.95, shape)
         x = (rng.random(shape) < 0.5).astype("float32")
         x.flat[:2] = 0, 1  # both kinds, so that no two mistakes look the same
+        if faint:
+            p[x == 1] = 0.01  # the product of all pixels is below any float
         of_value = np.where(x == 1, p, 1 - p)
         expected = -np.log(of_value).sum()
-        actual = np.asarray(called(answer, p.copy(), x.copy()), "float64")
+        with np.errstate(divide="ignore"):  # log(0) is judged below
+            actual = np.asarray(called(answer, p.copy(), x.copy()), "float64")
         if actual.shape == () and abs(actual - expected) <= 1e-5 * expected:
             continue
         small = p.size < 13
@@ -66,8 +69,8 @@ def image_nats(answer):
                 raise Wrong(diagnosis, **seen)
         if np.isinf(actual):
             raise Wrong(
-                f"The product of {p.size} probabilities is too small for a float and "
-                "became 0. Add the logarithms instead.",
+                f"The product of {p.size} probabilities underflows to 0. Take the "
+                "logarithm of each pixel, then add.",
                 **seen,
             )
         raise Wrong("That is not the sum of -log of each pixel's probability.", **seen)
@@ -113,8 +116,10 @@ def _judge_chain(joint, actual):
     ones = _for_all(joint, lambda j, x: [_conditionals(j, x[:i] + (1,) + x[i + 1 :])[i]
                                          for i in range(3)])  # fmt: skip
     mistakes = {
-        "Each pixel forgot those before it. The product of the marginals sums to 1, but "
-        "it is another distribution.": _for_all(joint, _marginals),
+        "Each pixel forgot those before it. The product of each pixel's own "
+        "probabilities sums to 1, but it is another distribution.": _for_all(
+            joint, _marginals
+        ),
         "Entry 0 moved when pixel 2 changed. Each pixel reads all the others; it may "
         "read only those before it.": _for_all(joint, _full_conditionals),
         "Entry 0 moved when pixel 2 changed. The product is right, but the pixels are "
@@ -134,6 +139,12 @@ def _judge_chain(joint, actual):
             raise Wrong(diagnosis, **seen)
     if np.allclose(actual.prod(axis=1), joint.ravel(), rtol=0, atol=1e-6):
         raise Wrong("The product is right, but the three factors are not.", **seen)
+    if close(actual[:, :2], expected[:, :2]):
+        raise Wrong(
+            "The first two are right. The last factor must be joint[x] divided by "
+            "p(x[0], x[1]).",
+            **seen,
+        )
     raise Wrong("The product of the three is not joint[x].", **seen)
 
 
@@ -209,6 +220,13 @@ def _ink(joint, drawn):
     return joint[(*drawn, 1)].sum() / joint[tuple(drawn)].sum()
 
 
+def _forget(joint, drawn, pixel):
+    """The table without one of two drawn pixels, and what is left of them."""
+    if len(drawn) < 2:
+        return joint, drawn
+    return joint.sum(axis=pixel), drawn[:pixel] + drawn[pixel + 1 :]
+
+
 _RULES = {
     "right": lambda joint, drawn, u: u < _ink(joint, drawn),
     "Ink and paper are swapped: u < p happens with probability p, u > p with 1 - p.": (
@@ -216,9 +234,18 @@ _RULES = {
     ),
     "u is never used: every draw takes the more likely value (argmax), so a joint table "
     "has a single image.": lambda joint, drawn, u: _ink(joint, drawn) > 0.5,
-    "Each pixel is drawn from its own marginal and does not look at the pixels drawn "
-    "before it.": (
+    "Each pixel is drawn from its own probability of ink and does not look at the pixels "
+    "drawn before it.": (
         lambda joint, drawn, u: u < np.moveaxis(joint, len(drawn), 0)[1].sum()
+    ),
+    "p must be divided by the probability of the pixels already drawn.": (
+        lambda joint, drawn, u: u < joint[(*drawn, 1)].sum()
+    ),
+    "Pixel 2 reads only one of its two predecessors, pixel 1.": (
+        lambda joint, drawn, u: u < _ink(*_forget(joint, drawn, 0))
+    ),
+    "Pixel 2 reads only one of its two predecessors, pixel 0.": (
+        lambda joint, drawn, u: u < _ink(*_forget(joint, drawn, 1))
     ),
     "A right sampler with another convention (ink for *large* u). This series draws "
     "ink where u < p, so that everyone's seed gives the same image.": (

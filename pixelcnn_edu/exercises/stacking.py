@@ -102,6 +102,9 @@ def seen(answer):
             "A rectangle as wide as the reach. One row up, the stack does not get that "
             "far to the right.": _rectangle(n),
             "Positions off the page are counted.": len(_seen(n, size=10**6)),
+            "Only the blocks' steps are here; the 7×7 A step is missing.": (
+                len(_seen(n, first=None))
+            ),
             "The first layer is 7×7, not 3×3.": len(_seen(n, first=3)),
             "No masks: pixels that come later are counted.": _unmasked(n),
             "The page only grew to n - 1 blocks.": len(_seen(max(n - 1, 0))),
@@ -189,7 +192,8 @@ def _seen(n, *, first=7, later="B", size=_SIZE):
     """The pixels that (14, 14) sees; a large ``size`` lets the page go on for ever."""
     low = 0 if size == _SIZE else -size
     found = {(_ROW, _COL)}
-    for offsets in [_offsets(3, later)] * n + [_offsets(first, "A")]:
+    last = [_offsets(first, "A")] if first else []
+    for offsets in [_offsets(3, later)] * n + last:
         found = {
             (r, c)
             for r, c in _sums(found, offsets)

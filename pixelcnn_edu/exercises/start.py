@@ -10,7 +10,7 @@ import numpy as np
 @check(
     "A fair coin gives each pixel the probability 1/2. What is -log of it, with the "
     "natural logarithm?",
-    "Replace the ... by np.log(2).",
+    "Replace the ... by pixels * np.log(2).",
 )
 def fair_coins(answer):
     """Judge ``fair_coins(height, width)``: what an image costs under fair coins.

@@ -35,6 +35,7 @@ def gradient_step(answer):
         if abs(given - right) <= 1e-5:
             continue
         of_p = -1 / p if pixel else 1 / (1 - p)
+        loss = -math.log(p if pixel else 1 - p)
         mistakes = {
             "the sign is turned, so the step makes the pixel less likely.": logit
             + rate * (p - pixel),
@@ -43,6 +44,10 @@ def gradient_step(answer):
             "the pixel does not enter: every step goes toward paper.": logit - rate * p,
             "this is the slope with respect to p; the step is taken on the logit, "
             "so it still has to be multiplied by p(1 - p).": logit - rate * of_p,
+            "that is the loss, not its slope.": logit - rate * loss,
+            "that is squared error's slope: under -log p the factor p(1 - p) cancels.": (
+                logit - rate * (p - pixel) * p * (1 - p)
+            ),
             "the logit was used as if it were the probability.": logit
             - rate * (logit - pixel),
         }
@@ -67,7 +72,7 @@ def gradient_step(answer):
 def evaluate(answer):
     """Judge ``answer(model, images)`` → (mean nats per image, standard error).
 
-    ``model`` is a model of this package with two levels; ``images`` are grey, float32
+    ``model`` is a model of this package with two levels; ``images`` are gray, float32
     (N, 28, 28, 1) in [0, 1], and are to be drawn as ink or paper, not thresholded.
     """
     _evaluates_binary_images(answer)
@@ -77,7 +82,7 @@ def evaluate(answer):
 
 
 def _evaluates_binary_images(answer):
-    """Without grey there is nothing to draw: mean and error are known exactly."""
+    """Without gray there is nothing to draw: mean and error are known exactly."""
     rng = np.random.default_rng(1)
     ink = rng.uniform(0.05, 0.6, (_COUNT, 1, 1, 1))
     images = (rng.random((_COUNT, 28, 28, 1)) < ink).astype("float32")
@@ -113,24 +118,24 @@ def _evaluates_binary_images(answer):
 
 
 def _evaluates_drawn_images(answer):
-    """Grey 0.3 everywhere: drawn, thresholded and grey pixels give three means."""
-    grey, logit = 0.3, 2.0
-    images = np.full((_COUNT, 28, 28, 1), grey, "float32")
+    """Gray 0.3 everywhere: drawn, thresholded and gray pixels give three means."""
+    gray, logit = 0.3, 2.0
+    images = np.full((_COUNT, 28, 28, 1), gray, "float32")
     mean, error = _pair(answer, _coin(logit), images)
     paper = 784 * math.log1p(math.exp(logit))
-    expected = paper - logit * 784 * grey
-    spread = abs(logit) * math.sqrt(784 * grey * (1 - grey) / _COUNT)
-    case = f"{_COUNT} images that are grey {grey} all over"
+    expected = paper - logit * 784 * gray
+    spread = abs(logit) * math.sqrt(784 * gray * (1 - gray) / _COUNT)
+    case = f"{_COUNT} images that are gray {gray} all over"
     words = {"case": case, "expected": f"{expected:.0f}", "actual": f"{mean:.0f}"}
     if abs(mean - paper) < 1e-3 * paper:
         raise Wrong(
-            "the images were thresholded: no pixel of grey 0.3 became ink. Under a "
+            "the images were thresholded: no pixel of gray 0.3 became ink. Under a "
             "threshold the task is another one.",
             **words,
         )
     if error < 0.05 * spread:
         raise Wrong(
-            "every image got the same nats: grey values were scored as if they were "
+            "every image got the same nats: gray values were scored as if they were "
             "pixels, or one draw was used for all images.",
             case=case,
             expected=f"± {spread:.2f}",
@@ -138,32 +143,32 @@ def _evaluates_drawn_images(answer):
         )
     if abs(mean - expected) > 6 * spread:
         raise Wrong(
-            "the share of ink drawn is not the grey value.",
+            "the share of ink drawn is not the gray value.",
             **words,
         )
 
 
 def _shows_the_model_drawn_images(answer):
-    """A model that reads its left neighbor tells whether it was shown grey."""
-    grey, weight = 0.3, 4.0
-    images = np.full((_COUNT, 28, 28, 1), grey, "float32")
+    """A model that reads its left neighbor tells whether it was shown gray."""
+    gray, weight = 0.3, 4.0
+    images = np.full((_COUNT, 28, 28, 1), gray, "float32")
     mean, error = _pair(answer, _left_neighbor(weight), images)
 
-    def cost(left):  # of a pixel drawn with p(ink) = grey
+    def cost(left):  # of a pixel drawn with p(ink) = gray
         logit = weight * left
-        return math.log1p(math.exp(logit)) - grey * logit
+        return math.log1p(math.exp(logit)) - gray * logit
 
-    inside = grey * cost(1) + (1 - grey) * cost(0)
+    inside = gray * cost(1) + (1 - gray) * cost(0)
     expected = 756 * inside + 28 * cost(0)
-    shown_grey = 756 * cost(grey) + 28 * cost(0)
+    shown_gray = 756 * cost(gray) + 28 * cost(0)
     words = {
         "case": "a model that reads the left neighbor",
         "expected": f"{expected:.0f}",
         "actual": f"{mean:.0f}",
     }
-    if abs(mean - shown_grey) < 8:
+    if abs(mean - shown_gray) < 8:
         raise Wrong(
-            "the model was shown the grey image, and its output scored against the drawn "
+            "the model was shown the gray image, and its output scored against the drawn "
             "one: it must read the pixels that were drawn.",
             **words,
         )
@@ -188,7 +193,12 @@ def adam(answer):
         gradients = rng.normal(0.5, 1, steps).tolist()
         rate, beta_1, beta_2 = 0.1, 0.9, 0.95
         right = _adam(gradients, rate, beta_1, beta_2)
-        given = called(answer, list(gradients), rate, beta_1, beta_2)
+        try:
+            given = called(answer, list(gradients), rate, beta_1, beta_2)
+        except ZeroDivisionError:
+            raise Wrong(
+                "it divides by 0. t counts from 1: at t = 0, 1 - beta**t is 0."
+            ) from None
         if any(value is ... for value in given):
             raise Blank
         given = np.array([float(value) for value in given])

@@ -1,0 +1,109 @@
+"""Checkpoints: the state of a run on disk, whole or not at all.
+
+Taught by notebook 08.
+"""
+
+import contextlib
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keep the state of a run on disk: weights, optimizer, history; whole or not at all.
+
+    After each epoch the state goes to ``folder/checkpoint.npz``, and the one before it to
+    ``checkpoint.previous.npz``, which is used if the newest is damaged.
+
+    Args:
+        folder: made if it does not exist.
+        settings: a dict that must be the same when the run is resumed.
+    """
+
+    def __init__(self, folder, settings):
+        super().__init__()
+        self.folder = Path(folder)
+        self.settings = settings
+        self.history = {}
+
+    @property
+    def _paths(self):
+        return self.folder / "checkpoint.npz", self.folder / "checkpoint.previous.npz"
+
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def restore(self, model) -> int:
+        """Load the newest whole state into a compiled model; return its epoch, or 0."""
+        self.set_model(model)
+        model.optimizer.build(model.trainable_variables)
+        for path in self._paths:
+            if not path.exists():
+                continue
+            try:
+                with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+                about = json.loads(str(arrays.pop("about")))
+                break
+            except (
+                OSError,
+                ValueError,
+                KeyError,
+                EOFError,
+                zipfile.BadZipFile,
+            ) as error:
+                print(f"{path} is damaged ({error}); trying the one before it.")
+        else:
+            return 0
+        differ = [k for k, v in self.settings.items() if about["settings"].get(k) != v]
+        variables = self._variables()
+        if differ or len(arrays) != len(variables):
+            raise ValueError(
+                f"Expected folder to be empty or to hold a run with the same settings. "
+                f"{path} differs in: {', '.join(differ) or 'the network'}"
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"variable_{i}"])
+        self.history = about["history"]
+        return about["epoch"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.began
+        for name, value in {**(logs or {}), "seconds": seconds}.items():
+            self.history.setdefault(name, []).append(float(value))
+        about = {
+            "epoch": epoch + 1,
+            "settings": self.settings,
+            "history": self.history,
+        }
+        arrays = {
+            f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())
+        }
+        newest, previous = self._paths
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(newest) as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, about=np.array(json.dumps(about)), **arrays)
+            if newest.exists():
+                os.replace(newest, previous)
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Yield a temporary path that becomes ``path`` only if the block succeeds."""
+    temporary = Path(path).with_name(f"partial-{os.getpid()}-{Path(path).name}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
