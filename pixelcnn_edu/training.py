@@ -176,8 +176,8 @@ def fit(
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.
         learning_rate: the highest of a cosine schedule with a short rise.
-        seed: of order, binarization and dropout. Weights are drawn earlier, when the
-            model is built: call ``keras.utils.set_random_seed`` before that.
+        seed: of the order of the images and of their binarization. Weights and dropout
+            get theirs when the model is built, by ``keras.utils.set_random_seed``.
         folder: where to keep the run's state. If it holds a run already, with the same
             settings, that run goes on. The history then has ``seconds`` per epoch too.
         callbacks: further Keras callbacks.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from pixelcnn_edu import checkpoints, data, evaluation, presets, training
+from pixelcnn_edu import checkpoints, data, evaluation, generation, presets, training
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import pixelcnn
 
@@ -237,3 +237,28 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     nats = evaluation.nats_per_image(model, held_out).mean()
     assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
     assert str(tmp_path) not in json.dumps(card)
+
+
+def test_sample_grids_are_draws_and_do_not_disturb_the_run():
+    images = np.random.default_rng(0).random((8, 10, 10, 1), dtype="float32")
+    weights = []
+    for callbacks in ([], [training.SampleGrid(3, every=2, seed=1)]):
+        model = small_model(dropout=0.5)
+        training.fit(
+            model, images, epochs=5, batch_size=4, callbacks=callbacks, verbose=0
+        )
+        weights.append(model.get_weights())
+    for without, with_samples in zip(*weights, strict=True):
+        np.testing.assert_array_equal(without, with_samples)
+    grids = callbacks[0].grids
+    assert list(grids) == [2, 4]
+    again = training.SampleGrid(3, every=5, seed=1)
+    again.set_model(model)
+    again.on_epoch_end(4)
+    np.testing.assert_array_equal(again.grids[5], generation.generate(model, 3, seed=1))
+
+
+@pytest.mark.parametrize("arguments", [{"count": 0}, {"every": 0}, {"every": 1.5}])
+def test_a_sample_grid_names_bad_arguments(arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        training.SampleGrid(**arguments)
