@@ -43,10 +43,10 @@ class Preset:
 
 PRESETS = {
     "minutes": Preset(
-        "the 4,000 bundled digits in about two minutes",
+        "the 4,000 bundled digits in about a minute",
         filters=32,
         depth=4,
-        epochs=16,
+        epochs=8,
         batch_size=32,
         learning_rate=1e-2,
         dropout=0.1,

@@ -38,6 +38,7 @@ def test_cards_say_all_that_is_needed(name):
     card = pretrained.card(name)
     assert card.keys() >= FIELDS
     assert "without the bundled test" in card["digits"]
+    assert card["training_images"] == 50_000 - 1000  # all 1,000 lie among the 50,000
     assert (pretrained.FOLDER / f"{name}.keras").stat().st_size <= 1_000_000
 
 
