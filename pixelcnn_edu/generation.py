@@ -1,21 +1,35 @@
 """Generation: drawing images pixel by pixel.
 
-Taught by notebook 09. Every method is driven by the same uniform numbers, one per value
-of the image, so for the same seed all of them draw the same image:
+Taught by notebooks 09 and 10. Every method is driven by the same uniform numbers, one per
+value of the image, so for the same seed all of them draw the same image:
 
 - ``naive``: a pass of the whole network for each value, as the definition says.
 - ``fixed_point``: draw *all* values from the present picture, again and again, until
   nothing changes. After t rounds at least the first t values are final (arXiv
   2002.03629), and in practice tens of rounds do for 784 pixels.
+- ``cached``: keep the features of earlier pixels, and compute those of one pixel per
+  value (arXiv 1704.06001), in one compiled loop. See `one_pixel`.
+
+They compute the same numbers in another order. So their images can differ where rounding
+decides: where a uniform number lies within 1e-5 of a cumulative probability.
 """
+
+import concurrent.futures
+import functools
+import os
+import sys
+import warnings
 
 from pixelcnn_edu.data import check_images
 from pixelcnn_edu.masks import check_positive_int
 from pixelcnn_edu.models import likelihood_of, logits_function
+from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
+import tqdm
 
-METHODS = ("naive", "fixed_point")
+METHODS = ("cached", "fixed_point", "naive")
+_MOST_PER_SLICE = 128
 
 
 def generate(
@@ -24,36 +38,46 @@ def generate(
     *,
     seed=None,
     temperature=1.0,
-    method="fixed_point",
+    labels=None,
+    method="cached",
     image_shape=None,
     likelihood=None,
     uniforms=None,
+    progress=True,
 ) -> np.ndarray:
     """Draw images from the model.
 
     Args:
-        model: a causal Keras model from images to logits.
-        count: how many images.
+        model: a causal Keras model from images (and labels) to logits.
+        count: how many images. They are drawn in slices of bounded memory.
         seed: fixes the draw. Image i of a seed is the same for every ``count``.
         temperature: divides the logits; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
-        method: ``"naive"`` or ``"fixed_point"``; the same images, in another time.
+        labels: a class for all images, or (count,), for a model that takes labels.
+        method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, in
+            another time. ``"cached"`` needs a functional model of this package's layers
+            and Keras's pointwise ones.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
+        progress: show a bar if it takes more than a few seconds.
 
     Returns:
         float32 (count, H, W, C), values k/(levels-1).
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or ``method="cached"`` meets a
+            layer that it cannot run one pixel at a time.
     """
     check_positive_int("count", count)
     shape = _image_shape(model, image_shape)
-    uniforms = _uniforms(uniforms, seed, count, shape)
+    seeds = _seeds(seed, count)
+    uniforms = _uniforms(uniforms, seeds, shape)
+    labels = _labels(model, labels, count)
     nothing_known = np.zeros(shape[:2], bool)
     start = np.zeros((count, *shape), "float32")
-    return _draw(model, start, nothing_known, uniforms, temperature, method, likelihood)
+    draw = _drawer(model, likelihood, temperature, method, progress)
+    return draw(start, nothing_known, uniforms, labels)
 
 
 def complete(
@@ -64,31 +88,50 @@ def complete(
     count=1,
     seed=None,
     temperature=1.0,
-    method="fixed_point",
+    particles=1,
+    labels=None,
+    method="cached",
     likelihood=None,
-) -> np.ndarray:
+    return_ess=False,
+    progress=True,
+):
     """Draw the unknown pixels of images; the known ones stay as they are.
 
-    Known pixels are clamped. If they come first in reading order (the top of the image,
-    say), this draws exactly from the conditional p(rest | known). For any other pattern
-    it does **not**: pixels before a known one never look ahead to it.
+    With ``particles=1`` the known pixels are clamped. If they come first in reading order
+    (the top of the image, say), that draws **exactly** from the conditional
+    p(rest | known). For any other pattern it does **not**: pixels before a known one
+    never look ahead to it.
+
+    With ``particles=n`` that is mended by importance sampling, **approximately**, and the
+    better the larger n. For each image n completions are drawn by clamping; each gets
+    the weight Π p(known pixel | its past); and ``count`` of them are drawn, with
+    replacement, in proportion to their weights. The effective sample size (Σw)²/Σw² says
+    how many of the n really compete: n if all weights are equal, 1 if one of them has
+    it all, and then the result is little better than clamping.
 
     Args:
-        model: a causal Keras model from images to logits.
+        model: a causal Keras model from images (and labels) to logits.
         images: (N, H, W, C) on the likelihood's levels; unknown pixels are ignored.
         known: boolean (H, W), True where a pixel is given.
         count: completions per image.
-        seed, temperature, method, likelihood: as for `generate`.
+        particles: completions drawn and weighted per image; 1 for none of that.
+        labels: a class for all images, or (N,), for a model that takes labels.
+        seed, temperature, method, likelihood, progress: as for `generate`. Particles
+            need temperature 1, as their weights are the model's own probabilities.
+        return_ess: return the effective sample sizes too.
 
     Returns:
-        float32 (N, count, H, W, C).
+        float32 (N, count, H, W, C); with ``return_ess`` a pair of that and (N,).
 
     Raises:
         ValueError: if an argument is out of its range.
+
+    Warns:
+        RuntimeWarning: fewer than 5 particles, or half of them, are effective.
     """
     likelihood = likelihood_of(model, likelihood)
     images = check_images(
-        images, levels=likelihood.levels, image_shape=model.input_shape[1:]
+        images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
     known = np.asarray(known)
     if known.dtype != bool or known.shape != images.shape[1:3]:
@@ -97,38 +140,153 @@ def complete(
             f"Received: {known.dtype} {known.shape}"
         )
     check_positive_int("count", count)
-    uniforms = _uniforms(None, seed, len(images) * count, images.shape[1:])
-    start = np.repeat(images, count, axis=0) * known[:, :, None]
-    drawn = _draw(model, start, known, uniforms, temperature, method, likelihood)
-    return drawn.reshape(len(images), count, *images.shape[1:])
+    check_positive_int("particles", particles)
+    weighted = particles > 1
+    if weighted and temperature != 1:
+        raise ValueError(
+            "Expected temperature=1 with particles, which are weighted by the model's "
+            f"own probabilities. Received: {temperature!r}"
+        )
+    per_image = particles if weighted else count
+    labels = _labels(model, labels, len(images))
+    labels = [np.repeat(label, per_image) for label in labels]
+    seeds = _seeds(seed, len(images) * per_image)
+    start = np.repeat(images, per_image, axis=0) * known[:, :, None]
+    draw = _drawer(model, likelihood, temperature, method, progress)
+    drawn = draw(start, known, _uniforms(None, seeds, images.shape[1:]), labels)
+    drawn = drawn.reshape(len(images), per_image, *images.shape[1:])
+    ess = np.full(len(images), float(per_image))
+    if weighted:
+        drawn, ess = _resample(model, likelihood, drawn, known, labels, count, seeds)
+    return (drawn, ess) if return_ess else drawn
 
 
-def _draw(model, images, known, uniforms, temperature, method, likelihood):
+def _resample(model, likelihood, drawn, known, labels, count, seeds):
+    """Weigh (N, particles, H, W, C) by p(known | past), and draw ``count`` of each."""
+    logits = logits_function(model)
+    flat = drawn.reshape(-1, *drawn.shape[2:])
+    log_weights = []
+    for at in range(0, len(flat), _MOST_PER_SLICE):
+        rows = slice(at, at + _MOST_PER_SLICE)
+        out = logits(flat[rows], *[label[rows] for label in labels])
+        log_p = np.asarray(likelihood.log_prob_of_pixels(out, flat[rows]), "float64")
+        log_weights.append(log_p[:, known].sum(axis=1))
+    log_weights = np.concatenate(log_weights).reshape(drawn.shape[:2])
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    ess = 1 / (weights**2).sum(axis=1)
+    if ess.min() < min(5, weights.shape[1] / 2):
+        warnings.warn(
+            f"Only {ess.min():.1f} of {weights.shape[1]} particles are effective: few "
+            "of them fit the known pixels. Completions repeat; try more particles.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    chosen = []
+    for i, cumulative in enumerate(weights.cumsum(axis=1)):
+        # a stream of its own, apart from those that drew the particles
+        own = np.random.SeedSequence(seeds[0].entropy, spawn_key=(i, 0))
+        u = np.random.default_rng(own).random(count)
+        chosen.append(drawn[i, np.searchsorted(cumulative[:-1], u, side="right")])
+    return np.stack(chosen), ess
+
+
+def _drawer(model, likelihood, temperature, method, progress):
+    """Check what all slices share, and return what draws them one after the other."""
     if method not in METHODS:
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
         )
-    if not isinstance(temperature, int | float) or not 0 <= temperature < np.inf:
+    number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    if not number or not 0 <= temperature < np.inf:
         raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
     likelihood = likelihood_of(model, likelihood)
-    logits = logits_function(model)
+    if method == "cached":
+        draw_slice = one_pixel_model(model, likelihood).draw
+    else:
+        draw_slice = functools.partial(
+            {"naive": _naive, "fixed_point": _fixed_point}[method],
+            logits_function(model),
+            likelihood,
+        )
+
+    def draw(images, known, uniforms, labels):
+        workers = _cores() if method == "cached" else 1
+        size = _slice_size(len(images), workers, padded=method == "cached")
+        bar = tqdm.tqdm(
+            total=len(images),
+            desc="drawing",
+            delay=3,  # seconds before it shows
+            leave=False,
+            file=sys.stdout,
+            disable=not progress,
+        )
+
+        def one_slice(at):
+            rows = slice(at, at + size)
+            parts = [images[rows], uniforms[rows], *[label[rows] for label in labels]]
+            count = len(parts[0])
+            if method == "cached" and count < size:  # a new size would compile anew
+                parts = [
+                    np.concatenate([p, p[:1].repeat(size - count, 0)]) for p in parts
+                ]
+            given, u, *rest = parts
+            return draw_slice(u, given, known, temperature, *rest)[:count]
+
+        starts = range(0, len(images), size)
+        drawn = []
+        with bar, concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            run = pool.map if len(starts) > 1 and workers > 1 else map
+            for part in run(one_slice, starts):
+                drawn.append(part)
+                bar.update(len(part))
+        return np.concatenate(drawn)
+
+    return draw
+
+
+def _slice_size(count, workers, padded):
+    """Images per slice: a power of two if slices are padded; all cores get some."""
+    if not padded:
+        return _MOST_PER_SLICE
+    share = -(-count // workers) if count >= 4 * workers else count
+    return min(_MOST_PER_SLICE, 1 << (share - 1).bit_length())
+
+
+def _cores():
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+
+
+def _draw_all(logits, likelihood, uniforms, given, known, temperature, *labels):
+    """Return a function that draws every unknown value from the present picture."""
 
     def draw_all(images):
-        values = likelihood.sample(logits(images), uniforms, temperature)
-        return np.where(known[:, :, None], images, np.asarray(values))
+        values = likelihood.sample(logits(images, *labels), uniforms, temperature)
+        return np.where(known[:, :, None], given, np.asarray(values))
 
-    return (_naive if method == "naive" else _fixed_point)(draw_all, images, known)
+    return draw_all
 
 
-def _naive(draw_all, images, known):
-    images = images.copy()
+def _naive(logits, likelihood, uniforms, given, known, temperature, *labels):
+    draw_all = _draw_all(
+        logits, likelihood, uniforms, given, known, temperature, *labels
+    )
+    images = given.copy()
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
             images[:, row, col, channel] = draw_all(images)[:, row, col, channel]
     return images
 
 
-def _fixed_point(draw_all, images, known):
+def _fixed_point(logits, likelihood, uniforms, given, known, temperature, *labels):
+    draw_all = _draw_all(
+        logits, likelihood, uniforms, given, known, temperature, *labels
+    )
+    images = given
     # each round settles at least one more value, so the loop ends for a causal model
     for _ in range(images[0].size + 1):
         previous, images = images, draw_all(images)
@@ -141,7 +299,7 @@ def _fixed_point(draw_all, images, known):
 
 
 def _image_shape(model, image_shape):
-    own = model.input_shape[1:]
+    own = tuple(model.inputs[0].shape[1:])
     shape = own if image_shape is None else tuple(image_shape)
     fits = len(shape) == len(own) == 3 and all(
         b is None or a == b for a, b in zip(shape, own, strict=True)
@@ -154,19 +312,54 @@ def _image_shape(model, image_shape):
     return shape
 
 
-def _uniforms(uniforms, seed, count, shape):
-    """One generator per image, so that image i does not depend on the count."""
+def _labels(model, labels, count):
+    """Return [] or [labels], as the model takes them."""
+    takes = len(model.inputs) > 1
+    if takes != (labels is not None):
+        raise ValueError(
+            f"Expected {'labels, as' if takes else 'no labels:'} the model "
+            f"{'takes' if takes else 'does not take'} them. Received: labels={labels!r}"
+        )
+    if not takes:
+        return []
+    labels = np.asarray(labels)
+    classes = getattr(model, "num_classes", None) or np.inf
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.shape not in ((), (count,)):
+        raise ValueError(
+            f"Expected labels to be an integer or integers of shape {(count,)}. "
+            f"Received: {labels.dtype} {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"Expected labels from 0 to {classes - 1}. "
+            f"Received: {labels.min()} to {labels.max()}"
+        )
+    return [np.broadcast_to(labels, (count,)).astype("int32")]
+
+
+def _seeds(seed, count):
+    """One seed per image, so that image i does not depend on the count."""
+    if seed is not None and (
+        not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0
+    ):
+        raise ValueError(
+            f"Expected seed to be None or an integer >= 0. Received: {seed!r}"
+        )
+    return np.random.SeedSequence(seed).spawn(count)
+
+
+def _uniforms(uniforms, seeds, shape):
     if uniforms is None:
-        seeds = np.random.SeedSequence(seed).spawn(count)
-        rngs = (np.random.default_rng(child) for child in seeds)
+        rngs = (np.random.default_rng(seed) for seed in seeds)
         return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
     uniforms = np.asarray(uniforms, "float32")
     if (
-        uniforms.shape != (count, *shape)
+        uniforms.shape != (len(seeds), *shape)
         or not ((0 <= uniforms) & (uniforms < 1)).all()
     ):
         raise ValueError(
-            f"Expected uniforms in [0, 1) of shape {(count, *shape)}. "
+            f"Expected uniforms in [0, 1) of shape {(len(seeds), *shape)}. "
             f"Received: shape {uniforms.shape}"
         )
     return uniforms

@@ -32,9 +32,15 @@ class Likelihood:
         Returns:
             (N,) in nats, float32: the sum over all pixels and channels.
         """
+        return ops.sum(self.log_prob_of_pixels(logits, images), axis=(1, 2))
+
+    def log_prob_of_pixels(self, logits, images):
+        """Return the log-probability of each pixel, given those before it.
+
+        Arguments as for `log_prob`; returns (N, H, W) in nats, its terms.
+        """
         logits, images = self._checked(logits, images, "images")
-        values = self._log_prob_of_values(logits, images)
-        return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+        return self._log_prob_of_pixels(logits, images)
 
     def sample(self, logits, uniforms, temperature=1.0):
         """Draw the values of pixels, one uniform number for each.
@@ -49,10 +55,11 @@ class Likelihood:
         Returns:
             (…, C), float32, values k/(levels-1).
         """
-        if temperature < 0:
+        fixed = not ops.is_tensor(temperature)  # else checked by who made the tensor
+        if fixed and temperature < 0:
             raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
         logits, uniforms = self._checked(logits, uniforms, "uniforms")
-        if temperature == 0:
+        if fixed and temperature == 0:
             return self._most_likely(logits, uniforms)
         return self._sample(logits / temperature, uniforms)
 
@@ -106,9 +113,9 @@ class Bernoulli(Likelihood):
     def logits_per_pixel(self, channels: int) -> int:
         return channels
 
-    def _log_prob_of_values(self, logits, images):
+    def _log_prob_of_pixels(self, logits, images):
         # log sigmoid(l) for ink and log sigmoid(-l) for paper, in one stable expression
-        return images * logits - ops.softplus(logits)
+        return ops.sum(images * logits - ops.softplus(logits), axis=-1)
 
     def _sample(self, logits, uniforms):
         return ops.cast(uniforms < ops.sigmoid(logits), "float32")
@@ -151,10 +158,10 @@ class Categorical(Likelihood):
         leading = ops.shape(logits)[:-1]
         return ops.reshape(logits, (*leading, channels, self.levels))
 
-    def _log_prob_of_values(self, logits, images):
+    def _log_prob_of_pixels(self, logits, images):
         log_p = ops.log_softmax(self._by_channel(logits, images), axis=-1)
         level = ops.cast(ops.round(images * (self.levels - 1)), "int32")
-        return ops.sum(log_p * ops.one_hot(level, self.levels), axis=-1)
+        return ops.sum(log_p * ops.one_hot(level, self.levels), axis=(-2, -1))
 
     def _sample(self, logits, uniforms):
         p = ops.softmax(self._by_channel(logits, uniforms), axis=-1)

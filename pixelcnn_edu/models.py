@@ -142,18 +142,22 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
 _compiled = weakref.WeakKeyDictionary()
 
 
-def _call(reference, images):
-    return reference()(images, training=False)
+def _call(reference, *inputs):
+    return reference()(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
 
 def logits_function(model):
     """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
 
+    A model with two inputs takes the labels as a second argument.
+
     On TensorFlow it is compiled once per model and input shape, without XLA, which on a
     CPU takes longer to compile than it saves. Other backends use ``predict_on_batch``.
     """
     if keras.config.backend() != "tensorflow":
-        return model.predict_on_batch
+        return lambda *inputs: model.predict_on_batch(
+            list(inputs) if len(inputs) > 1 else inputs[0]
+        )
     if model not in _compiled:
         import tensorflow as tf
 
@@ -163,9 +167,11 @@ def logits_function(model):
         call = functools.partial(_call, reference)
         _compiled[model] = tf.function(call, reduce_retracing=True)
     compiled = _compiled[model]
-    return lambda images: np.asarray(compiled(tf_constant(images)))
 
+    def call(images, *labels):
+        # as tensors, so that values never become part of the graph
+        images = keras.ops.convert_to_tensor(images, "float32")
+        labels = [keras.ops.convert_to_tensor(label) for label in labels]
+        return np.asarray(compiled(images, *labels))
 
-def tf_constant(images):
-    """Return ``images`` as a tensor, so that values never become part of the graph."""
-    return keras.ops.convert_to_tensor(images, "float32")
+    return call

@@ -12,6 +12,7 @@ from pixelcnn_edu.models import ImageModel
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from test_evaluation import random_model, randomize
 from test_generation import chi_squared
 
@@ -173,9 +174,8 @@ class WrongLayout(Categorical):
     """Logits are read as (levels, channels) when drawing."""
 
     def _sample(self, logits, uniforms):
-        logits = np.asarray(logits)
-        swapped = logits.reshape(*logits.shape[:-1], self.levels, -1)
-        swapped = np.swapaxes(swapped, -1, -2).reshape(logits.shape)
+        swapped = ops.reshape(logits, (*logits.shape[:-1], self.levels, -1))
+        swapped = ops.reshape(ops.swapaxes(swapped, -1, -2), logits.shape)
         return super()._sample(swapped, uniforms)
 
 
@@ -183,7 +183,8 @@ class NeverTheLast(Categorical):
     """The highest level is never drawn."""
 
     def _sample(self, logits, uniforms):
-        return np.minimum(super()._sample(logits, uniforms), 1 - 1 / (self.levels - 1))
+        highest = 1 - 1 / (self.levels - 1)
+        return ops.minimum(super()._sample(logits, uniforms), highest)
 
 
 def one_pass(model, count, seed):
@@ -225,15 +226,15 @@ def test_the_sampler_s_oracle_catches_a_wrong_draw_of_levels(wrong):
 class ForgetsPaper(Bernoulli):
     """Counts log p for ink alone."""
 
-    def _log_prob_of_values(self, logits, images):
-        return images * super()._log_prob_of_values(logits, images)
+    def _log_prob_of_pixels(self, logits, images):
+        return images * super()._log_prob_of_pixels(logits, images)
 
 
 class TwiceTheLogits(Bernoulli):
     """Scores other probabilities than it draws from."""
 
-    def _log_prob_of_values(self, logits, images):
-        return super()._log_prob_of_values(2 * logits, images)
+    def _log_prob_of_pixels(self, logits, images):
+        return super()._log_prob_of_pixels(2 * logits, images)
 
 
 def test_the_sum_catches_a_forgotten_term():

@@ -1,0 +1,190 @@
+"""The graph of a model, read for running it pixel by pixel.
+
+Taught by notebook 10. Each tensor of the graph is known at one of three moments:
+
+- ``IMAGE``: before the first pixel (it depends on the label alone);
+- ``ROW``: when a row begins (it depends on rows above: the vertical stack);
+- ``PIXEL``: when its pixel is reached.
+
+`one_pixel` runs what is read here. A layer that cannot be run so is refused by name.
+"""
+
+import dataclasses
+import functools
+
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+
+import keras
+import numpy as np
+from keras import layers
+
+IMAGE, ROW, PIXEL = range(3)
+
+_POINTWISE = (
+    *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
+    *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
+    *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
+    *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
+    *(layers.Subtract, layers.PReLU, PositionBias),
+)
+_ON_CHANNELS = (  # pointwise if their axis is the last one
+    *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),
+    layers.Softmax,
+)
+_OPERATIONS = (  # of keras.ops: ``x + y`` in a functional model is an Add
+    *("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Negative", "Relu", "Elu"),
+    *("LeakyRelu", "Selu", "Gelu", "Silu", "Sigmoid", "Tanh", "Softplus"),
+)
+
+
+@dataclasses.dataclass(eq=False)
+class Tensor:
+    """A tensor of a model's graph, and how it is made.
+
+    Attributes:
+        index: its place in the graph's order.
+        operation: the layer that makes it; None for an input of the model.
+        args, kwargs: of the operation's call, with a `Tensor` for every tensor.
+        known: `IMAGE`, `ROW` or `PIXEL`.
+        channels: size of the last axis.
+        own: the last channel of the pixel itself that it depends on; -1 if none.
+        rows, columns, left: how far back the convolutions that read this tensor look:
+            rows up, columns to each side in those rows, columns left in its own row.
+    """
+
+    index: int
+    operation: object
+    args: tuple = ()
+    kwargs: dict = dataclasses.field(default_factory=dict)
+    known: int = PIXEL
+    channels: int = 1
+    own: int = -1
+    rows: int = 0
+    columns: int = 0
+    left: int = 0
+
+    def __lt__(self, other):  # TensorFlow sorts the keys of a loop's state
+        return self.index < other.index
+
+    @property
+    def sources(self) -> list:
+        flat = keras.tree.flatten((self.args, self.kwargs))
+        return [source for source in flat if isinstance(source, Tensor)]
+
+    @property
+    def is_convolution(self) -> bool:
+        return isinstance(self.operation, layers.Conv2D)
+
+    @property
+    def dtype(self) -> str:
+        return "float32" if self.operation is None else self.operation.compute_dtype
+
+
+def read_graph(model):
+    """Return a functional model's input tensors, all its tensors, and its output.
+
+    Raises:
+        ValueError: the model is not functional, or a layer cannot be run pixel by pixel.
+    """
+    graph = getattr(model, "_functional", None) or model
+    if not hasattr(graph, "_run_through_graph"):
+        raise ValueError(
+            "Expected a functional model for method='cached', since its graph is read. "
+            f"Received: {type(model).__name__}. Use method='fixed_point'."
+        )
+    channels = graph.inputs[0].shape[-1]
+    inputs = [Tensor(0, None, channels=channels, own=channels - 1)]
+    inputs += [Tensor(i, None, known=IMAGE) for i in range(1, len(graph.inputs))]
+    tensors = [*inputs]
+
+    def add(operation, *args, **kwargs):
+        inner = getattr(operation, "_functional", operation)
+        if hasattr(inner, "_run_through_graph"):  # a model used as a layer
+            return inner._run_through_graph(args, adder)
+        tensor = Tensor(len(tensors), operation, args, kwargs)
+        tensor.known = max((s.known for s in tensor.sources), default=IMAGE)
+        if tensor.known != IMAGE:
+            (_place_convolution if tensor.is_convolution else _place_pointwise)(tensor)
+        tensors.append(tensor)
+        return tensor
+
+    def adder(operation):
+        return functools.partial(add, operation)
+
+    output = graph._run_through_graph(inputs, adder)
+    (output,) = keras.tree.flatten(output)
+    return inputs, tensors, output
+
+
+def kernel_of(layer):
+    """Return a convolution's kernel, masked, and the offset of its first element."""
+    if isinstance(layer, MaskedConv2D):
+        height, width = layer.kernel_size
+        return layer.kernel * layer.mask, (-(height // 2), -(width // 2))
+    return layer.kernel, (0, 0)
+
+
+def _place_convolution(tensor):
+    layer, (source,) = tensor.operation, tensor.sources
+    if isinstance(layer, MaskedConv2D):
+        live = layer.mask.any(axis=(2, 3))
+        top, left = kernel_of(layer)[1]
+        center = layer.mask[-top, -left]
+    else:
+        simple = type(layer) is layers.Conv2D and layer.groups == 1
+        if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
+            _refuse(layer, "it is neither a MaskedConv2D nor a plain 1×1 convolution")
+        live, top, left = np.ones((1, 1), bool), 0, 0
+        center = np.ones((source.channels, layer.filters), bool)
+    offsets = [(i + top, j + left) for i, j in np.argwhere(live).tolist()]
+    if source.known == PIXEL:
+        ahead = [offset for offset in offsets if offset > (0, 0)]
+        if offsets and all(down < 0 for down, _ in offsets):
+            tensor.known = ROW
+    else:
+        ahead = [offset for offset in offsets if offset[0] > 0]
+    if ahead:
+        _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
+    for down, right in offsets:
+        if down < 0 or source.known == ROW:
+            source.columns = max(source.columns, abs(right))
+            source.rows = max(source.rows, -down)
+        else:
+            source.left = max(source.left, -right)
+    tensor.channels = layer.filters
+    if source.operation is None:
+        tensor.own = int(np.flatnonzero(center.any(axis=1)).max(initial=-1))
+    elif center.any():
+        tensor.own = source.own
+
+
+def _place_pointwise(tensor):
+    layer = tensor.operation
+    flat = keras.tree.flatten((tensor.args, tensor.kwargs))
+    axis = getattr(layer, "axis", None)
+    axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+    pointwise = (
+        isinstance(layer, _POINTWISE)
+        or (isinstance(layer, _ON_CHANNELS) and axis in (-1, 3))
+        or (type(layer).__name__ in _OPERATIONS and hasattr(layer, "symbolic_call"))
+    )
+    # an array among the arguments may have another value at each pixel
+    if not pointwise or any(np.ndim(v) for v in flat if not isinstance(v, Tensor)):
+        _refuse(layer, "it is not known to work on each pixel by itself")
+
+    def spec(value):
+        is_tensor = isinstance(value, Tensor)
+        return keras.KerasTensor((1, 1, 1, value.channels)) if is_tensor else value
+
+    args, kwargs = keras.tree.map_structure(spec, (tensor.args, tensor.kwargs))
+    tensor.channels = layer.compute_output_spec(*args, **kwargs).shape[-1]
+    tensor.own = max(source.own for source in tensor.sources)
+
+
+def _refuse(layer, why):
+    name = getattr(layer, "name", type(layer).__name__)
+    raise ValueError(
+        "Expected layers that can be run one pixel at a time, for method='cached'. "
+        f"Received: the layer {name!r} ({type(layer).__name__}); {why}. "
+        "Use method='fixed_point', which runs any causal model."
+    )

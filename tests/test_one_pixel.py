@@ -1,0 +1,338 @@
+"""The one-pixel form: the same image as the whole network, for any model it accepts."""
+
+import gc
+import weakref
+
+from pixelcnn_edu import generation, one_pixel
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import ImageModel, logits_function, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers, ops
+from test_evaluation import random_model, randomize
+
+
+def cumulative(likelihood, logits, values):
+    """Probability below each value, and up to it, in float64."""
+    if isinstance(likelihood, Bernoulli):
+        p_ink = 1 / (1 + np.exp(-np.asarray(logits, "float64")))
+        return np.stack([p_ink])
+    p = np.asarray(logits, "float64").reshape(*values.shape, likelihood.levels)
+    p = np.exp(p - p.max(axis=-1, keepdims=True))
+    return np.moveaxis((p / p.sum(axis=-1, keepdims=True)).cumsum(axis=-1), -1, 0)
+
+
+def assert_same_images(model, first, second, uniforms, labels=()):
+    """Images are equal, or part where a uniform number meets a cumulative probability.
+
+    Later values of such an image may differ as they like.
+    """
+    for i in np.flatnonzero((first != second).reshape(len(first), -1).any(axis=1)):
+        at = np.flatnonzero((first[i] != second[i]).reshape(-1))[0]
+        inputs = [first[i : i + 1], *[label[i : i + 1] for label in labels]]
+        logits = logits_function(model)(*inputs)
+        edges = cumulative(model.likelihood, logits, first[i : i + 1])
+        distance = abs(edges - uniforms[i : i + 1]).reshape(len(edges), -1)[:, at]
+        assert distance.min() < 1e-5, (
+            f"image {i}, value {at}: {distance.min():.1e} apart"
+        )
+
+
+def compare(model, seed=0, count=5, temperature=1.0, labels=None):
+    shape = model.inputs[0].shape[1:]
+    uniforms = np.random.default_rng(seed).random((count, *shape), dtype="float32")
+    arguments = {"uniforms": uniforms, "temperature": temperature, "labels": labels}
+    drawn = {
+        method: generation.generate(model, count, method=method, **arguments)
+        for method in generation.METHODS
+    }
+    assert drawn["cached"].shape == (count, *shape)
+    assert drawn["cached"].dtype == np.float32
+    if temperature == 1:
+        labels = [] if labels is None else [np.asarray(labels)]
+        for method in ("cached", "fixed_point"):
+            assert_same_images(model, drawn["naive"], drawn[method], uniforms, labels)
+    else:
+        np.testing.assert_array_equal(drawn["naive"], drawn["cached"])
+    return drawn["cached"]
+
+
+LIKELIHOODS = st.one_of(
+    st.just(Bernoulli()), st.builds(Categorical, st.sampled_from([2, 3, 5, 16]))
+)
+
+
+@settings(max_examples=12)
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.integers(1, 3),
+    depth=st.integers(1, 3),
+    likelihood=LIKELIHOODS,
+    activation=st.sampled_from(["prelu", "relu", "elu", "tanh"]),
+    position=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_all_methods_draw_the_same_images_from_any_pixelcnn(
+    height, width, channels, depth, likelihood, activation, position, seed
+):
+    model = pixelcnn(
+        (height, width, channels),
+        filters=4,
+        depth=depth,
+        likelihood=likelihood,
+        activation=activation,
+        position=position,
+    )
+    randomize(model, seed)
+    compare(model, seed, count=3)
+
+
+KERNELS = st.sampled_from([1, 3, 5, 7, (1, 3), (3, 1), (5, 3), (1, 7)])
+
+
+def student_model(draw):
+    """A random functional graph of the package's layers and Keras's pointwise ones."""
+    shape = tuple(draw(st.tuples(*[st.integers(1, 7)] * 2, st.sampled_from([1, 2]))))
+    image = keras.Input(shape)
+    tensors = [MaskedConv2D(4, draw(KERNELS), "A")(image)]
+    pointwise = {
+        "relu": lambda x: layers.ReLU()(x),
+        "slopes": lambda x: layers.PReLU(alpha_initializer="normal")(x),
+        "position": lambda x: PositionBias()(x),
+        "dense": lambda x: layers.Dense(4, activation="tanh")(x),
+        "norm": lambda x: layers.LayerNormalization()(x),
+        "batch": lambda x: layers.BatchNormalization()(x),
+        "dropout": lambda x: layers.Dropout(0.5)(x),
+        "masked": lambda x: MaskedConv2D(4, draw(KERNELS), activation="elu")(x),
+        "hidden": lambda x: MaskedConv2D(4, draw(KERNELS), "A")(x),
+        "one": lambda x: layers.Conv2D(4, 1, use_bias=False)(x),
+        "inner": lambda x: keras.Sequential(
+            [layers.Dense(4), MaskedConv2D(4, 3), layers.ELU()]
+        )(x),
+        "operation": lambda x: ops.tanh(1.5 * x) + x,
+    }
+    together = {
+        "add": lambda x, y: layers.add([x, y]),
+        "multiply": lambda x, y: layers.multiply([x, layers.Activation("sigmoid")(y)]),
+        "concatenate": lambda x, y: layers.Dense(4)(layers.Concatenate()([x, y])),
+        "plus": lambda x, y: x + y,
+    }
+    for _ in range(draw(st.integers(1, 6))):
+        if draw(st.booleans()):
+            chosen = draw(st.sampled_from(sorted(together)))
+            pair = [draw(st.sampled_from(range(len(tensors)))) for _ in range(2)]
+            tensors.append(together[chosen](*[tensors[i] for i in pair]))
+        else:
+            chosen = draw(st.sampled_from(sorted(pointwise)))
+            tensors.append(pointwise[chosen](tensors[-1]))
+    logits = layers.Conv2D(shape[-1], 1)(tensors[-1])
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    seed = draw(st.integers(0, 1000))
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(0.3, 0.6, w.shape) ** 2 for w in model.get_weights()])
+    return model, seed
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_all_methods_draw_the_same_images_from_a_student_s_model(data):
+    model, seed = student_model(data.draw)
+    compare(model, seed, count=3)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.5, 1.0, 1.7])
+def test_temperatures(temperature):
+    for likelihood in (Bernoulli(), Categorical(4)):
+        compare(random_model((4, 5, 1), likelihood), temperature=temperature)
+
+
+def test_color_groups_are_drawn_in_their_order():
+    image = keras.Input((4, 5, 3))
+    x = MaskedConv2D(6, 3, "A", colors=3)(image)
+    x = MaskedConv2D(6, 3, "B", colors=3, activation="elu")(x)
+    model = ImageModel(
+        image, MaskedConv2D(3, 1, "B", colors=3)(x), likelihood=Bernoulli()
+    )
+    randomize(model)
+    drawn = compare(model, count=16)
+    channels = drawn.reshape(-1, 3)
+    assert abs(np.corrcoef(channels.T)[0, 1]) > 0.02  # green depends on its pixel's red
+
+
+def test_a_feature_that_sees_its_own_pixel_is_computed_anew_when_it_is_drawn():
+    # B first and A later is causal too; the first features then know their own pixel
+    image = keras.Input((5, 5, 1))
+    x = MaskedConv2D(4, 3, "B", activation="tanh")(image)
+    model = ImageModel(image, MaskedConv2D(1, 3, "A")(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model, count=32)
+
+
+def test_one_layer_used_twice_keeps_two_pasts():
+    image = keras.Input((5, 5, 1))
+    shared = MaskedConv2D(4, 3, activation="tanh")
+    x = shared(shared(MaskedConv2D(4, 3, "A")(image)))
+    model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model)
+
+
+def test_labels_reach_every_pixel():
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+    x = MaskedConv2D(6, 3, "A")(image)
+    x = layers.add([x, layers.Reshape((1, 1, 6))(layers.Embedding(3, 6)(label))])
+    x = MaskedConv2D(6, 3)(layers.ReLU()(x))
+    model = ImageModel([image, label], layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.8, w.shape) for w in model.get_weights()])
+    labels = np.arange(9) % 3
+    drawn = compare(model, count=9, labels=labels)
+    # the first pixel of the first image is asked with its own label
+    one = generation.generate(model, 9, seed=0, labels=1)
+    assert one.shape == drawn.shape
+    for wrong, words in [
+        (None, "labels"),
+        ([0, 1], "shape"),
+        (0.5, "integer"),
+        (-1, "0"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            generation.generate(model, 9, labels=wrong)
+    with pytest.raises(ValueError, match="no labels"):
+        generation.generate(random_model(), 2, labels=1)
+
+
+def test_new_weights_are_used_at_once():
+    model = random_model((5, 5, 1))
+    before = generation.generate(model, 4, seed=0)
+    randomize(model, seed=1)
+    after = compare(model)
+    assert after.shape[1:] == before.shape[1:]
+    np.testing.assert_array_equal(
+        generation.generate(model, 4, seed=0),
+        generation.generate(model, 4, seed=0, method="naive"),
+    )
+    assert (generation.generate(model, 4, seed=0) != before).any()
+
+
+def test_a_second_call_and_another_temperature_do_not_compile_again():
+    model = random_model((4, 4, 1))
+    form = one_pixel.one_pixel_model(model, model.likelihood)
+    for count, temperature in [(3, 1.0), (4, 1.0), (3, 0.7), (4, 1.3)]:
+        generation.generate(model, count, seed=0, temperature=temperature)
+    assert len(form._compiled) == 1
+    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+
+
+def test_slices_do_not_change_an_image():
+    model = random_model((4, 4, 1))
+    many = generation.generate(model, 300, seed=3)
+    np.testing.assert_array_equal(generation.generate(model, 7, seed=3), many[:7])
+    naive = generation.generate(model, 300, seed=3, method="naive")
+    np.testing.assert_array_equal(naive, many)
+
+
+def test_a_model_that_is_gone_is_not_kept():
+    model = random_model((3, 3, 1))
+    generation.generate(model, 2)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+class Mean(layers.Layer):
+    """Not pointwise: subtracts the image's mean."""
+
+    def call(self, inputs):
+        return inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (lambda x: layers.Conv2D(4, 3, padding="same")(x), "MaskedConv2D"),
+        (lambda x: Mean(name="mine")(x), "'mine' .Mean.; it is not known"),
+        (lambda x: layers.Lambda(lambda y: y)(x), "Lambda"),
+        (lambda x: layers.BatchNormalization(axis=1)(x), "BatchNormalization"),
+        (lambda x: layers.Concatenate(axis=1)([x, x]), "Concatenate"),
+        (lambda x: x + np.ones((4, 4, 1), "float32"), "Add"),
+        (lambda x: layers.Conv2D(4, 1, groups=2)(x), "Conv2D"),
+        (lambda x: ops.flip(x, axis=1), "Flip"),
+    ],
+)
+def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
+    image = keras.Input((4, 4, 1))
+    x = layer(MaskedConv2D(4, 3, "A")(image))
+    model = keras.Model(image, MaskedConv2D(1, 1)(x))
+    with pytest.raises(ValueError, match=words) as error:
+        generation.generate(model, 1, likelihood=Bernoulli())
+    assert "fixed_point" in str(error.value)
+
+
+def test_a_model_that_is_not_functional_is_refused():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = MaskedConv2D(1, 3, "A")
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    model = Own()
+    model(np.zeros((1, 3, 3, 1), "float32"))
+    with pytest.raises(ValueError, match="functional"):
+        one_pixel.one_pixel_model(model, Bernoulli())
+
+
+def test_a_sequential_model_is_functional_enough():
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), MaskedConv2D(4, 3, "A"), layers.Conv2D(1, 1)]
+    )
+    drawn = generation.generate(model, 3, seed=0, likelihood=Bernoulli())
+    naive = generation.generate(
+        model, 3, seed=0, likelihood=Bernoulli(), method="naive"
+    )
+    np.testing.assert_array_equal(drawn, naive)
+
+
+class OffByOneColumn(one_pixel.OnePixelModel):
+    """Planted: windows hold the pixel two to the left."""
+
+
+def planted(monkeypatch, bug):
+    original = getattr(one_pixel, bug)
+    if bug == "_sum_own_row":  # the window is read one pixel too far left
+
+        def wrong(tensor, kernels, windows, here):
+            moved = {t: ops.roll(w, t.channels, axis=-1) for t, w in windows.items()}
+            return original(tensor, kernels, moved, here)
+    elif bug == "_sum_above":  # the rows above are shifted by a column
+
+        def wrong(tensor, kernels, past, strips, width):
+            moved = {t: ops.roll(rows, 1, axis=1) for t, rows in past.items()}
+            return original(tensor, kernels, moved, strips, width)
+    else:  # one row above is lost: the past is kept a row too long
+
+        def wrong(tensor, strips):
+            return ops.zeros_like(original(tensor, strips))
+
+    monkeypatch.setattr(one_pixel, bug, wrong)
+
+
+@pytest.mark.parametrize("bug", ["_sum_own_row", "_sum_above", "_padded"])
+def test_the_comparison_catches_a_cache_off_by_a_row_or_a_column(monkeypatch, bug):
+    model = random_model((6, 6, 1))
+    compare(model, count=32)
+    planted(monkeypatch, bug)
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other = ImageModel(other.inputs, other.outputs, likelihood=model.likelihood)
+    with pytest.raises(AssertionError, match="apart"):
+        compare(other, count=32)
