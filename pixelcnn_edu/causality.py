@@ -81,7 +81,10 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     x = tf.constant(rng.random((images, *shape), dtype="float32"))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        out = model(x, training=False)[:, row, col]
+        out = model(
+            x if len(model.inputs) == 1 else [x, np.zeros(images, "int32")],
+            training=False,
+        )[:, row, col]
         # random signs and sizes: gradients of several logits must not cancel
         out = tf.reduce_sum(out * rng.uniform(1, 2, out.shape[1:]).astype("float32"))
     gradient = tape.gradient(out, x)
@@ -172,11 +175,11 @@ def _input_behind(outputs, base, other, output):
 
 
 def _shape(model, image_shape):
-    shape = tuple(image_shape or model.input_shape[1:])
+    shape = tuple(image_shape or model.inputs[0].shape[1:])
     if len(shape) != 3 or None in shape:
         raise ValueError(
             "Expected image_shape (H, W, C) for a model whose input size is open. "
-            f"Received: {image_shape}, model input {model.input_shape}"
+            f"Received: {image_shape}, model input {model.inputs[0].shape}"
         )
     return shape
 
@@ -185,12 +188,13 @@ def _outputs(model, shape):
     """Return a function (n, H·W·C) → (n, H·W·C, logits per value)."""
     size = int(np.prod(shape))
     logits = logits_function(model)
+    labels = [np.zeros(_ROWS_PER_PASS, "int32")] * (len(model.inputs) - 1)
 
     def outputs(values):
         # always the same batch size: one compilation, and equal rounding in every pass
         padded = np.zeros((_ROWS_PER_PASS, size), "float32")
         padded[: len(values)] = values
-        out = np.asarray(logits(padded.reshape(-1, *shape)))
+        out = np.asarray(logits(padded.reshape(-1, *shape), *labels))
         if out.ndim != 4 or out.shape[1:3] != shape[:2] or out.shape[3] % shape[2]:
             raise ValueError(
                 f"Expected an output of shape (N, {shape[0]}, {shape[1]}, a multiple of "

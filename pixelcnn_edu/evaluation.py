@@ -10,19 +10,23 @@ import math
 
 from pixelcnn_edu.data import check_images
 from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import likelihood_of, logits_function
+from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
 
 import numpy as np
 
 MOST_IMAGES = 2**16
 
 
-def nats_per_image(model, images, *, likelihood=None, batch_size=256) -> np.ndarray:
+def nats_per_image(
+    model, images, *, labels=None, likelihood=None, batch_size=256
+) -> np.ndarray:
     """Return -log p(x) of each image under the model; lower is better.
 
     Args:
-        model: a Keras model from images to logits.
+        model: a Keras model from images (and labels) to logits.
         images: (N, H, W, C) on the likelihood's levels.
+        labels: a class for all images, or (N,), for a model that takes labels; the
+            result is then -log p(x | label).
         likelihood: for a model that carries none.
         batch_size: images per pass; changes the time, not the result.
 
@@ -34,24 +38,25 @@ def nats_per_image(model, images, *, likelihood=None, batch_size=256) -> np.ndar
     """
     likelihood = likelihood_of(model, likelihood)
     images = check_images(
-        images, levels=likelihood.levels, image_shape=model.input_shape[1:]
+        images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
     check_positive_int("batch_size", batch_size)
+    labels = check_labels(model, labels, len(images))
     logits = logits_function(model)
-    return np.concatenate(
-        [
-            -np.asarray(likelihood.log_prob(logits(batch), batch), "float64")
-            for batch in np.split(images, range(batch_size, len(images), batch_size))
-        ]
-    )
+    nats = []
+    for at in range(0, len(images), batch_size):
+        batch, *more = (values[at : at + batch_size] for values in (images, *labels))
+        log_prob = likelihood.log_prob(logits(batch, *more), batch)
+        nats.append(-np.asarray(log_prob, "float64"))
+    return np.concatenate(nats)
 
 
-def bits_per_dim(model, images, *, likelihood=None, batch_size=256) -> np.ndarray:
+def bits_per_dim(model, images, **arguments) -> np.ndarray:
     """Return bits per pixel and channel: nats / (H·W·C · ln 2).
 
     Arguments, shapes and errors as for `nats_per_image`.
     """
-    nats = nats_per_image(model, images, likelihood=likelihood, batch_size=batch_size)
+    nats = nats_per_image(model, images, **arguments)
     return nats / (math.prod(np.shape(images)[1:]) * math.log(2))
 
 
@@ -108,17 +113,19 @@ def all_images(image_shape, levels=2) -> np.ndarray:
     return (np.array(values, "float32") / (levels - 1)).reshape(-1, *image_shape)
 
 
-def total_probability(model, image_shape=None, *, likelihood=None) -> float:
+def total_probability(model, image_shape=None, *, label=None, likelihood=None) -> float:
     """Return Σ p(x) over all images of a tiny domain: 1, unless something leaks.
 
     Args:
-        model: a Keras model from images to logits.
+        model: a Keras model from images (and labels) to logits.
         image_shape: (H, W, C); the model's own if None.
+        label: the class of all images, for a model that takes labels.
         likelihood: for a model that carries none.
 
     Raises:
         ValueError: the domain holds more than 65,536 images.
     """
     likelihood = likelihood_of(model, likelihood)
-    images = all_images(image_shape or model.input_shape[1:], likelihood.levels)
-    return float(np.exp(-nats_per_image(model, images, likelihood=likelihood)).sum())
+    images = all_images(image_shape or model.inputs[0].shape[1:], likelihood.levels)
+    nats = nats_per_image(model, images, labels=label, likelihood=likelihood)
+    return float(np.exp(-nats).sum())

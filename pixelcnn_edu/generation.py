@@ -22,14 +22,15 @@ import warnings
 
 from pixelcnn_edu.data import check_images
 from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import likelihood_of, logits_function
+from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
 import tqdm
 
 METHODS = ("cached", "fixed_point", "naive")
-_MOST_PER_SLICE = 128
+_MOST_PER_SLICE = 128  # images; bounds the memory
+_SECONDS_BEFORE_BAR = 3
 
 
 def generate(
@@ -73,7 +74,7 @@ def generate(
     shape = _image_shape(model, image_shape)
     seeds = _seeds(seed, count)
     uniforms = _uniforms(uniforms, seeds, shape)
-    labels = _labels(model, labels, count)
+    labels = check_labels(model, labels, count)
     nothing_known = np.zeros(shape[:2], bool)
     start = np.zeros((count, *shape), "float32")
     draw = _drawer(model, likelihood, temperature, method, progress)
@@ -148,7 +149,7 @@ def complete(
             f"own probabilities. Received: {temperature!r}"
         )
     per_image = particles if weighted else count
-    labels = _labels(model, labels, len(images))
+    labels = check_labels(model, labels, len(images))
     labels = [np.repeat(label, per_image) for label in labels]
     seeds = _seeds(seed, len(images) * per_image)
     start = np.repeat(images, per_image, axis=0) * known[:, :, None]
@@ -216,7 +217,7 @@ def _drawer(model, likelihood, temperature, method, progress):
         bar = tqdm.tqdm(
             total=len(images),
             desc="drawing",
-            delay=3,  # seconds before it shows
+            delay=_SECONDS_BEFORE_BAR,
             leave=False,
             file=sys.stdout,
             disable=not progress,
@@ -310,32 +311,6 @@ def _image_shape(model, image_shape):
             f"Received: {image_shape}"
         )
     return shape
-
-
-def _labels(model, labels, count):
-    """Return [] or [labels], as the model takes them."""
-    takes = len(model.inputs) > 1
-    if takes != (labels is not None):
-        raise ValueError(
-            f"Expected {'labels, as' if takes else 'no labels:'} the model "
-            f"{'takes' if takes else 'does not take'} them. Received: labels={labels!r}"
-        )
-    if not takes:
-        return []
-    labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or np.inf
-    whole = np.issubdtype(labels.dtype, np.integer)
-    if not whole or labels.shape not in ((), (count,)):
-        raise ValueError(
-            f"Expected labels to be an integer or integers of shape {(count,)}. "
-            f"Received: {labels.dtype} {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"Expected labels from 0 to {classes - 1}. "
-            f"Received: {labels.min()} to {labels.max()}"
-        )
-    return [np.broadcast_to(labels, (count,)).astype("int32")]
 
 
 def _seeds(seed, count):

@@ -1,6 +1,7 @@
 """The layers of a PixelCNN: masked convolution, residual block, position.
 
-Paper: arXiv 1601.06759, section 3 and figure 5. Taught by notebooks 03 and 04.
+Paper: arXiv 1601.06759, section 3 and figure 5. Taught by notebooks 03 and 04; colors by
+notebook 12. The layers of the gated network are in `gated`.
 
 What differs here from most code on the web: the mask is multiplied into the kernel
 *inside* the convolution, so masked weights get exactly zero gradient and are never
@@ -49,24 +50,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         causal_mask(
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
-        fixed = {
-            "strides": (1, "an output per pixel"),
-            "padding": ("same", "height and width kept"),
-            "dilation_rate": (1, "neighboring pixels"),
-            "groups": (1, "channels ordered by colors"),
-            "data_format": ("channels_last", "(N, H, W, C)"),
-        }
-        for name, (value, why) in fixed.items():
-            given = kwargs.pop(name, value)
-            same = (
-                {given} if isinstance(given, int | str) or given is None else set(given)
-            )
-            if same != {value}:
-                raise ValueError(
-                    f"Expected {name}={value!r} in a masked convolution ({why}). "
-                    f"Received: {name}={given!r}"
-                )
-            kwargs[name] = value
+        kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
         self.mask_type = mask_type
         self.colors = colors
@@ -88,12 +72,47 @@ class MaskedConv2D(keras.layers.Conv2D):
             inputs, kernel * ops.cast(self.mask, kernel.dtype)
         )
 
+    def masked_kernel(self):
+        """Return the kernel as the convolution uses it, (kh, kw, in, out)."""
+        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Offset (rows down, columns right) of the kernel's first element."""
+        return -(self.kernel_size[0] // 2), -(self.kernel_size[1] // 2)
+
     def get_config(self):
         return {
             **super().get_config(),
             "mask_type": self.mask_type,
             "colors": self.colors,
         }
+
+
+def fixed_arguments(kwargs, padding) -> dict:
+    """Return a convolution's ``kwargs`` with what must not be chosen filled in.
+
+    Raises:
+        ValueError: another value was given.
+    """
+    fixed = {
+        "strides": (1, "an output per pixel"),
+        "padding": (padding, "height and width kept"),
+        "dilation_rate": (1, "neighboring pixels"),
+        "groups": (1, "channels ordered by colors"),
+        "data_format": ("channels_last", "(N, H, W, C)"),
+    }
+    kwargs = dict(kwargs)
+    for name, (value, why) in fixed.items():
+        given = kwargs.get(name, value)
+        single = isinstance(given, int | str) or given is None
+        if ({given} if single else set(given)) != {value}:
+            raise ValueError(
+                f"Expected {name}={value!r} in a causal convolution ({why}). "
+                f"Received: {name}={given!r}"
+            )
+        kwargs[name] = value
+    return kwargs
 
 
 class ResidualBlock:
@@ -112,6 +131,7 @@ class ResidualBlock:
         kernel_size: size of the masked convolution in the middle.
         activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
         dropout: share of the middle features that training drops.
+        colors: groups of channels ordered inside a pixel; all layers keep that order.
 
     Input shape: (N, H, W, filters).
 
@@ -126,12 +146,20 @@ class ResidualBlock:
         (None, 28, 28, 16)
     """
 
-    def __init__(self, filters, kernel_size=3, *, activation="prelu", dropout=0.0):
+    def __init__(
+        self, filters, kernel_size=3, *, activation="prelu", dropout=0.0, colors=1
+    ):
         check_positive_int("filters", filters)
+        check_positive_int("colors", colors)
         if filters % 2:
             raise ValueError(
                 "Expected filters to be even: the block works on half of them. "
                 f"Received: filters={filters}"
+            )
+        if filters // 2 % colors:
+            raise ValueError(
+                f"Expected filters to be divisible by {2 * colors}: the block works on "
+                f"half of them, in {colors} color groups. Received: filters={filters}"
             )
         check_kernel_size(kernel_size)
         if not 0 <= dropout < 1:
@@ -140,6 +168,7 @@ class ResidualBlock:
         self.kernel_size = kernel_size
         self.activation = activation
         self.dropout = dropout
+        self.colors = colors
 
     def __call__(self, inputs):
         if inputs.shape[-1] != self.filters:
@@ -149,14 +178,24 @@ class ResidualBlock:
             )
         half = self.filters // 2
         x = activate(inputs, self.activation)
-        x = keras.layers.Conv2D(half, 1)(x)
+        x = pointwise(half, self.colors)(x)
         x = activate(x, self.activation)
-        x = MaskedConv2D(half, self.kernel_size, mask_type="B")(x)
+        x = MaskedConv2D(half, self.kernel_size, mask_type="B", colors=self.colors)(x)
         x = activate(x, self.activation)
         if self.dropout:
             x = keras.layers.Dropout(self.dropout)(x)
-        x = keras.layers.Conv2D(self.filters, 1)(x)
+        x = pointwise(self.filters, self.colors)(x)
         return keras.layers.add([inputs, x])
+
+
+def pointwise(filters, colors=1, **kwargs):
+    """Return a 1×1 convolution that keeps the order of the color groups.
+
+    With one group there is nothing to hide, and it is a plain `keras.layers.Conv2D`.
+    """
+    if colors == 1:
+        return keras.layers.Conv2D(filters, 1, **kwargs)
+    return MaskedConv2D(filters, 1, mask_type="B", colors=colors, **kwargs)
 
 
 def activate(inputs, activation: str):

@@ -1,6 +1,7 @@
-"""PixelCNN as a Keras model: images in, logits out.
+"""PixelCNN and Gated PixelCNN as Keras models: images in, logits out.
 
-Paper: arXiv 1601.06759, table 1. Taught by notebooks 03 to 06.
+Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Taught by notebooks 03 to 06,
+and by 11 to 13.
 
 What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
 from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
@@ -10,7 +11,14 @@ choose; ``position`` and ``dropout`` are not in the paper and off by default.
 import functools
 import weakref
 
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock, activate
+from pixelcnn_edu.gated import GatedBlock
+from pixelcnn_edu.layers import (
+    MaskedConv2D,
+    PositionBias,
+    ResidualBlock,
+    activate,
+    pointwise,
+)
 from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
 from pixelcnn_edu.masks import check_positive_int
 
@@ -26,12 +34,22 @@ class ImageModel(keras.Model):
     ``model.save`` and ``keras.models.load_model``.
 
     Args:
-        inputs: as for `keras.Model`: the image tensor.
+        inputs: as for `keras.Model`: the image tensor, or [images, labels].
         outputs: as for `keras.Model`: the logits tensor.
         likelihood: a likelihood of `pixelcnn_edu.likelihoods`.
+        num_classes: how many labels it knows; None if it takes none.
     """
 
-    def __init__(self, inputs, outputs, name=None, *, likelihood=None, **kwargs):
+    def __init__(
+        self,
+        inputs,
+        outputs,
+        name=None,
+        *,
+        likelihood=None,
+        num_classes=None,
+        **kwargs,
+    ):
         super().__init__(inputs, outputs, name=name, **kwargs)
         if not isinstance(likelihood, Likelihood):
             raise ValueError(
@@ -39,17 +57,26 @@ class ImageModel(keras.Model):
                 f"Bernoulli(). Received: {likelihood!r}"
             )
         self.likelihood = likelihood
+        self.num_classes = num_classes
 
     def get_config(self):
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
-        return {**super().get_config(), "likelihood": likelihood}
+        own = {"likelihood": likelihood, "num_classes": self.num_classes}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
         likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
+        num_classes = config.pop("num_classes", None)
         plain = keras.Model.from_config(config, custom_objects=custom_objects)
-        return cls(plain.inputs, plain.outputs, plain.name, likelihood=likelihood)
+        return cls(
+            plain.input,
+            plain.output,
+            plain.name,
+            likelihood=likelihood,
+            num_classes=num_classes,
+        )
 
 
 def pixelcnn(
@@ -61,6 +88,7 @@ def pixelcnn(
     activation: str = "prelu",
     position: bool = False,
     dropout: float = 0.0,
+    colors: int | None = None,
     name: str = "pixelcnn",
 ) -> ImageModel:
     """Build a PixelCNN.
@@ -77,6 +105,9 @@ def pixelcnn(
         activation: ``"prelu"``, or the name of a Keras activation such as ``"relu"``.
         position: add one learned bias per pixel and filter after the first layer.
         dropout: share of features dropped in each block while training.
+        colors: groups in which the channels of a pixel are ordered. None: as many as
+            the image has channels, or 1 if the likelihood orders them itself. With 1,
+            the channels of a pixel do not see each other.
         name: the model's name.
 
     Returns:
@@ -89,6 +120,95 @@ def pixelcnn(
         >>> pixelcnn(filters=128, depth=6).count_params()
         362497
     """
+    likelihood, colors = _checked(image_shape, depth, likelihood, colors)
+    block = ResidualBlock(
+        filters, activation=activation, dropout=dropout, colors=colors
+    )
+
+    inputs = keras.Input(image_shape)
+    x = MaskedConv2D(filters, 7, mask_type="A", colors=colors)(inputs)
+    if position:
+        x = PositionBias()(x)
+    for _ in range(depth):
+        x = block(x)
+    logits = _logits(x, filters, activation, likelihood, image_shape[-1], colors)
+    return ImageModel(inputs, logits, name, likelihood=likelihood)
+
+
+def gated_pixelcnn(
+    image_shape=(28, 28, 1),
+    *,
+    filters: int,
+    depth: int,
+    likelihood: Likelihood | None = None,
+    num_classes: int | None = None,
+    label_map: int = 0,
+    position: bool = False,
+    dropout: float = 0.0,
+    colors: int | None = None,
+    name: str = "gated_pixelcnn",
+) -> ImageModel:
+    """Build a Gated PixelCNN: two stacks, no blind spot, class labels if wanted.
+
+    ::
+
+        image ─ GatedBlock 7×7 A ─ depth × GatedBlock 3×3 B ─ 2 × (relu, 1×1) ─ relu ─ 1×1
+
+    Args:
+        image_shape: (H, W, C). H and W may be None without ``position`` and
+            ``label_map``.
+        filters: channels of either stack; divisible by the number of colors.
+        depth: number of blocks after the first.
+        likelihood: sets the number of logits per pixel; `Bernoulli()` if None.
+        num_classes: makes the model take labels 0 … num_classes - 1 as a second input;
+            each label adds a learned bias before every gate.
+        label_map: with ``num_classes``: that many channels of a learned map (H, W) per
+            label, from which the biases are computed pixel by pixel, so that a label can
+            say *where*; 0 for one bias over the whole page.
+        position: add one learned bias per pixel and filter after the first block.
+        dropout: share of features dropped in each block while training.
+        colors: as for `pixelcnn`.
+        name: the model's name.
+
+    Returns:
+        An `ImageModel` from (N, H, W, C), or [(N, H, W, C), (N,)], to
+        (N, H, W, likelihood.logits_per_pixel(C)).
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> model = gated_pixelcnn((8, 8, 1), filters=4, depth=2, num_classes=10)
+        >>> model([np.zeros((2, 8, 8, 1), "float32"), np.array([3, 7])]).shape
+        TensorShape([2, 8, 8, 1])
+    """
+    likelihood, colors = _checked(image_shape, depth, likelihood, colors)
+    first = GatedBlock(filters, 7, "A", colors=colors)
+    block = GatedBlock(filters, 3, "B", dropout=dropout, colors=colors)
+    image = keras.Input(image_shape)
+    inputs, condition = image, None
+    if num_classes is not None:
+        check_positive_int("num_classes", num_classes)
+        label = keras.Input((), dtype="int32", name="label")
+        inputs = [image, label]
+        condition = _condition(label, num_classes, label_map, image_shape)
+    elif label_map:
+        raise ValueError("Expected num_classes beside label_map. Received: None")
+
+    vertical, horizontal = first(image, image, condition)
+    if position:
+        vertical = PositionBias()(vertical)
+        horizontal = PositionBias()(horizontal)
+    for _ in range(depth):
+        vertical, horizontal = block(vertical, horizontal, condition)
+    logits = _logits(horizontal, filters, "relu", likelihood, image_shape[-1], colors)
+    return ImageModel(
+        inputs, logits, name, likelihood=likelihood, num_classes=num_classes
+    )
+
+
+def _checked(image_shape, depth, likelihood, colors):
+    """Return the likelihood and the number of color groups of a model to be built."""
     likelihood = Bernoulli() if likelihood is None else likelihood
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
@@ -97,23 +217,47 @@ def pixelcnn(
         )
     check_image_shape(image_shape)
     check_positive_int("depth", depth)
-    block = ResidualBlock(filters, activation=activation, dropout=dropout)
+    channels = image_shape[-1]
+    if colors is None:
+        colors = 1 if likelihood.orders_channels else channels
+    if colors not in (1, channels) or (likelihood.orders_channels and colors != 1):
+        raise ValueError(
+            f"Expected colors to be 1 or the {channels} channels of the image, and 1 "
+            f"where {likelihood} orders them itself. Received: colors={colors!r}"
+        )
+    return likelihood, colors
 
-    inputs = keras.Input(image_shape)
-    x = MaskedConv2D(filters, 7, mask_type="A")(inputs)
-    if position:
-        x = PositionBias()(x)
-    for _ in range(depth):
-        x = block(x)
+
+def _logits(x, filters, activation, likelihood, channels, colors):
+    """End a network: 2 × (activation, 1×1), activation, 1×1 to the logits."""
     for _ in range(2):
         x = activate(x, activation)
-        x = MaskedConv2D(filters, 1, mask_type="B")(x)
+        x = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(x)
     x = activate(x, activation)
     # float32 logits whatever the precision inside: log-probabilities need the bits
-    logits = keras.layers.Conv2D(
-        likelihood.logits_per_pixel(image_shape[-1]), 1, dtype="float32", name="logits"
-    )(x)
-    return ImageModel(inputs, logits, name, likelihood=likelihood)
+    size = likelihood.logits_per_pixel(channels)
+    return pointwise(size, colors, dtype="float32", name="logits")(x)
+
+
+def _condition(label, num_classes, label_map, image_shape):
+    """Return a function from a number of channels to what a label adds to them."""
+    if not label_map:
+
+        def condition(channels):
+            bias = keras.layers.Embedding(num_classes, channels)(label)
+            return keras.layers.Reshape((1, 1, channels))(bias)
+
+        return condition
+    check_positive_int("label_map", label_map)
+    if None in image_shape:
+        raise ValueError(
+            "Expected a fixed image size with label_map, one map per label. "
+            f"Received: {image_shape}"
+        )
+    size = (*image_shape[:2], label_map)
+    values = keras.layers.Embedding(num_classes, int(np.prod(size)))(label)
+    maps = keras.layers.Reshape(size)(values)
+    return lambda channels: keras.layers.Conv2D(channels, 1)(maps)
 
 
 def check_image_shape(image_shape) -> None:
@@ -137,6 +281,36 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
             f"such as likelihood=Bernoulli(). Received: {likelihood!r}"
         )
     return likelihood
+
+
+def check_labels(model, labels, count) -> list:
+    """Return [] or [labels], an integer (count,), as the model takes them.
+
+    Raises:
+        ValueError: labels are missing, not wanted, or out of their range.
+    """
+    takes = len(model.inputs) > 1
+    if takes != (labels is not None):
+        raise ValueError(
+            f"Expected {'labels, as' if takes else 'no labels:'} the model "
+            f"{'takes' if takes else 'does not take'} them. Received: labels={labels!r}"
+        )
+    if not takes:
+        return []
+    labels = np.asarray(labels)
+    classes = getattr(model, "num_classes", None) or np.inf
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.shape not in ((), (count,)):
+        raise ValueError(
+            f"Expected labels to be an integer or integers of shape {(count,)}. "
+            f"Received: {labels.dtype} {labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"Expected labels from 0 to {classes - 1}. "
+            f"Received: {labels.min()} to {labels.max()}"
+        )
+    return [np.broadcast_to(labels, (count,)).astype("int32")]
 
 
 _compiled = weakref.WeakKeyDictionary()

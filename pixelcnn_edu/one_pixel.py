@@ -222,13 +222,12 @@ def _split_kernel(tensor):
     above, own = kernel[:rows], None
     if source.known == PIXEL and rows < kernel.shape[0]:
         own = kernel[rows, : 1 - left]
-        own = ops.reshape(own, (-1, own.shape[-1]))
-    return (above if rows else None), own, left
+    return (above if rows else None), own, (top, left)
 
 
 def _sum_above(tensor, kernels, past, strips, width):
     """Return what a convolution sums over rows known when a row begins: (W, N, F)."""
-    above, _, left = kernels[tensor]
+    above, _, (top, left) = kernels[tensor]
     if above is None:
         return None
     (source,) = tensor.sources
@@ -236,9 +235,9 @@ def _sum_above(tensor, kernels, past, strips, width):
     if source.known == ROW:
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
-    first = source.columns + left
+    row, col = source.rows + top, source.columns + left  # where the kernel begins
     size = width + above.shape[1] - 1
-    rows = rows[rows.shape[0] - above.shape[0] :, first : first + size]
+    rows = rows[row : row + above.shape[0], col : col + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
     total = ops.conv(rows, above, padding="valid", data_format="channels_last")
     return ops.transpose(total[:, 0], (1, 0, 2))
@@ -246,15 +245,20 @@ def _sum_above(tensor, kernels, past, strips, width):
 
 def _sum_own_row(tensor, kernels, windows, here):
     """Return what a convolution sums over its own row, up to its pixel: (1, N, F)."""
-    _, own, left = kernels[tensor]
+    _, own, (_, left) = kernels[tensor]
     if own is None:
         return ops.zeros((), tensor.dtype)
     (source,) = tensor.sources
-    x = here[source][0]
+    parts = []
     if left:
-        window = windows[source][:, (source.left + left) * source.channels :]
-        x = ops.concatenate([window, x], -1)
-    return ops.matmul(ops.cast(x, tensor.dtype), own)[None]
+        first = source.left + left
+        last = first + min(own.shape[0], -left)
+        window = windows[source]
+        parts.append(window[:, first * source.channels : last * source.channels])
+    if own.shape[0] == 1 - left:
+        parts.append(here[source][0])
+    x = ops.cast(ops.concatenate(parts, -1), tensor.dtype)
+    return ops.matmul(x, ops.reshape(own, (-1, own.shape[-1])))[None]
 
 
 def _finish(layer, total):

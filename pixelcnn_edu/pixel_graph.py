@@ -12,6 +12,7 @@ Taught by notebook 10. Each tensor of the graph is known at one of three moments
 import dataclasses
 import functools
 
+from pixelcnn_edu.gated import Gate, StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 
 import keras
@@ -25,7 +26,7 @@ _POINTWISE = (
     *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
     *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
     *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
-    *(layers.Subtract, layers.PReLU, PositionBias),
+    *(layers.Subtract, layers.PReLU, PositionBias, Gate),
 )
 _ON_CHANNELS = (  # pointwise if their axis is the last one
     *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),
@@ -45,8 +46,8 @@ class Tensor:
         index: its place in the graph's order.
         operation: the layer that makes it; None for an input of the model.
         args, kwargs: of the operation's call, with a `Tensor` for every tensor.
+        spec: a symbolic tensor of its shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
-        channels: size of the last axis.
         own: the last channel of the pixel itself that it depends on; -1 if none.
         rows, columns, left: how far back the convolutions that read this tensor look:
             rows up, columns to each side in those rows, columns left in its own row.
@@ -56,8 +57,8 @@ class Tensor:
     operation: object
     args: tuple = ()
     kwargs: dict = dataclasses.field(default_factory=dict)
+    spec: object = None
     known: int = PIXEL
-    channels: int = 1
     own: int = -1
     rows: int = 0
     columns: int = 0
@@ -65,6 +66,10 @@ class Tensor:
 
     def __lt__(self, other):  # TensorFlow sorts the keys of a loop's state
         return self.index < other.index
+
+    @property
+    def channels(self) -> int:
+        return self.spec.shape[-1]
 
     @property
     def sources(self) -> list:
@@ -77,7 +82,7 @@ class Tensor:
 
     @property
     def dtype(self) -> str:
-        return "float32" if self.operation is None else self.operation.compute_dtype
+        return getattr(self.operation, "compute_dtype", keras.config.floatx())
 
 
 def read_graph(model):
@@ -93,8 +98,10 @@ def read_graph(model):
             f"Received: {type(model).__name__}. Use method='fixed_point'."
         )
     channels = graph.inputs[0].shape[-1]
-    inputs = [Tensor(0, None, channels=channels, own=channels - 1)]
-    inputs += [Tensor(i, None, known=IMAGE) for i in range(1, len(graph.inputs))]
+    inputs = [Tensor(0, None, spec=_pixel(channels), own=channels - 1)]
+    for i, label in enumerate(graph.inputs[1:], 1):
+        spec = keras.KerasTensor((1, *label.shape[1:]), label.dtype)
+        inputs.append(Tensor(i, None, spec=spec, known=IMAGE))
     tensors = [*inputs]
 
     def add(operation, *args, **kwargs):
@@ -103,8 +110,12 @@ def read_graph(model):
             return inner._run_through_graph(args, adder)
         tensor = Tensor(len(tensors), operation, args, kwargs)
         tensor.known = max((s.known for s in tensor.sources), default=IMAGE)
-        if tensor.known != IMAGE:
-            (_place_convolution if tensor.is_convolution else _place_pointwise)(tensor)
+        if tensor.known == IMAGE:
+            tensor.spec = _spec(tensor)
+        elif tensor.is_convolution:
+            _place_convolution(tensor)
+        else:
+            _place_pointwise(tensor)
         tensors.append(tensor)
         return tensor
 
@@ -118,24 +129,23 @@ def read_graph(model):
 
 def kernel_of(layer):
     """Return a convolution's kernel, masked, and the offset of its first element."""
-    if isinstance(layer, MaskedConv2D):
-        height, width = layer.kernel_size
-        return layer.kernel * layer.mask, (-(height // 2), -(width // 2))
+    if isinstance(layer, MaskedConv2D | StackConv2D):
+        return layer.masked_kernel(), layer.origin
     return layer.kernel, (0, 0)
 
 
 def _place_convolution(tensor):
     layer, (source,) = tensor.operation, tensor.sources
-    if isinstance(layer, MaskedConv2D):
-        live = layer.mask.any(axis=(2, 3))
-        top, left = kernel_of(layer)[1]
-        center = layer.mask[-top, -left]
+    if isinstance(layer, MaskedConv2D | StackConv2D):
+        mask, (top, left) = layer.mask, layer.origin
     else:
         simple = type(layer) is layers.Conv2D and layer.groups == 1
         if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
-            _refuse(layer, "it is neither a MaskedConv2D nor a plain 1×1 convolution")
-        live, top, left = np.ones((1, 1), bool), 0, 0
-        center = np.ones((source.channels, layer.filters), bool)
+            _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
+        mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
+    live = mask.any(axis=(2, 3))
+    has_center = 0 <= -top < live.shape[0] and 0 <= -left < live.shape[1]
+    center = mask[-top, -left] if has_center else np.zeros((1, 1))
     offsets = [(i + top, j + left) for i, j in np.argwhere(live).tolist()]
     if source.known == PIXEL:
         ahead = [offset for offset in offsets if offset > (0, 0)]
@@ -151,7 +161,7 @@ def _place_convolution(tensor):
             source.rows = max(source.rows, -down)
         else:
             source.left = max(source.left, -right)
-    tensor.channels = layer.filters
+    tensor.spec = _pixel(layer.filters)
     if source.operation is None:
         tensor.own = int(np.flatnonzero(center.any(axis=1)).max(initial=-1))
     elif center.any():
@@ -172,13 +182,21 @@ def _place_pointwise(tensor):
     if not pointwise or any(np.ndim(v) for v in flat if not isinstance(v, Tensor)):
         _refuse(layer, "it is not known to work on each pixel by itself")
 
-    def spec(value):
-        is_tensor = isinstance(value, Tensor)
-        return keras.KerasTensor((1, 1, 1, value.channels)) if is_tensor else value
-
-    args, kwargs = keras.tree.map_structure(spec, (tensor.args, tensor.kwargs))
-    tensor.channels = layer.compute_output_spec(*args, **kwargs).shape[-1]
+    tensor.spec = _pixel(_spec(tensor).shape[-1])
     tensor.own = max(source.own for source in tensor.sources)
+
+
+def _pixel(channels):
+    return keras.KerasTensor((1, 1, 1, channels))
+
+
+def _spec(tensor):
+    """Return a symbolic tensor of the shape that an operation makes of its sources."""
+    args, kwargs = keras.tree.map_structure(
+        lambda value: value.spec if isinstance(value, Tensor) else value,
+        (tensor.args, tensor.kwargs),
+    )
+    return tensor.operation.compute_output_spec(*args, **kwargs)
 
 
 def _refuse(layer, why):

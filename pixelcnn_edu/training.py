@@ -23,7 +23,7 @@ from pixelcnn_edu import data, evaluation, generation
 from pixelcnn_edu.checkpoints import Checkpoint, whole_file
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import likelihood_of
+from pixelcnn_edu.models import check_labels, likelihood_of
 from pixelcnn_edu.presets import PRESETS
 
 import keras
@@ -31,7 +31,9 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches (images, images), binarized afresh for a two-level likelihood.
+    """Shuffled batches (inputs, images), binarized afresh for a two-level likelihood.
+
+    The inputs are the images, or (images, labels).
 
     Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
     run sees what it would have seen.
@@ -41,11 +43,13 @@ class Batches(keras.utils.PyDataset):
         batch_size: images per batch; the last batch of an epoch may be smaller.
         binarize: draw each pixel as 0 or 1 with its gray value as the probability.
         seed: of the order and of the draws.
+        labels: [] or [(N,)].
     """
 
-    def __init__(self, images, batch_size, *, binarize, seed=0):
+    def __init__(self, images, batch_size, *, binarize, seed=0, labels=()):
         super().__init__()
         self.images = images
+        self.labels = labels
         self.batch_size = batch_size
         self.binarize = binarize
         self.seed = seed
@@ -62,7 +66,11 @@ class Batches(keras.utils.PyDataset):
         batch = self.images[rows]
         if self.binarize:
             batch = data.binarize(batch, seed=[self.seed, self.epoch, index])
-        return batch, batch
+        return _inputs(batch, [label[rows] for label in self.labels]), batch
+
+
+def _inputs(images, labels):
+    return (images, *labels) if labels else images
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -74,6 +82,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         count: images per grid.
+        labels: as for `generation.generate`, for a model that takes labels.
         every: draw after epochs ``every``, ``2 * every``, …
         seed: of the uniform numbers.
         likelihood: for a model that carries none.
@@ -99,8 +108,9 @@ class SampleGrid(keras.callbacks.Callback):
         {2: (4, 5, 5, 1), 4: (4, 5, 5, 1)}
     """
 
-    def __init__(self, count=8, *, every=1, seed=0, likelihood=None):
+    def __init__(self, count=8, *, every=1, seed=0, labels=None, likelihood=None):
         super().__init__()
+        self.labels = labels
         self.count = check_positive_int("count", count)
         self.every = check_positive_int("every", every)
         self.seed = seed
@@ -111,7 +121,11 @@ class SampleGrid(keras.callbacks.Callback):
         done = epoch + 1
         if done % self.every == 0:
             self.grids[done] = generation.generate(
-                self.model, self.count, seed=self.seed, likelihood=self.likelihood
+                self.model,
+                self.count,
+                seed=self.seed,
+                labels=self.labels,
+                likelihood=self.likelihood,
             )
 
 
@@ -154,7 +168,9 @@ def fit(
     model,
     images,
     *,
+    labels=None,
     validation_images=None,
+    validation_labels=None,
     epochs=10,
     batch_size=64,
     learning_rate=2e-3,
@@ -172,7 +188,9 @@ def fit(
     Args:
         model: a Keras model from images to logits.
         images: (N, H, W, C) in [0, 1].
+        labels: (N,) integers, for a model that takes labels.
         validation_images: held-out images, likewise; their nats are ``val_loss``.
+        validation_labels: theirs.
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.
         learning_rate: the highest of a cosine schedule with a short rise.
@@ -194,20 +212,22 @@ def fit(
     two_levels = likelihood.levels == 2
     checks = {
         "levels": None if two_levels else likelihood.levels,
-        "image_shape": model.input_shape[1:],
+        "image_shape": model.inputs[0].shape[1:],
     }
     images = data.check_images(images, **checks)
+    labels = check_labels(model, labels, len(images))
     validation = None
     if validation_images is not None:
         held_out = data.check_images(
             validation_images, name="validation_images", **checks
         )
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
-        validation = (held_out, held_out)
+        more = check_labels(model, validation_labels, len(held_out))
+        validation = (_inputs(held_out, more), held_out)
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         check_positive_int(name, value)
 
-    batches = Batches(images, batch_size, binarize=two_levels, seed=seed)
+    batches = Batches(images, batch_size, binarize=two_levels, seed=seed, labels=labels)
     compile_model(
         model,
         steps=epochs * len(batches),
@@ -227,6 +247,8 @@ def fit(
             "seed": seed,
             "images": hashlib.sha256(images).hexdigest(),
         }
+        if labels:
+            settings["labels"] = hashlib.sha256(labels[0]).hexdigest()
         checkpoint = Checkpoint(folder, settings)
         first_epoch = checkpoint.restore(model)
         callbacks.append(checkpoint)

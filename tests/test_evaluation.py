@@ -15,18 +15,25 @@ def randomize(model, seed=0):
     """Draw the weights so that logits spread by 1.5 around 0: no pixel is settled."""
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(0, 0.6, w.shape) for w in model.get_weights()])
-    shape = [size or 4 for size in model.input_shape[1:]]
-    out = np.asarray(model(rng.random((256, *shape), dtype="float32")))
+    shape = [size or 4 for size in model.inputs[0].shape[1:]]
+    x = rng.random((256, *shape), dtype="float32")
+    labels = [np.arange(256) % model.num_classes for _ in model.inputs[1:]]
+    out = np.asarray(model([x, *labels] if labels else x))
     kernel, bias = model.layers[-1].get_weights()
     gain = 1.5 / np.maximum(out.std(axis=(0, 1, 2)), 0.1)
     offset = (bias - out.mean(axis=(0, 1, 2))) * gain
     model.layers[-1].set_weights([kernel * gain, offset])
 
 
-def random_model(image_shape=(3, 3, 1), likelihood=None, seed=0, **kwargs):
+def random_model(
+    image_shape=(3, 3, 1), likelihood=None, seed=0, builder=pixelcnn, **kwargs
+):
     """A small network with random weights, in which pixels matter to each other."""
     keras.utils.set_random_seed(seed)
-    model = pixelcnn(image_shape, filters=8, depth=1, likelihood=likelihood, **kwargs)
+    filters = 12 if image_shape[-1] == 3 else 8
+    model = builder(
+        image_shape, filters=filters, depth=1, likelihood=likelihood, **kwargs
+    )
     randomize(model, seed)
     return model
 

@@ -1,7 +1,9 @@
 """Generation: the sampler follows the likelihood, and every method draws the same."""
 
 from pixelcnn_edu import evaluation, generation
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import ImageModel
 
 import keras
 import numpy as np
@@ -114,6 +116,120 @@ def test_completion_by_every_method_is_the_same_for_any_pattern(method):
     np.testing.assert_array_equal(drawn[:, 1][:, known], images[:, known])
 
 
+def conditional_test(model, count, **arguments):
+    """χ² of completions, bottom row given, against the enumerated conditional."""
+    known = np.zeros((3, 3), bool)
+    known[2] = True
+    everything = evaluation.all_images((3, 3, 1))
+    p = np.exp(-evaluation.nats_per_image(model, everything))
+    bottoms = everything[:8, 2]  # counting order: the bottom row changes fastest
+    bottom = bottoms[np.argmin(p.reshape(64, 8).sum(axis=0))]  # a telling one
+    fits = (everything[:, 2] == bottom).all(axis=(1, 2))
+    image = np.zeros((3, 3, 1), "float32")
+    image[2] = bottom
+    drawn = generation.complete(
+        model, np.stack([image] * count), known, count=1, seed=0, **arguments
+    )[:, 0]
+    np.testing.assert_array_equal(drawn[:, 2], np.stack([bottom] * count))
+    tops = drawn[:, :2].reshape(count, 6).astype(int) @ 2 ** np.arange(6)[::-1]
+    expected = p[fits] / p[fits].sum() * count
+    common = expected >= 5
+    counts = np.bincount(tops, minlength=64)
+    counts = np.append(counts[common], counts[~common].sum())
+    expected = np.append(expected[common], expected[~common].sum())
+    chi2 = ((counts - expected) ** 2 / expected).sum()
+    return chi2, len(expected) - 1
+
+
+def test_particles_draw_the_conditional_of_a_bottom_and_clamping_does_not():
+    model = random_model((3, 3, 1), seed=1)
+    chi2, degrees = conditional_test(model, 1500, particles=128)
+    assert chi2 < degrees + 5 * np.sqrt(2 * degrees)
+    chi2, degrees = conditional_test(model, 1500)
+    assert chi2 > degrees + 20 * np.sqrt(2 * degrees)
+
+
+def test_the_effective_sample_size_is_that_of_the_weights():
+    # first pixel: ink with p = 0.1; second: copies it with p = 0.9. Given: second is ink
+    image = keras.Input((1, 2, 1))
+    x = MaskedConv2D(1, (1, 3), "A")(image)
+    model = ImageModel(image, x, likelihood=Bernoulli())
+    logit = np.log(9.0)
+    kernel = np.zeros((1, 3, 1, 1), "float32")
+    kernel[0, 0] = 2 * logit
+    model.set_weights([kernel, np.array([-logit], "float32")])
+    known = np.array([[False, True]])
+    ink = np.ones((1, 1, 2, 1), "float32")
+    drawn, ess = generation.complete(
+        model, ink, known, count=400, particles=1000, seed=0, return_ess=True
+    )
+    # weights: 0.9 for ink first (drawn with 0.1), 0.1 for paper first (drawn with 0.9)
+    mean, square = 0.1 * 0.9 + 0.9 * 0.1, 0.1 * 0.9**2 + 0.9 * 0.1**2
+    assert abs(ess[0] / 1000 - mean**2 / square) < 0.05
+    assert abs(drawn[0, :, 0, 0, 0].mean() - 0.5) < 0.1  # 0.09 against 0.09
+
+
+def test_a_given_top_leaves_all_particles_effective():
+    model = random_model((3, 3, 1))
+    known = np.zeros((3, 3), bool)
+    known[0] = True
+    images = np.ones((2, 3, 3, 1), "float32")
+    drawn, ess = generation.complete(
+        model, images, known, count=3, particles=20, seed=0, return_ess=True
+    )
+    assert drawn.shape == (2, 3, 3, 3, 1)
+    np.testing.assert_allclose(ess, 20, rtol=1e-5)
+    _, ess = generation.complete(model, images, known, count=3, return_ess=True)
+    np.testing.assert_array_equal(ess, 3)
+
+
+def test_a_collapse_of_the_weights_is_said():
+    model = random_model((6, 6, 1), seed=2)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([10 * kernel, bias])  # sure of everything
+    known = np.zeros((6, 6), bool)
+    known[3:] = True
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2, (1, 6, 6, 1)).astype("float32")
+    with pytest.warns(RuntimeWarning, match="particles are effective"):
+        generation.complete(model, images, known, particles=16, seed=0)
+
+
+def test_particles_of_an_image_do_not_depend_on_the_method_and_repeat_with_a_seed():
+    model = random_model((3, 3, 1))
+    known = np.eye(3, dtype=bool)
+    images = np.ones((2, 3, 3, 1), "float32")
+    first, *others = (
+        generation.complete(
+            model, images, known, count=4, particles=32, seed=5, method=method
+        )
+        for method in ("naive", *generation.METHODS)
+    )
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_particles_need_temperature_one():
+    images = np.zeros((1, 3, 3, 1), "float32")
+    known = np.ones((3, 3), bool)
+    with pytest.raises(ValueError, match="temperature=1"):
+        generation.complete(random_model(), images, known, particles=4, temperature=0.5)
+    for particles in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="particles"):
+            generation.complete(random_model(), images, known, particles=particles)
+
+
+def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
+    model = random_model((3, 3, 1))
+    generation.generate(model, 300)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    generation.generate(model, 300)
+    assert "300" in capsys.readouterr().out
+    generation.generate(model, 300, progress=False)
+    assert capsys.readouterr().out == ""
+
+
 def test_everything_known_comes_back_unchanged():
     model = random_model((3, 3, 1))
     images = evaluation.all_images((3, 3, 1))[100:104]
@@ -138,8 +254,9 @@ def test_a_model_that_is_not_causal_is_refused_by_fixed_point():
     flip = keras.layers.Lambda(lambda x: 100 * (0.5 - x))(
         inputs
     )  # ink if there is none
+    model = keras.Model(inputs, flip)
     with pytest.raises(ValueError, match="causal"):
-        generation.generate(keras.Model(inputs, flip), 1, likelihood=Bernoulli())
+        generation.generate(model, 1, likelihood=Bernoulli(), method="fixed_point")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +264,9 @@ def test_a_model_that_is_not_causal_is_refused_by_fixed_point():
     [
         ({"count": 0}, "count"),
         ({"count": 1.5}, "count"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 0.5}, "seed"),
+        ({"temperature": True}, "temperature"),
         ({"temperature": -0.1}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": float("inf")}, "temperature"),

@@ -227,7 +227,7 @@ class ForgetsPaper(Bernoulli):
     """Counts log p for ink alone."""
 
     def _log_prob_of_pixels(self, logits, images):
-        return images * super()._log_prob_of_pixels(logits, images)
+        return images[..., 0] * super()._log_prob_of_pixels(logits, images)
 
 
 class TwiceTheLogits(Bernoulli):

@@ -1,0 +1,243 @@
+"""The layers of the Gated PixelCNN: two stacks without a blind spot.
+
+Paper: arXiv 1606.05328, section 2 and figure 2. Taught by notebook 11.
+
+The **vertical stack** sees all rows above, the **horizontal stack** the pixels to the left
+in its own row; together every earlier pixel. Two recipes for joining them are correct. This
+is the one without a shift: the first vertical convolution leaves out the current row, later
+ones include it (of features, which know only rows above), and the horizontal stack adds a
+1×1 convolution of the vertical features at the same position.
+
+What differs here: kernels are cropped to their live taps, so no multiplication with zero is
+made, and nothing needs a mask but the order of colors inside a pixel.
+"""
+
+from pixelcnn_edu.layers import fixed_arguments, pointwise
+from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
+
+import keras
+import numpy as np
+from keras import ops
+
+STACKS = ("vertical", "horizontal")
+
+
+@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+class StackConv2D(keras.layers.Conv2D):
+    """Convolution of one stack, with a kernel that holds its live taps only.
+
+    ::
+
+        vertical A   ███   vertical B   ███   horizontal A   · · ·   horizontal B   · · ·
+                     ·o·                ███                  █ o ·                  █ █ ·
+
+    Args:
+        filters: channels of the output.
+        kernel_size: an odd integer k: k columns and k//2 rows above, or k//2 columns to
+            the left; or a pair (height, width).
+        stack: ``"vertical"`` or ``"horizontal"``.
+        mask_type: ``"A"`` for the first layer: the current row (vertical) or the pixel
+            itself (horizontal) is left out; ``"B"`` for later ones.
+        colors: groups of channels ordered inside a pixel, see `masks.causal_mask`. The
+            horizontal stack then reads the groups of its own pixel that come before.
+        **kwargs: as for `keras.layers.Conv2D`; padding and strides are fixed.
+
+    Input shape: (N, H, W, channels).
+
+    Output shape: (N, H, W, filters).
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> layer = StackConv2D(8, 3, "vertical", "A")
+        >>> layer(np.zeros((2, 5, 5, 1), "float32")).shape, layer.kernel.shape
+        (TensorShape([2, 5, 5, 8]), (1, 3, 1, 8))
+    """
+
+    def __init__(
+        self, filters, kernel_size, stack, mask_type="B", *, colors=1, **kwargs
+    ):
+        height, width = check_kernel_size(kernel_size)
+        if stack not in STACKS:
+            raise ValueError(
+                f"Expected stack to be one of {STACKS}. Received: {stack!r}"
+            )
+        causal_mask(
+            1, mask_type, in_channels=colors, out_channels=filters, colors=colors
+        )
+        hides = mask_type == "A"
+        if stack == "vertical":
+            rows, columns = height // 2 + 1 - hides, width
+            origin = -(height // 2), -(width // 2)
+        else:
+            rows, columns = 1, width // 2 + 1 - (hides and colors == 1)
+            origin = 0, -(width // 2)
+        if not rows or not columns:
+            raise ValueError(
+                f"Expected kernel_size to leave a tap to a {stack} convolution of type "
+                f"{mask_type}. Received: {kernel_size!r}"
+            )
+        kwargs = fixed_arguments(kwargs, padding="valid")
+        super().__init__(filters, (rows, columns), **kwargs)
+        self.whole_kernel_size = height, width
+        self.stack = stack
+        self.mask_type = mask_type
+        self.colors = colors
+        self.origin = origin
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask = np.ones(self.kernel.shape, "float32")
+        if self.stack == "horizontal" and self.colors > 1:
+            center = causal_mask(
+                1,
+                self.mask_type,
+                in_channels=self.kernel.shape[2],
+                out_channels=self.filters,
+                colors=self.colors,
+            )
+            self.mask[:, -1:] = center
+
+    def masked_kernel(self):
+        """Return the kernel as the convolution uses it, (kh, kw, in, out)."""
+        if self.colors == 1:
+            return ops.convert_to_tensor(self.kernel)
+        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+
+    def call(self, inputs):
+        (top, left), (rows, columns) = self.origin, self.kernel_size
+        bottom, right = top + rows - 1, left + columns - 1  # last offsets: 0 or -1 …
+        pads = ((0, 0), (-top, max(bottom, 0)), (-left, max(right, 0)), (0, 0))
+        height, width = ops.shape(inputs)[1:3]
+        last_row, last_column = height + min(bottom, 0), width + min(right, 0)
+        return super().call(ops.pad(inputs[:, :last_row, :last_column], pads))
+
+    def convolution_op(self, inputs, kernel):
+        if self.colors > 1:
+            kernel = kernel * ops.cast(self.mask, kernel.dtype)
+        return super().convolution_op(inputs, kernel)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.whole_kernel_size,
+            "stack": self.stack,
+            "mask_type": self.mask_type,
+            "colors": self.colors,
+        }
+
+
+@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+class Gate(keras.layers.Layer):
+    """Gated activation: one half of the channels decides how much of the other passes.
+
+    Input shape: (…, 2F). With ``colors`` groups, each group's 2F/colors channels are
+    halved by themselves, so that no group looks at a later one.
+
+    Output shape: (…, F).
+
+    Returns:
+        ``tanh(first half) * sigmoid(second half)``, equation 2 of the paper.
+
+    Raises:
+        ValueError: if the channels cannot be halved so.
+
+    Example:
+        >>> Gate()(np.zeros((1, 4, 4, 6), "float32")).shape
+        TensorShape([1, 4, 4, 3])
+    """
+
+    def __init__(self, colors=1, **kwargs):
+        super().__init__(**kwargs)
+        self.colors = check_positive_int("colors", colors)
+
+    def build(self, input_shape):
+        if input_shape[-1] % (2 * self.colors):
+            raise ValueError(
+                f"Expected channels divisible by {2 * self.colors}, two halves in each of "
+                f"{self.colors} color groups. Received shape: {tuple(input_shape)}"
+            )
+
+    def call(self, inputs):
+        *leading, channels = inputs.shape
+        sizes = [-1 if size is None else size for size in leading[1:]]
+        if sizes.count(-1) > 1:
+            sizes = list(ops.shape(inputs)[1:-1])
+        first = ops.shape(inputs)[0]
+        halves = (2, channels // (2 * self.colors))
+        x = ops.reshape(inputs, (first, *sizes, self.colors, *halves))
+        gated = ops.tanh(x[..., 0, :]) * ops.sigmoid(x[..., 1, :])
+        return ops.reshape(gated, (first, *sizes, channels // 2))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 2)
+
+    def get_config(self):
+        return {**super().get_config(), "colors": self.colors}
+
+
+class GatedBlock:
+    """One layer of both stacks: a function of Keras tensors, as `layers.ResidualBlock`.
+
+    ::
+
+        vertical ── k×k rows above ─┬─ (+ label) ─ gate ─────────────── vertical
+                                   1×1
+        horizontal ─ 1×k left ──────+─ (+ label) ─ gate ─ 1×1 ─ (+) ── horizontal
+              └───────────────────────────────────────────────┘
+
+    The first layer (``mask_type="A"``) has no residual connection: it would hand each
+    pixel its own value. The vertical stack never reads the horizontal one.
+
+    Args:
+        filters: F, channels of either stack.
+        kernel_size: as for `StackConv2D`.
+        mask_type: ``"A"`` for the first layer.
+        dropout: share of the horizontal features that training drops.
+        colors: groups of channels ordered inside a pixel.
+    """
+
+    def __init__(self, filters, kernel_size=3, mask_type="B", *, dropout=0.0, colors=1):
+        check_positive_int("filters", filters)
+        if filters % colors:
+            raise ValueError(
+                f"Expected filters to be divisible by colors={colors}. "
+                f"Received: filters={filters}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"Expected dropout in [0, 1). Received: {dropout!r}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.mask_type = mask_type
+        self.dropout = dropout
+        self.colors = colors
+
+    def __call__(self, vertical, horizontal, condition=None):
+        """Return the next (vertical, horizontal).
+
+        Args:
+            vertical, horizontal: (N, H, W, channels) each.
+            condition: a function from a number of channels to a tensor that is added
+                before each gate; None for none.
+        """
+        double = 2 * self.filters
+        where = {"mask_type": self.mask_type}
+        v = StackConv2D(double, self.kernel_size, "vertical", **where)(vertical)
+        h = StackConv2D(
+            double, self.kernel_size, "horizontal", colors=self.colors, **where
+        )(horizontal)
+        h = keras.layers.add([h, keras.layers.Conv2D(double, 1)(v)])
+        if condition is not None:
+            v = keras.layers.add([v, condition(double)])
+            h = keras.layers.add([h, condition(double)])
+        v, h = Gate()(v), Gate(self.colors)(h)
+        if self.dropout:
+            h = keras.layers.Dropout(self.dropout)(h)
+        h = pointwise(self.filters, self.colors)(h)
+        if self.mask_type == "B":
+            h = keras.layers.add([horizontal, h])
+        return v, h
