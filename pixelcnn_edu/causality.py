@@ -1,8 +1,9 @@
 """Who sees whom: which outputs of a model depend on which inputs.
 
 Values are ordered by row, then column, then channel. A model is causal if no output
-depends on its own value or on a later one. Taught by notebooks 03 and 05; the tests use
-the same functions.
+depends on its own value or on a later one. If its likelihood orders the channels of a pixel
+itself (`LogisticMixture`), no logit may depend on any channel of its own pixel. Taught by
+notebooks 03 and 05; the tests use the same functions.
 
 Everything is judged by exact equality: a leak of 1e-6 is a leak.
 """
@@ -186,7 +187,8 @@ def _shape(model, image_shape):
 
 def _outputs(model, shape):
     """Return a function (n, H·W·C) → (n, H·W·C, logits per value)."""
-    size = int(np.prod(shape))
+    size, channels = int(np.prod(shape)), shape[-1]
+    together = getattr(getattr(model, "likelihood", None), "orders_channels", False)
     logits = logits_function(model)
     labels = [np.zeros(_ROWS_PER_PASS, "int32")] * (len(model.inputs) - 1)
 
@@ -195,11 +197,14 @@ def _outputs(model, shape):
         padded = np.zeros((_ROWS_PER_PASS, size), "float32")
         padded[: len(values)] = values
         out = np.asarray(logits(padded.reshape(-1, *shape), *labels))
-        if out.ndim != 4 or out.shape[1:3] != shape[:2] or out.shape[3] % shape[2]:
+        split = together or out.shape[-1] % channels == 0
+        if out.ndim != 4 or out.shape[1:3] != shape[:2] or not split:
             raise ValueError(
                 f"Expected an output of shape (N, {shape[0]}, {shape[1]}, a multiple of "
-                f"{shape[2]}). Received: {out.shape}"
+                f"{channels}). Received: {out.shape}"
             )
+        if together:  # every channel of a pixel is judged by all logits of the pixel
+            out = np.repeat(out[:, :, :, None], channels, axis=3)
         return out[: len(values)].reshape(len(values), size, -1)
 
     return outputs

@@ -2,13 +2,14 @@
 
 from pixelcnn_edu import causality
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Categorical
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_evaluation import random_model
 
 
 def stack(size, first, count, *, seed=0):
@@ -43,6 +44,32 @@ def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
         inside = np.arange(1, height * width) % width != 0
         assert left[inside].all()
     causality.assert_causal(model)
+
+
+def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
+    model = random_model((3, 3, 3), LogisticMixture(2, 4))
+    matrix = causality.dependency_matrix(model)
+    pixel = np.arange(27) // 3
+    np.testing.assert_array_equal(matrix, pixel[:, None] > pixel)
+    causality.assert_causal(model)
+
+    image = keras.Input((3, 3, 3))  # the planted bug: masks of three colors
+    x = MaskedConv2D(6, 3, "A", colors=3)(image)
+    x = MaskedConv2D(20, 1, "B")(x)
+    leaky = ImageModel(image, x, likelihood=LogisticMixture(2, 4))
+    with pytest.raises(AssertionError, match="channel 0 sees its own input"):
+        causality.assert_causal(leaky)
+
+
+def test_channels_follow_their_order():
+    image = keras.Input((3, 3, 3))
+    x = MaskedConv2D(6, 3, "A", colors=3)(image)
+    right = MaskedConv2D(3, 1, "B", colors=3)(x)
+    causality.assert_causal(ImageModel(image, right, likelihood=Bernoulli()))
+    # an unmasked 1×1 hands red what blue's features know: green
+    wrong = keras.layers.Conv2D(3, 1)(x)
+    with pytest.raises(AssertionError, match="channel 0 sees"):
+        causality.assert_causal(ImageModel(image, wrong, likelihood=Bernoulli()))
 
 
 def test_no_gradient_flows_from_an_output_to_itself_or_a_later_pixel():

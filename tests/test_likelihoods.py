@@ -2,13 +2,21 @@
 
 import math
 
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
+from pixelcnn_edu.likelihoods import (
+    Bernoulli,
+    Categorical,
+    LogisticMixture,
+    NegativeLogLikelihood,
+)
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-ALL = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
+SOFTMAXES = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
+MIXTURES = [LogisticMixture(1, 2), LogisticMixture(3, 4), LogisticMixture(5, 256)]
+ALL = SOFTMAXES + MIXTURES
 
 
 def logits_for(likelihood, shape, scale=2.0, seed=0):
@@ -24,10 +32,12 @@ def test_probabilities_of_a_pixel_sum_to_one(likelihood):
     images = levels.reshape(-1, 1, 1, 1)
     log_p = likelihood.log_prob(np.repeat(logits, len(images), 0), images)
     assert log_p.shape == (likelihood.levels,)
-    assert abs(np.exp(log_p).sum() - 1) < 1e-5
+    assert abs(np.exp(log_p).sum() - 1) < 2e-5
+    p = np.asarray(likelihood.probabilities(logits, np.zeros((1, 1, 1, 1), "float32")))
+    np.testing.assert_allclose(p.ravel(), np.exp(log_p), atol=1e-6)
 
 
-@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+@pytest.mark.parametrize("likelihood", SOFTMAXES, ids=repr)
 def test_uniform_logits_cost_exactly_log2_levels_bits(likelihood):
     shape = (2, 3, 4, 3)
     logits = np.zeros((2, 3, 4, likelihood.logits_per_pixel(3)), "float32")
@@ -55,7 +65,7 @@ def test_log_probabilities_stay_finite_at_extreme_logits():
             assert np.isfinite(likelihood.log_prob(logits, images)).all()
 
 
-@pytest.mark.parametrize("likelihood", ALL[:3], ids=repr)
+@pytest.mark.parametrize("likelihood", SOFTMAXES[:3], ids=repr)
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_draws_follow_the_tempered_probabilities(likelihood, temperature):
     draws, levels = 40_000, likelihood.levels
@@ -109,6 +119,97 @@ def test_categorical_logits_are_laid_out_channel_by_channel():
     assert log_p == pytest.approx(-math.log(3), abs=1e-5)
 
 
+def mixture_by_hand(logits, levels):
+    """P(level) as the paper's equation 2 has it, one channel, in float64: (levels,)."""
+    weights, means, log_scales = logits.astype("float64").reshape(3, -1)
+    weights = np.exp(weights) / np.exp(weights).sum()
+    x = np.linspace(-1, 1, levels)[:, None]
+    half = 1 / (levels - 1)
+    upper, lower = (
+        0.5 + 0.5 * np.tanh((end - means) / (2 * np.exp(log_scales)))  # the sigmoid
+        for end in (x + half, x - half)
+    )
+    upper[-1], lower[0] = 1, 0  # the outermost bins reach to infinity
+    return (weights * (upper - lower)).sum(axis=1)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 16, 256])
+def test_a_mixture_is_equation_2_of_its_paper(levels):
+    for seed in range(5):
+        likelihood = LogisticMixture(3, levels)
+        logits = logits_for(likelihood, (1, 1), scale=1.5, seed=seed)
+        p = np.asarray(likelihood.probabilities(logits, np.zeros((1, 1), "float32")))
+        np.testing.assert_allclose(
+            p[0, 0], mixture_by_hand(logits[0], levels), rtol=1e-3, atol=1e-6
+        )
+
+
+def all_colors(levels):
+    """Every color: (levels³, 1, 1, 3)."""
+    values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
+    grid = np.meshgrid(values, values, values, indexing="ij")
+    return np.stack(grid, axis=-1).reshape(-1, 1, 1, 3)
+
+
+@pytest.mark.parametrize("levels", [2, 4, 16])
+def test_the_probabilities_of_all_colors_sum_to_one(levels):
+    likelihood, colors = LogisticMixture(3, levels), all_colors(levels)
+    logits = logits_for(likelihood, (1, 1, 1, 3))
+    log_p = likelihood.log_prob(np.repeat(logits, len(colors), 0), colors)
+    assert abs(np.exp(log_p).sum() - 1) < 1e-4
+    # and they are the product of each channel's, given those before it
+    p = likelihood.probabilities(np.repeat(logits, len(colors), 0), colors)
+    level = np.round(colors * (levels - 1)).astype(int)
+    chained = np.take_along_axis(np.asarray(p), level[..., None], -1).prod((-1, -2))
+    np.testing.assert_allclose(chained.ravel(), np.exp(log_p), rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_colors_of_a_mixture_are_drawn_as_often_as_they_should_be(temperature):
+    draws, likelihood, colors = 40_000, LogisticMixture(2, 3), all_colors(3)
+    logits = logits_for(likelihood, (1, 1, 1, 3), seed=2)
+    uniforms = np.random.default_rng(1).random((draws, 1, 1, 3), dtype="float32")
+    drawn = likelihood.sample(np.repeat(logits, draws, 0), uniforms, temperature)
+    index = np.round(np.asarray(drawn).reshape(draws, 3) * 2) @ [9, 3, 1]
+    counts = np.bincount(index.astype(int), minlength=27)
+    p = np.asarray(likelihood.probabilities(np.repeat(logits, 27, 0), colors))
+    p = p ** (1 / temperature)
+    p /= p.sum(axis=-1, keepdims=True)
+    level = np.round(colors * 2).astype(int)[..., None]
+    expected = draws * np.take_along_axis(p, level, -1).prod((1, 2, 3, 4))
+    often = expected > 5
+    chi2 = ((counts - expected) ** 2 / expected)[often].sum()
+    assert chi2 < often.sum() + 5 * np.sqrt(2 * often.sum())
+    assert counts[~often].sum() < 60
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mixture_has_finite_gradients_at_any_logits(scale, channels):
+    likelihood = LogisticMixture(4, 256)
+    logits = tf.constant(logits_for(likelihood, (64, 2, 2, channels), scale))
+    levels = np.random.default_rng(0).integers(0, 256, (64, 2, 2, channels))
+    images = (levels / 255).astype("float32")
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        log_p = likelihood.log_prob(logits, images)
+    assert np.isfinite(log_p).all()
+    assert np.isfinite(tape.gradient(log_p, logits)).all()
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_a_drawn_value_is_exactly_one_of_the_levels(likelihood):
+    logits = logits_for(likelihood, (500, 1), seed=3)
+    uniforms = np.random.default_rng(0).random((500, 1), dtype="float32")
+    steps = np.arange(likelihood.levels, dtype="float32")
+    allowed = steps / np.float32(likelihood.levels - 1)
+    compiled = tf.function(
+        lambda: likelihood.sample(logits, uniforms, 1.0), jit_compile=True
+    )
+    for drawn in (likelihood.sample(logits, uniforms), compiled()):
+        assert np.isin(np.asarray(drawn), allowed).all()
+
+
 @pytest.mark.parametrize("likelihood", ALL, ids=repr)
 def test_likelihoods_survive_serialization(likelihood):
     config = keras.saving.serialize_keras_object(likelihood)
@@ -139,5 +240,11 @@ def test_bad_arguments_are_named():
     for levels in (1, 0, 2.5, "4", True):
         with pytest.raises(ValueError, match="levels"):
             Categorical(levels)
+        with pytest.raises(ValueError, match="levels"):
+            LogisticMixture(5, levels)
+    with pytest.raises(ValueError, match="components"):
+        LogisticMixture(0, 4)
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        LogisticMixture(2, 4).logits_per_pixel(2)
     with pytest.raises(ValueError, match=r"likelihoods.*'mse'"):
         NegativeLogLikelihood("mse")

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from pixelcnn_edu import causality, evaluation
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import ImageModel, logits_function, pixelcnn
+from pixelcnn_edu import causality, evaluation, generation
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 from pixelcnn_edu.training import compile_model
 
 import keras
@@ -20,6 +20,26 @@ VARIANTS = [
     {"likelihood": Categorical(4)},
     {"image_shape": (5, 3, 2), "likelihood": Categorical(3)},
 ]
+BUILT = [(pixelcnn, variant) for variant in VARIANTS]
+BUILT += [
+    (gated_pixelcnn, {}),
+    (gated_pixelcnn, {"position": True, "dropout": 0.5}),
+    (gated_pixelcnn, {"num_classes": 10}),
+    (gated_pixelcnn, {"num_classes": 10, "label_map": 2}),
+    (pixelcnn, {"likelihood": LogisticMixture(2, 16)}),
+    (gated_pixelcnn, {"image_shape": (5, 3, 2), "likelihood": Categorical(3)}),
+]
+
+
+def build(builder, variant, **arguments):
+    return builder(**{**PLAIN, **arguments, **variant})
+
+
+def inputs_of(model, count):
+    """Random images, and labels if the model takes them: a list."""
+    rng = np.random.default_rng(0)
+    images = rng.random((count, *model.inputs[0].shape[1:]), dtype="float32")
+    return [images, *[np.arange(count, dtype="int32") for _ in model.inputs[1:]]]
 
 
 def test_weights_are_the_counted_ones():
@@ -45,17 +65,18 @@ def test_only_the_first_layer_has_mask_a():
     ]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_logits_have_the_documented_shape(variant):
-    model = pixelcnn(**{**PLAIN, **variant})
-    shape = model.input_shape[1:]
-    logits = model(np.zeros((3, *shape), "float32"))
-    expected = model.likelihood.logits_per_pixel(shape[-1])
-    assert logits.shape == (3, *shape[:2], expected)
+@pytest.mark.parametrize(("builder", "variant"), BUILT)
+def test_logits_have_the_documented_shape(builder, variant):
+    model = build(builder, variant)
+    images, *labels = inputs_of(model, 3)
+    logits = model([images, *labels] if labels else images)
+    expected = model.likelihood.logits_per_pixel(images.shape[-1])
+    assert logits.shape == (*images.shape[:3], expected)
 
 
-def test_an_open_image_size_takes_any_size():
-    model = pixelcnn((None, None, 1), **PLAIN)
+@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
+def test_an_open_image_size_takes_any_size(builder):
+    model = builder((None, None, 1), **PLAIN)
     for size in (1, 5, 28):
         images = np.zeros((2, size, size + 1, 1), "float32")
         assert model(images).shape == images.shape
@@ -70,38 +91,46 @@ from pixelcnn_edu import generation, models
 for i in range({count}):
     model = keras.models.load_model(f"model_{{i}}.keras")
     expected = np.load(f"expected_{{i}}.npz")
-    logits = models.logits_function(model)(expected["images"])
+    inputs = [expected[f"arr_{{j}}"] for j in range(len(model.inputs))]
+    logits = models.logits_function(model)(*inputs)
     assert np.array_equal(logits, expected["logits"])
     assert repr(model.likelihood) == str(expected["likelihood"])
+    assert str(model.num_classes) == str(expected["num_classes"])
     assert type(model) is models.ImageModel
     assert model.optimizer is not None
-    assert generation.generate(model, 2, seed=0).shape == (2, 6, 5, 1)
+    labels = 1 if model.num_classes else None
+    drawn = generation.generate(model, 2, seed=0, labels=labels)
+    assert np.array_equal(drawn, expected["drawn"])
 """
 
 
-def test_saved_models_load_in_a_new_process_with_their_likelihood(tmp_path):
-    images = np.random.default_rng(0).random((3, 6, 5, 1), dtype="float32")
-    for i, variant in enumerate(VARIANTS[:4]):
-        model = pixelcnn((6, 5, 1), **{**PLAIN, **variant})
+def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
+    for i, (builder, variant) in enumerate(BUILT):
+        model = build(builder, variant, image_shape=(6, 5, 1))
         compile_model(model, steps=10)
         model.save(tmp_path / f"model_{i}.keras")
+        inputs = inputs_of(model, 3)
+        labels = 1 if model.num_classes else None
         np.savez(
             tmp_path / f"expected_{i}.npz",
-            images=images,
-            logits=logits_function(model)(images),
+            *inputs,
+            logits=logits_function(model)(*inputs),
             likelihood=repr(model.likelihood),
+            num_classes=str(model.num_classes),
+            drawn=generation.generate(model, 2, seed=0, labels=labels),
         )
-    script = LOADER.format(count=4)
+    script = LOADER.format(count=len(BUILT))
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
 
 
+@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
-def test_one_compiled_step_lowers_the_loss_at_every_precision(policy):
+def test_one_compiled_step_lowers_the_loss_at_every_precision(policy, builder):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         keras.utils.set_random_seed(0)
-        model = pixelcnn((8, 8, 1), **PLAIN)
+        model = builder((8, 8, 1), **PLAIN)
     finally:
         keras.config.set_dtype_policy(before)
     assert keras.backend.standardize_dtype(model.output.dtype) == "float32"
@@ -157,6 +186,17 @@ def test_the_compiled_call_sees_new_weights():
         ({"dropout": 2}, "dropout"),
         ({"activation": "no such thing"}, "no such thing"),
         ({"image_shape": (None, None, 1), "position": True}, "fixed image size"),
+        ({"image_shape": (4, 4, 3), "filters": 8}, "divisible by 6"),
+        ({"image_shape": (4, 4, 3), "colors": 2}, "colors"),
+        ({"colors": True}, "colors"),
+        (
+            {
+                "image_shape": (4, 4, 3),
+                "likelihood": LogisticMixture(2, 4),
+                "colors": 3,
+            },
+            "orders them itself",
+        ),
     ],
 )
 def test_bad_arguments_are_named(arguments, words):

@@ -5,8 +5,9 @@ named beside it. The same oracles pass on the right model.
 """
 
 from pixelcnn_edu import causality, data, evaluation, generation, training
+from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel
 
 import keras
@@ -62,6 +63,43 @@ def network(first, later, likelihood=None, *, wrap_first=False):
     return model
 
 
+def gated(bug=None):
+    """Two stacks, joined as one of the published mistakes has it."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input(SHAPE)
+    first = "B" if bug == "shift" else "A"
+    v = StackConv2D(8, 3, "vertical", first)(image)
+    h = StackConv2D(8, 3, "horizontal", "A")(image)
+    h = Gate()(keras.layers.add([h, keras.layers.Conv2D(8, 1)(v)]))
+    v = Gate()(v)
+    if bug == "residual":
+        h = keras.layers.add([h, image])
+    if bug == "horizontal":  # the vertical stack reads the other one
+        v = keras.layers.add([v, h])
+    v, h = GatedBlock(4)(v, h)
+    model = ImageModel(image, keras.layers.Conv2D(1, 1)(h), likelihood=Bernoulli())
+    randomize(model)
+    return model
+
+
+def colored(*, mixed=False, first="A"):
+    """Two pixels of two channels, the second after the first in each pixel."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((1, 2, 2))
+    x = MaskedConv2D(8, 3, first, colors=2, activation="relu")(image)
+    last = keras.layers.Conv2D(4, 1) if mixed else MaskedConv2D(4, 1, colors=2)
+    model = ImageModel(image, last(x), likelihood=Categorical(2))
+    randomize(model)
+    return model
+
+
+def interleaved():
+    """Channels ordered as thirds, logits read as if they alternated."""
+    model = colored()
+    order = keras.layers.Lambda(lambda x: ops.take(x, np.array([0, 2, 1, 3]), axis=-1))
+    return ImageModel(model.input, order(model.output), likelihood=model.likelihood)
+
+
 MODELS = {
     "right": lambda: network(MaskedConv2D(8, 3, "A"), MaskedConv2D(8, 3, "B")),
     "A and B swapped": lambda: network(
@@ -76,8 +114,17 @@ MODELS = {
     "residual round the first layer": lambda: network(
         MaskedConv2D(8, 3, "A"), MaskedConv2D(8, 3, "B"), wrap_first=True
     ),
+    "right, gated": gated,
+    "gated, shift forgotten": lambda: gated("shift"),
+    "gated, vertical reads horizontal": lambda: gated("horizontal"),
+    "gated, residual round the first layer": lambda: gated("residual"),
+    "right, colored": colored,
+    "colored, B first": lambda: colored(first="B"),
+    "colored, unmasked 1×1 across the groups": lambda: colored(mixed=True),
+    "colored, logits in the wrong layout": interleaved,
 }
-LEAKS = [name for name in MODELS if name != "right"]
+RIGHT = [name for name in MODELS if name.startswith("right")]
+LEAKS = [name for name in MODELS if name not in RIGHT]
 
 
 def is_causal(model):
@@ -101,9 +148,10 @@ def sampler_follows_likelihood(model, draw=None):
 ORACLES = [is_causal, is_lower_triangular, sums_to_one]
 
 
+@pytest.mark.parametrize("name", RIGHT)
 @pytest.mark.parametrize("oracle", [*ORACLES, sampler_follows_likelihood])
-def test_oracles_pass_the_right_network(oracle):
-    oracle(MODELS["right"]())
+def test_oracles_pass_the_right_networks(oracle, name):
+    oracle(MODELS[name]())
 
 
 @pytest.mark.parametrize("bug", LEAKS)
@@ -221,6 +269,43 @@ def test_the_sampler_s_oracle_catches_a_wrong_draw_of_levels(wrong):
     right.likelihood = wrong(3)
     with pytest.raises(AssertionError):
         sampler_follows_likelihood(right)
+
+
+class EndsLikeTheMiddle(LogisticMixture):
+    """The outermost levels get their bin alone, not all that lies beyond it."""
+
+    def _log_levels(self, x, means, log_scales):
+        half = 1 / (self.levels - 1)
+        upper, lower = (
+            ops.sigmoid((x + end - means) * ops.exp(-log_scales))
+            for end in (half, -half)
+        )
+        return ops.log(upper - lower)
+
+
+class Unrounded(LogisticMixture):
+    """As the paper's code draws, here of one component: cut to [-1, 1], not rounded."""
+
+    def _tempered_sample(self, logits, uniforms, temperature):
+        _, mean, log_scale = ops.split(logits, 3, axis=-1)
+        x = mean + ops.exp(log_scale) * (ops.log(uniforms) - ops.log(1 - uniforms))
+        return (ops.clip(x, -1, 1) + 1) / 2
+
+
+def test_the_sum_catches_a_mixture_whose_ends_are_treated_like_its_middle():
+    model = random_model((1, 3, 1), LogisticMixture(2, 4))
+    sums_to_one(model)
+    model.likelihood = EndsLikeTheMiddle(2, 4)
+    with pytest.raises(AssertionError):
+        sums_to_one(model)
+
+
+def test_the_sampler_s_oracle_catches_a_mixture_that_is_not_rounded():
+    model = random_model((1, 3, 1), LogisticMixture(1, 3))
+    sampler_follows_likelihood(model)
+    model.likelihood = Unrounded(1, 3)
+    with pytest.raises(AssertionError):
+        sampler_follows_likelihood(model)
 
 
 class ForgetsPaper(Bernoulli):

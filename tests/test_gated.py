@@ -1,0 +1,214 @@
+"""The gated network: two stacks, cropped kernels, every earlier pixel, labels."""
+
+from pixelcnn_edu import causality
+from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_evaluation import random_model
+from test_layers import convolve
+
+PLAIN = {"filters": 6, "depth": 1}
+
+
+def seen(stack, mask_type, kernel_size):
+    """Which offsets (rows down, columns right) of its center a layer reads."""
+    layer = StackConv2D(1, kernel_size, stack, mask_type, kernel_initializer="ones")
+    picture = np.zeros((9, 9, 9, 9), "float32")
+    picture[
+        np.arange(9)[:, None], np.arange(9), np.arange(9)[:, None], np.arange(9)
+    ] = 1
+    answer = np.asarray(layer(picture.reshape(81, 9, 9, 1)))[:, 4, 4, 0]
+    return {(i // 9 - 4, i % 9 - 4) for i in np.flatnonzero(answer)}
+
+
+def test_each_kernel_reads_the_pixels_that_its_drawing_shows():
+    above = {(-1, -1), (-1, 0), (-1, 1)}
+    assert seen("vertical", "A", 3) == above
+    assert seen("vertical", "B", 3) == above | {(0, -1), (0, 0), (0, 1)}
+    assert seen("horizontal", "A", 3) == {(0, -1)}
+    assert seen("horizontal", "B", 3) == {(0, -1), (0, 0)}
+    assert len(seen("vertical", "A", 7)) == 3 * 7
+    assert seen("horizontal", "A", (3, 7)) == {(0, -3), (0, -2), (0, -1)}
+
+
+@pytest.mark.parametrize("stack", ["vertical", "horizontal"])
+@pytest.mark.parametrize("mask_type", ["A", "B"])
+def test_a_cropped_kernel_equals_the_whole_one_with_zeros(stack, mask_type):
+    rng = np.random.default_rng(0)
+    images = rng.random((2, 6, 5, 2), dtype="float32")
+    layer = StackConv2D(4, 5, stack, mask_type)
+    layer.build(images.shape)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+    kernel, bias = layer.get_weights()
+    whole = np.zeros((5, 5, 2, 4))
+    top, left = 2 + layer.origin[0], 2 + layer.origin[1]
+    whole[top : top + kernel.shape[0], left : left + kernel.shape[1]] = kernel
+    np.testing.assert_allclose(layer(images), convolve(images, whole, bias), atol=1e-4)
+    assert (kernel != 0).all()  # no weight is multiplied by zero
+
+
+def test_the_gate_is_tanh_times_sigmoid_of_each_group_s_halves():
+    x = np.random.default_rng(0).normal(size=(2, 3, 3, 12)).astype("float32")
+    by_hand = np.tanh(x[..., :6]) / (1 + np.exp(-x[..., 6:]))
+    np.testing.assert_allclose(Gate()(x), by_hand, rtol=1e-5)
+    groups = [np.asarray(Gate()(x[..., i : i + 4])) for i in (0, 4, 8)]
+    np.testing.assert_allclose(Gate(3)(x), np.concatenate(groups, -1), rtol=1e-6)
+    with pytest.raises(ValueError, match="divisible by 8"):
+        Gate(4)(x)
+
+
+def test_no_pixel_is_blind_to_an_earlier_one():
+    keras.utils.set_random_seed(0)
+    small = gated_pixelcnn((11, 11, 1), filters=4, depth=4)
+    assert causality.receptive_field(small, 5, 5).sum() == 60  # PixelCNN: 50
+    whole = gated_pixelcnn(filters=4, depth=12)
+    field = causality.receptive_field(whole, 14, 14)
+    assert field.sum() == 406  # the same pixel with masked convolutions: 351
+    assert field.ravel()[:406].all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"image_shape": (5, 4, 1)},
+        {"image_shape": (1, 1, 1)},
+        {"image_shape": (1, 6, 1)},
+        {"image_shape": (3, 3, 3)},
+        {"image_shape": (3, 3, 3), "colors": 1},
+        {"image_shape": (4, 4, 1), "position": True, "num_classes": 3},
+        {"image_shape": (4, 4, 1), "num_classes": 3, "label_map": 2, "dropout": 0.5},
+    ],
+    ids=str,
+)
+def test_gated_models_are_causal_and_see_all_that_they_may(arguments):
+    model = random_model(builder=gated_pixelcnn, seed=1, **arguments)
+    matrix = causality.dependency_matrix(model, trials=8)
+    shape = arguments["image_shape"]
+    earlier = np.tri(np.prod(shape), k=-1, dtype=bool)
+    if arguments.get("colors") == 1:  # channels of one pixel do not see each other
+        pixel = np.arange(np.prod(shape)) // shape[-1]
+        earlier &= pixel[:, None] != pixel
+    assert not (matrix & ~earlier).any()
+    if shape[1] <= 4:  # three pixels to the left, and one more
+        np.testing.assert_array_equal(matrix, earlier)
+
+
+def test_the_vertical_stack_never_reads_the_horizontal_one():
+    image, horizontal = keras.Input((6, 6, 4)), keras.Input((6, 6, 4))
+    vertical, _ = GatedBlock(4)(image, horizontal)
+    model = keras.Model([image, horizontal], vertical)
+    assert horizontal not in keras.Model(image, vertical).inputs
+    assert model.count_params() == keras.Model(image, vertical).count_params()
+
+
+def test_a_nan_reaches_no_earlier_output():
+    model = random_model((5, 5, 1), builder=gated_pixelcnn)
+    for row, col in [(0, 0), (2, 3), (4, 4)]:
+        images = np.zeros((1, 5, 5, 1), "float32")
+        images[0, row, col] = np.nan
+        lost = np.isnan(np.asarray(model(images))).ravel()
+        assert not lost[: row * 5 + col + 1].any()
+        assert lost.any() == (row * 5 + col < 24)
+
+
+def test_labels_change_every_pixel_and_the_model_knows_their_number():
+    model = random_model((4, 4, 1), builder=gated_pixelcnn, num_classes=3)
+    assert model.num_classes == 3
+    images = np.random.default_rng(0).integers(0, 2, (1, 4, 4, 1)).astype("float32")
+    logits = logits_function(model)
+    answers = [logits(images, np.array([label])) for label in range(3)]
+    assert (answers[0] != answers[1]).all() and (answers[1] != answers[2]).all()
+
+
+def test_a_label_map_can_say_where():
+    image = np.zeros((2, 5, 5, 1), "float32")
+    for label_map in (0, 2):
+        model = random_model(
+            (5, 5, 1), builder=gated_pixelcnn, num_classes=2, label_map=label_map
+        )
+        for layer in model.layers:
+            if isinstance(layer, StackConv2D):  # no pixel hears of another, or of edges
+                layer.set_weights([0 * w for w in layer.get_weights()])
+        logits = np.asarray(model([image, np.arange(2)]))
+        varies = np.ptp(logits, axis=(1, 2)) > 1e-3
+        assert (varies == (label_map > 0)).all()
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_gated_layers_follow_the_dtype_policy_and_train(policy):
+    layer = StackConv2D(4, 3, "vertical", dtype=policy)
+    out = layer(np.ones((1, 5, 5, 1), "float32"))
+    expected = policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(out.dtype) == expected
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(np.ones((1, 5, 5, 1), "float32")) ** 2)
+    assert np.isfinite(tape.gradient(loss, layer.kernel)).all()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        StackConv2D(6, (3, 5), "horizontal", "A", colors=3, activation="relu"),
+        StackConv2D(6, 7, "vertical", "A", use_bias=False),
+        Gate(3),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_layers_are_rebuilt_from_their_config(layer):
+    x = np.random.default_rng(0).random((2, 6, 5, 6), dtype="float32")
+    expected = np.asarray(layer(x))
+    again = type(layer).from_config(layer.get_config())
+    again.build(x.shape)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x), expected)
+    assert again.get_config() == layer.get_config()
+    assert layer.compute_output_shape(x.shape) == expected.shape
+
+
+def test_dropout_is_off_when_it_is_not_training():
+    model = random_model((4, 4, 1), builder=gated_pixelcnn, dropout=0.5)
+    x = np.ones((1, 4, 4, 1), "float32")
+    np.testing.assert_array_equal(model(x), model(x))
+    assert (np.asarray(model(x, training=True)) != np.asarray(model(x))).any()
+
+
+@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
+def test_green_sees_red_of_its_pixel_and_never_blue(builder):
+    model = random_model((2, 3, 3), builder=builder)
+    matrix = causality.dependency_matrix(model, trials=8).reshape(6, 3, 6, 3)
+    own = matrix[np.arange(6), :, np.arange(6), :]  # (pixel, output, input)
+    assert (own == np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0]], bool)).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: StackConv2D(4, 4, "vertical"), "odd"),
+        (lambda: StackConv2D(4, 3, "diagonal"), "diagonal"),
+        (lambda: StackConv2D(4, 3, "vertical", "C"), "'C'"),
+        (lambda: StackConv2D(4, 1, "vertical", "A"), "leave a tap"),
+        (lambda: StackConv2D(4, 1, "horizontal", "A"), "leave a tap"),
+        (lambda: StackConv2D(4, 3, "vertical", strides=2), "strides"),
+        (lambda: StackConv2D(4, 3, "horizontal", colors=3), "divisible"),
+        (lambda: Gate(0), "colors"),
+        (lambda: GatedBlock(0), "filters"),
+        (lambda: GatedBlock(4, colors=3), "divisible by colors=3"),
+        (lambda: GatedBlock(4, dropout=1), "dropout"),
+        (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, num_classes=0), "num_classes"),
+        (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, label_map=2), "num_classes"),
+        (lambda: gated_pixelcnn((4, 4, 3), **PLAIN, colors=2), "colors"),
+        (
+            lambda: gated_pixelcnn(
+                (None, None, 1), **PLAIN, num_classes=2, label_map=1
+            ),
+            "fixed image size",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
