@@ -8,8 +8,10 @@ notebooks 03 and 05; the tests use the same functions.
 Everything is judged by exact equality: a leak of 1e-6 is a leak.
 """
 
+from pixelcnn_edu.masks import check_positive_int
 from pixelcnn_edu.models import logits_function
 
+import keras
 import numpy as np
 
 _ROWS_PER_PASS = 256
@@ -36,6 +38,7 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
     """
     shape = _shape(model, image_shape)
     size = int(np.prod(shape))
+    check_positive_int("trials", trials)
     rng = np.random.default_rng(seed)
     outputs = _outputs(model, shape)
     matrix = np.zeros((size, size), bool)
@@ -73,9 +76,11 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     import tensorflow as tf
 
     shape = _shape(model, image_shape)
-    if not (0 <= row < shape[0] and 0 <= col < shape[1]):
+    check_positive_int("images", images)
+    whole = all(isinstance(i, int | np.integer) for i in (row, col))
+    if not whole or not (0 <= row < shape[0] and 0 <= col < shape[1]):
         raise ValueError(
-            f"Expected row, col inside an image of {shape[0]}×{shape[1]} pixels. "
+            f"Expected integers row, col inside an image of {shape[0]}×{shape[1]} pixels. "
             f"Received: {row}, {col}"
         )
     rng = np.random.default_rng(seed)
@@ -109,6 +114,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     """
     shape = _shape(model, image_shape)
     size = int(np.prod(shape))
+    check_positive_int("trials", trials)
     rng = np.random.default_rng(seed)
     outputs = _outputs(model, shape)
     found = []
@@ -176,6 +182,8 @@ def _input_behind(outputs, base, other, output):
 
 
 def _shape(model, image_shape):
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Expected model to be a Keras model. Received: {model!r}")
     shape = tuple(image_shape or model.inputs[0].shape[1:])
     if len(shape) != 3 or None in shape:
         raise ValueError(

@@ -10,11 +10,12 @@ nothing here touches the network unless ``source="full"`` asks for it.
 import gzip
 import hashlib
 import math
+import os
 import socket
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu.masks import check_positive_int, check_seed, is_number
 
 import keras
 import numpy as np
@@ -63,6 +64,10 @@ def load_mnist(source="bundled"):
     elif source == "full":
         arrays = _read_npz(_full_mnist())
     else:
+        if not isinstance(source, str | os.PathLike):
+            raise ValueError(
+                f"Expected source to be 'bundled', 'full', or a path. Received: {source!r}"
+            )
         path = Path(source)
         if path.is_dir():
             arrays = [_read_idx(_find_idx(path, name)) for name in _IDX_FILES]
@@ -112,10 +117,11 @@ def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
                 "Expected seed or threshold, not both: a threshold draws nothing. "
                 f"Received: seed={seed!r}, threshold={threshold!r}"
             )
-        if not 0 <= threshold <= 1:
+        if not (is_number(threshold) and 0 <= threshold <= 1):
             raise ValueError(f"Expected threshold in [0, 1]. Received: {threshold!r}")
         return (images > threshold).astype("float32")
-    uniforms = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    rng = np.random.default_rng(check_seed(seed))
+    uniforms = rng.random(images.shape, dtype="float32")
     return (uniforms < images).astype("float32")
 
 
@@ -140,6 +146,37 @@ def quantize(images, levels: int) -> np.ndarray:
         raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
     images = check_images(images)
     return (np.floor(images * (levels - 1) + 0.5) / (levels - 1)).astype("float32")
+
+
+def colorize(images, *, seed=0) -> np.ndarray:
+    """Give each image two random colors, of 2 bits per channel: one for ink, one for paper.
+
+    Args:
+        images: (N, H, W, 1) in [0, 1]. Binary ones get exactly two colors; gray pixels
+            lie between the two, rounded to the 4 levels.
+        seed: of the colors: two different ones of the 4³ = 64 for each image.
+
+    Returns:
+        float32 (N, H, W, 3), values k/3.
+
+    Raises:
+        ValueError: bad images, or more than one channel.
+
+    Example:
+        >>> digits = binarize(load_mnist()[1][0][:5], seed=0)
+        >>> colored = colorize(digits, seed=0)
+        >>> colored.shape, len(np.unique(colored[0].reshape(-1, 3), axis=0))
+        ((5, 28, 28, 3), 2)
+    """
+    images = check_images(images, image_shape=(None, None, 1))
+    rng = np.random.default_rng(check_seed(seed))
+    ink = rng.integers(0, 64, len(images))
+    paper = (ink + rng.integers(1, 64, len(images))) % 64  # never the color of the ink
+    ink, paper = (
+        np.stack([color // 16, color // 4 % 4, color % 4], axis=-1)[:, None, None] / 3
+        for color in (ink, paper)
+    )
+    return quantize(images * ink + (1 - images) * paper, 4)
 
 
 def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:

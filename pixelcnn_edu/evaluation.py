@@ -10,7 +10,12 @@ import math
 
 from pixelcnn_edu.data import check_images
 from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
+from pixelcnn_edu.models import (
+    check_image_shape,
+    check_labels,
+    likelihood_of,
+    logits_function,
+)
 
 import numpy as np
 
@@ -73,7 +78,10 @@ def mean_and_standard_error(values) -> tuple[float, float]:
         >>> mean_and_standard_error([1.0, 3.0])
         (2.0, 1.0)
     """
-    values = np.asarray(values, "float64")
+    values = np.asarray(values)
+    if not np.issubdtype(values.dtype, np.number):
+        raise ValueError(f"Expected values to be numbers. Received: {values.dtype}")
+    values = values.astype("float64")
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(
             f"Expected values of shape (N,) with N >= 2. Received: {values.shape}"
@@ -103,6 +111,7 @@ def all_images(image_shape, levels=2) -> np.ndarray:
     """
     if check_positive_int("levels", levels) < 2:
         raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
+    check_image_shape(image_shape)
     dims = math.prod(check_positive_int("image_shape", size) for size in image_shape)
     if dims * math.log(levels) > math.log(MOST_IMAGES) + 1e-9:
         raise ValueError(

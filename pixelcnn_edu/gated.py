@@ -163,15 +163,13 @@ class Gate(keras.layers.Layer):
             )
 
     def call(self, inputs):
-        *leading, channels = inputs.shape
-        sizes = [-1 if size is None else size for size in leading[1:]]
-        if sizes.count(-1) > 1:
-            sizes = list(ops.shape(inputs)[1:-1])
-        first = ops.shape(inputs)[0]
-        halves = (2, channels // (2 * self.colors))
-        x = ops.reshape(inputs, (first, *sizes, self.colors, *halves))
-        gated = ops.tanh(x[..., 0, :]) * ops.sigmoid(x[..., 1, :])
-        return ops.reshape(gated, (first, *sizes, channels // 2))
+        # whole slices of the last axis: a reshape to (…, 2, F) is six times slower
+        halves = ops.split(inputs, 2 * self.colors, axis=-1)
+        first, second = halves[::2], halves[1::2]
+        if self.colors == 1:
+            return ops.tanh(first[0]) * ops.sigmoid(second[0])
+        first, second = ops.concatenate(first, -1), ops.concatenate(second, -1)
+        return ops.tanh(first) * ops.sigmoid(second)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 2)

@@ -21,8 +21,13 @@ import sys
 import warnings
 
 from pixelcnn_edu.data import check_images
-from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
+from pixelcnn_edu.masks import check_positive_int, check_seed, is_number
+from pixelcnn_edu.models import (
+    check_image_shape,
+    check_labels,
+    likelihood_of,
+    logits_function,
+)
 from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
@@ -198,8 +203,7 @@ def _drawer(model, likelihood, temperature, method, progress):
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
         )
-    number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if not number or not 0 <= temperature < np.inf:
+    if not (is_number(temperature) and temperature >= 0):
         raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
     likelihood = likelihood_of(model, likelihood)
     if method == "cached":
@@ -301,6 +305,8 @@ def _fixed_point(logits, likelihood, uniforms, given, known, temperature, *label
 
 def _image_shape(model, image_shape):
     own = tuple(model.inputs[0].shape[1:])
+    if image_shape is not None:
+        check_image_shape(image_shape)
     shape = own if image_shape is None else tuple(image_shape)
     fits = len(shape) == len(own) == 3 and all(
         b is None or a == b for a, b in zip(shape, own, strict=True)
@@ -315,26 +321,20 @@ def _image_shape(model, image_shape):
 
 def _seeds(seed, count):
     """One seed per image, so that image i does not depend on the count."""
-    if seed is not None and (
-        not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0
-    ):
-        raise ValueError(
-            f"Expected seed to be None or an integer >= 0. Received: {seed!r}"
-        )
-    return np.random.SeedSequence(seed).spawn(count)
+    return np.random.SeedSequence(check_seed(seed)).spawn(count)
 
 
 def _uniforms(uniforms, seeds, shape):
     if uniforms is None:
         rngs = (np.random.default_rng(seed) for seed in seeds)
         return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
-    uniforms = np.asarray(uniforms, "float32")
-    if (
-        uniforms.shape != (len(seeds), *shape)
-        or not ((0 <= uniforms) & (uniforms < 1)).all()
-    ):
+    uniforms = np.asarray(uniforms)
+    expected = (len(seeds), *shape)
+    fits = np.issubdtype(uniforms.dtype, np.number) and uniforms.shape == expected
+    single = uniforms.astype("float32") if fits else None  # may round up to 1
+    if not fits or not ((0 <= single) & (single < 1)).all():
         raise ValueError(
-            f"Expected uniforms in [0, 1) of shape {(len(seeds), *shape)}. "
-            f"Received: shape {uniforms.shape}"
+            f"Expected uniforms in [0, 1) of shape {expected}. "
+            f"Received: {uniforms.dtype} {uniforms.shape}"
         )
-    return uniforms
+    return single

@@ -206,7 +206,14 @@ def activate(inputs, activation: str):
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
-    return keras.layers.Activation(activation)(inputs)
+    try:
+        layer = keras.layers.Activation(activation)
+    except ValueError as error:
+        raise ValueError(
+            "Expected activation to be 'prelu' or the name of a Keras activation, such "
+            f"as 'relu'. Received: {activation!r}"
+        ) from error
+    return layer(inputs)
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")

@@ -7,7 +7,7 @@ is the same log-probability as a Keras loss. Taught by notebooks 06 and 14.
 Images have L levels and hold the values k/(L-1), k = 0 … L-1.
 """
 
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu.masks import check_positive_int, is_number
 
 import keras
 import numpy as np
@@ -60,7 +60,7 @@ class Likelihood:
             (…, C), float32, values k/(levels-1).
         """
         fixed = not ops.is_tensor(temperature)  # else checked by who made the tensor
-        if fixed and temperature < 0:
+        if fixed and not (is_number(temperature) and temperature >= 0):
             raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
         logits, uniforms = self._checked(logits, uniforms, "uniforms")
         if fixed and temperature == 0:

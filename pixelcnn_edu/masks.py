@@ -97,6 +97,26 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
+def check_seed(seed, *, optional=True):
+    """Return ``seed``, an integer >= 0 (or several), or raise ``ValueError``."""
+    if optional and seed is None:
+        return None
+    for one in seed if isinstance(seed, list) else [seed]:
+        whole = isinstance(one, int | np.integer) and not isinstance(one, bool)
+        if not whole or one < 0:
+            none = "None or " if optional else ""
+            raise ValueError(
+                f"Expected seed to be {none}an integer >= 0. Received: {seed!r}"
+            )
+    return seed
+
+
+def is_number(value) -> bool:
+    """Whether ``value`` is a real, finite number, and no bool."""
+    number = isinstance(value, int | float | np.integer | np.floating)
+    return number and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
 def check_positive_int(name: str, value) -> int:
     """Return ``value`` as an int, or raise ``ValueError`` that names ``name``."""
     is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -1,44 +1,100 @@
-"""Presets: networks and recipes that were tried, by the time they take.
+"""Presets: networks and recipes that were tried.
 
-Taught by notebook 08. Times are those of two CPU cores.
+Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
 """
 
 import dataclasses
+from collections.abc import Callable
 
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu import data
+from pixelcnn_edu.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Likelihood,
+    LogisticMixture,
+)
+from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
+
+BINARY = Bernoulli()
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A network and how to train it: one entry of `PRESETS`."""
+    """A network, its digits, and how to train it: one entry of `PRESETS`.
+
+    What the digits become depends on the likelihood and on ``colored``: binary, on more
+    levels, or colored.
+    """
 
     about: str
     filters: int
     depth: int
     epochs: int
-    batch_size: int
-    learning_rate: float
+    batch_size: int = 64
+    learning_rate: float = 3e-3
     dropout: float = 0.0
+    builder: Callable = pixelcnn
+    likelihood: Likelihood = BINARY
+    colored: bool = False
+    colors: int | None = None
+    num_classes: int | None = None
 
     def model(self) -> keras.Model:
-        """Build the network, with ReLU and a position bias."""
-        return pixelcnn(
+        """Build the network, with a position bias, and ReLU where it has no gates."""
+        own = {"activation": "relu"} if self.builder is pixelcnn else {}
+        if self.num_classes:
+            own["num_classes"] = self.num_classes
+        return self.builder(
+            (28, 28, 3 if self.colored else 1),
             filters=self.filters,
             depth=self.depth,
-            activation="relu",
+            likelihood=self.likelihood,
             position=True,
             dropout=self.dropout,
+            colors=self.colors,
+            **own,
         )
 
+    def images(self, digits, *, seed=0):
+        """Turn gray digits (N, 28, 28, 1) into images that the network models.
+
+        They are drawn by ``seed``: binary, or colored; or rounded to more levels.
+        """
+        if self.colored:
+            return data.colorize(data.binarize(digits, seed=seed), seed=seed)
+        if self.likelihood.levels == 2:
+            return data.binarize(digits, seed=seed)
+        return data.quantize(digits, self.likelihood.levels)
+
+    @property
+    def protocol(self) -> str:
+        """How held-out digits become `images`, in words."""
+        if self.colored:
+            return "dynamic binarization, then 64 colors; validation drawn with seed 0"
+        if self.likelihood.levels == 2:
+            return "dynamic binarization; validation drawn once with seed 0"
+        return f"rounded to {self.likelihood.levels} levels"
+
     def recipe(self) -> dict:
-        """Return the arguments for `fit`."""
+        """Return the arguments for `training.fit`."""
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
         }
+
+    def as_data(self) -> dict:
+        """Return the preset's fields as JSON's types, defaults left out."""
+        fields = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default or field.name in ("batch_size", "learning_rate"):
+                value = value.__name__ if callable(value) else value
+                known = isinstance(value, int | float | str)
+                fields[field.name] = value if known else repr(value)
+        return fields
 
 
 PRESETS = {
@@ -56,7 +112,65 @@ PRESETS = {
         filters=48,
         depth=12,
         epochs=8,
-        batch_size=64,
-        learning_rate=3e-3,
+    ),
+    "gated": Preset(
+        "two gated stacks without a blind spot",
+        filters=24,
+        depth=8,
+        epochs=4,
+        builder=gated_pixelcnn,
+    ),
+    "conditional": Preset(
+        "two gated stacks that are told the class",
+        filters=24,
+        depth=8,
+        epochs=4,
+        builder=gated_pixelcnn,
+        num_classes=10,
+    ),
+    "colored": Preset(
+        "colored digits, red before green before blue",
+        filters=48,
+        depth=6,
+        epochs=2,
+        likelihood=Categorical(4),
+        colored=True,
+    ),
+    "colored_independent": Preset(
+        "colored digits, channels of a pixel predicted independently",
+        filters=48,
+        depth=6,
+        epochs=2,
+        likelihood=Categorical(4),
+        colored=True,
+        colors=1,
+    ),
+    "levels_4": Preset(
+        "four levels of gray, a softmax",
+        filters=48,
+        depth=8,
+        epochs=2,
+        likelihood=Categorical(4),
+    ),
+    "levels_16": Preset(
+        "16 levels of gray, a softmax",
+        filters=48,
+        depth=8,
+        epochs=2,
+        likelihood=Categorical(16),
+    ),
+    "levels_256_softmax": Preset(
+        "256 levels of gray, a softmax",
+        filters=48,
+        depth=8,
+        epochs=2,
+        likelihood=Categorical(256),
+    ),
+    "levels_256_mixture": Preset(
+        "256 levels of gray, a mixture of logistics",
+        filters=48,
+        depth=8,
+        epochs=2,
+        likelihood=LogisticMixture(5, 256),
     ),
 }

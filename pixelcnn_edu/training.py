@@ -11,10 +11,10 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 """
 
 import argparse
-import dataclasses
 import datetime
 import hashlib
 import json
+import math
 import os
 import platform
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 from pixelcnn_edu import data, evaluation, generation
 from pixelcnn_edu.checkpoints import Checkpoint, whole_file
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu.masks import check_positive_int, check_seed
 from pixelcnn_edu.models import check_labels, likelihood_of
 from pixelcnn_edu.presets import PRESETS
 
@@ -226,6 +226,7 @@ def fit(
         validation = (_inputs(held_out, more), held_out)
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         check_positive_int(name, value)
+    check_seed(seed, optional=False)
 
     batches = Batches(images, batch_size, binarize=two_levels, seed=seed, labels=labels)
     compile_model(
@@ -304,28 +305,34 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     preset = PRESETS[args.preset]
-    (x, y), (x_val, _) = data.load_mnist(args.data)
+    (x, y), (x_val, y_val) = data.load_mnist(args.data)
     digits = "the bundled training digits"
     if args.data != "bundled":
         if len(x) == 60_000:  # keep the official test digits apart
-            x, y, x_val = x[:50_000], y[:50_000], x[50_000:]
+            x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
         source = "MNIST" if args.data == "full" else Path(args.data).name
         digits = f"{source}: the first {len(x):,} training images"
         digits += ", without the bundled test digits"
         x, y = without(x, y, data.load_mnist()[1][0])
     keras.utils.set_random_seed(args.seed)
     model = preset.model()
+    two_levels = preset.likelihood.levels == 2
+    held_out = preset.images(x_val, seed=0)
+    takes_labels = preset.num_classes is not None
     history = fit(
         model,
-        x,
-        validation_images=x_val,
+        x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
+        labels=y if takes_labels else None,
+        validation_images=held_out,
+        validation_labels=y_val if takes_labels else None,
         seed=args.seed,
         folder=args.out,
         verbose=args.verbose,
         **preset.recipe(),
     )
     minutes = sum(history.history["seconds"]) / 60
-    nats = evaluation.nats_per_image(model, data.binarize(x_val, seed=0))
+    labels = y_val if takes_labels else None
+    nats = evaluation.nats_per_image(model, held_out, labels=labels)
     mean, error = evaluation.mean_and_standard_error(nats)
     path = args.out / f"{args.preset}.keras"
     bare = preset.model()  # without the optimizer's state
@@ -336,11 +343,12 @@ def main(argv=None):
         "digits": digits,
         "training_images": len(x),
         "validation_images": len(x_val),
-        "protocol": "dynamic binarization; validation drawn once with seed 0",
+        "protocol": preset.protocol,
         "nats_per_image": round(mean, 2),
         "standard_error": round(error, 2),
+        "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
         "weights": model.count_params(),
-        "recipe": dataclasses.asdict(preset),
+        "recipe": preset.as_data(),
         "seed": args.seed,
         "minutes": round(minutes, 1),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",

@@ -262,3 +262,26 @@ def test_bad_arguments_are_named():
         data.check_images(gray, levels=4)
     with pytest.raises(ValueError, match=r"binarize\(images\)"):
         data.check_images(gray, levels=2)
+
+
+def test_colored_digits_have_two_colors_that_differ():
+    binary = data.binarize(data.load_mnist()[1][0][:200], seed=0)
+    colored = data.colorize(binary, seed=1)
+    assert colored.shape == (200, 28, 28, 3) and colored.dtype == np.float32
+    for image, ink in zip(colored, binary[..., 0] == 1, strict=True):
+        (first,), (second,) = (np.unique(image[mask], axis=0) for mask in (ink, ~ink))
+        assert (first != second).any()
+    np.testing.assert_array_equal(np.unique(np.round(colored * 3)), [0, 1, 2, 3])
+    np.testing.assert_array_equal(data.colorize(binary, seed=1), colored)
+    assert (data.colorize(binary, seed=2) != colored).any()
+    corners = np.unique(np.round(colored[:, 0, 0] * 3) @ [16, 4, 1])
+    assert len(corners) > 50
+
+
+def test_gray_pixels_lie_between_the_two_colors():
+    gray = np.linspace(0, 1, 28).reshape(1, 4, 7, 1)
+    colored = data.colorize(gray, seed=0)[0].reshape(28, 3)
+    steps = np.diff(np.round(colored * 3), axis=0)
+    assert ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()
+    with pytest.raises(ValueError, match=r"None, None, 1|, 1\)"):
+        data.colorize(np.zeros((1, 4, 4, 3)))

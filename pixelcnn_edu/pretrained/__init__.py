@@ -42,3 +42,27 @@ def load(name: str) -> keras.Model:
             f"{path.name} does not match the checksum on its card. Reinstall the package."
         )
     return keras.models.load_model(path)
+
+
+def results_table() -> str:
+    """Return all cards as one Markdown table, grouped by protocol.
+
+    Rows of one protocol may be compared, by the difference of their nats; rows of two
+    protocols never.
+    """
+    head = (
+        "| held-out images | model | what it is | weights | minutes | nats per image "
+    )
+    lines = [head + "| bits per dim |", "|---|---|---|---|---|---|---|"]
+    cards = {name: card(name) for name in names()}
+    protocols = sorted({one["protocol"] for one in cards.values()})
+    for protocol in protocols:
+        rows = [(n, c) for n, c in cards.items() if c["protocol"] == protocol]
+        for name, one in sorted(rows, key=lambda row: row[1]["nats_per_image"]):
+            lines.append(
+                f"| {protocol} | `{name}` | {one['recipe']['about']} "
+                f"| {one['weights']:,} | {one['minutes']:.0f} "
+                f"| {one['nats_per_image']:.2f} ± {one['standard_error']:.2f} "
+                f"| {one['bits_per_dim']:.4f} |"
+            )
+    return "\n".join(lines)

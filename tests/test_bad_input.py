@@ -1,0 +1,312 @@
+"""Bad input to every public function: refused by name, before TensorFlow sees it."""
+
+import functools
+import traceback
+
+from pixelcnn_edu import (
+    causality,
+    data,
+    evaluation,
+    generation,
+    plots,
+    pretrained,
+    scoreboard,
+    training,
+)
+from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.likelihoods import (
+    Bernoulli,
+    Categorical,
+    LogisticMixture,
+    NegativeLogLikelihood,
+)
+from pixelcnn_edu.masks import causal_mask
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+
+X = np.zeros((2, 4, 4, 1), "float32")
+KNOWN = np.zeros((4, 4), bool)
+NAN, HUGE = float("nan"), 10**30
+
+
+@functools.cache
+def plain():
+    return pixelcnn((4, 4, 1), filters=2, depth=1)
+
+
+@functools.cache
+def labeled():
+    return gated_pixelcnn((4, 4, 1), filters=2, depth=1, num_classes=3)
+
+
+@functools.cache
+def other():
+    """A model from elsewhere: no likelihood, and an output that does not line up."""
+    image = keras.Input((4, 4, 1))
+    return keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
+
+
+@functools.cache
+def open_size():
+    return pixelcnn((None, None, 1), filters=2, depth=1)
+
+
+def put(value):
+    """Images with one bad value."""
+    bad = X.copy()
+    bad[1, 2, 3, 0] = value
+    return bad
+
+
+def generate(model=plain, **arguments):
+    return generation.generate(model(), 2, **arguments)
+
+
+def complete(images=X, known=KNOWN, model=plain, **arguments):
+    return generation.complete(model(), images, known, **arguments)
+
+
+def fit(images=X, model=plain, **arguments):
+    return training.fit(model(), images, **{"epochs": 1, "verbose": 0, **arguments})
+
+
+def nats(images=X, model=plain, **arguments):
+    return evaluation.nats_per_image(model(), images, **arguments)
+
+
+def case(words, function, *args, **kwargs):
+    name = getattr(function, "__name__", type(function).__name__)
+    text = ", ".join(
+        [*map(shown, args), *(f"{k}={shown(v)}" for k, v in kwargs.items())]
+    )
+    return pytest.param(words, function, args, kwargs, id=f"{name}({text})")
+
+
+def shown(value):
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    return getattr(value, "__name__", repr(value)).replace("[", "(").replace("]", ")")
+
+
+IMAGES = [
+    ("numbers", np.array([["a"]])),
+    ("numbers", None),
+    ("numbers", np.array([X, None], object)),
+    (r"images\[\.\.\., None\]", X[..., 0]),
+    (r"\(N, 4, 4, 1\)", X[:, :3]),
+    (r"\(N, 4, 4, 1\)", np.zeros((2, 4, 4, 3))),
+    ("at least one", X[:0]),
+    ("NaN", put(np.nan)),
+    ("inf", put(np.inf)),
+    ("-inf", put(-np.inf)),
+    ("-1", put(-1)),
+    ("Divide by 255", put(255)),
+    ("complex", X.astype(complex)),
+]
+LEVELS = [(words, images) for words, images in IMAGES] + [("2 levels", put(0.5))]
+POSITIVE = [0, -1, 1.5, "3", None, True, NAN, np.array([1, 2])]
+
+CASES = [
+    # masks and layers
+    *(
+        case("kernel_size", causal_mask, size, "A")
+        for size in (0, -3, 4, 1.5, "3", None)
+    ),
+    *(case("kernel_size", causal_mask, size, "A") for size in ((3,), (3, 4), ())),
+    *(case("mask_type", causal_mask, 3, kind) for kind in ("C", "a", None, 1)),
+    *(case("colors", causal_mask, 3, "A", colors=n) for n in (0, -1, 1.5, "3")),
+    case("divisible", causal_mask, 3, "A", colors=3, in_channels=4, out_channels=3),
+    case("out_channels", causal_mask, 3, "A", out_channels=0),
+    case("kernel_size", MaskedConv2D, 4, 2),
+    case("mask_type", MaskedConv2D, 4, 3, "X"),
+    *(case("out_channels|filters", MaskedConv2D, n, 3) for n in (0, -1, 1.5, "4")),
+    case("strides", MaskedConv2D, 4, 3, strides=2),
+    case("padding", MaskedConv2D, 4, 3, padding="valid"),
+    case("data_format", MaskedConv2D, 4, 3, data_format="channels_first"),
+    *(case("filters", ResidualBlock, n) for n in (0, 3, -2, 1.5, "4", None)),
+    *(case("dropout", ResidualBlock, 4, dropout=n) for n in (-0.1, 1, 2, NAN)),
+    case("channels", ResidualBlock(4), keras.KerasTensor((None, 4, 4, 6))),
+    case("fixed image size", PositionBias(), keras.KerasTensor((None, None, 4, 2))),
+    case("stack", StackConv2D, 4, 3, "sideways"),
+    case("kernel_size", StackConv2D, 4, 4, "vertical"),
+    case("channels divisible", Gate(), np.zeros((1, 2, 2, 3), "float32")),
+    case("colors", Gate, 0),
+    case("filters", GatedBlock, 0),
+    case("dropout", GatedBlock, 4, dropout=1.0),
+    # likelihoods
+    *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
+    *(case("components", LogisticMixture, n, 4) for n in POSITIVE),
+    *(case("levels", LogisticMixture, 2, n) for n in (1, 0, 2.5)),
+    case("1 or 3 channels", LogisticMixture(2, 4).logits_per_pixel, 2),
+    case("logits of shape", Bernoulli().log_prob, X, np.zeros((2, 4, 4, 3))),
+    case("logits of shape", Categorical(4).log_prob, X, X),
+    case("logits of shape", Categorical(4).sample, X, X),
+    *(case("temperature", Bernoulli().sample, X, X, t) for t in (-1, NAN, "1", None)),
+    *(case("likelihood", NegativeLogLikelihood, it) for it in (None, "mse", Bernoulli)),
+    # models
+    *(
+        case("image_shape", pixelcnn, s, filters=2, depth=1)
+        for s in (28, (28, 28), "x")
+    ),
+    *(
+        case("image_shape", pixelcnn, (4, 4, n), filters=2, depth=1)
+        for n in (0, -1, None, 1.5)
+    ),
+    *(case("depth", pixelcnn, (4, 4, 1), filters=2, depth=n) for n in POSITIVE),
+    *(case("filters", pixelcnn, (4, 4, 1), filters=n, depth=1) for n in POSITIVE),
+    *(
+        case("likelihood", pixelcnn, (4, 4, 1), filters=2, depth=1, likelihood=it)
+        for it in ("bernoulli", Bernoulli, 2)
+    ),
+    case("activation|nope", pixelcnn, (4, 4, 1), filters=2, depth=1, activation="nope"),
+    case("colors", pixelcnn, (4, 4, 3), filters=12, depth=1, colors=2),
+    *(
+        case(
+            "num_classes", gated_pixelcnn, (4, 4, 1), filters=2, depth=1, num_classes=n
+        )
+        for n in (0, -1, 1.5, "10")
+    ),
+    case("label_map", gated_pixelcnn, (4, 4, 1), filters=2, depth=1, label_map=2),
+    # data
+    case("source", data.load_mnist, "no such file"),
+    case("source", data.load_mnist, 3),
+    case("source", data.load_mnist, None),
+    *(
+        case(words, data.binarize, images)
+        for words, images in IMAGES
+        if "4, 4" not in words
+    ),
+    case("seed or threshold", data.binarize, X, seed=0, threshold=0.5),
+    *(case("threshold", data.binarize, X, threshold=t) for t in (-0.1, 1.1, NAN, "x")),
+    *(case("seed", data.binarize, X, seed=s) for s in (-1, 1.5, "x")),
+    *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
+    case("NaN", data.quantize, put(np.nan), 4),
+    case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
+    case("seed", data.colorize, X, seed=-1),
+    # evaluation
+    *(case(words, nats, images) for words, images in LEVELS),
+    *(case("batch_size", nats, batch_size=n) for n in POSITIVE),
+    case("likelihood", nats, model=other),
+    case("output|logits", nats, model=other, likelihood=Bernoulli()),
+    case("likelihood", nats, likelihood="bernoulli"),
+    case("labels", nats, labels=1),
+    case("labels", nats, model=labeled),
+    *(case("labels", nats, model=labeled, labels=y) for y in (3, -1, 0.5, (0, 1, 2))),
+    case("65,536", evaluation.all_images, (5, 5, 1)),
+    *(case("levels", evaluation.all_images, (2, 2, 1), n) for n in (1, *POSITIVE)),
+    *(case("image_shape", evaluation.all_images, (2, n, 1)) for n in POSITIVE),
+    case("image_shape", evaluation.all_images, 4),
+    case("65,536", evaluation.total_probability, pixelcnn(filters=2, depth=1)),
+    case("image_shape", evaluation.total_probability, open_size()),
+    case("N >= 2", evaluation.mean_and_standard_error, (1.0,)),
+    case("numbers", evaluation.mean_and_standard_error, ("a", "b")),
+    # generation
+    *(case("count", generation.generate, plain(), n) for n in POSITIVE),
+    *(case("seed", generate, seed=s) for s in (-1, 1.5, "0", True)),
+    *(
+        case("temperature", generate, temperature=t)
+        for t in (-1, NAN, np.inf, "warm", None, True, (1, 2))
+    ),
+    *(case("method", generate, method=m) for m in ("fast", None, 3)),
+    case("image_shape", generate, open_size),
+    case("image_shape", generate, image_shape=(5, 5, 1)),
+    case("image_shape", generate, open_size, image_shape=(4, 4)),
+    case("image_shape", generate, open_size, image_shape=(0, 4, 1)),
+    case("image_shape", generate, image_shape=4),
+    case("uniforms", generate, uniforms=X[:1]),
+    case("uniforms", generate, uniforms=put(1.0)),
+    case("uniforms", generate, uniforms=put(-0.1)),
+    case("uniforms", generate, uniforms=put(np.nan)),
+    case("uniforms", generate, uniforms="abc"),
+    case("likelihood", generate, other),
+    case("likelihood", generate, likelihood=3),
+    case("output|logits|layer", generate, other, likelihood=Bernoulli()),
+    *(
+        case("output|logits", generate, other, likelihood=Bernoulli(), method=m)
+        for m in ("naive", "fixed_point")
+    ),
+    case("labels", generate, labels=1),
+    case("labels", generate, labeled),
+    *(
+        case("labels", generate, labeled, labels=y)
+        for y in (3, -1, 0.5, "a", (0, 1, 2))
+    ),
+    *(case(words, complete, images) for words, images in LEVELS),
+    *(
+        case("known", complete, known=k)
+        for k in (KNOWN.astype(int), KNOWN[:3], KNOWN[None], None, "top")
+    ),
+    *(case("count", complete, count=n) for n in POSITIVE),
+    *(case("particles", complete, particles=n) for n in POSITIVE),
+    case("temperature", complete, particles=8, temperature=0.5),
+    case("seed", complete, seed=-1),
+    # training
+    *(case(words, fit, images) for words, images in IMAGES),
+    *(case("epochs", fit, epochs=n) for n in POSITIVE),
+    *(case("batch_size", fit, batch_size=n) for n in POSITIVE),
+    *(case("learning_rate", fit, learning_rate=r) for r in (0, -1, 1, NAN, "x", None)),
+    *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
+    case("validation_images", fit, validation_images=X[:, :3]),
+    case("labels", fit, labels=(0, 1)),
+    case("labels", fit, model=labeled),
+    case("labels", fit, model=labeled, labels=(0, 3)),
+    case(
+        "validation_labels|labels",
+        fit,
+        model=labeled,
+        labels=(0, 1),
+        validation_images=X,
+    ),
+    case("likelihood", fit, model=other),
+    case(
+        "4 levels",
+        fit,
+        put(0.5),
+        lambda: pixelcnn((4, 4, 1), filters=2, depth=1, likelihood=Categorical(4)),
+    ),
+    *(case("count", training.SampleGrid, n) for n in POSITIVE),
+    *(case("every", training.SampleGrid, every=n) for n in POSITIVE),
+    # causality
+    *(
+        case("row, col", causality.receptive_field, plain(), *at)
+        for at in ((4, 0), (0, -1))
+    ),
+    case("row", causality.receptive_field, plain(), 0.5, 0),
+    case("images", causality.receptive_field, plain(), 0, 0, images=0),
+    *(case("trials", causality.assert_causal, plain(), trials=n) for n in (0, -1, 1.5)),
+    *(case("trials", causality.dependency_matrix, plain(), trials=n) for n in (0, "x")),
+    case("image_shape", causality.assert_causal, open_size()),
+    case("image_shape", causality.assert_causal, open_size(), image_shape=(4, 4)),
+    case("output of shape", causality.assert_causal, other()),
+    case("model", causality.assert_causal, "model"),
+    # the rest
+    *(case("name", pretrained.load, name) for name in ("tea", "../coffee", 3, None)),
+    case("name", pretrained.card, "tea"),
+    case("row of the scoreboard", scoreboard.show, "09", {"no such row": [80.0]}),
+    case("images of shape", plots.image_grid, X[0]),
+    case("images of shape", plots.image_grid, np.zeros((2, 4, 4, 2))),
+]
+
+
+@pytest.mark.parametrize(("words", "function", "args", "kwargs"), CASES)
+def test_bad_input_is_refused_by_name(words, function, args, kwargs):
+    kinds = (ValueError, FileNotFoundError) if "source" in words else ValueError
+    with pytest.raises(kinds, match=words) as caught:
+        function(*args, **kwargs)
+    modules = {frame.filename for frame in traceback.extract_tb(caught.tb)}
+    assert not [name for name in modules if "tensorflow/" in name]
+    assert "Expected" in str(caught.value) or caught.type is FileNotFoundError
+
+
+def test_the_table_is_long_enough_to_mean_something():
+    assert len(CASES) >= 80
+
+
+def test_a_model_that_is_not_one_has_no_likelihood():
+    image = keras.Input((4, 4, 1))
+    with pytest.raises(ValueError, match="likelihood"):
+        ImageModel(image, image, likelihood=None)
