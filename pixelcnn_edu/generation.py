@@ -218,14 +218,6 @@ def _drawer(model, likelihood, temperature, method, progress):
     def draw(images, known, uniforms, labels):
         workers = _cores() if method == "cached" else 1
         size = _slice_size(len(images), workers, padded=method == "cached")
-        bar = tqdm.tqdm(
-            total=len(images),
-            desc="drawing",
-            delay=_SECONDS_BEFORE_BAR,
-            leave=False,
-            file=sys.stdout,
-            disable=not progress,
-        )
 
         def one_slice(at):
             rows = slice(at, at + size)
@@ -239,15 +231,30 @@ def _drawer(model, likelihood, temperature, method, progress):
             return draw_slice(u, given, known, temperature, *rest)[:count]
 
         starts = range(0, len(images), size)
-        drawn = []
-        with bar, concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
             run = pool.map if len(starts) > 1 and workers > 1 else map
-            for part in run(one_slice, starts):
-                drawn.append(part)
-                bar.update(len(part))
+            drawn = list(_with_bar(run(one_slice, starts), len(images), progress))
         return np.concatenate(drawn)
 
     return draw
+
+
+def _with_bar(parts, count, progress):
+    """Pass on slices; the bar's clock starts after the first one, which may compile."""
+    first = next(parts)
+    yield first
+    with tqdm.tqdm(
+        total=count,
+        initial=len(first),
+        desc="drawing",
+        delay=_SECONDS_BEFORE_BAR,
+        leave=False,
+        file=sys.stdout,
+        disable=not progress,
+    ) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part))
 
 
 def _slice_size(count, workers, padded):
