@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import time
-import zipfile
 from pathlib import Path
 
 import keras
@@ -41,34 +40,35 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model) -> int:
         """Load the newest whole state into a compiled model; return its epoch, or 0."""
         self.set_model(model)
+        for left in self.folder.glob("partial-*"):  # by a run that was killed
+            left.unlink()
         model.optimizer.build(model.trainable_variables)
         for path in self._paths:
             if not path.exists():
                 continue
             try:
-                with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                    arrays = {name: file[name] for name in file.files}
-                about = json.loads(str(arrays.pop("about")))
+                about, arrays = _read(path)
                 break
-            except (
-                OSError,
-                ValueError,
-                KeyError,
-                EOFError,
-                zipfile.BadZipFile,
-            ) as error:
-                print(f"{path} is damaged ({error}); trying the one before it.")
+            except Exception as error:  # any byte of the file may be any other
+                kept = path.with_suffix(".damaged")
+                os.replace(path, kept)  # or it would take the place of a whole one
+                print(
+                    f"{path} is damaged ({error}): now {kept.name}. Looking for one ",
+                    end="",
+                )
+                print("before it.")
         else:
             return 0
-        differ = [k for k, v in self.settings.items() if about["settings"].get(k) != v]
         variables = self._variables()
-        if differ or len(arrays) != len(variables):
+        shapes = [tuple(variable.shape) for variable in variables]
+        differ = [k for k, v in self.settings.items() if about["settings"].get(k) != v]
+        if differ or [array.shape for array in arrays] != shapes:
             raise ValueError(
                 f"Expected folder to be empty or to hold a run with the same settings. "
                 f"{path} differs in: {', '.join(differ) or 'the network'}"
             )
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"variable_{i}"])
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
         self.history = about["history"]
         return about["epoch"]
 
@@ -96,14 +96,32 @@ class Checkpoint(keras.callbacks.Callback):
                 os.replace(newest, previous)
 
 
+def _read(path):
+    """Return what a checkpoint says about its run, and its arrays in order."""
+    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        count = len(file.files) - 1
+        return about, [file[f"variable_{i}"] for i in range(count)]
+
+
 @contextlib.contextmanager
 def whole_file(path):
-    """Yield a temporary path that becomes ``path`` only if the block succeeds."""
+    """Yield a temporary path that becomes ``path`` only if the block succeeds.
+
+    Raises:
+        OSError: it could not be written (a full disk, say); ``path`` is as it was.
+    """
     temporary = Path(path).with_name(f"partial-{os.getpid()}-{Path(path).name}")
     try:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Could not write {path}, which is as it was ({error.strerror or error}). "
+            "Is the disk full, or the folder read-only?",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

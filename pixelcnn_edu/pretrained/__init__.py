@@ -22,11 +22,19 @@ def card(name: str) -> dict:
     """Return the card of a pretrained model.
 
     Raises:
-        ValueError: there is no model of that name.
+        ValueError: there is no model of that name, or its card is damaged.
     """
     if name not in names():
         raise ValueError(f"Expected name to be one of {names()}. Received: {name!r}")
-    return json.loads((FOLDER / f"{name}.json").read_text())
+    path = FOLDER / f"{name}.json"
+    try:
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and isinstance(content["sha256"], str):
+            return content
+        why = "it is no card"
+    except (OSError, ValueError, KeyError) as error:
+        why = error
+    raise ValueError(f"Cannot read {path.name} ({why}). Reinstall the package.")
 
 
 def load(name: str) -> keras.Model:
@@ -37,7 +45,8 @@ def load(name: str) -> keras.Model:
     """
     expected = card(name)["sha256"]
     path = FOLDER / f"{name}.keras"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+    whole = path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == expected
+    if not whole:
         raise ValueError(
             f"{path.name} does not match the checksum on its card. Reinstall the package."
         )
