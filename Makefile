@@ -4,6 +4,7 @@
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
+DRIVER := $(VENV)/.browser
 START  := notebooks/00_start_here.ipynb
 PYTHON ?=
 ARGS   ?=
@@ -12,11 +13,11 @@ ARGS   ?=
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 
-.PHONY: help lab setup test notebooks format
+.PHONY: help lab setup test test-browser notebooks format results-table trust test-pythons
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python (3.11 to 3.13) that .venv is made with;"
 	@echo "ARGS=... is passed on: make lab ARGS='--port 8890', make notebooks ARGS=FILE."
@@ -33,8 +34,25 @@ test: setup ## Check format and lint, run all tests and all notebooks strictly
 	$(PY) -m ruff check .
 	$(PY) -m pytest --nbval $(ARGS)
 
+test-browser: $(DRIVER) ## Run all notebooks in JupyterLab in Chromium; move all widgets
+	$(PY) -m pytest tests/browser -rs $(ARGS)
+
 notebooks: setup ## Run all notebooks and store their outputs
 	$(PY) tools/notebooks.py $(ARGS)
+
+trust: setup ## Run the long form: thousands of random models, kills, damaged files
+	$(PY) tools/trust.py
+
+test-pythons: ## Run the suite under every installed Python, 3.11 to 3.13
+	@for version in 3.11 3.12 3.13; do \
+	  if command -v python$$version >/dev/null; then \
+	    echo "== Python $$version"; \
+	    $(MAKE) test VENV=build/venv-$$version PYTHON=python$$version || exit 1; \
+	  else echo "== Python $$version is not installed: skipped"; fi; \
+	done
+
+results-table: setup ## Print the table of all pretrained models from their cards
+	@$(PY) -c "from pixelcnn_edu import pretrained; print(pretrained.results_table())"
 
 format: setup ## Format the code, notebooks too, and repair what lint can
 	$(PY) -m ruff check --fix-only .
@@ -65,4 +83,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "about 700 MB to download, a few minutes, once."
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+# What drives a browser; the browser itself is the system's.
+$(DRIVER): $(STAMP)
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@touch $@

@@ -1,18 +1,11 @@
-"""What holds for all tests: no window opens, no figure stays, no example is random.
+"""What holds for all tests: no window opens, no figure stays, no example is random."""
 
-`make trust` sets PIXELCNN_EDU_TRUST to a file: tests then run their long form and tally
-there, line by line, what they have tried.
-"""
-
-import os
 import sys
 
 import hypothesis
 import matplotlib
 import pytest
-
-TALLY = os.environ.get("PIXELCNN_EDU_TRUST")
-LONG = TALLY is not None
+from effort import LONG, tally
 
 matplotlib.use("Agg")  # not by MPLBACKEND: the notebooks' kernels would inherit it
 steady = hypothesis.settings(deadline=None, derandomize=True)
@@ -21,16 +14,16 @@ hypothesis.settings.register_profile("long", steady, derandomize=False, database
 hypothesis.settings.load_profile("long" if LONG else "steady")
 
 
-def examples(short: int, long: int) -> int:
-    """How many examples a property is tried on."""
-    return long if LONG else short
-
-
-def tally(what: str, count: int = 1) -> None:
-    """Note that ``count`` cases of ``what`` were tried and held."""
-    if LONG and count:
-        with open(TALLY, "a") as file:
-            file.write(f"{int(count)} {what}\n")
+def pytest_runtest_logreport(report):
+    """Tally the tables of bad input and of planted bugs, a case a test."""
+    tables = {
+        "test_bad_input.py": "calls with bad input, refused by name",
+        "test_planted_bugs.py": "oracles held against right models and planted bugs",
+    }
+    if report.when == "call" and report.passed:
+        for file, what in tables.items():
+            if file in report.nodeid:
+                tally(what)
 
 
 @pytest.fixture(autouse=True)

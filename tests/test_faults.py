@@ -17,7 +17,7 @@ from pixelcnn_edu.models import pixelcnn
 import keras
 import numpy as np
 import pytest
-from conftest import LONG, tally
+from effort import LONG, tally
 
 CHILD = """
 import os, signal, sys

@@ -5,22 +5,27 @@ Each check takes a notebook and its path and yields what is wrong. Nothing is ru
 with one fault and sees it refused.
 """
 
+import base64
 import copy
 import functools
+import io
 import json
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import notebooks
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
 MAIN = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
-SERIES = [f"{number:02d}" for number in range(10)]  # Part I
+SERIES = [f"{number:02d}" for number in range(11)]  # Part I
 
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/~-])/(?:home|mnt|opt|private|root|tmp|usr|Users|var|work)/\w"
@@ -136,6 +141,22 @@ def check_figures(nb, path):
     figures = sum("image/png" in output.get("data", {}) for output in outputs)
     if is_main(path) and figures < 2:
         yield f"{figures} figures (at least 2)"
+
+
+def check_widgets(nb, path):
+    state = notebooks.widget_state(nb)
+    shown = [view for cell in code_cells(nb) for view in notebooks.views(cell)]
+    if any(view["model_id"] not in state for view in shown):
+        yield "a widget on display without a stored state"
+    numbered = copy.deepcopy(nb)
+    notebooks.number_widgets(numbered)
+    if numbered != nb:
+        yield "stored widgets are not those on display, numbered; make notebooks"
+    for model in state.values():
+        for buffer in model.get("buffers", []):
+            size = len(base64.b64decode(buffer["data"]))
+            if size >= 60_000:
+                yield f"a picture of {size:,} bytes in a widget; the limit is 60,000"
 
 
 def check_words(nb, path):
@@ -319,6 +340,22 @@ def error():
     return {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
 
 
+def show_widget(nb, name, *, stored=(), picture=b"PNG"):
+    """Display a box of an image under ``name``, and store the models ``stored``."""
+    view = {"model_id": name, "version_major": 2, "version_minor": 0}
+    add_output(nb, {**figure(), "data": {notebooks.VIEW: view}})
+    data = base64.b64encode(picture).decode()
+    image = {"buffers": [{"data": data, "encoding": "base64", "path": ["value"]}]}
+    models = [
+        {"state": {"children": [notebooks.MODEL + MODELS[1]]}},
+        image | {"state": {}},
+    ]
+    models += [{"state": {}}]
+    every = dict(zip(MODELS, models, strict=True))
+    notebooks.set_widget_state(nb, {key: every[key] for key in stored})
+
+
+MODELS = [f"{number:032x}" for number in (1, 2, 3)]
 HOME = "/" + "home/ann/x.npz"
 FAULTS = [
     ("valid", lambda nb: nb["cells"][0].update(id="not an id")),
@@ -339,6 +376,13 @@ FAULTS = [
     ("size", lambda nb: add_output(nb, printed("x" * 1_500_000))),
     ("short_cells", lambda nb: set_code(nb, "x = 1\n\n" * 21)),
     ("figures", lambda nb: nb["cells"][2]["outputs"].pop()),
+    ("widgets", lambda nb: show_widget(nb, MODELS[0])),  # no state
+    ("widgets", lambda nb: show_widget(nb, MODELS[2], stored=MODELS[2:])),  # not 1
+    ("widgets", lambda nb: show_widget(nb, MODELS[0], stored=MODELS)),  # 3 is not shown
+    (
+        "widgets",
+        lambda nb: show_widget(nb, MODELS[0], stored=MODELS[:2], picture=bytes(60_000)),
+    ),
     ("words", lambda nb: nb["cells"][0].update(source="# 07 · Name")),
     ("tags", lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore"])),
     ("tags", lambda nb: nb["cells"][1]["metadata"].update(tags=["raises-exception"])),
@@ -370,6 +414,7 @@ def test_every_check_has_a_fault_that_it_refuses():
         lambda nb: add_text(nb, "`x[i](j)` and `~/.keras`"),
         lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore-output"]),
         lambda nb: nb["cells"].append(code("", None)),
+        lambda nb: show_widget(nb, MODELS[0], stored=MODELS[:2]),
     ],
 )
 def test_what_is_harmless_passes(good, folder, harmless):
@@ -385,3 +430,77 @@ def test_a_wrong_name_in_the_text_is_found():
     ]
     assert list(wrong_names("`pixelcnn_edu.none`")) == ["pixelcnn_edu.none"]
     assert list(wrong_names("`pixelcnn_edu/none.py`")) == ["pixelcnn_edu/none.py"]
+
+
+# --------------------------------------------------------------- a notebook with widgets
+
+BAR = """
+import ipywidgets
+from pixelcnn_edu.widgets._base import Explorer
+
+
+class Bar(Explorer):
+    def __init__(self):
+        super().__init__()
+        self.quarters = ipywidgets.IntSlider(1, 0, 4)
+        self.quarters.observe(self.refresh, "value")
+        play = ipywidgets.Play(max=4)
+        self.link = ipywidgets.jslink((play, "value"), (self.quarters, "value"))
+        self.start(ipywidgets.HBox([self.quarters, play]), about="a bar")
+
+    def draw(self, figure):
+        figure.set_layout_engine("none")
+        figure.add_axes((0, 0, self.quarters.value / 4, 1), facecolor="black")
+"""
+OFFERS_AN_ADDRESS = "Bar.__repr__ = object.__repr__"  # the planted bug
+
+
+def notebook_with_widgets(folder, *, more=""):
+    sources = [BAR + more, "never_shown = Bar()\nBar()"]
+    sources += ["moved = Bar()\nmoved.quarters.value = 3\nmoved"]
+    path = folder / "00_widgets.ipynb"
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    notebooks.refresh(path)
+    return path
+
+
+def run_strictly(path):
+    options = ["--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, path.name]
+    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True)
+
+
+def test_a_stored_notebook_shows_its_widgets_and_their_last_pictures(tmp_path):
+    path = notebook_with_widgets(tmp_path)
+    nb = json.loads(path.read_text("utf-8"))
+    assert not notebooks.refresh(path)  # a second run changes no byte
+    assert list(check_widgets(nb, path)) == list(check_outputs(nb, path)) == []
+    state = notebooks.widget_state(nb)
+    kinds = [model["model_name"] for model in state.values()]
+    assert [kinds.count(kind) for kind in ("VBoxModel", "PlayModel", "LinkModel")] == [
+        2,
+        2,
+        2,
+    ]
+    for cell, quarters in zip(nb["cells"][1:], (1, 3), strict=True):
+        box = state[notebooks.views(cell)[0]["model_id"]]["state"]
+        controls, image = notebooks.references(box["children"])
+        slider = notebooks.references(state[controls]["state"]["children"])[0]
+        assert state[slider]["state"]["value"] == quarters
+        buffer = state[image]["buffers"][0]
+        assert (buffer["path"], buffer["encoding"]) == (["value"], "base64")
+        # the same for a page that shows no widgets
+        assert cell["outputs"][0]["data"]["image/png"].strip() == buffer["data"]
+        picture = plt.imread(io.BytesIO(base64.b64decode(buffer["data"])))
+        assert (picture[..., 0] < 0.5).mean() == pytest.approx(quarters / 4, abs=0.01)
+    strict = run_strictly(path)
+    assert strict.returncode == 0, strict.stdout[-2000:]
+
+
+def test_a_widget_whose_text_changes_from_run_to_run_fails_the_strict_run(tmp_path):
+    path = notebook_with_widgets(tmp_path, more=OFFERS_AN_ADDRESS)
+    nb = json.loads(path.read_text("utf-8"))
+    assert any("an address" in problem for problem in check_outputs(nb, path))
+    strict = run_strictly(path)
+    assert strict.returncode == 1 and "text/plain" in strict.stdout

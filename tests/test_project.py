@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -262,7 +263,8 @@ def desk(tmp_path):
 @needs_make
 def test_make_alone_lists_the_targets_and_each_of_them_exists(desk):
     listed = re.findall(r"^make ([a-z-]+) ", desk.make().stdout, re.MULTILINE)
-    assert listed == ["help", "lab", "setup", "test", "notebooks", "format"]
+    targets = "help lab setup test test-browser notebooks format"
+    assert listed == targets.split()
     desk.put("python3", "3.12")
     for target in listed:
         assert desk.make("--dry-run", target).returncode == 0, target
@@ -342,6 +344,107 @@ def test_tests_run_once_and_strictly(desk):
     ]
     for name in ("pyproject.toml", "Makefile", ".ci/run"):
         assert "nbval-lax" not in (ROOT / name).read_text("utf-8")
+
+
+@needs_make
+def test_the_browser_tests_install_their_driver_once(desk):
+    desk.put("python3", "3.12")
+    assert desk.make("test-browser", "ARGS=-x").returncode == 0
+    installed = [line.split("-e ")[1] for line in desk.lines("pip install")]
+    assert installed == [".[test]", ".[browser]"]
+    assert desk.make("test-browser").returncode == 0
+    assert desk.asked("pip install") == []
+    assert [line.split("-m ")[1] for line in desk.lines("-m pytest")] == [
+        "pytest tests/browser -rs"
+    ]
+
+
+def test_the_browser_tests_run_only_when_they_are_named(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for folder in ("tests/browser", "notebooks", "pixelcnn_edu"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("tests/test_a.py", "tests/browser/test_b.py"):
+        (tmp_path / name).write_text("def test_nothing():\n    pass\n")
+
+    def collected(*named):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *named]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        return re.findall(r"^(\S+)::test_nothing$", done.stdout, re.MULTILINE)
+
+    assert collected() == collected("tests") == ["tests/test_a.py"]
+    assert collected("tests/browser") == ["tests/browser/test_b.py"]
+
+
+class Runner:
+    """A copy of .ci/run on a machine with a few commands, which are written down."""
+
+    def __init__(self, folder):
+        self.folder, self.bin, self.log = folder, folder / "bin", folder / "log"
+        for made in (self.bin, folder / ".ci"):
+            made.mkdir()
+        shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
+        for tool in ("bash", "dirname"):
+            (self.bin / tool).symlink_to(shutil.which(tool))
+        self.put("make")
+
+    def put(self, name, *, says="", fails=False):
+        script = self.bin / name
+        line = f'echo {name} "$@" >>{self.log}; echo {says}; exit {int(fails)}'
+        script.write_text(f"#!{shutil.which('sh')}\n{line}\n")
+        script.chmod(0o755)
+
+    def run(self):
+        done = subprocess.run(
+            [shutil.which("bash"), self.folder / ".ci" / "run"],
+            env={"PATH": str(self.bin)},
+            capture_output=True,
+            text=True,
+        )
+        lines = self.log.read_text().splitlines()
+        return done, [line for line in lines if not line.startswith("id")]
+
+
+needs_bash = pytest.mark.skipif(
+    not shutil.which("bash"), reason="bash is not installed"
+)
+BOTH = ["make test", "make test-browser"]
+
+
+@needs_bash
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("chromium", [True, False])
+@pytest.mark.parametrize("apt", ["works", "fails", None])
+def test_the_runner_installs_chromium_where_it_may_and_tests_anyway(
+    tmp_path, root, chromium, apt
+):
+    runner = Runner(tmp_path)
+    runner.put("id", says=0 if root else 1000)
+    if chromium:
+        runner.put("chromium")
+    if apt:
+        runner.put("apt-get", fails=apt == "fails")
+    done, lines = runner.run()
+    assert done.returncode == 0, done.stderr
+    assert [line for line in lines if line.startswith("make")] == BOTH
+    asked = [line for line in lines if line.startswith("apt-get")]
+    if chromium or not root or apt is None:
+        assert asked == []
+    else:
+        assert asked[0].startswith("apt-get update")
+        installs = [
+            line for line in asked if " install " in line and "chromium" in line
+        ]
+        assert len(installs) == (apt == "works")
+        assert ("could not be installed" in done.stderr) == (apt == "fails")
+
+
+@needs_bash
+def test_the_runner_fails_with_its_tests(tmp_path):
+    runner = Runner(tmp_path)
+    runner.put("make", fails=True)
+    done, lines = runner.run()
+    assert done.returncode != 0
+    assert lines == ["make test"]
 
 
 # ------------------------------------------------------------------------------ the map

@@ -1,0 +1,303 @@
+"""Every oracle over the whole space of small models: sizes, kernels, levels, builders.
+
+A case is a random model of a random size with random weights. `make trust` tries many.
+"""
+
+import dataclasses
+import math
+
+from pixelcnn_edu import causality, evaluation, generation
+from pixelcnn_edu.gated import StackConv2D
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, pointwise
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from effort import examples, tally
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from test_evaluation import randomize
+from test_generation import chi_squared
+from test_one_pixel import compare
+
+
+def likelihoods(most_levels, *, mixtures):
+    levels = st.integers(2, most_levels)
+    kinds = [st.just(Bernoulli()), st.builds(Categorical, levels)]
+    if mixtures:
+        kinds.append(st.builds(LogisticMixture, st.integers(1, 4), levels))
+    return st.one_of(*kinds)
+
+
+@dataclasses.dataclass
+class Recipe:
+    """What a random model is made of; Keras itself must not run inside a strategy."""
+
+    builder: object
+    shape: tuple
+    arguments: dict
+    seed: int
+
+    def build(self):
+        model = self.builder(self.shape, **self.arguments)
+        randomize(model, self.seed)
+        return model
+
+
+@st.composite
+def recipes(draw, *, most_levels=256, most_values=243, most_images=None, labels=True):
+    """A model of either builder, or of loose layers with kernels of 1 to 7."""
+    channels = draw(st.sampled_from([1, 2, 3]))
+    height = draw(st.integers(1, min(9, most_values // channels)))
+    width = draw(st.integers(1, min(9, most_values // channels // height)))
+    shape = (height, width, channels)
+    if most_images:  # as many levels as let them be counted out
+        most_levels = min(256, int(most_images ** (1 / math.prod(shape)) + 1e-9))
+    likelihood = draw(likelihoods(most_levels, mixtures=channels != 2))
+    ordered = likelihood.orders_channels
+    builder = draw(st.sampled_from([pixelcnn, gated_pixelcnn, loose_layers]))
+    arguments = {
+        "likelihood": likelihood,
+        "colors": 1 if ordered else draw(st.sampled_from([1, channels])),
+    }
+    if builder is loose_layers:
+        kernels = st.tuples(*[st.sampled_from([1, 3, 5, 7])] * 2)
+        arguments["kernels"] = draw(st.lists(kernels, min_size=1, max_size=3))
+        arguments["activation"] = draw(st.sampled_from(["tanh", "elu", "linear"]))
+    else:
+        arguments["filters"] = 2 * channels * draw(st.integers(1, 2))
+        arguments["depth"] = draw(st.integers(1, 3))
+        arguments["position"] = draw(st.booleans())
+        arguments["dropout"] = draw(st.sampled_from([0.0, 0.3]))
+    if builder is pixelcnn:
+        arguments["activation"] = draw(st.sampled_from(["prelu", "relu", "elu"]))
+    if builder is gated_pixelcnn and labels and draw(st.booleans()):
+        arguments["num_classes"] = 3
+        arguments["label_map"] = draw(st.sampled_from([0, 2]))
+    return Recipe(builder, shape, arguments, draw(st.integers(0, 10_000)))
+
+
+def loose_layers(shape, *, kernels, activation, colors, likelihood):
+    x = image = keras.Input(shape)
+    for i, kernel in enumerate(kernels):
+        more = {"colors": colors, "activation": activation}
+        x = MaskedConv2D(2 * colors, kernel, "B" if i else "A", **more)(x)
+    logits = pointwise(likelihood.logits_per_pixel(shape[-1]), colors)(x)
+    return ImageModel(image, logits, likelihood=likelihood)
+
+
+def random_images(model, count, seed=0):
+    """Images on the model's levels, and labels if it takes them."""
+    levels = model.likelihood.levels
+    shape = (count, *model.inputs[0].shape[1:])
+    steps = np.random.default_rng(seed).integers(0, levels, shape).astype("float32")
+    labels = np.arange(count) % 3 if len(model.inputs) > 1 else None
+    return steps / np.float32(levels - 1), labels
+
+
+def called(model, images, labels):
+    return logits_function(model)(images, *([] if labels is None else [labels]))
+
+
+@settings(max_examples=examples(12, 300))
+@given(recipes())
+def test_no_output_changes_with_a_later_input(recipe):
+    model = recipe.build()
+    causality.assert_causal(model, trials=2)
+    tally("random models: causality by perturbation")
+
+
+@settings(max_examples=examples(8, 200))
+@given(recipes(most_values=60))
+def test_no_gradient_reaches_a_later_input(recipe):
+    model = recipe.build()
+    images, labels = random_images(model, 4)
+    size = images[0].size
+    x = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        out = model(x if labels is None else [x, labels], training=False)
+    jacobian = tape.batch_jacobian(out, x).numpy()  # (N, H, W, logits, H, W, C)
+    pixels = size // images.shape[-1]
+    jacobian = jacobian.reshape(4, pixels, -1, pixels, images.shape[-1])
+    later = np.arange(pixels)[:, None] < np.arange(pixels)
+    assert (jacobian.transpose(1, 3, 0, 2, 4)[later] == 0).all()
+    if images.shape[-1] == 1:
+        assert (np.einsum("npkpc->npkc", jacobian) == 0).all()
+    tally("random models: causality by gradient")
+
+
+@settings(max_examples=examples(6, 150))
+@given(
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.sampled_from([3, 5, 7]),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_a_nan_reaches_no_earlier_output_where_kernels_hold_live_taps_only(
+    height, width, kernel, depth, data
+):
+    image = keras.Input((height, width, 1))
+    v = StackConv2D(2, kernel, "vertical", "A")(image)
+    h = StackConv2D(2, kernel, "horizontal", "A")(image)
+    for _ in range(depth):
+        h = keras.layers.add(
+            [h, StackConv2D(2, 3, "horizontal")(h), keras.layers.Conv2D(2, 1)(v)]
+        )
+        v = StackConv2D(2, 3, "vertical")(v)
+    model = keras.Model(image, h)
+    at = data.draw(st.integers(0, height * width - 1))
+    images = np.zeros((1, height, width, 1), "float32")
+    images.reshape(-1)[at] = np.nan
+    lost = np.isnan(np.asarray(model(images))).any(axis=-1).ravel()
+    assert not lost[: at + 1].any()
+    assert (at % width == width - 1) or lost[
+        at + 1
+    ]  # the pixel to the right hears of it
+    tally("random models: causality by NaN")
+
+
+@settings(max_examples=examples(8, 200))
+@given(recipes(most_values=27))
+def test_the_left_neighbor_matters(recipe):
+    assume(recipe.arguments.get("activation") != "relu")  # a unit may be off for good
+    model = recipe.build()
+    height, width, channels = model.inputs[0].shape[1:]
+    matrix = causality.dependency_matrix(model, trials=8)
+    kernels = [
+        layer.kernel_size
+        for layer in model.layers
+        if isinstance(layer, MaskedConv2D) and layer.mask_type == "A"
+    ]
+    if kernels and kernels[0][1] == 1:  # a first kernel that reads no neighbor
+        return
+    of_pixels = matrix.reshape(height * width, channels, height * width, channels)
+    of_pixels = of_pixels.any(axis=(1, 3))
+    inside = np.arange(1, height * width) % width != 0
+    assert np.diagonal(of_pixels, -1)[inside].all()
+    tally("random models: earlier pixels matter")
+
+
+@settings(max_examples=examples(12, 400))
+@given(recipes(most_values=12, most_images=4096))
+def test_the_probabilities_of_all_images_sum_to_one(recipe):
+    model = recipe.build()
+    label = 1 if len(model.inputs) > 1 else None
+    mixture = isinstance(model.likelihood, LogisticMixture)
+    total = evaluation.total_probability(model, label=label)
+    assert abs(total - 1) < (1e-4 if mixture else 1e-5)
+    tally("random models: Σp = 1")
+
+
+@settings(max_examples=examples(5, 100))
+@given(recipes(most_values=9, most_images=1024, labels=False))
+def test_draws_follow_the_enumerated_probabilities(recipe):
+    model = recipe.build()
+    chi2, degrees = chi_squared(model, generation.generate(model, 20_000, seed=1))
+    # 5.5 standard deviations and more: thousands of cases raise no false alarm
+    assert chi2 < degrees + 5.5 * math.sqrt(2 * degrees) + 20
+    tally("random models: χ² of the sampler")
+
+
+@settings(max_examples=examples(16, 200))
+@given(recipes(most_values=60, most_levels=32), st.integers(0, 1000))
+def test_the_three_methods_draw_the_same_images(recipe, seed):
+    model = recipe.build()
+    labels = np.arange(3) if len(model.inputs) > 1 else None
+    compare(model, seed, count=3, labels=labels)
+    tally("random models: naive = fixed point = cached")
+
+
+@settings(max_examples=examples(8, 200))
+@given(recipes(most_values=81), st.integers(1, 7))
+def test_nats_do_not_depend_on_batch_size_or_order(recipe, batch_size):
+    model = recipe.build()
+    images, labels = random_images(model, 7)
+    nats = evaluation.nats_per_image(model, images, labels=labels)
+    assert np.isfinite(nats).all()
+    back = slice(None, None, -1)
+    again = evaluation.nats_per_image(
+        model,
+        images[back],
+        labels=None if labels is None else labels[back],
+        batch_size=batch_size,
+    )
+    np.testing.assert_allclose(again[back], nats, rtol=1e-5, atol=1e-4)
+    tally("random models: nats of any batch")
+
+
+@settings(max_examples=examples(8, 200))
+@given(recipes())
+def test_logits_of_zero_cost_log2_of_the_levels_in_bits(recipe):
+    assume(not recipe.arguments["likelihood"].orders_channels)
+    model = recipe.build()
+    *kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([*(0 * k for k in kernel), 0 * bias])
+    images, labels = random_images(model, 3)
+    bits = evaluation.bits_per_dim(model, images, labels=labels)
+    np.testing.assert_allclose(bits, math.log2(model.likelihood.levels), rtol=1e-5)
+    tally("random models: uniform logits")
+
+
+@settings(max_examples=examples(5, 100))
+@given(recipes())
+def test_a_saved_model_gives_the_same_logits_bit_for_bit(tmp_path_factory, recipe):
+    model = recipe.build()
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    model.save(path)
+    again = keras.models.load_model(path)
+    images, labels = random_images(model, 3)
+    np.testing.assert_array_equal(
+        called(model, images, labels), called(again, images, labels)
+    )
+    assert again.likelihood == model.likelihood
+    tally("random models: saved and loaded")
+
+
+LAYERS = [
+    lambda: MaskedConv2D(4, 3, "A", colors=2),
+    lambda: MaskedConv2D(4, (3, 7), activation="elu", use_bias=False),
+    lambda: StackConv2D(4, 5, "vertical", "A"),
+    lambda: StackConv2D(4, 3, "horizontal", colors=2),
+    PositionBias,
+]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("make", LAYERS)
+def test_layers_hold_at_every_precision_and_size(make, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        layer = make()
+        again = type(layer).from_config(layer.get_config())
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert again.get_config() == layer.get_config()
+    x = np.random.default_rng(0).normal(size=(3, 6, 5, 4)).astype("float32")
+    expected = layer(x)
+    assert keras.backend.standardize_dtype(expected.dtype) == layer.compute_dtype
+    again.build(x.shape)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x), expected)
+    compiled = tf.function(layer, jit_compile=True)
+    np.testing.assert_allclose(
+        np.asarray(compiled(x), "float32"),
+        np.asarray(expected, "float32"),
+        atol=1e-5 if policy == "float32" else 0.05,
+    )
+    if isinstance(layer, PositionBias):
+        return
+    open_size = keras.Input((None, None, 4))
+    model = keras.Model(open_size, layer(open_size))
+    for batch, height, width in ((1, 1, 1), (2, 6, 5), (5, 2, 9)):
+        y = model(np.zeros((batch, height, width, 4), "float32"))
+        assert y.shape == (batch, height, width, 4)
+    model.compile("sgd", "mse", jit_compile=False)
+    loss = model.train_on_batch(x, np.zeros((3, 6, 5, 4), "float32"))
+    assert np.isfinite(loss)
+    tally("layers × precisions")
