@@ -153,18 +153,37 @@ def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
         >>> assert_causal(keras.Model(image, leaky))
         Traceback (most recent call last):
         AssertionError: The output at row 0, column 0, channel 0 sees its own input value.
+        <BLANKLINE>
+            @ . .
+            . . .
+            . . .
+            o the output, x what it sees, @ both in one pixel; rows 0 to 2, columns 0 to 2
     """
     leak = first_leak(model, image_shape=image_shape, trials=trials, seed=seed)
     if leak is None:
         return
-    (row, col, channel), source = leak
-    where = f"The output at row {row}, column {col}, channel {channel} sees"
-    if leak[0] == source:
-        raise AssertionError(f"{where} its own input value.")
-    row, col, channel = source
+    output, source = leak
+    words = "row {}, column {}, channel {}"
+    what = "its own input value" if output == source else "the later input at "
+    what += "" if output == source else words.format(*source)
+    picture = _picture(_shape(model, image_shape), output, source)
     raise AssertionError(
-        f"{where} the later input at row {row}, column {col}, channel {channel}."
+        f"The output at {words.format(*output)} sees {what}.\n\n{picture}"
     )
+
+
+def _picture(shape, output, source) -> str:
+    """Draw the part of the page that holds an output and an input that it must not see."""
+    ends = np.array([output[:2], source[:2]])
+    top, left = np.maximum(ends.min(axis=0) - 2, 0)
+    bottom, right = np.minimum(ends.max(axis=0) + 3, shape[:2])
+    page = np.full(shape[:2], ".")
+    page[source[:2]] = "x"
+    page[output[:2]] = "o" if output[:2] != source[:2] else "@"
+    rows = [" ".join(row[left:right]) for row in page[top:bottom]]
+    place = f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"
+    rows.append(f"o the output, x what it sees, @ both in one pixel; {place}")
+    return "\n".join(f"    {row}" for row in rows)
 
 
 def _input_behind(outputs, base, other, output):

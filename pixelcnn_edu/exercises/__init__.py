@@ -5,6 +5,11 @@ In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for 
 
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
 from pixelcnn_edu.exercises.convolution import first_leak, live_taps_only, output_side
+from pixelcnn_edu.exercises.fast_generation import (
+    most_rounds,
+    next_output,
+    particle_weights,
+)
 from pixelcnn_edu.exercises.generation import draw, exact_conditional, temper
 from pixelcnn_edu.exercises.longer import cosine_rate, paired_difference, stop_epoch
 from pixelcnn_edu.exercises.masks import column_mask, live_taps, order_mask
@@ -34,9 +39,12 @@ __all__ = [
     "live_taps",
     "live_taps_only",
     "lowest_crossentropy",
+    "most_rounds",
+    "next_output",
     "order_mask",
     "output_side",
     "paired_difference",
+    "particle_weights",
     "place",
     "prelu_gradients",
     "residual_block",

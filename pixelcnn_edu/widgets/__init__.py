@@ -1,1 +1,21 @@
 """Explorers: figures that answer a mouse or a keyboard, for notebooks in JupyterLab."""
+
+from pixelcnn_edu.widgets.fields import ReceptiveFieldExplorer
+from pixelcnn_edu.widgets.finish import FinishMyDigit
+from pixelcnn_edu.widgets.fork import Fork
+from pixelcnn_edu.widgets.guess import BeatTheNetwork
+from pixelcnn_edu.widgets.masks import MaskExplorer
+from pixelcnn_edu.widgets.pad import PixelPad
+from pixelcnn_edu.widgets.stepper import GenerationStepper
+from pixelcnn_edu.widgets.temperature import TemperatureAndSeed
+
+__all__ = [
+    "BeatTheNetwork",
+    "FinishMyDigit",
+    "Fork",
+    "GenerationStepper",
+    "MaskExplorer",
+    "PixelPad",
+    "ReceptiveFieldExplorer",
+    "TemperatureAndSeed",
+]

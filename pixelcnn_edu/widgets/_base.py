@@ -1,8 +1,14 @@
 """What all explorers share: controls above, one picture below."""
 
+import base64
+import gc
 import io
 
+from pixelcnn_edu import plots  # noqa: F401 (sets the series' matplotlib style)
+
 import ipywidgets
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
@@ -23,21 +29,75 @@ class Explorer(ipywidgets.VBox):
     def start(self, *controls, about):
         self.about = about
         self.picture = ipywidgets.Image(format="png", width=self.width)
-        self.picture.alt = about
+        self.picture.layout.max_width = "100%"  # of a narrow page
         self.children = [*controls, self.picture]
         self.refresh()
 
     def refresh(self, _change=None):
         """Draw the picture again; made for ``control.observe(self.refresh, "value")``."""
-        self.picture.value = self.png()
+        # A drawing leaves thousands of objects to the garbage collector, which with
+        # Keras loaded takes longer over all its objects than the drawing took. So it
+        # waits for the picture, and then goes over the youngest alone.
+        waits = gc.isenabled()
+        gc.disable()
+        try:
+            self.picture.value = self.png()
+        finally:
+            if waits:
+                gc.enable()
+        gc.collect(0)
 
     def png(self) -> bytes:
         """Return the picture for the present state of the controls."""
         figure = Figure(figsize=self.size, dpi=self.width / self.size[0])
         self.draw(figure)
         page = io.BytesIO()
-        figure.savefig(page, format="png", metadata={"Software": None})
+        # savefig would draw everything twice
+        FigureCanvasAgg(figure).print_png(page, metadata={"Software": None})
         return page.getvalue()
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Offer the picture beside the widget, for pages that show no widgets.
+
+        That is a notebook that is not trusted, as all are in a fresh copy of this
+        repository until they have run, or a page on the web.
+        """
+        picture = base64.b64encode(self.picture.value).decode()
+        return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
 
     def __repr__(self):
         return f"{type(self).__name__}: {self.about}"
+
+
+def binary_image_shape(model) -> tuple[int, int]:
+    """Return (H, W) of a model of gray images with two levels, or raise ValueError."""
+    shape = tuple(model.inputs[0].shape[1:]) if hasattr(model, "inputs") else ()
+    levels = getattr(getattr(model, "likelihood", None), "levels", None)
+    if len(shape) != 3 or None in shape or shape[-1] != 1 or levels != 2:
+        raise ValueError(
+            "Expected model to draw images (H, W, 1) of two levels. "
+            f"Received: {model!r} of shape {shape} and levels {levels}"
+        )
+    return shape[:2]
+
+
+def seed_slider(seed):
+    """Return a slider for the seeds 0 to 9 that stands at ``seed``."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= 9:
+        raise ValueError(f"Expected seed to be an integer 0 to 9. Received: {seed!r}")
+    return ipywidgets.IntSlider(int(seed), 0, 9, description="seed")
+
+
+def buttons(name, options, **more):
+    """Return buttons of which one is down, under their name."""
+    group = ipywidgets.ToggleButtons(description=name, options=options, **more)
+    group.style.button_width, group.style.description_width = "80px", "initial"
+    return group
+
+
+def row_of(*groups):
+    """Return groups of buttons side by side, as far as the page is wide."""
+    for group in groups:
+        group.layout.margin = "0 24px 0 0"
+    return ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"})
