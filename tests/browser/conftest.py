@@ -1,0 +1,111 @@
+"""A JupyterLab and a Chromium for all tests of this folder, or a reason to skip them."""
+
+import contextlib
+import shutil
+import statistics
+from pathlib import Path
+
+import notebooks
+
+import nbformat
+import pytest
+import server
+import sheet
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).parents[2]
+SCREENS = ROOT / "build" / "screens"
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    # what does not exist cannot be asked, whatever a page tries
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = [path for path in map(shutil.which, CHROMIUMS) if path]
+    if not found:
+        pytest.skip("no Chromium on PATH (Debian, Ubuntu: apt-get install chromium)")
+    reason = "Playwright is not installed: make test-browser installs it"
+    api = pytest.importorskip("playwright.sync_api", reason=reason)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab_root(tmp_path_factory):
+    """A folder with a copy of the notebooks, so that a run changes no file."""
+    root = tmp_path_factory.mktemp("lab") / "root"
+    hidden = shutil.ignore_patterns(".*")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=hidden)
+    return root
+
+
+@pytest.fixture(scope="session")
+def lab(browser, lab_root):
+    """A running JupyterLab; needs a browser, so that it is not started for nothing."""
+    command = server.lab_command(lab_root)
+    with server.serving(command, lab_root.with_name("jupyter")) as info:
+        yield info
+
+
+@pytest.fixture(scope="session")
+def opened(browser, lab, lab_root):
+    """A context manager for a notebook that is made of sources, and run."""
+
+    @contextlib.contextmanager
+    def opened(*sources):
+        cells = [new_code_cell(source) for source in sources]
+        nb = new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNELSPEC})
+        nbformat.write(nb, lab_root / "made.ipynb")
+        page = sheet.Sheet(browser, lab, "made.ipynb")
+        try:
+            page.run()
+            yield page
+        finally:
+            page.close()
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def screens():
+    """The folder for photographs."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    return SCREENS
+
+
+TIMES = pytest.StashKey()
+
+
+@pytest.fixture
+def note_times(request):
+    """A function that keeps the times of answers for the table at the end."""
+
+    def note(name, means, answers):
+        for limit, times, slowest in answers.by_limit():
+            kept = [time for time in times if time is not None]
+            request.config.stash[TIMES].append((name, means, limit, kept, slowest))
+
+    return note
+
+
+def pytest_configure(config):
+    config.stash[TIMES] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = [row for row in config.stash[TIMES] if row[3]]
+    if rows:
+        terminalreporter.section("milliseconds from a move to its answer")
+        terminalreporter.line(f"{'':32} limit moves median  most  slowest")
+    for name, means, limit, times, slowest in rows:
+        median, most = statistics.median(times), max(times)
+        terminalreporter.line(
+            f"{name:24}{means:8}{limit:6}{len(times):6}{median:7.0f}{most:6.0f}  {slowest}"
+        )

@@ -1,0 +1,124 @@
+"""`make lab` listens on this computer only, and asks for its token."""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import server
+
+ROOT = Path(__file__).parents[2]
+on_linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="reads the tables of Linux's /proc"
+)
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes the way to the log-in page for what it is: a refusal."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+OPENER = urllib.request.build_opener(NoRedirect)
+
+
+def status(lab, path, *, token=None, data=None):
+    """The HTTP status that the server gives for a path."""
+    headers = {"Authorization": f"token {token}"} if token else {}
+    url = f"http://127.0.0.1:{lab['port']}/{path}"
+    request = urllib.request.Request(url, data=data, headers=headers)
+    try:
+        with OPENER.open(request, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def answered(lab, token=None) -> list[str]:
+    """The paths, among those that read files or run code, that are not refused."""
+    asked = {"api/contents": None, "files/README.md": None, "api/terminals": b""}
+    asked["api/kernels"] = json.dumps({"name": "python3"}).encode()
+    return [
+        p for p, data in asked.items() if status(lab, p, token=token, data=data) < 300
+    ]
+
+
+def open_to_others(pid):
+    """The addresses, other than this computer's own, that a process listens on."""
+    return {str(place) for place, _ in server.listening(pid) if not place.is_loopback}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The recipe of `make lab` itself, on a free port and without a browser."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    arguments = f"--no-browser --port={server.free_port()}"
+    # installing is not what is tested: the stamp counts as new
+    command = ["make", "lab", "-o", ".venv/.installed", f"PY={sys.executable}"]
+    home = tmp_path_factory.mktemp("lab") / "jupyter"
+    with server.serving([*command, f"ARGS={arguments}"], home, cwd=ROOT) as info:
+        yield info
+
+
+def test_it_refuses_whoever_has_no_token(lab):
+    assert len(lab["token"]) >= 32
+    assert answered(lab) == []
+    assert answered(lab, token="0" * 48) == []
+
+
+def test_it_lets_in_whoever_has_the_token(lab):
+    assert status(lab, "api/contents", token=lab["token"]) == 200
+    assert status(lab, "files/README.md", token=lab["token"]) == 200
+
+
+@on_linux
+def test_it_and_its_kernels_listen_on_loopback_only(lab):
+    alone = server.listening(lab["pid"])
+    kernel = json.dumps({"name": "python3"}).encode()
+    assert status(lab, "api/kernels", token=lab["token"], data=kernel) == 201
+    until = time.monotonic() + 60
+    while len(server.listening(lab["pid"])) < len(alone) + 5:  # a kernel has 5 ports
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert alone
+    assert open_to_others(lab["pid"]) == set()
+
+
+# ----------------------------------------------------- each check on a server with a hole
+
+
+def test_a_server_without_a_token_is_caught(tmp_path):
+    command = server.lab_command(tmp_path, "--IdentityProvider.token=")
+    with server.serving(command, tmp_path / "jupyter") as info:
+        assert answered(info) == ["api/contents"]
+
+
+@on_linux
+def test_a_server_that_listens_to_everyone_is_caught():
+    with socket.socket() as everyone:
+        everyone.bind(("", 0))
+        assert open_to_others(os.getpid()) == set()
+        everyone.listen()
+        assert open_to_others(os.getpid()) == {"0.0.0.0"}
+    with socket.socket(socket.AF_INET6) as everyone:
+        everyone.bind(("::", 0))
+        everyone.listen()
+        assert open_to_others(os.getpid()) == {"::"}
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path):
+    command = [sys.executable, "-c", "raise SystemExit('no such port')"]
+    with (
+        pytest.raises(RuntimeError, match="no such port"),
+        server.serving(command, tmp_path / "jupyter"),
+    ):
+        pass

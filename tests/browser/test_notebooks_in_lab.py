@@ -1,0 +1,84 @@
+"""Every notebook in a real JupyterLab: run, photographed, its widgets moved.
+
+Photographs are kept under ``build/screens/`` for a person to look at.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+
+from pixelcnn_edu import widgets
+
+import pytest
+from moves import MOVES, Hand
+from sheet import Sheet
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+MEANS = ("mouse", "keyboard")
+
+
+def shown_in(path):
+    """The explorers among a notebook's stored outputs, by the text they offer."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = ["".join(out.get("data", {}).get("text/plain", "")) for out in outputs]
+    return [text.split(": ")[0] for text in texts if text.split(": ")[0] in MOVES]
+
+
+def forget_the_counts(path):
+    """Take away the stored numbers, so that the numbers show that a cell was run."""
+    nb = json.loads(path.read_text("utf-8"))
+    for cell in nb["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = None
+    path.write_text(json.dumps(nb), "utf-8")
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
+def ran(request, browser, lab, lab_root, screens):
+    """A notebook's path, and its sheet after one run of all cells."""
+    path = request.param
+    forget_the_counts(lab_root / "notebooks" / path.name)
+    with contextlib.closing(Sheet(browser, lab, f"notebooks/{path.name}")) as sheet:
+        sheet.run()
+        for old in screens.glob(f"{path.stem}-*.png"):
+            old.unlink()
+        sheet.photograph(screens, path.stem)
+        yield path, sheet
+
+
+def test_it_runs_from_top_to_bottom_without_a_complaint(ran):
+    _, sheet = ran
+    assert list(sheet.problems()) == []
+
+
+def test_its_widgets_answer_to_mouse_and_keyboard(ran, screens, note_times):
+    path, sheet = ran
+    shown = sheet.shown(MOVES)
+    assert shown == shown_in(path)
+    if not shown:
+        pytest.skip("shows no widget")
+    problems = []
+    for name in shown:
+        hand = Hand(sheet, name)
+        for means in MEANS:
+            answers = hand.do(getattr(MOVES[name], means))
+            note_times(name, means, answers)
+            found = [*answers.problems(), *hand.went_astray()]
+            problems += [f"{name}, {means}: {problem}" for problem in found]
+            hand.root.screenshot(path=screens / f"{path.stem}-{name}-{means}.png")
+    sheet.settle()
+    assert problems + list(sheet.problems()) == []
+
+
+def test_its_page_asks_only_this_computer(ran):
+    _, sheet = ran
+    assert len(sheet.requests) > 20
+    assert sheet.outside() == []
+
+
+def test_every_explorer_has_moves_and_is_shown_in_a_notebook():
+    assert set(MOVES) | {"PixelPad"} == set(
+        widgets.__all__
+    )  # its test: test_pad_in_lab
+    assert {name for path in NOTEBOOKS for name in shown_in(path)} == set(MOVES)
