@@ -258,7 +258,10 @@ def _sum_own_row(tensor, kernels, windows, here):
     if own.shape[0] == 1 - left:
         parts.append(here[source][0])
     x = ops.cast(ops.concatenate(parts, -1), tensor.dtype)
-    return ops.matmul(x, ops.reshape(own, (-1, own.shape[-1])))[None]
+    count, own = x.shape[0], ops.reshape(own, (-1, own.shape[-1]))
+    if count == 1:  # a second row of zeros: XLA on a CPU is slow at vector times matrix
+        x = ops.pad(x, ((0, 1), (0, 0)))
+    return ops.matmul(x, own)[None, :count]
 
 
 def _finish(layer, total):

@@ -20,7 +20,7 @@ import keras
 BINARY = Bernoulli()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Preset:
     """A network, its digits, and how to train it: one entry of `PRESETS`.
 
@@ -95,6 +95,10 @@ class Preset:
                 known = isinstance(value, int | float | str)
                 fields[field.name] = value if known else repr(value)
         return fields
+
+    def __repr__(self):
+        fields = (f"{name}={value!r}" for name, value in self.as_data().items())
+        return f"Preset({', '.join(fields)})"
 
 
 PRESETS = {

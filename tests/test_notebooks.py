@@ -5,6 +5,7 @@ Each check takes a notebook and its path and yields what is wrong. Nothing is ru
 with one fault and sees it refused.
 """
 
+import ast
 import base64
 import copy
 import functools
@@ -13,7 +14,9 @@ import json
 import pkgutil
 import re
 import subprocess
+import symtable
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import notebooks
@@ -113,6 +116,50 @@ def check_outputs(nb, path):
                 yield f"stored stderr {output_text(output)[:60]!r}"
             if re.search(r"\b0x[0-9a-f]{8,}\b", output_text(output)):
                 yield f"an address in memory: {output_text(output)[:60]!r}"
+
+
+def names_in(table):
+    """The global names that a piece of code binds, and those that it reads."""
+    bound, read = set(), set()
+    for symbol in table.get_symbols():
+        if table.get_type() == "module" and (
+            symbol.is_assigned() or symbol.is_imported()
+        ):
+            bound.add(symbol.get_name())
+        if symbol.is_referenced() and symbol.is_global():
+            read.add(symbol.get_name())
+    for inner in table.get_children():
+        read |= names_in(inner)[1]
+    return bound, read
+
+
+def names_of_cell(text):
+    """The global names that a cell binds, and those that it needs from other cells."""
+    plain = re.sub(r"^(\s*)[%!].*", r"\1pass", text, flags=re.MULTILINE)
+    bound, needed = set(), set()
+    for statement in ast.parse(plain).body:
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        binds, reads = names_in(table)
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):  # a loop, a function
+            steps = [n for n in ast.walk(statement) if isinstance(n, ast.AugAssign)]
+            counters = {n.target.id for n in steps if isinstance(n.target, ast.Name)}
+            reads = reads - binds | counters
+        needed |= reads - bound
+        bound |= binds
+    return bound, needed
+
+
+def check_one_meaning(nb, path):
+    """What another cell reads has one meaning, in whatever order the cells are run."""
+    homes, needed = defaultdict(int), set()
+    for cell in code_cells(nb):
+        binds, needs = names_of_cell(source(cell))
+        needed |= needs
+        for name in binds:
+            homes[name] += 1
+    for name in sorted(needed):
+        if homes[name] > 1:
+            yield f"{name} is bound in {homes[name]} cells and read in another"
 
 
 def check_no_machine_path(nb, path):
@@ -336,6 +383,10 @@ def set_code(nb, text):
     nb["cells"][1] = code(text, 1)
 
 
+def set_cells(nb, *texts):
+    nb["cells"][1:2] = [code(text, n) for n, text in enumerate(texts, 1)]
+
+
 def error():
     return {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
 
@@ -370,6 +421,12 @@ FAULTS = [
     ("outputs", lambda nb: add_output(nb, error())),
     ("outputs", lambda nb: add_output(nb, printed("warning", "stderr"))),
     ("outputs", lambda nb: add_output(nb, printed("<f at 0x7f3a5c0d1e40>"))),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 1", "x = 2", "print(x)")),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 1", "x = x + 1")),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 1", "x += 1")),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 0", "for i in y:\n    x += i")),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 1", "import x", "[x for y in z]")),
+    ("one_meaning", lambda nb: set_cells(nb, "x = 1", "x = 2", "def f():\n  f(x)")),
     ("no_machine_path", lambda nb: set_code(nb, f"load({HOME!r})")),
     ("no_machine_path", lambda nb: add_output(nb, printed(f"saved to {HOME}"))),
     ("no_machine_path", lambda nb: add_text(nb, r" C:\Users\ann")),
@@ -414,6 +471,7 @@ def test_every_check_has_a_fault_that_it_refuses():
         lambda nb: add_text(nb, "`x[i](j)` and `~/.keras`"),
         lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore-output"]),
         lambda nb: nb["cells"].append(code("", None)),
+        lambda nb: set_cells(nb, "x = 1\nx = x + 1\nx"),
         lambda nb: show_widget(nb, MODELS[0], stored=MODELS[:2]),
     ],
 )

@@ -184,6 +184,21 @@ def test_a_second_refresh_changes_no_byte(small_notebook):
     assert renewed[0].text > code[2].outputs[0].text
 
 
+def test_a_check_names_the_notebook_that_depends_on_its_folder(tmp_path, capsys):
+    names = []
+    for name, source in {"same": "1 + 1", "other": "import os\nos.getcwd()"}.items():
+        names.append(str(tmp_path / f"{name}.ipynb"))
+        nbformat.write(new_notebook(cells=[new_code_cell(source)]), names[-1])
+    assert notebooks.main(names) == 0
+    capsys.readouterr()
+    before = [Path(name).read_bytes() for name in names]
+    assert notebooks.main(["--check", *names]) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"same.ipynb \.\.\. unchanged", printed)
+    assert re.search(r"other.ipynb \.\.\. changed", printed)
+    assert [Path(name).read_bytes() for name in names] == before
+
+
 def test_a_notebook_that_fails_is_left_as_it_was(small_notebook, capsys):
     nb = nbformat.read(small_notebook, as_version=4)
     nb.cells.insert(2, new_code_cell("print('half way')\n1 / 0"))
@@ -263,7 +278,8 @@ def desk(tmp_path):
 @needs_make
 def test_make_alone_lists_the_targets_and_each_of_them_exists(desk):
     listed = re.findall(r"^make ([a-z-]+) ", desk.make().stdout, re.MULTILINE)
-    targets = "help lab setup test test-browser notebooks format"
+    targets = "help lab setup test test-browser notebooks trust test-pythons"
+    targets += " results-table format"
     assert listed == targets.split()
     desk.put("python3", "3.12")
     for target in listed:

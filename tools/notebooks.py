@@ -1,6 +1,6 @@
 """Run notebooks and store their outputs, the same bytes every time.
 
-    python tools/notebooks.py [--fresh] [NOTEBOOK ...]
+    python tools/notebooks.py [--fresh | --check] [NOTEBOOK ...]
 
 Without names, all of notebooks/ and notebooks/solutions/. Each notebook runs from a
 fresh kernel of this Python, in its own folder, and is written whole or, when a cell
@@ -12,12 +12,17 @@ fails, not at all. What a plain run would change each time is made stable:
 - widget ids count up in the order of display;
 - a cell tagged nbval-ignore-output (a timing, say) keeps its stored output while its
   source is unchanged, unless --fresh is given; one tagged nbval-skip is not run.
+
+--check changes nothing: it runs a copy in another folder and fails if a byte differs from
+what is stored. (On another machine a figure may: processors round differently.)
 """
 
 import argparse
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -229,11 +234,21 @@ def refresh(path, *, fresh=False):
     return True
 
 
+def differs(path):
+    """Whether a run of a copy in another folder gives other bytes than are stored."""
+    with tempfile.TemporaryDirectory() as folder:
+        return refresh(shutil.copy(path, folder))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK")
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--fresh", action="store_true", help="renew the outputs of ignored cells too"
+    )
+    how.add_argument(
+        "--check", action="store_true", help="run copies and compare; change nothing"
     )
     options = parser.parse_args(arguments)
     everything = [*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")]
@@ -242,11 +257,14 @@ def main(arguments=None):
         start = time.perf_counter()
         print(f"{path.name} ...", end=" ", flush=True)
         try:
-            changed = refresh(path, fresh=options.fresh)
+            changed = (
+                differs(path) if options.check else refresh(path, fresh=options.fresh)
+            )
         except CellExecutionError as error:
             failed += 1
             print(f"failed, left as it was\n{error}", flush=True)
         else:
+            failed += options.check and changed
             word = "changed" if changed else "unchanged"
             print(f"{word}, {time.perf_counter() - start:.0f} s", flush=True)
     return 1 if failed else 0

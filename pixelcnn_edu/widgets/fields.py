@@ -1,4 +1,4 @@
-"""Which pixels a stack of masked convolutions sees, layer by layer. Notebook 05."""
+"""Which pixels a stack of masked convolutions sees, layer by layer. Notebooks 03, 05."""
 
 import functools
 import itertools
