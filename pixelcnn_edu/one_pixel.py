@@ -57,9 +57,10 @@ class OnePixelModel:
         channels = self.inputs[0].channels
         # one pass per channel, but only where the logits look at their own pixel
         self.passes = range(channels if self.output.own >= 0 else 1)
-        # a tensor that sees the whole pixel, and is read later, needs the pixel drawn
+        # a tensor that sees more of its pixel than was drawn when the logits were read,
+        # and is itself read later, is computed once more when the pixel is complete
         self.one_more = any(
-            t.own == channels - 1
+            t.own >= len(self.passes) - 1
             for t in self.tensors
             if t.operation and (t.rows or t.left)
         )
@@ -275,7 +276,7 @@ def _pointwise(tensor, strips, row, col=None):
     """Run a pointwise layer on strips; Keras sees one image of w × N pixels."""
     layer, x = tensor.operation, strips[tensor.sources[0]]
     if isinstance(layer, PositionBias | layers.PReLU):  # weights that differ by pixel
-        position = isinstance(layer, PositionBias)
+        position, x = isinstance(layer, PositionBias), ops.cast(x, tensor.dtype)
         weight = ops.convert_to_tensor(layer.bias if position else layer.alpha)
         weight = ops.cast(weight, x.dtype)[_index(weight, row), :, None]
         weight = weight if col is None else _of_col(weight, col)

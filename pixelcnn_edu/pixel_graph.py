@@ -17,7 +17,7 @@ from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
 
@@ -82,7 +82,10 @@ class Tensor:
 
     @property
     def dtype(self) -> str:
-        return getattr(self.operation, "compute_dtype", keras.config.floatx())
+        own = getattr(self.operation, "compute_dtype", None)
+        if own is None and self.sources:  # an operation of keras.ops has none
+            return keras.backend.result_type(*[s.dtype for s in self.sources])
+        return own or keras.config.floatx()
 
 
 def read_graph(model):
@@ -92,7 +95,7 @@ def read_graph(model):
         ValueError: the model is not functional, or a layer cannot be run pixel by pixel.
     """
     graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_run_through_graph"):
+    if not _is_plain(model):
         raise ValueError(
             "Expected a functional model for method='cached', since its graph is read. "
             f"Received: {type(model).__name__}. Use method='fixed_point'."
@@ -107,11 +110,16 @@ def read_graph(model):
     def add(operation, *args, **kwargs):
         inner = getattr(operation, "_functional", operation)
         if hasattr(inner, "_run_through_graph"):  # a model used as a layer
+            _check_inner(operation, inner, args)
             return inner._run_through_graph(args, adder)
         tensor = Tensor(len(tensors), operation, args, kwargs)
         tensor.known = max((s.known for s in tensor.sources), default=IMAGE)
         if tensor.known == IMAGE:
             tensor.spec = _spec(tensor)
+        elif any(s.known == IMAGE and len(s.spec.shape) != 4 for s in tensor.sources):
+            _refuse(
+                operation, "the label's part must have the shape (N, H or 1, W or 1, C)"
+            )
         elif tensor.is_convolution:
             _place_convolution(tensor)
         else:
@@ -123,8 +131,27 @@ def read_graph(model):
         return functools.partial(add, operation)
 
     output = graph._run_through_graph(inputs, adder)
-    (output,) = keras.tree.flatten(output)
-    return inputs, tensors, output
+    outputs = keras.tree.flatten(output)
+    if len(outputs) != 1:
+        raise ValueError(f"Expected a model with one output. Received: {len(outputs)}")
+    return inputs, tensors, outputs[0]
+
+
+def _is_plain(model):
+    """Whether a model is what its graph says, and has no ``call`` of its own."""
+    call = getattr(type(model), "call", None)
+    return getattr(call, "__qualname__", "") in ("Functional.call", "Sequential.call")
+
+
+def _check_inner(model, graph, args):
+    """Refuse a model inside a model if its graph does not tell what it does."""
+    if not _is_plain(model):
+        _refuse(model, "a model inside may have no call of its own")
+    by_name = bool(args) and isinstance(args[0], dict)
+    if len(args) != 1 or by_name != isinstance(graph._inputs_struct, dict):
+        _refuse(
+            model, "a model inside must be given its inputs as it was built on them"
+        )
 
 
 def kernel_of(layer):
@@ -136,13 +163,14 @@ def kernel_of(layer):
 
 def _place_convolution(tensor):
     layer, (source,) = tensor.operation, tensor.sources
-    if isinstance(layer, MaskedConv2D | StackConv2D):
+    if type(layer) in (MaskedConv2D, StackConv2D):
         mask, (top, left) = layer.mask, layer.origin
     else:
         simple = type(layer) is layers.Conv2D and layer.groups == 1
         if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
+    _check_activation(layer)
     live = mask.any(axis=(2, 3))
     has_center = 0 <= -top < live.shape[0] and 0 <= -left < live.shape[1]
     center = mask[-top, -left] if has_center else np.zeros((1, 1))
@@ -173,17 +201,41 @@ def _place_pointwise(tensor):
     flat = keras.tree.flatten((tensor.args, tensor.kwargs))
     axis = getattr(layer, "axis", None)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+    kind = type(layer)  # exactly: a subclass may do something else
+    in_keras = kind.__module__.startswith("keras.src.ops")
     pointwise = (
-        isinstance(layer, _POINTWISE)
-        or (isinstance(layer, _ON_CHANNELS) and axis in (-1, 3))
-        or (type(layer).__name__ in _OPERATIONS and hasattr(layer, "symbolic_call"))
+        kind in _POINTWISE
+        or (kind in _ON_CHANNELS and axis in (-1, 3))
+        or (kind.__name__ in _OPERATIONS and in_keras)
     )
+    if kind is layers.Rescaling:  # by one number, or by one per channel
+        pointwise = max(np.ndim(layer.scale), np.ndim(layer.offset)) < 2
     # an array among the arguments may have another value at each pixel
     if not pointwise or any(np.ndim(v) for v in flat if not isinstance(v, Tensor)):
         _refuse(layer, "it is not known to work on each pixel by itself")
-
+    if tensor.kwargs.get("training"):
+        _refuse(layer, "it was called with training=True")
+    _check_activation(layer)
     tensor.spec = _pixel(_spec(tensor).shape[-1])
     tensor.own = max(source.own for source in tensor.sources)
+
+
+def _check_activation(layer):
+    """Refuse an activation that does not treat each pixel by itself, as a trial shows."""
+    activation = getattr(layer, "activation", None)
+    own = not getattr(activation, "__module__", "").startswith("keras.src.activations")
+    if activation is None or not own:
+        return
+    if isinstance(activation, layers.Layer):
+        if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):
+            _refuse(layer, "its activation is a layer; call it as a layer of its own")
+        return
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("float32")
+    whole = np.asarray(activation(ops.convert_to_tensor(x)))
+    for n, i, j in np.ndindex(2, 3, 5):
+        alone = activation(ops.convert_to_tensor(x[n, i, j][None, None, None]))
+        if not np.allclose(whole[n, i, j], np.asarray(alone)[0, 0, 0], atol=1e-5):
+            _refuse(layer, "its activation does not work on each pixel by itself")
 
 
 def _pixel(channels):

@@ -114,6 +114,19 @@ def test_next_output_names_the_mistake(variant, words):
     assert words in verdict.text
 
 
+def relu_after(kernels, windows):
+    value, kept = windows[0] @ kernels[0], [windows[0]]
+    for kernel, window in zip(kernels[1:], windows[1:], strict=True):
+        inputs = np.append(window, value)
+        kept.append(inputs[1:])
+        value = max(0, inputs @ kernel)
+    return value, kept
+
+
+def test_next_output_names_a_relu_after_the_kernels():
+    assert "after the kernels" in next_output(relu_after).text
+
+
 def test_next_output_wants_a_pair_and_the_windows_of_the_step_before():
     assert "a pair" in next_output(lambda k, w: step(k, w)[0]).text
     assert next_output(no_memory).status == "wrong"
@@ -174,6 +187,11 @@ def undivided(probs, images, known):
     return factors.prod(axis=1), 1
 
 
+def largest_is_one(probs, images, known):
+    weights, ess = weigh(probs, images, known)
+    return weights / weights.max(), ess
+
+
 def logarithms(probs, images, known):
     return np.log(undivided(probs, images, known)[0]), 1
 
@@ -193,8 +211,9 @@ def added(probs, images, known):
         (variant(over="all"), "must not count twice"),
         (variant(over="unknown"), "known ones are missing"),
         (variant(p_only=True), "1 - p, not p"),
-        (variant(power=-1), "Turned round"),
+        (variant(power=-1), "Reversed"),
         (undivided, "divide by their total"),
+        (largest_is_one, "The largest is 1"),
         (logarithms, "Those are logarithms"),
         (added, "Factors multiply"),
         (product, "0 in floating point"),

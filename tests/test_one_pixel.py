@@ -141,6 +141,33 @@ def test_a_feature_that_sees_its_own_pixel_is_computed_anew_when_it_is_drawn():
     compare(model, count=32)
 
 
+@pytest.mark.parametrize("colors", [2, 3])
+def test_a_feature_that_sees_a_part_of_its_pixel_is_computed_anew(colors):
+    # the logits hide the whole pixel, the first features see some of its colors
+    image = keras.Input((5, 4, colors))
+    x = MaskedConv2D(2 * colors, 3, "A", colors=colors, activation="tanh")(image)
+    model = ImageModel(image, MaskedConv2D(colors, 3, "A")(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model, count=32)
+    naive = one_pixel.OnePixelModel(model, model.likelihood)
+    naive.one_more = False  # the planted bug
+    uniforms = np.random.default_rng(0).random((32, 5, 4, colors), dtype="float32")
+    wrong = naive.draw(uniforms, 0 * uniforms, np.zeros((5, 4), bool), 1.0)
+    assert (wrong != generation.generate(model, 32, uniforms=uniforms)).any()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_passes_through_operations_and_float32_layers(policy):
+    image = keras.Input((5, 4, 1))
+    x = MaskedConv2D(4, 3, "A", dtype=policy)(image)
+    y = PositionBias(dtype="float32")(ops.tanh(x) + x)
+    x = MaskedConv2D(4, 3, dtype=policy)(layers.PReLU(dtype="float32")(y) + x)
+    logits = layers.Conv2D(1, 1, dtype="float32")(x)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    randomize(model)
+    assert generation.generate(model, 4, seed=0).shape == (4, 5, 4, 1)
+
+
 def test_one_layer_used_twice_keeps_two_pasts():
     image = keras.Input((5, 5, 1))
     shared = MaskedConv2D(4, 3, activation="tanh")
@@ -221,9 +248,65 @@ class Mean(layers.Layer):
         return inputs - ops.mean(inputs, axis=(1, 2), keepdims=True)
 
 
+class Cumulative(MaskedConv2D):
+    """A subclass may do anything."""
+
+    def call(self, inputs):
+        return ops.cumsum(super().call(inputs), axis=2)
+
+
+class Relu(layers.Layer):
+    """Bears the name of an operation of Keras, and is none."""
+
+    def call(self, inputs):
+        return ops.cumsum(inputs, axis=2)
+
+
+class OwnCall(keras.Model):
+    """A functional model whose ``call`` does something else than its graph."""
+
+    def call(self, inputs):
+        return ops.cumsum(super().call(inputs), axis=2)
+
+
+def inner(kind=keras.Model):
+    a = keras.Input((4, 4, 4))
+    return kind(a, layers.Dense(4)(a))
+
+
+def named_inner():
+    a, b = keras.Input((4, 4, 4), name="b"), keras.Input((4, 4, 4), name="a")
+    return keras.Model([a, b], layers.subtract([a, 2 * b]))
+
+
+def along_the_row(x):
+    return ops.cumsum(x, axis=2)
+
+
+def over_the_batch(x):
+    return x - ops.mean(x, axis=0, keepdims=True)
+
+
+SLOPES = {"alpha_initializer": "ones"}
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
+        (lambda x: Cumulative(4, 3)(x), "Cumulative"),
+        (lambda x: Relu()(x), "Relu"),
+        (lambda x: inner(OwnCall)(x), "no call of its own"),
+        (lambda x: named_inner()({"a": x, "b": 2 * x}), "as it was built"),
+        (lambda x: named_inner()(inputs=[x, x]), "as it was built"),
+        (lambda x: layers.Activation(along_the_row)(x), "activation does not"),
+        (
+            lambda x: layers.Dense(4, activation=over_the_batch)(x),
+            "activation does not",
+        ),
+        (lambda x: MaskedConv2D(4, 3, activation=along_the_row)(x), "activation does"),
+        (lambda x: layers.Dense(4, activation=layers.PReLU(**SLOPES))(x), "is a layer"),
+        (lambda x: layers.Rescaling(np.arange(1.0, 5)[:, None])(x), "Rescaling"),
+        (lambda x: layers.BatchNormalization()(x, training=True), "training=True"),
         (lambda x: layers.Conv2D(4, 3, padding="same")(x), "no masked convolution"),
         (lambda x: Mean(name="mine")(x), "'mine' .Mean.; it is not known"),
         (lambda x: layers.Lambda(lambda y: y)(x), "Lambda"),
@@ -241,6 +324,37 @@ def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
     with pytest.raises(ValueError, match=words) as error:
         generation.generate(model, 1, likelihood=Bernoulli())
     assert "fixed_point" in str(error.value)
+
+
+def test_a_model_with_a_call_of_its_own_is_refused():
+    image = keras.Input((4, 4, 1))
+    model = OwnCall(image, MaskedConv2D(1, 3, "A")(image))
+    with pytest.raises(ValueError, match="functional"):
+        generation.generate(model, 1, likelihood=Bernoulli())
+
+
+def test_a_label_that_is_no_map_and_two_outputs_are_refused():
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+    x = MaskedConv2D(4, 3, "A")(image)
+    embedded = layers.Embedding(3, 4)(label)
+    logits = layers.Conv2D(1, 1)(layers.add([x, embedded]))
+    model = ImageModel([image, label], logits, likelihood=Bernoulli())
+    with pytest.raises(ValueError, match="the label's part"):
+        generation.generate(model, 1, labels=0)
+    both = keras.Model(image, [x, layers.Conv2D(1, 1)(x)])
+    with pytest.raises(ValueError, match="one output"):
+        one_pixel.one_pixel_model(both, Bernoulli())
+
+
+def test_activations_that_work_on_each_pixel_are_accepted():
+    image = keras.Input((4, 4, 1))
+    x = MaskedConv2D(4, 3, "A", activation=lambda x: x * ops.sigmoid(x))(image)
+    x = layers.Dense(4, activation=layers.LeakyReLU())(
+        layers.Rescaling([1, 2, 3, 4])(x)
+    )
+    model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model)
 
 
 def test_a_model_that_is_not_functional_is_refused():

@@ -31,9 +31,8 @@ def most_rounds(answer):
                 n // back
             ),
             "Rounds are whole: round up.": n / back,
-            "One too many: the round that finds nothing to change settles nothing.": (
-                expected + 1
-            ),
+            "One too many: only a left-over part needs a round of its own, and the round "
+            "that finds nothing to change settles nothing.": expected + 1,
             "That is how many values one round settles.": back,
             "Not a difference: every round settles `back` more values.": n - back,
         }
@@ -92,8 +91,11 @@ _MISTAKES = {
     "pixel's own comes: inputs[1:], not inputs[:-1].",
     "own first": "The pixel's own value stands first. A kernel is read from left to "
     "right, so it belongs last.",
-    "reversed": "The order is turned round: newest first. Kernels are read from left to "
+    "reversed": "The order is reversed: newest first. Kernels are read from left to "
     "right, the oldest value first.",
+    "ReLU after": "The ReLU stands after the kernels: the first layer's value reaches the "
+    "second without one, and the output, a logit, went through one. It belongs before "
+    "each later kernel.",
     "no ReLU": "The ReLU between the layers is missing.",
     "ReLU at the end": "The output went through a ReLU too. It is a logit and may be "
     "negative; the ReLU stands before a later layer.",
@@ -104,12 +106,14 @@ def _step(kernels, windows, mistake=None):
     """A right answer, or one with a classic mistake."""
     value, kept = windows[0] @ kernels[0], [windows[0]]
     for kernel, window in zip(kernels[1:], windows[1:], strict=True):
-        own = value if mistake == "no ReLU" else max(0, value)
+        own = value if mistake in ("no ReLU", "ReLU after") else max(0, value)
         first = mistake in ("own first", "reversed")
         inputs = np.append(own, window) if first else np.append(window, own)
         drop_last = mistake in ("stale", "reversed")
         kept.append(inputs[:-1] if drop_last else inputs[1:])
         value = inputs @ kernel
+        if mistake == "ReLU after":
+            value = max(0, value)
     return max(0, value) if mistake == "ReLU at the end" else value, kept
 
 
@@ -250,11 +254,14 @@ def _wrong_weights(probs, images, known, actual):
             _normalized(np.log(p[:, known]).sum(axis=1))
         ),
         "Those do not sum to 1: divide by their total.": np.exp(of_known),
+        "The largest is 1, but they do not sum to 1: divide by their total.": (
+            np.exp(of_known - of_known.max())
+        ),
         "Those are logarithms. Take np.exp, then divide by the total.": of_known,
         "Factors multiply; you have added them.": _normalized(
             np.log(np.maximum(np.exp(log_factors)[:, known].sum(axis=1), 1e-300))
         ),
-        "Turned round: a drawing that makes the known pixels likely weighs more.": (
+        "Reversed: a drawing that makes the known pixels likely weighs more.": (
             _normalized(-of_known)
         ),
     }

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 ALMOST_ONE = np.nextafter(np.float32(1), np.float32(0))
-UNCHANGED, GAINED, LOST = "#707070", plots.TARGET, "#F8C8C8"
+UNCHANGED, GAINED, LOST = "#404040", plots.TARGET, "#FBDCDC"
 CANDIDATES, SHOWN = 128, 16  # forks compared, and forks shown
 TOGETHER = 64  # forks drawn in one call: another count would be compiled anew
 TELLING = "rgba(0, 114, 178, 0.4)"  # on the pad, over the 16 pixels; of plots.SEEN
@@ -151,7 +151,7 @@ class TellingForks(Explorer):
         figure.get_figure(root=True).set_layout_engine("none")
         ax = figure.add_axes((0, 0, 1, 0.9))
         labels = [
-            f"{count} for {bits:.1f} bits"
+            f"{count}: {bits:.1f} bits"
             for count, bits in zip(self.counts, self.bits, strict=True)
         ]
         pages = [difference(self.old, new) for new in self.images]
@@ -164,8 +164,8 @@ class TellingForks(Explorer):
         figure.text(
             0.01,
             0.98,
-            f"The {len(self.pixels)} most telling forks: pixels changed, for the price "
-            "of one flip (framed)",
+            f"The {len(self.pixels)} most telling forks: pixels changed, and the price of "
+            "the flip (framed)",
             va="top",
             size=14,
         )
@@ -320,8 +320,9 @@ class Fork(Explorer):
             (f"(p = {2**-bits:.3g})", "black"),
             (f"{self.changed} of {later} later", "black"),
             ("pixels changed", "black"),
+            ("ink in both", UNCHANGED),
             ("new ink", GAINED),
-            ("ink that is gone", "#C96A6A"),
+            ("ink that is gone", "#D98A8A"),
         ]
         if self.new[row, col, 0] == self.old[row, col, 0]:
             lines[1:4] = [
