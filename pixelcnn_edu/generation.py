@@ -56,7 +56,8 @@ def generate(
     Args:
         model: a causal Keras model from images (and labels) to logits.
         count: how many images. They are drawn in slices of bounded memory.
-        seed: fixes the draw. Image i of a seed is the same for every ``count``.
+        seed: fixes the draw. Image i of a seed has the same uniform numbers, and so is
+            the same, for every ``count`` (up to rounding, as above).
         temperature: divides the logits; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
@@ -122,8 +123,9 @@ def complete(
         count: completions per image.
         particles: completions drawn and weighted per image; 1 for none of that.
         labels: a class for all images, or (N,), for a model that takes labels.
-        seed, temperature, method, likelihood, progress: as for `generate`. Particles
-            need temperature 1, as their weights are the model's own probabilities.
+        seed: fixes the draw, for the same ``count`` (or ``particles``).
+        temperature, method, likelihood, progress: as for `generate`. Particles need
+            temperature 1, as their weights are the model's own probabilities.
         return_ess: return the effective sample sizes too.
 
     Returns:

@@ -216,7 +216,7 @@ def added(probs, images, known):
         (largest_is_one, "The largest is 1"),
         (logarithms, "Those are logarithms"),
         (added, "Factors multiply"),
-        (product, "0 in floating point"),
+        (product, "can be 0 in floating point"),
         (changed(lambda weights, ess: (weights, len(weights))), "effective number"),
         (changed(lambda weights, ess: (weights, 1 / ess)), "effective number"),
         (changed(lambda weights, ess: (weights[::-1], ess)), "Not these weights"),

@@ -21,7 +21,7 @@ def most_rounds(answer):
     """
     for n, back in ((784, 49), (10, 3), (784, 1), (12, 12), (7, 20), (9, 2)):
         expected = -(-n // back)
-        actual = float(called(answer, n, back))
+        actual = float(np.squeeze(called(answer, n, back)))
         if actual == expected:
             continue
         mistakes = {
@@ -124,7 +124,7 @@ def _pixel_by_pixel(step, kernels, row, seen):
     outputs = []
     for pixel in row:
         result = called(step, [kernel.copy() for kernel in kernels], windows)
-        if not isinstance(result, tuple) or len(result) != 2:
+        if not isinstance(result, tuple | list) or len(result) != 2:
             raise Wrong("Return a pair: the output, and the list of windows.", **seen)
         output, windows = result
         if output is ... or windows is ... or any(window is ... for window in windows):
@@ -139,7 +139,7 @@ def _pixel_by_pixel(step, kernels, row, seen):
                 expected=f"lengths {sizes}",
                 actual=f"lengths {given}",
             )
-        outputs.append(float(output))
+        outputs.append(float(np.squeeze(output)))
         windows[0] = np.append(windows[0], pixel)[1:]
     return np.array(outputs)
 
@@ -176,14 +176,14 @@ def particle_weights(answer):
         weights = _weights(probs, images, known)
         result = called(answer, probs, images.copy(), known.copy())
         seen = {"case": f"{about}; {len(images)} particles", "expected": weights}
-        if not isinstance(result, tuple) or len(result) != 2:
+        if not isinstance(result, tuple | list) or len(result) != 2:
             raise Wrong("Return a pair: the weights, and the effective number.", **seen)
         if any(part is ... for part in result):
             raise Blank
         actual, ess = (np.asarray(part, float) for part in result)
         if actual.shape != weights.shape:
             raise Wrong("The answer needs one weight per image.", **seen, actual=actual)
-        if not close(actual, weights, 1e-5):
+        if not close(actual, weights, 1e-3):
             named = _wrong_weights(probs, images, known, actual)
             raise Wrong(next(named, "Not these weights."), **seen, actual=actual)
         expected = 1 / (weights**2).sum()
@@ -267,8 +267,8 @@ def _wrong_weights(probs, images, known, actual):
     }
     if not np.isfinite(actual).all() or (len(actual) and not actual.any()):
         yield (
-            "A product of hundreds of probabilities is 0 in floating point, and 0 / 0 is "
-            "no weight. Sum logarithms, and subtract the largest before np.exp."
+            "A product of hundreds of probabilities can be 0 in floating point, and 0 / 0 "
+            "is no weight. Sum logarithms, and subtract the largest before np.exp."
         )
     for diagnosis, wrong in mistakes.items():
         if close(actual, wrong, 1e-5):

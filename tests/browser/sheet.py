@@ -49,7 +49,6 @@ RUN_ALL = """async (seconds) => {
 COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .map((cell) => cell.model)
   .filter((model) => model.type === 'code' && model.sharedModel.source.trim())
-  .filter((model) => !(model.getMetadata('tags') ?? []).includes('nbval-skip'))
   .map((model) => model.executionCount)"""
 
 # Widgets that should be seen, and those that are.
