@@ -79,13 +79,14 @@ class Checkpoint(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.began
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             self.history.setdefault(name, []).append(float(value))
+        arrays = {
+            f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())
+        }
         about = {
             "epoch": epoch + 1,
             "settings": self.settings,
             "history": self.history,
-        }
-        arrays = {
-            f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())
+            "arrays": len(arrays),
         }
         newest, previous = self._paths
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +102,8 @@ def _read(path):
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         count = len(file.files) - 1
+        if about.get("arrays", count) != count:  # damage may hide some of them
+            raise ValueError(f"{count} arrays of {about['arrays']}")
         return about, [file[f"variable_{i}"] for i in range(count)]
 
 

@@ -174,6 +174,18 @@ def test_any_damage_to_a_checkpoint_is_survived(finished, tmp_path, capsys):
     assert same(model.get_weights(), weights)
 
 
+def test_a_checkpoint_that_lost_an_array_is_damaged(finished, tmp_path, capsys):
+    folder, weights = finished
+    with np.load(folder / "checkpoint.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays.popitem()
+    np.savez(tmp_path / "checkpoint.npz", **arrays)
+    previous = (folder / "checkpoint.previous.npz").read_bytes()
+    (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
+    assert same(resumed(tmp_path), weights)
+    assert "checkpoint.npz is damaged" in capsys.readouterr().out
+
+
 def test_a_damaged_checkpoint_never_takes_the_place_of_a_whole_one(finished, tmp_path):
     folder, _ = finished
     previous = (folder / "checkpoint.previous.npz").read_bytes()

@@ -330,4 +330,4 @@ class Fork(Explorer):
                 (f"model is certain of {kept}", "black"),
             ]
         for i, (text, color) in enumerate(lines):
-            figure.text(0.65, 0.93 - 0.115 * i, text, color=color, size=12.5, va="top")
+            figure.text(0.65, 0.95 - 0.103 * i, text, color=color, size=12.5, va="top")
