@@ -3,6 +3,11 @@
 In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for help.
 """
 
+from pixelcnn_edu.exercises.blind_spot_and_gating import (
+    seen_by_two,
+    shifted_layer,
+    stack_taps,
+)
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
 from pixelcnn_edu.exercises.convolution import first_leak, live_taps_only, output_side
 from pixelcnn_edu.exercises.fast_generation import (
@@ -49,6 +54,9 @@ __all__ = [
     "prelu_gradients",
     "residual_block",
     "seen",
+    "seen_by_two",
+    "shifted_layer",
+    "stack_taps",
     "stop_epoch",
     "temper",
     "to_bits",
