@@ -51,7 +51,7 @@ class StackConv2D(keras.layers.Conv2D):
 
     Example:
         >>> layer = StackConv2D(8, 3, "vertical", "A")
-        >>> layer(np.zeros((2, 5, 5, 1), "float32")).shape, layer.kernel.shape
+        >>> layer(np.zeros((2, 5, 5, 1), "float32")).shape, tuple(layer.kernel.shape)
         (TensorShape([2, 5, 5, 8]), (1, 3, 1, 8))
     """
 

@@ -118,6 +118,19 @@ def check_outputs(nb, path):
                 yield f"an address in memory: {output_text(output)[:60]!r}"
 
 
+class Generators(ast.NodeTransformer):
+    """Comprehensions as generators, whose variables are their own in every Python."""
+
+    def generic_visit(self, node):
+        node = super().generic_visit(node)
+        if isinstance(node, ast.DictComp):
+            both = ast.Tuple([node.key, node.value], ast.Load())
+            return ast.GeneratorExp(both, node.generators)
+        if isinstance(node, ast.ListComp | ast.SetComp):
+            return ast.GeneratorExp(node.elt, node.generators)
+        return node
+
+
 def names_in(table):
     """The global names that a piece of code binds, and those that it reads."""
     bound, read = set(), set()
@@ -138,7 +151,8 @@ def names_of_cell(text):
     plain = re.sub(r"^(\s*)[%!].*", r"\1pass", text, flags=re.MULTILINE)
     bound, needed = set(), set()
     for statement in ast.parse(plain).body:
-        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        text = ast.unparse(Generators().visit(statement))
+        table = symtable.symtable(text, "cell", "exec")
         binds, reads = names_in(table)
         if not isinstance(statement, ast.Assign | ast.AnnAssign):  # a loop, a function
             steps = [n for n in ast.walk(statement) if isinstance(n, ast.AugAssign)]
