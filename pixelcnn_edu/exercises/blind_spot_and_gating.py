@@ -81,10 +81,10 @@ def stack_taps(answer):
     "Go from the output back to the image, with a set for each stack: `vertical` starts "
     "empty, `horizontal` as {(14, 14)}. The features of the vertical stack are read by "
     "both stacks, those of the horizontal one by the horizontal one alone.",
-    "In each later layer: vertical = step(vertical | horizontal, above(3, 'B')), because "
-    "the horizontal stack adds the vertical features at its own place, and horizontal = "
-    "step(horizontal, left(3, 'B')). The first layer does the same with size 7, type A; "
-    "both then read the image, so join the two sets and count.",
+    "In each later layer: vertical = step(vertical | horizontal, above(3, own_row=1)), "
+    "because the horizontal stack adds the vertical features at its own place, and "
+    "horizontal = step(horizontal, left_of(3, own_place=1)). The first layer does the "
+    "same with size 7 and zeros; both then read the image, so join the two and count.",
 )
 def seen_by_two(answer):
     """Judge ``seen_by_two(n)``: how many pixels (14, 14) of 28×28 sees with two stacks.
