@@ -1,4 +1,4 @@
-"""The layers of a PixelCNN: masked convolution, residual block, position.
+"""The layers of a PixelCNN: masked convolution, residual block, position, levels.
 
 Paper: arXiv 1601.06759, section 3 and figure 5. Taught by notebooks 03 and 04; colors by
 notebook 12. The layers of the gated network are in `gated`.
@@ -246,3 +246,51 @@ class PositionBias(keras.layers.Layer):
 
     def call(self, inputs):
         return inputs + self.bias
+
+
+@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+class OneHotLevels(keras.layers.Layer):
+    """Turn each value k/(levels-1) into a one-hot vector of its level k.
+
+    A color is a name more than a quantity: to tell level 1 of 4 from its neighbors, a
+    convolution that reads one number needs large weights, and long to learn them. Between
+    two levels the vector goes from one to the other in a straight line, so that a
+    gradient with respect to the image exists.
+
+    Args:
+        levels: of the images, at least 2.
+
+    Input shape: (N, H, W, C), in [0, 1].
+
+    Output shape: (N, H, W, C * levels), all levels of the first channel first, as the
+    color groups of `masks.causal_mask` want it.
+
+    Returns:
+        ``max(0, 1 - |inputs * (levels - 1) - k|)`` for k = 0 … levels - 1.
+
+    Raises:
+        ValueError: ``levels`` is no integer of at least 2.
+
+    Example:
+        >>> import numpy as np
+        >>> OneHotLevels(3)(np.float32([[[[0, 1]]]])).numpy()[0, 0, 0]
+        array([1., 0., 0., 0., 0., 1.], dtype=float32)
+    """
+
+    def __init__(self, levels, **kwargs):
+        super().__init__(**kwargs)
+        if check_positive_int("levels", levels) < 2:
+            raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
+        self.levels = int(levels)
+
+    def call(self, inputs):
+        steps = inputs[..., None] * (self.levels - 1)
+        k = ops.cast(ops.arange(self.levels), steps.dtype)
+        hats = ops.relu(1 - ops.abs(steps - k))
+        return ops.reshape(hats, (*ops.shape(inputs)[:-1], -1))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] * self.levels)
+
+    def get_config(self):
+        return {**super().get_config(), "levels": self.levels}

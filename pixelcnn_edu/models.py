@@ -14,6 +14,7 @@ import weakref
 from pixelcnn_edu.gated import GatedBlock
 from pixelcnn_edu.layers import (
     MaskedConv2D,
+    OneHotLevels,
     PositionBias,
     ResidualBlock,
     activate,
@@ -89,6 +90,7 @@ def pixelcnn(
     position: bool = False,
     dropout: float = 0.0,
     colors: int | None = None,
+    one_hot: bool = False,
     name: str = "pixelcnn",
 ) -> ImageModel:
     """Build a PixelCNN.
@@ -108,6 +110,8 @@ def pixelcnn(
         colors: groups in which the channels of a pixel are ordered. None: as many as
             the image has channels, or 1 if the likelihood orders them itself. With 1,
             the channels of a pixel do not see each other.
+        one_hot: let the network read each value as a one-hot vector of its level, see
+            `layers.OneHotLevels`, and not as a number: for colors, and few levels.
         name: the model's name.
 
     Returns:
@@ -126,7 +130,8 @@ def pixelcnn(
     )
 
     inputs = keras.Input(image_shape)
-    x = MaskedConv2D(filters, 7, mask_type="A", colors=colors)(inputs)
+    x = OneHotLevels(likelihood.levels)(inputs) if one_hot else inputs
+    x = MaskedConv2D(filters, 7, mask_type="A", colors=colors)(x)
     if position:
         x = PositionBias()(x)
     for _ in range(depth):
@@ -146,6 +151,7 @@ def gated_pixelcnn(
     position: bool = False,
     dropout: float = 0.0,
     colors: int | None = None,
+    one_hot: bool = False,
     name: str = "gated_pixelcnn",
 ) -> ImageModel:
     """Build a Gated PixelCNN: two stacks, no blind spot, class labels if wanted.
@@ -167,7 +173,7 @@ def gated_pixelcnn(
             say *where*; 0 for one bias over the whole page.
         position: add one learned bias per pixel and filter after the first block.
         dropout: share of features dropped in each block while training.
-        colors: as for `pixelcnn`.
+        colors, one_hot: as for `pixelcnn`.
         name: the model's name.
 
     Returns:
@@ -195,7 +201,8 @@ def gated_pixelcnn(
     elif label_map:
         raise ValueError("Expected num_classes beside label_map. Received: None")
 
-    vertical, horizontal = first(image, image, condition)
+    values = OneHotLevels(likelihood.levels)(image) if one_hot else image
+    vertical, horizontal = first(values, values, condition)
     if position:
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)

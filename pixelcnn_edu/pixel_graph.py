@@ -13,7 +13,7 @@ import dataclasses
 import functools
 
 from pixelcnn_edu.gated import Gate, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ _POINTWISE = (
     *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
     *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
     *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
-    *(layers.Subtract, layers.PReLU, PositionBias, Gate),
+    *(layers.Subtract, layers.PReLU, OneHotLevels, PositionBias, Gate),
 )
 _ON_CHANNELS = (  # pointwise if their axis is the last one
     *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),

@@ -38,6 +38,7 @@ class Preset:
     builder: Callable = pixelcnn
     likelihood: Likelihood = BINARY
     colored: bool = False
+    one_hot: bool = False
     colors: int | None = None
     num_classes: int | None = None
 
@@ -54,6 +55,7 @@ class Preset:
             position=True,
             dropout=self.dropout,
             colors=self.colors,
+            one_hot=self.one_hot,
             **own,
         )
 
@@ -137,16 +139,20 @@ PRESETS = {
         filters=48,
         depth=6,
         epochs=2,
+        learning_rate=1e-2,
         likelihood=Categorical(4),
         colored=True,
+        one_hot=True,
     ),
     "colored_independent": Preset(
         "colored digits, channels of a pixel predicted independently",
         filters=48,
         depth=6,
         epochs=2,
+        learning_rate=1e-2,
         likelihood=Categorical(4),
         colored=True,
+        one_hot=True,
         colors=1,
     ),
     "levels_4": Preset(

@@ -1,6 +1,11 @@
 """Layers: convolution against NumPy, zero gradients, configs, errors."""
 
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.layers import (
+    MaskedConv2D,
+    OneHotLevels,
+    PositionBias,
+    ResidualBlock,
+)
 from pixelcnn_edu.masks import causal_mask
 
 import keras
@@ -67,6 +72,7 @@ def test_masked_convolution_follows_the_dtype_policy(policy):
         MaskedConv2D(6, (3, 5), "A", colors=3, activation="relu", use_bias=False),
         MaskedConv2D(4, 7),
         PositionBias(),
+        OneHotLevels(5),
     ],
 )
 def test_configs_make_the_same_layer_again(layer):
@@ -141,3 +147,34 @@ def test_a_residual_block_refuses_another_number_of_channels():
 def test_a_position_bias_refuses_an_open_image_size():
     with pytest.raises(ValueError, match="fixed image size"):
         PositionBias()(keras.Input((None, None, 4)))
+
+
+@pytest.mark.parametrize("levels", [2, 4, 16, 256])
+def test_levels_become_one_hot_vectors_channel_by_channel(levels):
+    steps = np.random.default_rng(0).integers(0, levels, (3, 4, 5, 3))
+    images = (steps / np.float32(levels - 1)).astype("float32")
+    vectors = np.asarray(OneHotLevels(levels)(images)).reshape(3, 4, 5, 3, levels)
+    # k/(levels-1) is rounded, so a vector is one-hot to the last digits
+    np.testing.assert_allclose(vectors, np.eye(levels)[steps], atol=levels * 1e-7)
+
+
+def test_between_two_levels_a_value_belongs_to_both():
+    (vector,) = np.asarray(OneHotLevels(3)(np.float32([[[[0.125]]]]))).reshape(1, 3)
+    np.testing.assert_allclose(vector, [0.75, 0.25, 0])
+
+
+def test_levels_of_a_color_stay_with_their_color():
+    """Green's vector must not stand among red's, or the masks hide the wrong one."""
+    base = np.full((1, 1, 1, 3), 0.1, "float32")
+    for channel in range(3):
+        other = base.copy()
+        other[..., channel] = 0.9
+        moved = OneHotLevels(4)(base) != OneHotLevels(4)(other)
+        groups = np.asarray(moved).reshape(3, 4).any(axis=1)
+        assert groups.tolist() == [c == channel for c in range(3)]
+
+
+@pytest.mark.parametrize("levels", [1, 0, -1, 2.0, True, "4", None])
+def test_bad_levels_are_named(levels):
+    with pytest.raises(ValueError, match="levels"):
+        OneHotLevels(levels)

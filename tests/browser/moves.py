@@ -122,7 +122,8 @@ class Hand:
 
     def slider(self, label):
         labeled = self.page.locator(".widget-label", has_text=label)
-        return self.root.locator(".widget-slider", has=labeled).locator(".noUi-target")
+        sliders = self.root.locator(".widget-slider", has=labeled)
+        return sliders.locator(".noUi-target").first
 
     def tab_to(self, control):
         """Go to a control with the Tab key, as without a mouse."""
@@ -255,6 +256,29 @@ SEVEN = [[(6, 8), (6, 19)], [(6, 19), (13, 13)]]  # the top of a 7
 DIGIT, PAD = "The drawn digit.", "A pad to draw on"
 
 MOVES = {
+    "ColorExplorer": Moves(
+        mouse=[press("B", "A", "plain", "masked", "RGBRGB", "(2, 3)", "red")],
+        keyboard=[press_by_key("blue", "RRGGBB"), press_by_key("B", key=" ")],
+    ),
+    "MixtureExplorer": Moves(
+        mouse=[
+            slide("mean", 0.2, 0.6),
+            slide("log scale", 0.3, 0.9),
+            slide("weight", 0.8, 0.1),
+        ],
+        keyboard=[
+            slide_by_keys("mean", *2 * RIGHT),
+            slide_by_keys("log scale", *2 * LEFT),
+            slide_by_keys("levels", *LEFT, *RIGHT),
+        ],
+    ),
+    "Morph": Moves(
+        mouse=[slide("from → to", 0.1, 0.4, 0.9), slide("seed", 0.5, 0.9)],
+        keyboard=[
+            slide_by_keys("from → to", "Home", "End"),
+            slide_by_keys("seed", *LEFT),
+        ],
+    ),
     "BeatTheNetwork": Moves(
         mouse=[
             slide("p(ink) in %", 0.8, 0.2, what=STAKES),
@@ -266,6 +290,18 @@ MOVES = {
             ),
             press_by_key("reveal", "reveal"),
             press_by_key("reveal", "start again", key=" "),
+        ],
+    ),
+    "BitReader": Moves(
+        mouse=[
+            slide("read", 0.3, 0.5, 0.7),
+            slide("digit", 0.5, 0.9),
+            press("next pixel above 1 bit", "next pixel above 1 bit"),
+        ],
+        keyboard=[
+            slide_by_keys("read", *3 * RIGHT, *LEFT),
+            slide_by_keys("digit", *LEFT),
+            press_by_key("next pixel above 1 bit"),
         ],
     ),
     "MaskExplorer": Moves(
