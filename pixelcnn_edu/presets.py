@@ -76,7 +76,8 @@ class Preset:
         if self.colored:
             return "dynamic binarization, then 64 colors; validation drawn with seed 0"
         if self.likelihood.levels == 2:
-            return "dynamic binarization; validation drawn once with seed 0"
+            told = ", the class given" if self.num_classes else ""
+            return f"dynamic binarization; validation drawn once with seed 0{told}"
         return f"rounded to {self.likelihood.levels} levels"
 
     def recipe(self) -> dict:
@@ -157,30 +158,23 @@ PRESETS = {
     ),
     "levels_4": Preset(
         "four levels of gray, a softmax",
-        filters=48,
-        depth=8,
-        epochs=2,
+        filters=32,
+        depth=6,
+        epochs=3,
         likelihood=Categorical(4),
-    ),
-    "levels_16": Preset(
-        "16 levels of gray, a softmax",
-        filters=48,
-        depth=8,
-        epochs=2,
-        likelihood=Categorical(16),
     ),
     "levels_256_softmax": Preset(
         "256 levels of gray, a softmax",
-        filters=48,
-        depth=8,
-        epochs=2,
+        filters=32,
+        depth=6,
+        epochs=3,
         likelihood=Categorical(256),
     ),
     "levels_256_mixture": Preset(
         "256 levels of gray, a mixture of logistics",
-        filters=48,
-        depth=8,
-        epochs=2,
+        filters=32,
+        depth=6,
+        epochs=3,
         likelihood=LogisticMixture(5, 256),
     ),
 }
