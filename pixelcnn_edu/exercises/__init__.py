@@ -9,7 +9,11 @@ from pixelcnn_edu.exercises.blind_spot_and_gating import (
     stack_taps,
 )
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
+from pixelcnn_edu.exercises.color import center_tap, other_layout, two_prices
+from pixelcnn_edu.exercises.compression import decode_stream, interval, whole_counts
+from pixelcnn_edu.exercises.conditional import mixture_nats, posterior, reading
 from pixelcnn_edu.exercises.convolution import first_leak, live_taps_only, output_side
+from pixelcnn_edu.exercises.evaluation import pooled, surprise, unpadded_bits
 from pixelcnn_edu.exercises.fast_generation import (
     most_rounds,
     next_output,
@@ -17,6 +21,7 @@ from pixelcnn_edu.exercises.fast_generation import (
 )
 from pixelcnn_edu.exercises.generation import draw, exact_conditional, temper
 from pixelcnn_edu.exercises.longer import cosine_rate, paired_difference, stop_epoch
+from pixelcnn_edu.exercises.many_levels import bin_probability, color_log_prob, log_bin
 from pixelcnn_edu.exercises.masks import column_mask, live_taps, order_mask
 from pixelcnn_edu.exercises.outputs import level_nats, lowest_crossentropy, to_bits
 from pixelcnn_edu.exercises.sequence import chain, draw_pixels, image_nats
@@ -26,11 +31,15 @@ from pixelcnn_edu.exercises.training import adam, evaluate, gradient_step
 
 __all__ = [
     "adam",
+    "bin_probability",
     "blind_share",
     "block_weights",
+    "center_tap",
     "chain",
+    "color_log_prob",
     "column_mask",
     "cosine_rate",
+    "decode_stream",
     "draw",
     "draw_pixels",
     "evaluate",
@@ -40,25 +49,36 @@ __all__ = [
     "first_leak",
     "gradient_step",
     "image_nats",
+    "interval",
     "level_nats",
     "live_taps",
     "live_taps_only",
+    "log_bin",
     "lowest_crossentropy",
+    "mixture_nats",
     "most_rounds",
     "next_output",
     "order_mask",
+    "other_layout",
     "output_side",
     "paired_difference",
     "particle_weights",
     "place",
+    "pooled",
+    "posterior",
     "prelu_gradients",
+    "reading",
     "residual_block",
     "seen",
     "seen_by_two",
     "shifted_layer",
     "stack_taps",
     "stop_epoch",
+    "surprise",
     "temper",
     "to_bits",
     "two_layers",
+    "two_prices",
+    "unpadded_bits",
+    "whole_counts",
 ]

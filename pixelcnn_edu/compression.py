@@ -1,0 +1,400 @@
+"""Lossless compression: the probabilities of a model, spent as bits.
+
+Taught by notebook 16. An arithmetic coder (here the range coder of the library
+`constriction`) writes a value of probability p in -log2 p bits, so an image takes
+-log2 p(image), and a model with fewer nats makes shorter files.
+
+Both sides need the *same* probabilities, to the last bit. So both run one function,
+`walk`: the one-pixel form of notebook 10, at a fixed batch size, which asks at each value
+what comes next. The encoder answers with the value it knows, and writes it down; the
+decoder reads the answer from the data. Probabilities become integers (`quantize`) before
+the coder sees them.
+
+What is guaranteed: with the same weights, on the same machine, with the same versions,
+the images come back equal. Elsewhere the last bit of a probability may differ, and then
+what is decoded does, too; a checksum tells, and nothing is returned.
+"""
+
+import functools
+import itertools
+import struct
+import weakref
+import zlib
+
+from pixelcnn_edu.data import check_images
+from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
+from pixelcnn_edu.one_pixel import OnePixelModel
+
+import numpy as np
+from keras import ops
+
+METHODS = ("cached", "naive")
+TOTAL = 2**16  # a probability is one of 1/TOTAL … 1
+_MAGIC, _VERSION = b"PXCN", 1
+_START = struct.Struct("<4sBII")  # magic, version, words of code, checksum of the rest
+_FIELDS = struct.Struct("<IHHBHBIII")  # count, H, W, C, levels, method, three checksums
+
+
+def compress(model, images, *, labels=None, method="cached", likelihood=None) -> bytes:
+    """Encode images with the model's probabilities.
+
+    Args:
+        model: a causal Keras model from images (and labels) to logits.
+        images: (N, H, W, C) on the likelihood's levels.
+        labels: a class for all images, or (N,), for a model that takes labels. They are
+            not stored: the decoder must have them too.
+        method: ``"cached"``, or ``"naive"`` (a pass per value) for any causal model.
+        likelihood: for a model that carries none.
+
+    Returns:
+        37 bytes that say what this is, then the code, in units of 4 bytes: about
+        ``code_length(...).sum() / 8`` bytes.
+
+    Raises:
+        ValueError: an argument is out of its range, or a layer cannot be cached.
+        ImportError: `constriction` is not installed.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    images = _checked(model, images, likelihood)
+    encoder = _constriction().queue.RangeEncoder()
+    known = _in_order(images, likelihood.levels)
+
+    def write(counts):
+        _, values = next(known)
+        encoder.encode(values, _family(), counts / TOTAL)
+        return values
+
+    how = {"labels": labels, "method": method, "likelihood": likelihood}
+    walk(model, len(images), write, image_shape=images.shape[1:], **how)
+    code = encoder.get_compressed().astype("<u4").tobytes()
+    sums = _checksums(model, labels, likelihood, len(images))
+    method = METHODS.index(method)
+    shape = (*images.shape, likelihood.levels, method)
+    rest = _FIELDS.pack(*shape, *sums, _checksum(images)) + code
+    return _START.pack(_MAGIC, _VERSION, len(code) // 4, zlib.crc32(rest)) + rest
+
+
+def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
+    """Decode what `compress` wrote with the same model (and the same labels).
+
+    Args:
+        model, labels, likelihood: as for `compress`.
+        data: the bytes.
+
+    Returns:
+        float32 (N, H, W, C), equal to the images that were compressed.
+
+    Raises:
+        ValueError: the data is damaged or something else, the model or the labels are
+            not those of `compress`, or rounding differed from the encoder's.
+        ImportError: `constriction` is not installed.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    (count, *shape, levels, method), sums, code = _parse(data)
+    expected = (*model.inputs[0].shape[1:], likelihood.levels)
+    if any(a not in (None, b) for a, b in zip(expected, (*shape, levels), strict=True)):
+        raise ValueError(
+            f"Expected data of the model's images, (H, W, C, levels) = {expected}. "
+            f"Received: {(*shape, levels)}"
+        )
+    ours = _checksums(model, labels, likelihood, count)
+    for name, want, got in zip(("model", "labels"), sums[:2], ours, strict=True):
+        if want != got:
+            raise ValueError(
+                f"Expected the {name} that the data was compressed with, of checksum "
+                f"{want:08x}. Received: {got:08x}"
+            )
+    decoder = _constriction().queue.RangeDecoder(code)
+
+    def read(counts):
+        return decoder.decode(_family(), counts / TOTAL)
+
+    how = {"labels": labels, "method": METHODS[method], "likelihood": likelihood}
+    try:
+        images = walk(model, count, read, image_shape=tuple(shape), **how)
+        received = _checksum(images)
+    except AssertionError:  # constriction: no encoder with these probabilities wrote it
+        received = 0
+    if received != sums[2]:
+        raise ValueError(
+            f"Expected images of checksum {sums[2]:08x}. Received: {received:08x}. Data, "
+            "model and labels are the right ones, so the probabilities were rounded in "
+            "another way: decode on the machine and with the versions of the encoder."
+        )
+    return images
+
+
+def code_length(model, images, *, labels=None, method="cached", likelihood=None):
+    """Return the bits that an ideal coder spends on each image: Σ -log2(count/TOTAL).
+
+    Arguments as for `compress`. Returns float64 (N,). Close to nats / ln 2, and a little
+    above it on average, since counts are rounded.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    images = _checked(model, images, likelihood)
+    known, bits = _in_order(images, likelihood.levels), np.zeros(len(images))
+
+    def add(counts):
+        rows, values = next(known)
+        bits[rows] -= np.log2(counts[np.arange(len(values)), values] / TOTAL)
+        return values
+
+    how = {"labels": labels, "method": method, "likelihood": likelihood}
+    walk(model, len(images), add, image_shape=images.shape[1:], **how)
+    return bits
+
+
+def walk(
+    model,
+    count,
+    choose,
+    *,
+    labels=None,
+    method="cached",
+    image_shape=None,
+    likelihood=None,
+    total=TOTAL,
+) -> np.ndarray:
+    """Run the model value by value, and ask for each value from outside.
+
+    Args:
+        model: a causal Keras model from images (and labels) to logits.
+        count: how many images, N.
+        choose: a function from counts, int64 (n, levels), to levels, integers (n,). It is
+            called for each value in reading order, channel after channel, with n images
+            at a time: all of them up to 16, else slices of 128. Row i of the counts sums
+            to ``total``: what the model expects in image i, given the answers so far.
+        labels, method, likelihood: as for `compress`.
+        image_shape: (H, W, C), for a model that leaves its size open.
+        total: what counts sum to, as for `quantize`.
+
+    Returns:
+        float32 (N, H, W, C), the values chosen, k/(levels-1).
+    """
+    check_positive_int("count", count)
+    if method not in METHODS:
+        raise ValueError(
+            f"Expected method to be one of {METHODS}. Received: {method!r}"
+        )
+    likelihood = likelihood_of(model, likelihood)
+    shape = tuple(model.inputs[0].shape[1:] if image_shape is None else image_shape)
+    if None in shape:
+        raise ValueError(f"Expected image_shape (H, W, C). Received: {shape}")
+    labels = check_labels(model, labels, count)
+    run = _run_cached if method == "cached" else _run_naive
+    size, images = _batch_size(count), []
+    for at in range(0, count, size):
+        n = min(size, count - at)
+        # always the same batch size: the last images of a slice repeat its first one
+        rows = np.append(np.arange(at, at + n), np.full(size - n, at))
+        answer = functools.partial(_answer, choose, total, n, size)
+        inputs = [label[rows] for label in labels]
+        images.append(run(model, likelihood, (size, *shape), answer, *inputs)[:n])
+    return np.concatenate(images)
+
+
+def quantize(probabilities, total=TOTAL) -> np.ndarray:
+    """Turn probabilities into integers that sum to ``total``, each at least 1.
+
+    A level of count 0 could not be written at all. Each level gets 1 and its share, rounded
+    down, of the rest; what is left over goes to the most likely level.
+
+    Args:
+        probabilities: (…, K), not negative; each row is divided by its sum.
+        total: an integer, at least K.
+
+    Returns:
+        int64 (…, K).
+
+    Example:
+        >>> quantize([0.5, 0.499, 0.001, 0.0], total=16)
+        array([8, 6, 1, 1])
+    """
+    p = np.asarray(probabilities, "float64")
+    if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.sum(-1).all():
+        raise ValueError(
+            "Expected probabilities (…, K), finite, not negative, not all 0. "
+            f"Received: {probabilities!r}"
+        )
+    if check_positive_int("total", total) < p.shape[-1]:
+        raise ValueError(f"Expected total >= {p.shape[-1]} levels. Received: {total}")
+    p = p / p.sum(axis=-1, keepdims=True)
+    counts = 1 + np.floor(p * (total - p.shape[-1])).astype("int64")
+    left_over = total - counts.sum(axis=-1)
+    most_likely = p.argmax(axis=-1)[..., None]
+    return counts + left_over[..., None] * (np.arange(p.shape[-1]) == most_likely)
+
+
+class _Asker:
+    """Stands in for a likelihood in a `OnePixelModel`: asks where that would draw."""
+
+    def __init__(self, model, likelihood):
+        self.likelihood = likelihood
+        self.form = OnePixelModel(model, likelihood)
+        self.form.likelihood = self
+        self.turn = itertools.cycle(self.form.passes)
+        self.compiled = {}
+
+    def sample(self, logits, places, temperature):
+        """Return the values of a pixel, (N, C); called while TensorFlow traces."""
+        import tensorflow as tf
+
+        channels, values = np.arange(places.shape[-1]), ops.zeros_like(places)
+        # a pass per channel, or all channels in one pass: see `OnePixelModel.passes`
+        one_pass = len(self.form.passes) == 1
+        for channel in channels if one_pass else [next(self.turn)]:
+            p = self.likelihood.probabilities(logits, values)[:, channel]
+            value = tf.numpy_function(self.ask, [p, places[0, channel]], tf.float32)
+            value = ops.reshape(value, (places.shape[0], 1))
+            values = ops.where(channels == channel, value, values)
+        return values
+
+    def ask(self, p, place):
+        """Return the next value of each image; an error waits until the loop has ended."""
+        try:
+            if self.error is None:
+                if place != self.place:
+                    raise RuntimeError(
+                        f"Expected value {self.place}. Received: {place}"
+                    )
+                self.place += 1
+                return self.answer(p)
+        except BaseException as error:  # through TensorFlow it would lose its type
+            self.error = error
+        return np.zeros(len(p), "float32")
+
+    def run(self, shape, answer, *labels):
+        import tensorflow as tf
+
+        if shape not in self.compiled:
+            # not by XLA, which cannot call Python
+            function = functools.partial(self.form._draw, False)
+            self.compiled[shape] = tf.function(function, autograph=False)
+        self.answer, self.place, self.error = answer, 0, None
+        size, *page = shape
+        places = np.arange(np.prod(page), dtype="float32").reshape(*page[:2], 1, -1)
+        places = np.repeat(places, size, axis=2)
+        nothing_known = np.zeros(page[:2], bool)
+        inputs = [places, 0 * places, nothing_known, np.float32(1), *labels]
+        images = self.compiled[shape](*[tf.constant(value) for value in inputs])
+        if self.error is not None:
+            raise self.error
+        return np.transpose(images.numpy(), (2, 0, 1, 3))
+
+
+_askers = weakref.WeakKeyDictionary()
+
+
+def _run_cached(model, likelihood, shape, answer, *labels):
+    kept = _askers.setdefault(model, {})
+    if likelihood not in kept:
+        try:
+            kept[likelihood] = _Asker(model, likelihood)
+        except ValueError as error:  # a layer that cannot run one pixel at a time
+            raise ValueError(str(error).replace("fixed_point", "naive")) from None
+    return kept[likelihood].run(shape, answer, *labels)
+
+
+def _run_naive(model, likelihood, shape, answer, *labels):
+    logits, images = logits_function(model), np.zeros(shape, "float32")
+    for row, col, channel in np.ndindex(*shape[1:]):
+        out = logits(images, *labels)[:, row, col]
+        p = likelihood.probabilities(out, images[:, row, col])
+        images[:, row, col, channel] = answer(np.asarray(p)[:, channel])
+    return images
+
+
+def _answer(choose, total, n, size, p):
+    """Ask for the values of n images, and fill up the batch; float32 (size,)."""
+    levels = p.shape[-1]
+    chosen = np.asarray(choose(quantize(p[:n], total)))
+    whole = np.issubdtype(chosen.dtype, np.integer) and chosen.shape == (n,)
+    if not whole or not ((0 <= chosen) & (chosen < levels)).all():
+        raise ValueError(
+            f"Expected choose to return integers of shape {(n,)}, from 0 to {levels - 1}."
+            f" Received: {chosen.dtype} {chosen.shape}"
+        )
+    chosen = np.append(chosen, np.repeat(chosen[:1], size - n))
+    return chosen.astype("float32") / np.float32(levels - 1)
+
+
+def _batch_size(count):
+    return 16 if count <= 16 else 128
+
+
+def _in_order(images, levels):
+    """Yield (rows, levels of these images) for each value, as `walk` asks for them."""
+    whole = np.round(images * (levels - 1)).astype("int32")
+    size = _batch_size(len(images))
+    for at in range(0, len(images), size):
+        rows = slice(at, at + size)
+        for values in np.moveaxis(whole[rows], 0, -1).reshape(-1, len(whole[rows])):
+            yield rows, np.ascontiguousarray(values)
+
+
+def _checked(model, images, likelihood):
+    levels, shape = likelihood.levels, model.inputs[0].shape[1:]
+    return check_images(images, levels=levels, image_shape=shape)
+
+
+def _checksum(images):
+    return zlib.crc32(np.ascontiguousarray(images, "<f4").tobytes())
+
+
+def _checksums(model, labels, likelihood, count):
+    """Return the checksums of the model and of the labels."""
+    of_model = zlib.crc32(repr(likelihood).encode())
+    for weight in model.get_weights():
+        of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)
+    labels = [np.broadcast_to(x, count) for x in check_labels(model, labels, count)]
+    return of_model, zlib.crc32(np.array(labels, "<i8").tobytes())
+
+
+def _parse(data):
+    """Return ((N, H, W, C, levels, method), three checksums, the code as words)."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ValueError(f"Expected data to be bytes. Received: {type(data).__name__}")
+    data = bytes(data)
+    if data[:4] != _MAGIC:
+        raise ValueError(
+            f"Expected data from `compress`, which begins with {_MAGIC}. "
+            f"Received: {data[:4]}"
+        )
+    if data[4:5] != bytes([_VERSION]):
+        raise ValueError(f"Expected data of version {_VERSION}. Received: {data[4:5]}")
+    header = _START.size + _FIELDS.size
+    words = _START.unpack_from(data)[2] if len(data) >= header else 0
+    if len(data) != header + 4 * words:
+        raise ValueError(
+            f"Expected {header + 4 * words:,} bytes of data. Received: {len(data):,}; "
+            "it was cut, or something was added."
+        )
+    checksum, rest = _START.unpack_from(data)[3], data[_START.size :]
+    if zlib.crc32(rest) != checksum:
+        raise ValueError(
+            f"Expected data of checksum {checksum:08x}. Received: {zlib.crc32(rest):08x}; "
+            "it is damaged."
+        )
+    fields = _FIELDS.unpack_from(rest)
+    code = np.frombuffer(rest[_FIELDS.size :], "<u4").astype("uint32")
+    return fields[:6], fields[6:], code
+
+
+@functools.cache
+def _family():
+    return _constriction().model.Categorical(perfect=False)
+
+
+def _constriction():
+    """Return ``constriction.stream``, or say how to get it."""
+    try:
+        import constriction
+    except ImportError:
+        raise ImportError(
+            "pixelcnn_edu.compression needs the package constriction: "
+            "pip install constriction. There is no wheel for Linux on ARM: there pip "
+            "builds it, if Rust is installed (https://rustup.rs), or run notebook 16 on "
+            "another machine."
+        ) from None
+    return constriction.stream

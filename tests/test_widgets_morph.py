@@ -1,0 +1,235 @@
+"""The morph explorer: label vectors mixed by hand, images and odds another way."""
+
+from pixelcnn_edu import evaluation, generation, models, widgets
+from pixelcnn_edu.models import logits_function
+from pixelcnn_edu.widgets.morph import Morph, set_labels, with_labels
+
+import keras
+import numpy as np
+import pytest
+
+
+def conditional(seed=0, **arguments):
+    """A small conditional model with random weights."""
+    keras.utils.set_random_seed(seed)
+    model = models.gated_pixelcnn(
+        (5, 6, 1), **{"filters": 4, "depth": 1, "num_classes": 4, **arguments}
+    )
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    return model
+
+
+def images(count=6):
+    return np.random.default_rng(1).integers(0, 2, (count, 5, 6, 1)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return conditional()
+
+
+@pytest.fixture(scope="module")
+def explorer(model):
+    return Morph(model, first=1, second=2, share=0.3, seed=2)
+
+
+# ------------------------------------------------------------------------- with_labels
+
+
+@pytest.mark.parametrize("label_map", [0, 2])
+def test_pure_mixtures_are_the_old_labels_in_another_order(label_map):
+    model = conditional(label_map=label_map, position=True)
+    copy = with_labels(model, np.eye(4)[[3, 1]])
+    assert copy.num_classes == 2 and copy.likelihood == model.likelihood
+    for new, old in enumerate((3, 1)):
+        ours = evaluation.nats_per_image(copy, images(), labels=new)
+        theirs = evaluation.nats_per_image(model, images(), labels=old)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_mixture_adds_the_mean_of_what_its_labels_add(model):
+    share = np.array([[0.1, 0.2, 0.3, 0.4]])
+    copy = with_labels(model, share)
+    pairs = zip(model.layers, copy.layers, strict=True)
+    seen = 0
+    for old, new in pairs:
+        if isinstance(old, keras.layers.Embedding):
+            rows, seen = old.get_weights()[0], seen + 1
+            by_hand = sum(s * row for s, row in zip(share[0], rows, strict=True))
+            np.testing.assert_allclose(new.get_weights()[0][0], by_hand, atol=1e-6)
+    assert seen == 3  # two stacks, less the last vertical gate, which nothing reads
+
+
+def test_the_one_hot_vector_is_all_a_label_is(model):
+    # the whole network written once more with a matrix product for the label
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            one_hot = np.eye(4, dtype="float32")[[2, 0]]
+            expected = np.asarray(layer(np.array([2, 0])))
+            np.testing.assert_array_equal(one_hot @ layer.get_weights()[0], expected)
+
+
+def test_no_label_is_the_unconditional_network_of_the_same_weights(model):
+    copy = with_labels(model, np.zeros((1, 4)))
+    plain = models.gated_pixelcnn((5, 6, 1), filters=4, depth=1)
+    plain.set_weights(
+        [
+            weight
+            for layer in copy.layers
+            if not isinstance(layer, keras.layers.Embedding)
+            for weight in layer.get_weights()
+        ]
+    )
+    ours = logits_function(copy)(images(), np.zeros(6, "int32"))
+    np.testing.assert_allclose(ours, logits_function(plain)(images()), atol=1e-5)
+    told = logits_function(model)(images(), np.zeros(6, "int32"))
+    assert abs(told - ours).max() > 0.1  # the planted bug: a label that was left in
+
+
+def test_a_copy_and_its_model_do_not_change_each_other(model):
+    before = evaluation.nats_per_image(model, images(), labels=0)
+    copy = with_labels(model, np.eye(4)[:1])
+    set_labels(copy, model, np.eye(4)[2:3])
+    copied = evaluation.nats_per_image(copy, images(), labels=0)
+    np.testing.assert_array_equal(
+        copied, evaluation.nats_per_image(model, images(), labels=2)
+    )
+    copy.set_weights([0 * w for w in copy.get_weights()])
+    np.testing.assert_array_equal(
+        before, evaluation.nats_per_image(model, images(), labels=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("mixtures", "words"),
+    [
+        (np.eye(3), "Expected mixtures of shape .K, 4."),
+        (np.ones(4), "Expected mixtures"),
+        (np.ones((0, 4)), "Expected mixtures"),
+    ],
+)
+def test_mixtures_of_another_shape_are_refused(model, mixtures, words):
+    with pytest.raises(ValueError, match=words):
+        with_labels(model, mixtures)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["conditional", lambda: models.gated_pixelcnn((5, 6, 1), filters=4, depth=1)],
+    ids=["a name", "no labels"],
+)
+def test_a_model_without_labels_is_refused(model):
+    model = model() if callable(model) else model
+    with pytest.raises(ValueError, match="Expected model .* takes labels. Received: "):
+        with_labels(model, np.eye(4))
+
+
+# ------------------------------------------------------------------------ the explorer
+
+
+def test_it_starts_as_it_is_told(explorer):
+    assert (explorer.first.value, explorer.second.value) == (1, 2)
+    assert (explorer.share.value, explorer.seed.value) == (0.3, 2)
+    assert explorer is not None and widgets.Morph is Morph
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_at_the_ends_the_images_are_those_of_the_model_itself(explorer, model, share):
+    explorer.share.value, explorer.seed.value = share, 4
+    drawn = generation.generate(
+        model, 8, seed=4, labels=1 + share, method="fixed_point"
+    )
+    np.testing.assert_array_equal(explorer.images, drawn)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.6])
+def test_between_the_ends_they_are_drawn_with_the_mixed_vector(explorer, model, share):
+    explorer.share.value, explorer.seed.value = share, 1
+    copy = with_labels(model, [[0, 1 - share, share, 0]])
+    drawn = generation.generate(copy, 8, seed=1, labels=0, method="naive")
+    np.testing.assert_array_equal(explorer.images, drawn)
+
+
+def test_a_mixture_of_a_label_with_itself_is_that_label(explorer, model):
+    explorer.first.value, explorer.second.value = 3, 3
+    explorer.share.value, explorer.seed.value = 0.35, 0
+    drawn = generation.generate(model, 8, seed=0, labels=3, method="naive")
+    np.testing.assert_array_equal(explorer.images, drawn)
+    assert explorer.posterior == pytest.approx(0.5)
+    explorer.first.value, explorer.second.value = 1, 2
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_readings_follow_bayes_rule(explorer, model, share):
+    explorer.share.value, explorer.seed.value = share, 3
+    p = [
+        np.exp(-evaluation.nats_per_image(model, explorer.images, labels=label))
+        for label in (1, 2)
+    ]
+    by_hand = p[1] / (p[0] + p[1])
+    assert explorer.posterior == pytest.approx(by_hand, abs=1e-5)
+    for text, probability in zip(explorer.readings(), by_hand, strict=True):
+        label, percent = text.split(": ")
+        assert int(label) == 1 + (probability >= 0.5)
+        sure = max(probability, 1 - probability)
+        assert float(percent.rstrip("%")) == pytest.approx(100 * sure, abs=0.6)
+    count = (by_hand >= 0.5).sum()
+    assert explorer.sentence() == (
+        f"told {1 - share:.2f} of 1 and {share:.2f} of 2: {count} of 8 are read as 2"
+    )
+
+
+def test_turned_odds_would_be_told_apart(explorer, model):
+    # the planted bug: p(first | image) shown as p(second | image)
+    explorer.share.value, explorer.seed.value = 0, 3
+    assert abs(explorer.posterior - (1 - explorer.posterior)).max() > 0.2
+
+
+def test_the_picture_changes_with_each_control_and_comes_back(explorer):
+    explorer.share.value, explorer.seed.value = 0.5, 0
+    first = explorer.picture.value
+    pictures = {first}
+    for control, value in (
+        (explorer.share, 0.9),
+        (explorer.seed, 5),
+        (explorer.first, 0),
+        (explorer.second, 3),
+    ):
+        control.value = value
+        pictures.add(explorer.picture.value)
+    assert len(pictures) == 5
+    explorer.first.value, explorer.second.value = 1, 2
+    explorer.share.value, explorer.seed.value = 0.5, 0
+    assert explorer.picture.value == first
+    assert len(first) < 60_000
+
+
+def test_its_text_is_always_the_same(explorer, model):
+    assert repr(explorer) == repr(Morph(model, first=0, second=3))
+    assert repr(explorer).startswith("Morph: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"first": 4, "second": 0}, "Expected first .* 0 to 3. Received: 4"),
+        ({"first": 0, "second": -1}, "Expected second .* Received: -1"),
+        ({"first": 0, "second": True}, "Expected second .* Received: True"),
+        ({"first": 0, "second": 1, "share": 1.5}, "Expected share .* Received: 1.5"),
+        ({"first": 0, "second": 1, "share": True}, "Expected share .* Received: True"),
+        ({"first": 0, "second": 1, "share": "1"}, "Expected share .* Received: '1'"),
+        ({"first": 0, "second": 1, "seed": 10}, "Expected seed .* Received: 10"),
+    ],
+)
+def test_a_wrong_argument_is_refused(model, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Morph(model, **arguments)
+
+
+def test_a_model_that_takes_no_labels_is_refused():
+    plain = models.gated_pixelcnn((5, 6, 1), filters=4, depth=1)
+    with pytest.raises(ValueError, match="Expected model .* takes labels"):
+        Morph(plain)
+    with pytest.raises(ValueError, match="Expected model to draw images"):
+        Morph("conditional")
