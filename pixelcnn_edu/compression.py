@@ -10,9 +10,10 @@ what comes next. The encoder answers with the value it knows, and writes it down
 decoder reads the answer from the data. Probabilities become integers (`quantize`) before
 the coder sees them.
 
-What is guaranteed: with the same weights, on the same machine, with the same versions,
-the images come back equal. Elsewhere the last bit of a probability may differ, and then
-what is decoded does, too; a checksum tells, and nothing is returned.
+What is guaranteed: with the same model, on the same machine, with the same versions and
+settings (`TF_ENABLE_ONEDNN_OPTS=0` is enough to change the last bit), the images come
+back equal. Elsewhere the last bit of a probability may differ, and then what is decoded
+does, too; a checksum tells, and nothing is returned.
 """
 
 import functools
@@ -87,7 +88,8 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
 
     Raises:
         ValueError: the data is damaged or something else, the model or the labels are
-            not those of `compress`, or rounding differed from the encoder's.
+            not those of `compress`, or rounding differed from the encoder's. (Weights
+            are compared beforehand; another architecture shows in the images only.)
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
@@ -113,14 +115,15 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
     how = {"labels": labels, "method": METHODS[method], "likelihood": likelihood}
     try:
         images = walk(model, count, read, image_shape=tuple(shape), **how)
-        received = _checksum(images)
+        received = f"{_checksum(images):08x}"
     except AssertionError:  # constriction: no encoder with these probabilities wrote it
-        received = 0
-    if received != sums[2]:
+        received = "data that does not decode"
+    if received != f"{sums[2]:08x}":
         raise ValueError(
-            f"Expected images of checksum {sums[2]:08x}. Received: {received:08x}. Data, "
-            "model and labels are the right ones, so the probabilities were rounded in "
-            "another way: decode on the machine and with the versions of the encoder."
+            f"Expected images of checksum {sums[2]:08x}. Received: {received}. Data, "
+            "weights and labels are the right ones. So the architecture is another, or "
+            "the probabilities were rounded in another way: decode on the machine and "
+            "with the versions and settings of the encoder."
         )
     return images
 
@@ -343,7 +346,7 @@ def _checksum(images):
 
 
 def _checksums(model, labels, likelihood, count):
-    """Return the checksums of the model and of the labels."""
+    """Return the checksums of the model's weights and likelihood, and of the labels."""
     of_model = zlib.crc32(repr(likelihood).encode())
     for weight in model.get_weights():
         of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)

@@ -264,7 +264,7 @@ def _condition(label, num_classes, label_map, image_shape):
     size = (*image_shape[:2], label_map)
     values = keras.layers.Embedding(num_classes, int(np.prod(size)))(label)
     maps = keras.layers.Reshape(size)(values)
-    return lambda channels: keras.layers.Conv2D(channels, 1)(maps)
+    return lambda channels: keras.layers.Conv2D(channels, 1, use_bias=False)(maps)
 
 
 def check_image_shape(image_shape) -> None:

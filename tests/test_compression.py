@@ -400,6 +400,16 @@ def test_a_wrong_model_is_named():
             decompress(other, data)
 
 
+def test_another_architecture_with_the_same_weights_is_named():
+    model, other = (
+        random_model((5, 4, 1), activation=activation) for activation in ("relu", "elu")
+    )
+    other.set_weights(model.get_weights())
+    data = compress(model, images_of(model, 40))
+    with pytest.raises(ValueError, match="Expected images of.*architecture is another"):
+        decompress(other, data)
+
+
 def test_wrong_labels_are_named():
     model = shared("labels")
     images, labels = images_of(model, 6), labels_of(model, 6)

@@ -43,6 +43,9 @@ def test_interval_accepts_right_answers(answer):
             lambda p, s, low, w: (low + (p[s - 1] if s else 0) * w, p[s] * w),
             "one symbol before",
         ),
+        (lambda p, s, low, w: (sum(p[:s]), p[s] * w), "begins in [0, 1)"),
+        (lambda p, s, low, w: (low + s * p[s] * w, p[s] * w), "own share"),
+        (lambda p, s, low, w: ((low + sum(p[:s])) * w, p[s] * w), "multiplied by the"),
         (lambda p, s, low, w: (0, 0), "not the symbol's part"),
         (lambda p, s, low, w: low, "Return a pair"),
         (lambda p, s, low, w: 1 / 0, "ZeroDivisionError"),
@@ -60,6 +63,17 @@ def counts(p, total):
     return counts
 
 
+def leftover_to(choose):
+    """The leftover goes to the level that ``choose(p)`` names."""
+
+    def answer(p, total):
+        counts = 1 + np.floor(p * (total - len(p))).astype(int)
+        counts[choose(p)] += total - counts.sum()
+        return counts
+
+    return answer
+
+
 def counts_by_largest_remainders(p, total):
     share = p * (total - len(p))
     counts = 1 + np.floor(share).astype(int)
@@ -68,7 +82,11 @@ def counts_by_largest_remainders(p, total):
     return counts.tolist()
 
 
-@pytest.mark.parametrize("answer", [counts, counts_by_largest_remainders, quantize])
+def counts_of_a_scaled_copy(p, total):
+    return counts(p / p.sum(), total).astype(float)
+
+
+@pytest.mark.parametrize("answer", [counts, counts_of_a_scaled_copy, quantize])
 def test_whole_counts_accepts_right_answers(answer):
     verdict = whole_counts(answer)
     assert verdict.passed, verdict.text
@@ -92,6 +110,10 @@ def even(p, total):
         (lambda p, total: np.maximum(1, np.round(p * total)), "must be the total"),
         (lambda p, total: counts(p, total) * 2, "do not sum"),
         (even, "far from p"),
+        (leftover_to(np.argmin), "went to another level"),
+        (leftover_to(lambda p: 0), "went to another level"),
+        (leftover_to(lambda p: -1), "went to another level"),
+        (counts_by_largest_remainders, "went to another level"),
         (lambda p, total: total, "one for each level"),
         (lambda p, total: ["a"] * len(p), "one for each level"),
         (lambda p, total: p[9], "IndexError"),

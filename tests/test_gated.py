@@ -138,6 +138,23 @@ def test_a_label_map_can_say_where():
         assert (varies == (label_map > 0)).all()
 
 
+@pytest.mark.parametrize("label_map", [0, 7])
+def test_what_a_label_adds_is_linear_in_its_vector(label_map):
+    """A label whose vector is zero adds nothing, whatever the weights that read it."""
+    model = random_model(
+        (5, 5, 1), builder=gated_pixelcnn, num_classes=2, label_map=label_map
+    )
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            layer.set_weights([0 * w for w in layer.get_weights()])
+    image = np.random.default_rng(0).random((2, 5, 5, 1), dtype="float32")
+    before = np.asarray(model([image, np.arange(2)]))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] == 7:
+            layer.set_weights([0 * w for w in layer.get_weights()])  # it reads the map
+    np.testing.assert_array_equal(model([image, np.arange(2)]), before)
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_gated_layers_follow_the_dtype_policy_and_train(policy):
     layer = StackConv2D(4, 3, "vertical", dtype=policy)

@@ -40,7 +40,7 @@ def test_cards_say_all_that_is_needed(name):
     assert card.keys() >= FIELDS
     assert "without the bundled test" in card["digits"]
     assert card["training_images"] == 50_000 - 1000  # all 1,000 lie among the 50,000
-    assert (pretrained.FOLDER / f"{name}.keras").stat().st_size <= 1_000_000
+    assert (pretrained.FOLDER / f"{name}.keras").stat().st_size <= 2_000_000
 
 
 def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name):

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from pixelcnn_edu.compression import quantize
 from pixelcnn_edu.exercises._check import Blank, Wrong, called, check
 
 import numpy as np
@@ -20,8 +21,10 @@ def interval(answer):
     part that belongs to ``symbol``.
     """
     half, fourth = Fraction(1, 2), Fraction(1, 4)
+    unlike = [Fraction(n, 15) for n in (1, 2, 5, 7)]
     eighths = [Fraction(n, 8) for n in (1, 4, 3)]
     for p, symbol, low, width in (
+        (unlike, 2, fourth, Fraction(1, 3)),  # each mistake below gives another part
         ([half, fourth, fourth], 1, Fraction(0), Fraction(1)),
         ([half, fourth, fourth], 2, half, fourth),
         (eighths, 0, fourth, half),
@@ -63,6 +66,15 @@ def interval(answer):
                 low + (p[symbol - 1] if symbol else 0) * width,
                 own * width,
             ),
+            "That is where the part begins in [0, 1). Here everything begins at `low` "
+            "and is as wide as `width`.": (before, own * width),
+            "The symbol's own share is taken for each of those before it. They have "
+            "shares of their own.": (low + symbol * own * width, own * width),
+            "`low` is multiplied by the width, too. It is a place; only the share of the "
+            "symbols before is a share of the width.": (
+                (low + before) * width,
+                own * width,
+            ),
         }
         named = (text for text, wrong in mistakes.items() if _equal(part, wrong))
         raise Wrong(
@@ -88,10 +100,11 @@ def whole_counts(answer):
     """Judge ``whole_counts(p, total)``: probabilities as integers.
 
     ``p``: float (K,), sums to 1; ``total``: an integer, larger than K. Returns integers
-    (K,), each at least 1, that sum to ``total`` and lie within K of ``p * total``.
+    (K,), each at least 1, that sum to ``total`` and lie within K of ``p * total``; what
+    rounding down leaves over goes to the most likely level.
     """
     rng = np.random.default_rng(3)
-    cases = [([0.5, 0.25, 0.25], 16), ([0.999, 0.001], 16), ([0.7, 0.2, 0.1, 0.0], 64)]
+    cases = [([0.5, 0.25, 0.25], 16), ([0.999, 0.001], 16), ([0.7, 0.2, 0.1, 0.0], 60)]
     cases += [(rng.dirichlet(np.full(k, 0.4)), 2**10) for k in (2, 3, 5, 8) * 5]
     for p, total in cases:
         p = np.array(p, float)
@@ -123,6 +136,15 @@ def whole_counts(answer):
                 "cost more bits than it must.",
                 **shown,
                 expected=f"within {len(p)} of {_rounded(p * total)}",
+            )
+        expected = quantize(p, total)
+        floors = 1 + np.floor(p * (total - len(p)))
+        if (counts >= floors).all() and not np.array_equal(counts, expected):
+            raise Wrong(
+                "The leftover went to another level; the most likely one takes it with "
+                "the least harm.",
+                **shown,
+                expected=expected,
             )
     return "The coder can write every level, and both sides share the same integers."
 
@@ -156,7 +178,7 @@ def _judge_the_sum(counts, p, total, shown):
 def decode_stream(answer):
     """Judge ``decode_stream(bits, model, count)``: a decoder that reads as it goes.
 
-    ``bits``: a list of 0 and 1, the binary digits of a number in [0, 1). ``model``: a
+    ``bits``: a list of 0 and 1, a number in [0, 1) written in binary. ``model``: a
     function from the list of symbols so far to the Fractions of the next ones, in order.
     Returns two lists of ``count`` entries: the symbols, and for each how many bits had to
     be read until it was settled, that is, until no further bit could change it.
