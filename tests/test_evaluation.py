@@ -122,3 +122,22 @@ def test_bad_arguments_are_named():
     for values in ([1.0], [[1.0, 2.0]]):
         with pytest.raises(ValueError, match="N >= 2"):
             evaluation.mean_and_standard_error(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1.0, 2.0 + 1j], "real numbers. Received: complex128"),
+        (["1", "2"], "real numbers. Received: <U1"),
+        ([True, False], "real numbers. Received: bool"),
+        ([1.0, 2.0, math.nan], "finite. Received: nan at index 2"),
+        ([1.0, -math.inf], "finite. Received: -inf at index 1"),
+    ],
+)
+def test_a_mean_of_what_is_no_finite_number_is_refused(values, words):
+    with pytest.raises(ValueError, match=words):
+        evaluation.mean_and_standard_error(values)
+
+
+def test_whole_numbers_have_a_mean_and_an_error():
+    assert evaluation.mean_and_standard_error(np.array([1, 3], "uint8")) == (2.0, 1.0)

@@ -55,6 +55,7 @@ def test_center_tap_accepts_right_answers(answer):
         (lambda kind, n: np.ones((n, n)), "orders no colors"),
         (lambda kind, n: thirds(n)[:, None] == thirds(n), "itself alone"),
         (tap_by(np.arange), "Compared are channels"),
+        (lambda kind, n: tap_by(thirds)("A", n) + np.eye(n), "diagonal of channels"),
         (tap_by(turns), "take turns here"),
         (lambda kind, n: of_the_package(kind, 3), "another shape"),
         (lambda kind, n: np.zeros((n, n)), "not the groups"),

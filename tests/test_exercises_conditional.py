@@ -51,6 +51,7 @@ def with_a_grain(log_p, prior):
         (lambda log_p, prior: softmax(log_p), "prior is left out"),
         (lambda log_p, prior: softmax(log_p + prior), "A logarithm is missing"),
         (lambda log_p, prior: softmax(log_p * prior), "cannot be multiplied"),
+        (lambda log_p, prior: softmax(log_p) * prior, "comes too late"),
         (lambda log_p, prior: softmax(log_p - np.log(prior)), "divided by"),
         (lambda log_p, prior: softmax(-log_p + np.log(prior)), "sign is turned"),
         (lambda log_p, prior: softmax(log_p + np.log(prior), 0), "Each column"),

@@ -37,6 +37,18 @@ def test_unpadded_bits_accepts_right_answers(answer):
         (lambda bits, padded, shape: bits * padded[0] / shape[0], "ratio of one side"),
         (lambda bits, padded, shape: unpadded(bits, padded, shape) * LN2, "nats"),
         (lambda bits, padded, shape: bits * math.prod(padded) / 784, "Divided by 784"),
+        (
+            lambda bits, padded, shape: bits * math.prod(padded) / math.prod(shape[:2]),
+            "divide by all three",
+        ),
+        (
+            lambda bits, padded, shape: bits * math.prod(padded[:2]) / math.prod(shape),
+            "multiply by all three",
+        ),
+        (
+            lambda bits, padded, shape: unpadded(bits, padded, shape) / LN2,
+            "bits already",
+        ),
         (lambda bits, padded, shape: 1.0, "not the bits per dimension"),
         (lambda bits, padded, shape: np.ones(3), "one number"),
         (lambda bits, padded, shape: bits / [], "raised TypeError"),
@@ -71,6 +83,8 @@ def pool(
     weights=True,
     inside=True,
     between=True,
+    square=2,
+    once=False,
     bessel=1,
     divisor=None,
     root=True,
@@ -78,7 +92,8 @@ def pool(
     """Pool as the right answer does, unless an argument plants a mistake."""
     count = sizes.sum()
     mean = (sizes * means).sum() / count if weights else means.mean()
-    squares = inside * sizes * spreads**2 + between * sizes * (means - mean) ** 2
+    outside = (means - mean) ** square * (1 if once else sizes)
+    squares = inside * sizes * spreads**2 + between * outside
     variance = squares.sum() / (count - bessel)
     variance = variance / (count if divisor is None else divisor)
     return mean, math.sqrt(variance) if root else variance
@@ -128,6 +143,9 @@ def of_the_batches(sizes, means, spreads):
         (lambda n, m, s: ((n * m).sum(), 1.0), "the sum"),
         (lambda *batches: (1.0, 1.0), "mean is another one"),
         (lambda *batches: pool(*batches, between=False), "Only the distances inside"),
+        (lambda *batches: pool(*batches, square=1), "Then it sums to 0"),
+        (lambda *batches: pool(*batches, once=True), "333 is 333 distances"),
+        (lambda n, m, s: pool(n, m, s, bessel=len(n)), "minus the number of batches"),
         (lambda *batches: pool(*batches, inside=False), "Only the distances between"),
         (lambda *batches: pool(*batches, divisor=1), "surer by √N"),
         (lambda *batches: pool(*batches, divisor=1, bessel=0), "with N for N - 1"),
@@ -258,5 +276,26 @@ def test_a_blank_is_not_yet(judge):
     assert "Hint 2" in judge(..., hint=2).text
 
 
-def test_a_blank_in_a_pair_is_not_yet():
-    assert pooled(lambda n, m, s: (m.mean(), ...)).status == "not yet"
+def half_filled(sizes, means, spreads, *, mean=None, between=None):
+    count = sizes.sum()
+    mean = (sizes * means).sum() / count if mean is None else mean
+    inside = sizes * spreads**2
+    between = sizes * (means - mean) ** 2 if between is None else between
+    return mean, np.sqrt((inside + between).sum() / (count - 1) / count)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda n, m, s: (m.mean(), ...),
+        lambda *batches: half_filled(*batches, between=...),
+        lambda *batches: half_filled(*batches, mean=...),
+    ],
+)
+def test_a_blank_inside_pooled_is_not_yet(answer):
+    assert pooled(answer).status == "not yet"
+    assert pooled(half_filled).passed
+
+
+def test_another_type_error_in_pooled_is_shown():
+    assert "raised TypeError" in pooled(lambda n, m, s: (n + None, m)).text

@@ -1,6 +1,6 @@
 """The morph explorer: label vectors mixed by hand, images and odds another way."""
 
-from pixelcnn_edu import evaluation, generation, models, widgets
+from pixelcnn_edu import evaluation, generation, models, pretrained, widgets
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets.morph import Morph, set_labels, with_labels
 
@@ -208,6 +208,22 @@ def test_the_picture_changes_with_each_control_and_comes_back(explorer):
 def test_its_text_is_always_the_same(explorer, model):
     assert repr(explorer) == repr(Morph(model, first=0, second=3))
     assert repr(explorer).startswith("Morph: ")
+
+
+def test_the_digits_that_notebook_13_reads_back():
+    explorer = Morph(pretrained.load("conditional"), share=0.0)
+    read_as_nine, readings = {}, {}
+    for share in (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0):
+        explorer.share.value = share
+        read_as_nine[share] = (explorer.posterior >= 0.5).sum()
+        readings[share] = explorer.readings()
+    assert read_as_nine[0.0] == 0
+    assert read_as_nine[0.6] == read_as_nine[0.8] == read_as_nine[1.0] == 8
+    assert (readings[0.3][6], readings[0.35][6]) == ("4: 100%", "9: 100%")
+    assert (readings[0.4][3], readings[0.5][3]) == ("4: 92%", "9: 58%")
+    nines = [text for text in readings[0.5] if text.startswith("9")]
+    assert sorted(nines) == ["9: 100%"] * 4 + ["9: 58%", "9: 91%", "9: 91%"]
+    assert [readings[share][7][0] for share in (0.4, 0.45, 0.5)] == ["9", "4", "9"]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ def center_tap(answer):
                 "The groups take turns here, R G B R G B. The package has them in "
                 "thirds, R R G G B B.": _tap(turns, turns, mask_type),
             }
+            if mask_type == _B:
+                mistakes[
+                    "The diagonal of channels: each reads itself, but not its color's "
+                    "other channels. Compare colors: equality allowed."
+                ] = np.maximum(_tap(color, color, _A), np.eye(filters))
             _name(mistakes, actual, "Those are not the groups that may be read.", seen)
     return (
         "A has 0, 1, 2 groups to read, B one more each. Other taps show all nine pairs."

@@ -44,6 +44,8 @@ def posterior(answer):
             ),
             "A logarithm cannot be multiplied by p(y). The product p(x | y) p(y) is a sum "
             "of logarithms.": _rows(_LOG_P * _PRIOR),
+            "The prior comes too late: after it each row must be divided by its sum once "
+            "more.": _rows(_LOG_P) * _PRIOR,
             "The prior is divided by, not multiplied with.": (
                 _rows(_LOG_P - np.log(_PRIOR))
             ),

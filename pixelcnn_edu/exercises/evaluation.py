@@ -53,6 +53,15 @@ def unpadded_bits(answer):
                 expected * math.log(2)
             ),
             "Divided by 784 whatever the shape.": reported * more / 784,
+            "A value is a pixel *of a channel*: divide by all three.": (
+                reported * more / (shape[0] * shape[1])
+            ),
+            "A value is a pixel *of a channel*: multiply by all three.": (
+                reported * padded[0] * padded[1] / dims
+            ),
+            "Divided by ln 2, as nats would be. Reported were bits already.": (
+                expected / math.log(2)
+            ),
         }
         for diagnosis, wrong in mistakes.items():
             if abs(actual - wrong) <= 1e-5 * abs(wrong):
@@ -89,7 +98,7 @@ def pooled(answer):
         count = len(every)
         expected = every.mean(), every.std(ddof=1) / math.sqrt(count)
         given = sizes.copy(), means.copy(), spreads.copy()
-        actual = _pair(called(answer, *given))
+        actual = _pair(_called(answer, *given))
         words = {
             "case": case,
             "expected": "{:.4f} ± {:.4f}".format(*expected),
@@ -113,11 +122,20 @@ def pooled(answer):
             raise Wrong("The mean is another one.", **words)
         inside = (sizes * spreads**2).sum()
         between = (sizes * (means - expected[0]) ** 2).sum()
+        once = ((means - expected[0]) ** 2).sum()
         bessel = math.sqrt(count - 1)
         mistakes = {
             "Only the distances inside the batches. Each batch's mean also lies away from "
-            "the mean of all; with sorted digits that is most of the spread.": (
+            "the mean of all; with sorted digits that is most of the spread. (Is it there, "
+            "but not squared? Then it sums to 0.)": (
                 math.sqrt(inside / (count - 1) / count)
+            ),
+            "Each batch counts once; a batch of 333 is 333 distances.": (
+                math.sqrt((inside + once) / (count - 1) / count)
+            ),
+            "Divided by N minus the number of batches. One mean was made from the digits, "
+            "that of all: N - 1.": (
+                math.sqrt((inside + between) / (count - len(sizes)) / count)
             ),
             "Only the distances between the batches; inside each there are more.": (
                 math.sqrt(between / (count - 1) / count)
@@ -243,7 +261,8 @@ def surprise(answer):
                 raise Wrong(diagnosis, **words)
         raise Wrong("Those are not the surprises.", **words)
     return (
-        "For images as the network draws them this has mean 0 and standard deviation 1. "
+        "For images as the network draws them this has mean 0 and standard deviation 1, "
+        "about. "
         "The solutions try it on digits, and on what is none."
     )
 
@@ -260,6 +279,16 @@ def _parts(logits, images):
 
 def _safe_mean(values):
     return np.nan_to_num(values).mean(axis=(1, 2, 3))
+
+
+def _called(answer, *given):
+    """Call the answer; one that calculates with a ``...`` it has left is a blank."""
+    try:
+        return called(answer, *given)
+    except TypeError as error:
+        if "ellipsis" in str(error):
+            raise Blank from error
+        raise
 
 
 def _pair(result):
