@@ -52,9 +52,10 @@ class Likelihood:
         Args:
             logits: (…, logits_per_pixel(C)).
             uniforms: (…, C), each in [0, 1).
-            temperature: divides the logits. Below 1 the draws become safer, above 1
-                wilder; 0 takes each pixel's most likely value. (That is not the most
-                likely image: each choice ignores what it does to later pixels.)
+            temperature: divides the log-probabilities of the levels (for a softmax, the
+                same as its logits). Below 1 the draws become safer, above 1 wilder; 0
+                takes each pixel's most likely value. (That is not the most likely image:
+                each choice ignores what it does to later pixels.)
 
         Returns:
             (…, C), float32, values k/(levels-1).

@@ -83,6 +83,7 @@ def with_last(last):
         (with_first(lambda a, b: 1 - sigmoid(a)), "above the first bin"),
         (with_first(lambda a, b: sigmoid(b)), "below the lower border"),
         (with_first(lambda a, b: 1.0), "ends at its upper border"),
+        (with_first(lambda a, b: 0), "Level 0 has a probability too"),
         (with_first(lambda a, b: sigmoid(b) - sigmoid(a)), "The sign"),
         (with_last(sigmoid), "below the last bin"),
         (
@@ -174,6 +175,11 @@ def plain_log(upper, lower):
             "e^(lower - upper)",
         ),
         (plain_log, "np.expm1 keeps them"),
+        (
+            lambda a, b: -softplus(-a) - softplus(b) - np.expm1(b - a),
+            "its *logarithm* is missing",
+        ),
+        (lambda a, b: -softplus(-a) - softplus(b), "The third term is missing"),
         (lambda a, b: sigmoid(a) - sigmoid(b), "its logarithm"),
         (lambda a, b: -product(a, b), "The sign"),
         (lambda a, b: product(a, b).sum(), "for each bin"),

@@ -64,6 +64,10 @@ def bin_probability(answer):
                 close(actual, _sigmoid((x - mean) / scale), 1e-7),
             ),
             (
+                "Level 0 has a probability too: all that lies below its upper border.",
+                first and actual == 0,
+            ),
+            (
                 "The first bin reaches down to −∞; it still ends at its upper border.",
                 first and close(actual, 1, 1e-7),
             ),
@@ -129,6 +133,8 @@ def log_bin(answer):
             as_logs = _softplus(-low) - _softplus(-high)
             same_sign = expected + _softplus(low) - _softplus(-low)
             swapped = np.log(1 - np.exp(high - low))
+            rest = -np.expm1(low - high)
+            two_terms = -_softplus(-high) - _softplus(low)
         words = {"case": case, "expected": expected, "actual": actual}
         if actual.shape != expected.shape:
             raise Wrong("One logarithm for each bin is asked for.", **words)
@@ -152,6 +158,14 @@ def log_bin(answer):
                 "The second sigmoid is that of -lower: it is the share *above* the lower "
                 "border.",
                 _same(actual, same_sign, 1e-3),
+            ),
+            (
+                "The third factor is 1 − e^(b − a); its *logarithm* is missing.",
+                close(actual, two_terms + rest, 1e-4),
+            ),
+            (
+                "The third term is missing: that is log σ(a) + log σ(-b).",
+                close(actual, two_terms, 1e-4),
             ),
             (
                 "e^(upper - lower) is larger than 1, so the logarithm has no value. It is "
