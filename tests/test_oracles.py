@@ -165,10 +165,8 @@ def test_a_nan_reaches_no_earlier_output_where_kernels_hold_live_taps_only(
 @settings(max_examples=examples(8, 200))
 @given(recipes(most_values=27))
 def test_the_left_neighbor_matters(recipe):
-    assume(recipe.arguments.get("activation") != "relu")  # a unit may be off for good
     model = recipe.build()
     height, width, channels = model.inputs[0].shape[1:]
-    matrix = causality.dependency_matrix(model, trials=8)
     kernels = [
         layer.kernel_size
         for layer in model.layers
@@ -176,11 +174,28 @@ def test_the_left_neighbor_matters(recipe):
     ]
     if kernels and kernels[0][1] == 1:  # a first kernel that reads no neighbor
         return
-    of_pixels = matrix.reshape(height * width, channels, height * width, channels)
-    of_pixels = of_pixels.any(axis=(1, 3))
     inside = np.arange(1, height * width) % width != 0
-    assert np.diagonal(of_pixels, -1)[inside].all()
+    matters = np.zeros(len(inside), bool)
+    for seed in range(30):  # with some weights a ReLU is off for good
+        matrix = causality.dependency_matrix(model, trials=4)
+        pairs = matrix.reshape(height * width, channels, height * width, channels)
+        matters |= np.diagonal(pairs.any(axis=(1, 3)), -1)
+        if matters[inside].all():
+            break
+        randomize(model, seed)
+    assert matters[inside].all()
     tally("random models: earlier pixels matter")
+
+
+def test_a_network_that_sees_rows_above_alone_is_caught():
+    def rows_above(shape, likelihood):
+        image = keras.Input(shape)
+        logits = keras.layers.Conv2D(1, 1)(StackConv2D(4, 3, "vertical", "A")(image))
+        return ImageModel(image, logits, likelihood=likelihood)
+
+    oracle = test_the_left_neighbor_matters.hypothesis.inner_test
+    with pytest.raises(AssertionError):
+        oracle(Recipe(rows_above, (2, 3, 1), {"likelihood": Bernoulli()}, seed=0))
 
 
 @settings(max_examples=examples(12, 400))
