@@ -262,7 +262,7 @@ MOVES = {
     ),
     "MixtureExplorer": Moves(
         mouse=[
-            slide("mean", 0.2, 0.6),
+            slide("mean", 0.4, 0.8),
             slide("log scale", 0.3, 0.9),
             slide("weight", 0.8, 0.1),
         ],
