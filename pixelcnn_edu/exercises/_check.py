@@ -105,3 +105,21 @@ def _short(value) -> str:
         value = np.array2string(value, precision=4, suppress_small=True, threshold=60)
         return value.replace("\n", "\n" + " " * 12)
     return str(value)
+
+
+def count_of_pixels(actual, expected, mistakes, *, case):
+    """Judge a number of pixels; ``mistakes`` maps diagnoses to the numbers they give."""
+    words = {"case": case, "expected": expected}
+    if isinstance(actual, set | frozenset | list | tuple):
+        raise Wrong(
+            "This is the collection of pixels. How many are there?",
+            **words,
+            actual=f"a {type(actual).__name__} of {len(actual)}",
+        )
+    actual = np.asarray(actual)
+    if actual.shape == () and actual == expected:
+        return
+    for diagnosis, wrong in mistakes.items():
+        if actual.shape == () and actual == wrong:
+            raise Wrong(diagnosis, **words, actual=actual)
+    raise Wrong("That is not how many pixels are seen.", **words, actual=actual)
