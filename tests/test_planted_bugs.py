@@ -6,7 +6,7 @@ named beside it. The same oracles pass on the right model.
 
 from pixelcnn_edu import causality, data, evaluation, generation, training
 from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, ResidualBlock
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel
 
@@ -46,6 +46,14 @@ class OffByOne(MaskedConv2D):
         self.mask[row, col + 1] = 1
 
 
+class LevelsFirst(OneHotLevels):
+    """The one-hot vectors of a pixel's channels interleaved: no group of its own each."""
+
+    def call(self, inputs):
+        hats = ops.reshape(super().call(inputs), (-1, 1, 2, 2, self.levels))
+        return ops.reshape(ops.swapaxes(hats, -1, -2), (-1, 1, 2, 2 * self.levels))
+
+
 def network(first, later, likelihood=None, *, wrap_first=False):
     """A small PixelCNN out of the given layers, with large random weights."""
     keras.utils.set_random_seed(0)
@@ -82,11 +90,12 @@ def gated(bug=None):
     return model
 
 
-def colored(*, mixed=False, first="A"):
+def colored(*, mixed=False, first="A", one_hot=None):
     """Two pixels of two channels, the second after the first in each pixel."""
     keras.utils.set_random_seed(0)
     image = keras.Input((1, 2, 2))
-    x = MaskedConv2D(8, 3, first, colors=2, activation="relu")(image)
+    x = image if one_hot is None else one_hot(2)(image)
+    x = MaskedConv2D(8, 3, first, colors=2, activation="relu")(x)
     last = keras.layers.Conv2D(4, 1) if mixed else MaskedConv2D(4, 1, colors=2)
     model = ImageModel(image, last(x), likelihood=Categorical(2))
     randomize(model)
@@ -119,6 +128,8 @@ MODELS = {
     "gated, vertical reads horizontal": lambda: gated("horizontal"),
     "gated, residual round the first layer": lambda: gated("residual"),
     "right, colored": colored,
+    "right, colored, one-hot": lambda: colored(one_hot=OneHotLevels),
+    "colored, one-hot vectors interleaved": lambda: colored(one_hot=LevelsFirst),
     "colored, B first": lambda: colored(first="B"),
     "colored, unmasked 1×1 across the groups": lambda: colored(mixed=True),
     "colored, logits in the wrong layout": interleaved,
