@@ -8,8 +8,10 @@ is the one without a shift: the first vertical convolution leaves out the curren
 ones include it (of features, which know only rows above), and the horizontal stack adds a
 1×1 convolution of the vertical features at the same position.
 
-What differs here: kernels are cropped to their live taps, so no multiplication with zero is
-made, and nothing needs a mask but the order of colors inside a pixel.
+Section 2.2 of the paper notes that its masked convolutions can also be made with kernels of
+⌈k/2⌉ rows or columns, shifted by padding and cropping. So it is done here: a kernel holds
+its live taps only, no multiplication with zero is made, and nothing needs a mask but the
+order of colors inside a pixel.
 """
 
 from pixelcnn_edu.layers import fixed_arguments, pointwise
@@ -197,10 +199,22 @@ class GatedBlock:
         mask_type: ``"A"`` for the first layer.
         dropout: share of the horizontal features that training drops.
         colors: groups of channels ordered inside a pixel.
+
+    Raises:
+        ValueError: if an argument is out of its range, or if a block of type B gets
+            horizontal features that its residual sum would have to stretch.
+
+    Example:
+        >>> image = keras.Input((28, 28, 1))
+        >>> vertical, horizontal = GatedBlock(8, 7, "A")(image, image)
+        >>> vertical, horizontal = GatedBlock(8)(vertical, horizontal)
+        >>> vertical.shape, horizontal.shape
+        ((None, 28, 28, 8), (None, 28, 28, 8))
     """
 
     def __init__(self, filters, kernel_size=3, mask_type="B", *, dropout=0.0, colors=1):
         check_positive_int("filters", filters)
+        causal_mask(kernel_size, mask_type)  # refuses what is none
         if filters % colors:
             raise ValueError(
                 f"Expected filters to be divisible by colors={colors}. "
@@ -222,6 +236,12 @@ class GatedBlock:
             condition: a function from a number of channels to a tensor that is added
                 before each gate; None for none.
         """
+        if self.mask_type == "B" and horizontal.shape[-1] != self.filters:
+            # Keras would spread one channel, an image say, over all: a leak
+            raise ValueError(
+                f"Expected horizontal with filters={self.filters} channels, so that the "
+                f"residual sum can be formed. Received shape: {tuple(horizontal.shape)}"
+            )
         double = 2 * self.filters
         where = {"mask_type": self.mask_type}
         v = StackConv2D(double, self.kernel_size, "vertical", **where)(vertical)

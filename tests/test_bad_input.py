@@ -137,6 +137,12 @@ CASES = [
     case("colors", Gate, 0),
     case("filters", GatedBlock, 0),
     case("dropout", GatedBlock, 4, dropout=1.0),
+    *(case("mask_type", GatedBlock, 4, 3, kind) for kind in ("C", "a", None)),
+    *(case("kernel_size", GatedBlock, 4, size) for size in (0, 4, "3")),
+    *(
+        case("horizontal", GatedBlock(4), *2 * (keras.KerasTensor((None, 4, 4, n)),))
+        for n in (1, 3)
+    ),
     # likelihoods
     *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
     *(case("components", LogisticMixture, n, 4) for n in POSITIVE),

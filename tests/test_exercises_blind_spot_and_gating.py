@@ -69,7 +69,16 @@ def left(size, own):
 
 
 def counting(
-    *, own=True, first_own=False, free=True, first=7, page=True, joined=False, keep=None
+    *,
+    own=True,
+    first_own=False,
+    free=True,
+    first=7,
+    page=True,
+    joined=False,
+    source="vh",
+    turns=False,
+    keep=None,
 ):
     """Count as the right answer does, unless an argument plants a mistake."""
 
@@ -82,8 +91,11 @@ def counting(
         rows = above(3, own) - (set() if free else {(0, 1)})
         for _ in range(n):
             both = vertical | horizontal
-            vertical = step(both, rows)
+            read = set().union(*({"v": vertical, "h": horizontal}[s] for s in source))
             horizontal = step(both if joined else horizontal, left(3, True))
+            vertical = step(vertical | horizontal if turns else read, rows)
+        if keep == "features":
+            return len(vertical | horizontal)
         top = step(vertical | horizontal, above(first, first_own))
         row = step(horizontal, left(first, False))
         found = {None: top | row, "top": top, "row": row}[keep]
@@ -127,6 +139,11 @@ def test_the_counts_are_those_of_a_network():
         assert seen == by_forward_offsets(n)
 
 
+def test_the_mistakes_give_the_numbers_that_the_check_knows():
+    assert counting(source="v")(5) == 44 and counting(source="h")(5) == 60
+    assert counting(keep="features")(5) == 66 and counting(turns=True)(5) == 152
+
+
 def by_one_stack(n):
     return fields.seen((28, 28), (14, 14), further=n).sum()
 
@@ -140,6 +157,10 @@ def by_one_stack(n):
         (by_one_stack, "one stack"),
         (counting(own=False), "one stack"),
         (counting(joined=True), "reads the horizontal one"),
+        (counting(source="v"), "step from `horizontal` too"),
+        (counting(source="h"), "step from `vertical` too"),
+        (counting(turns=True), "replaced before `vertical` has read it"),
+        (counting(keep="features"), "first layer is left out"),
         (counting(keep="top"), "vertical stack alone"),
         (counting(keep="row"), "in its own row"),
         (counting(page=False), "off the page"),

@@ -105,6 +105,18 @@ def test_the_vertical_stack_never_reads_the_horizontal_one():
     assert model.count_params() == keras.Model(image, vertical).count_params()
 
 
+def test_a_later_block_refuses_the_image_which_its_sum_would_leak():
+    image, features = keras.Input((5, 5, 1)), keras.Input((5, 5, 4))
+    for horizontal in (image, keras.Input((5, 5, 3)), keras.Input((5, 5, 8))):
+        with pytest.raises(ValueError, match="horizontal with filters=4 channels"):
+            GatedBlock(4)(features, horizontal)
+    for block in (GatedBlock(4, 3, "A"), GatedBlock(1)):  # no sum, or one that fits
+        assert all(part.shape[1:3] == (5, 5) for part in block(image, image))
+    spread = keras.layers.add([image, GatedBlock(4, 3, "A")(image, image)[1]])
+    leak = causality.first_leak(keras.Model(image, keras.layers.Conv2D(1, 1)(spread)))
+    assert leak == ((0, 0, 0), (0, 0, 0))  # what the refusal keeps out
+
+
 def test_a_nan_reaches_no_earlier_output():
     model = random_model((5, 5, 1), builder=gated_pixelcnn)
     for row, col in [(0, 0), (2, 3), (4, 4)]:
@@ -215,6 +227,8 @@ def test_green_sees_red_of_its_pixel_and_never_blue(builder):
         (lambda: GatedBlock(0), "filters"),
         (lambda: GatedBlock(4, colors=3), "divisible by colors=3"),
         (lambda: GatedBlock(4, dropout=1), "dropout"),
+        (lambda: GatedBlock(4, 3, "C"), "mask_type.*'C'"),
+        (lambda: GatedBlock(4, 4), "odd"),
         (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, num_classes=0), "num_classes"),
         (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, label_map=2), "num_classes"),
         (lambda: gated_pixelcnn((4, 4, 3), **PLAIN, colors=2), "colors"),

@@ -109,6 +109,16 @@ def seen_by_two(answer):
             "reach the vertical stack, and with them the pixel itself.": (
                 len(_seen(n, back=True))
             ),
+            "The horizontal stack takes over vertical features at its own place in every "
+            "layer: step from `horizontal` too.": len(_seen(n, source="vertical")),
+            "The vertical stack reads its own features as well: step from `vertical` "
+            "too.": len(_seen(n, source="horizontal")),
+            "Both steps of a layer start from the two sets as they were. Here `horizontal` "
+            "is replaced before `vertical` has read it.": len(_seen(n, in_turn=True)),
+            "The first layer is left out. These are the places whose features it has to "
+            "give; it reads the image around them, with size 7.": (
+                len(_seen(n, parts="features"))
+            ),
             "This is what the vertical stack alone sees. The pixels to the left come "
             "through the horizontal one.": len(_seen(n, parts="v")),
             "This is what the horizontal stack sees in its own row. The rows above come "
@@ -293,6 +303,8 @@ def _seen(
     first_own=False,
     own=True,
     back=False,
+    source="both",
+    in_turn=False,
     parts="vh",
     size=_SIZE,
 ):
@@ -306,8 +318,11 @@ def _seen(
     vertical, horizontal = set(), {(_ROW, _COL)}
     for _ in range(n):
         both = vertical | horizontal
-        vertical = step(both, _above(3, own))
+        read = {"both": both, "vertical": vertical, "horizontal": horizontal}[source]
         horizontal = step(both if back else horizontal, _left(3, True))
+        vertical = step(vertical | horizontal if in_turn else read, _above(3, own))
+    if parts == "features":
+        return vertical | horizontal
     above = step(vertical | horizontal, _above(first, first_own))
     left = step(horizontal, _left(first, False))
     return (above if "v" in parts else set()) | (left if "h" in parts else set())
