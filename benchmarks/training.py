@@ -1,22 +1,21 @@
 """How fast a PixelCNN trains: the package, the tutorial's way, and PyTorch.
 
     python benchmarks/training.py            about 10 minutes on 2 cores
-    python benchmarks/training.py --quick    about 3: fewer rounds, fewer sizes
+    python benchmarks/training.py --quick    about 3: fewer rounds, one size
 
-Prints tables and writes training.csv and training.png beside this file (or into --out).
-Each contender has a process of its own; they take turns, round by round, and medians are
-given, so that only ratios within one run should be compared. PyTorch, which nothing else
-here needs, is left out if it is not installed (pip install torch).
+Prints a table and writes it as training.csv and training.png beside this file (or into
+--out). Each contender has a process of its own; they take turns, an epoch each, and medians
+are given, so that only ratios within one run should be compared. PyTorch, which nothing
+else here needs, is left out if it is not installed (pip install torch).
 
-The network is the plain one with ReLU and 6 blocks; all start from random weights and see
-the bundled digits, binarized. A contender's rate counts everything a step needs: the input
-pipeline, the loss, its gradient and the optimizer.
+The network is the plain one with ReLU and 6 blocks, on bundled digits of 0 and 1. A rate
+counts all that a step needs: the input pipeline, the loss, its gradient, clipping (but not
+in the tutorial) and the optimizer.
 """
 
 import argparse
-import contextlib
 import csv
-import json
+import importlib.util
 import os
 import resource
 import statistics
@@ -25,34 +24,66 @@ import sys
 import time
 from pathlib import Path
 
-DEPTH, IMAGES, SIDE = 6, 2048, 28
+DEPTH, IMAGES = 6, 2048
+COLUMNS = ["contender", "filters", "batch", "images_per_second"]
+COLUMNS += ["parallel", "peak_mb", "grown_mb"]  # cores at work; memory, and its growth
+
+
+def turn():
+    """Wait until it is this process's turn; return a function that ends the turn."""
+    sys.stdin.readline()
+    began, used = time.perf_counter(), time.process_time()
+
+    def end():
+        seconds = time.perf_counter() - began
+        cores = (time.process_time() - used) / seconds
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print("turn", seconds, cores, peak, flush=True)
+
+    return end
 
 
 # ------------------------------------------------------------------ contenders
-# Each is a function from (filters, batch_size, images) to a function that trains one
-# epoch. They import what they need themselves: it is their process.
+# Each trains for ever, an epoch a turn, and imports what it needs: it is its process.
 
 
-def package(filters, batch_size, images, **how):
-    from pixelcnn_edu import models, training
-
-    model = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
-    recipe = {"epochs": 1, "batch_size": batch_size, "verbose": 0, **how}
-    training.fit(model, images[:batch_size], **recipe)
-    batches = training.Batches(images, batch_size, binarize=True)
-    return lambda: model.fit(batches, verbose=0, shuffle=False)
-
-
-def tutorial(filters, batch_size, images):
-    """The whole kernel is masked and Keras's defaults are kept (XLA on "auto")."""
-    import pixelcnn_edu  # noqa: F401  (first, so that TensorFlow starts quietly)
-
-    from generation import WholeMaskedConv2D
-
+def turns():
+    """The turns as a Keras callback."""
     import keras
 
+    class Turns(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.end = turn()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.end()
+
+    return Turns()
+
+
+def package(filters, batch_size):
+    from pixelcnn_edu import data, models, training
+
+    (images, _), _ = data.load_mnist()
+    training.fit(
+        models.pixelcnn(filters=filters, depth=DEPTH, activation="relu"),
+        images[:IMAGES],
+        epochs=10_000,
+        batch_size=batch_size,
+        callbacks=[turns()],
+        verbose=0,
+    )
+
+
+def tutorial(filters, batch_size):
+    """The whole kernel is masked and Keras's defaults are kept (XLA on "auto")."""
+    from pixelcnn_edu import data
+
+    import keras
+    from generation import WholeMaskedConv2D
+
     relu = keras.layers.Activation("relu")
-    image = keras.Input((SIDE, SIDE, 1))
+    image = keras.Input((28, 28, 1))
     x = WholeMaskedConv2D(filters, 7, "A")(image)
     for _ in range(DEPTH):
         y = keras.layers.Conv2D(filters // 2, 1)(relu(x))
@@ -63,12 +94,16 @@ def tutorial(filters, batch_size, images):
     outputs = keras.layers.Conv2D(1, 1, activation="sigmoid")(relu(x))
     model = keras.Model(image, outputs)
     model.compile(optimizer=keras.optimizers.Nadam(), loss="binary_crossentropy")
-    ink = (images > 0.5).astype("float32")
-    return lambda: model.fit(ink, ink, batch_size=batch_size, epochs=1, verbose=0)
+    (images, _), _ = data.load_mnist()
+    ink = (images[:IMAGES] > 0.5).astype("float32")
+    recipe = {"epochs": 10_000, "batch_size": batch_size, "verbose": 0}
+    model.fit(ink, ink, callbacks=[turns()], **recipe)
 
 
-def pytorch(filters, batch_size, images):
-    """Channels last, the whole kernel masked, as PyTorch code on the web has it."""
+def pytorch(filters, batch_size):
+    """Channels last, the whole kernel masked."""
+    from pixelcnn_edu import data
+
     import torch
     from torch import nn
 
@@ -81,7 +116,8 @@ def pytorch(filters, batch_size, images):
             self.register_buffer("mask", mask)
 
         def forward(self, x):
-            return self._conv_forward(x, self.weight * self.mask, self.bias)
+            weight = self.weight * self.mask
+            return nn.functional.conv2d(x, weight, self.bias, padding=self.padding)
 
     class Block(nn.Module):
         def __init__(self):
@@ -99,23 +135,24 @@ def pytorch(filters, batch_size, images):
         def forward(self, x):
             return x + self.inside(x)
 
-    torch.manual_seed(0)
     torch.set_num_threads(os.cpu_count())
-    head = [nn.ReLU(inplace=True), nn.Conv2d(filters, filters, 1)] * 1
     model = nn.Sequential(
         Masked(1, filters, 7, "A"),
         *[Block() for _ in range(DEPTH)],
-        *head,
+        nn.ReLU(inplace=True),
+        nn.Conv2d(filters, filters, 1),
         nn.ReLU(inplace=True),
         nn.Conv2d(filters, filters, 1),
         nn.ReLU(inplace=True),
         nn.Conv2d(filters, 1, 1),
     ).to(memory_format=torch.channels_last)
     optimizer = torch.optim.NAdam(model.parameters(), 2e-3)
-    ink = torch.from_numpy((images > 0.5).astype("float32")).permute(0, 3, 1, 2)
     loss_of = nn.BCEWithLogitsLoss(reduction="sum")
-
-    def epoch():
+    (images, _), _ = data.load_mnist()
+    ink = torch.from_numpy((images[:IMAGES] > 0.5).astype("float32"))
+    ink = ink.permute(0, 3, 1, 2)
+    while True:
+        end = turn()
         for batch in ink[torch.randperm(len(ink))].split(batch_size):
             batch = batch.to(memory_format=torch.channels_last)
             loss = loss_of(model(batch), batch) / len(batch)
@@ -123,8 +160,131 @@ def pytorch(filters, batch_size, images):
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-
-    return epoch
+        end()
 
 
 CONTENDERS = {"package": package, "tutorial": tutorial, "pytorch": pytorch}
+
+
+# ------------------------------------------------------------------ measurement
+
+
+class Contender:
+    """One contender in its process."""
+
+    def __init__(self, name, filters, batch):
+        self.about = {"contender": name, "filters": filters, "batch": batch}
+        own = [sys.executable, __file__, "--child", name, str(filters), str(batch)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            own,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "XLA_FLAGS": ""},  # the package's own would slow others
+        )
+        self.turns = []
+
+    def take_turn(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("turn"):
+                self.turns.append([float(value) for value in line.split()[1:]])
+                return
+        raise RuntimeError(f"{self.about} ended early")
+
+    def row(self):
+        """Medians, the first two turns (compilation) left out."""
+        seconds, cores, peaks = zip(*self.turns[2:], strict=True)
+        rate = IMAGES / statistics.median(seconds)
+        values = rate, statistics.median(cores), peaks[-1], peaks[-1] - peaks[0]
+        rounded = [round(values[0], 1), round(values[1], 2), *map(round, values[2:])]
+        return {**self.about, **dict(zip(COLUMNS[3:], rounded, strict=True))}
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def measure(filters, batch, names, rounds):
+    contenders = [Contender(name, filters, batch) for name in names]
+    try:
+        for _ in range(2 + rounds):
+            for contender in contenders:
+                contender.take_turn()
+        return [contender.row() for contender in contenders]
+    finally:
+        for contender in contenders:
+            contender.end()
+
+
+def flops(filters):
+    """Operations of one training image: twice the live products, forward and back."""
+    from pixelcnn_edu import models
+
+    from generation import products
+
+    model = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
+    return 3 * 2 * 784 * sum(inputs * outputs for inputs, outputs in products(model))
+
+
+def plot(rows, path):
+    import matplotlib.pyplot as plt
+
+    batch = 64
+    rows = [row for row in rows if row["batch"] == batch]
+    sizes = sorted({row["filters"] for row in rows})
+    fig, axes = plt.subplots(1, len(sizes), figsize=(4.5 * len(sizes), 3.2))
+    for ax, size in zip(axes if len(sizes) > 1 else [axes], sizes, strict=True):
+        of_size = [row for row in rows if row["filters"] == size]
+        names = [row["contender"] for row in of_size]
+        bars = ax.barh(names, [row["images_per_second"] for row in of_size])
+        ax.bar_label(bars, fmt="%.0f", padding=3)
+        ax.set(title=f"{size} filters", xlabel="images per second")
+        ax.margins(x=0.15)
+        ax.invert_yaxis()
+    fig.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        name, filters, batch = args.child
+        CONTENDERS[name](int(filters), int(batch))
+        return
+    names = [
+        n for n in CONTENDERS if n != "pytorch" or importlib.util.find_spec("torch")
+    ]
+    rounds = 5 if args.quick else 11
+    rows = measure(64, 64, names, rounds)
+    if not args.quick:
+        rows += measure(32, 64, names, rounds)
+        for batch in (16, 256):
+            rows += measure(64, batch, ["package"], 5)
+
+    from pixelcnn_edu import plots  # noqa: F401  (sets the style)
+
+    from generation import matmul_rate  # TensorFlow only now: it holds threads
+
+    product = 2 * matmul_rate()
+    lines = [" | ".join([*COLUMNS, "share of a matrix product"])]
+    for row in rows:
+        share = row["images_per_second"] * flops(row["filters"]) / product
+        lines.append(" | ".join(map(str, [*row.values(), f"{share:.0%}"])))
+    print("\n".join(lines))
+    print(f"one 2048 x 2048 x 2048 float32 matrix product: {product / 1e9:.0f} GFLOP/s")
+    with open(args.out / "training.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    plot(rows, args.out / "training.png")
+
+
+if __name__ == "__main__":
+    main()

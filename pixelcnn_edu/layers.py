@@ -68,9 +68,11 @@ class MaskedConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         # The kernel itself is left alone: its masked weights get gradient 0 from here.
-        return super().convolution_op(
-            inputs, kernel * ops.cast(self.mask, kernel.dtype)
-        )
+        # Its rows below the center are 0 and left out: a third fewer multiplications.
+        height, width = (size // 2 for size in self.kernel_size)
+        padded = ops.pad(inputs, ((0, 0), (height, 0), (width, width), (0, 0)))
+        live = (kernel * ops.cast(self.mask, kernel.dtype))[: height + 1]
+        return ops.conv(padded, live, padding="valid")
 
     def masked_kernel(self):
         """Return the kernel as the convolution uses it, (kh, kw, in, out)."""

@@ -28,10 +28,11 @@ from pixelcnn_edu.presets import PRESETS
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches (inputs, images), binarized afresh for a two-level likelihood.
+    """Batches (inputs, images), binarized afresh for a two-level likelihood.
 
     The inputs are the images, or (images, labels).
 
@@ -44,24 +45,28 @@ class Batches(keras.utils.PyDataset):
         binarize: draw each pixel as 0 or 1 with its gray value as the probability.
         seed: of the order and of the draws.
         labels: [] or [(N,)].
+        shuffle: in an order of its own for each epoch; False for the order given.
     """
 
-    def __init__(self, images, batch_size, *, binarize, seed=0, labels=()):
+    def __init__(
+        self, images, batch_size, *, binarize, seed=0, labels=(), shuffle=True
+    ):
         super().__init__()
         self.images = images
         self.labels = labels
         self.batch_size = batch_size
         self.binarize = binarize
         self.seed = seed
+        self.shuffle = shuffle
         self.epoch = 0  # set at the start of each epoch
 
     def __len__(self):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index):
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(
-            len(self.images)
-        )
+        order = np.arange(len(self.images))
+        if self.shuffle:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
         batch = self.images[rows]
         if self.binarize:
@@ -71,6 +76,29 @@ class Batches(keras.utils.PyDataset):
 
 def _inputs(images, labels):
     return (images, *labels) if labels else images
+
+
+def _pipeline(batches) -> tf.data.Dataset:
+    """Return batches as a dataset without autotuning, which would halve the rate.
+
+    Where TensorFlow tunes the pipeline, about half of all epochs run the network's
+    operations on threads of the pool that should share them out, and so on one core.
+    """
+
+    def generate():
+        for index in range(len(batches)):
+            yield batches[index]
+
+    def any_count(array):
+        return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+
+    dataset = tf.data.Dataset.from_generator(
+        generate, output_signature=keras.tree.map_structure(any_count, batches[0])
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    count = tf.data.experimental.assert_cardinality(len(batches))
+    return dataset.apply(count).with_options(options)
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -160,7 +188,7 @@ def compile_model(model, *, steps, learning_rate=2e-3, likelihood=None):
     model.compile(
         optimizer=keras.optimizers.Nadam(schedule, global_clipnorm=1.0),
         loss=NegativeLogLikelihood(likelihood_of(model, likelihood)),
-        jit_compile="auto" if _has_gpu() else False,
+        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
 
 
@@ -223,7 +251,9 @@ def fit(
         )
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
         more = check_labels(model, validation_labels, len(held_out))
-        validation = (_inputs(held_out, more), held_out)
+        validation = _pipeline(
+            Batches(held_out, 256, binarize=False, labels=more, shuffle=False)
+        )
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         check_positive_int(name, value)
     check_seed(seed, optional=False)
@@ -254,12 +284,11 @@ def fit(
         first_epoch = checkpoint.restore(model)
         callbacks.append(checkpoint)
     history = model.fit(
-        batches,
+        _pipeline(batches),
         validation_data=validation,
-        validation_batch_size=256,
+        shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         initial_epoch=first_epoch,
         epochs=epochs,
-        shuffle=False,  # Batches shuffles, in an order that a resumed run repeats
         callbacks=callbacks,
         verbose=verbose,
     )
@@ -267,14 +296,6 @@ def fit(
         history.history = checkpoint.history  # earlier epochs of a resumed run included
         history.epoch = list(range(epochs))
     return history
-
-
-def _has_gpu() -> bool:
-    if keras.config.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def without(images, labels, others):
