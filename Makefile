@@ -45,7 +45,7 @@ trust: setup ## Run the long form: thousands of random models, kills, damaged fi
 
 test-pythons: ## Run the suite under every installed Python, 3.11 to 3.13
 	@for version in 3.11 3.12 3.13; do \
-	  if command -v python$$version >/dev/null; then \
+	  if python$$version -c '' 2>/dev/null; then \
 	    echo "== Python $$version"; \
 	    $(MAKE) test VENV=build/venv-$$version PYTHON=python$$version || exit 1; \
 	  else echo "== Python $$version is not installed: skipped"; fi; \

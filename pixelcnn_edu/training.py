@@ -10,21 +10,13 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 ``python -m pixelcnn_edu.training --help`` trains a preset from the command line.
 """
 
-import argparse
-import datetime
 import hashlib
-import json
-import math
-import os
-import platform
-from pathlib import Path
 
-from pixelcnn_edu import data, evaluation, generation
-from pixelcnn_edu.checkpoints import Checkpoint, whole_file
+from pixelcnn_edu import data, generation
+from pixelcnn_edu.checkpoints import Checkpoint
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int, check_seed
 from pixelcnn_edu.models import check_labels, likelihood_of
-from pixelcnn_edu.presets import PRESETS
 
 import keras
 import numpy as np
@@ -157,6 +149,21 @@ class SampleGrid(keras.callbacks.Callback):
             )
 
 
+class ReplicatedNadam(keras.optimizers.Nadam):
+    """Nadam for a batch that several devices share, under a `tf.distribute` strategy.
+
+    Keras clips the gradient of each device's share and adds up the clipped ones. Here it
+    is that of the whole batch that is clipped, as on one device.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        context = tf.distribute.get_replica_context()
+        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+        clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
+        share = context.num_replicas_in_sync  # Keras adds them up once more
+        super().apply([grad / share for grad in clipped], trainable_variables)
+
+
 def compile_model(model, *, steps, learning_rate=2e-3, likelihood=None):
     """Compile a model as `fit` does: Nadam, a cosine schedule, nats per image.
 
@@ -185,8 +192,13 @@ def compile_model(model, *, steps, learning_rate=2e-3, likelihood=None):
         warmup_target=learning_rate if warmup else None,
         warmup_steps=warmup,
     )
+    strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
+    shared = strategy.num_replicas_in_sync > 1
+    nadam = ReplicatedNadam if shared else keras.optimizers.Nadam
+    with strategy.scope():
+        optimizer = nadam(schedule, global_clipnorm=1.0)
     model.compile(
-        optimizer=keras.optimizers.Nadam(schedule, global_clipnorm=1.0),
+        optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood_of(model, likelihood)),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
@@ -308,80 +320,7 @@ def without(images, labels, others):
     return images[keep], labels[keep]
 
 
-def main(argv=None):
-    """Train a preset, and write its weights and its card."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pixelcnn_edu.training",
-        description="Train a PixelCNN on binarized digits; a killed run is resumed.",
-    )
-    parser.add_argument("--preset", choices=PRESETS, required=True)
-    parser.add_argument(
-        "--data",
-        default="bundled",
-        help="as load_mnist's source: bundled, full, a path",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--verbose", type=int, default=1)
-    args = parser.parse_args(argv)
-
-    preset = PRESETS[args.preset]
-    (x, y), (x_val, y_val) = data.load_mnist(args.data)
-    digits = "the bundled training digits"
-    if args.data != "bundled":
-        if len(x) == 60_000:  # keep the official test digits apart
-            x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
-        source = "MNIST" if args.data == "full" else Path(args.data).name
-        digits = f"{source}: the first {len(x):,} training images"
-        digits += ", without the bundled test digits"
-        x, y = without(x, y, data.load_mnist()[1][0])
-    keras.utils.set_random_seed(args.seed)
-    model = preset.model()
-    two_levels = preset.likelihood.levels == 2
-    held_out = preset.images(x_val, seed=0)
-    takes_labels = preset.num_classes is not None
-    history = fit(
-        model,
-        x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
-        labels=y if takes_labels else None,
-        validation_images=held_out,
-        validation_labels=y_val if takes_labels else None,
-        seed=args.seed,
-        folder=args.out,
-        verbose=args.verbose,
-        **preset.recipe(),
-    )
-    minutes = sum(history.history["seconds"]) / 60
-    labels = y_val if takes_labels else None
-    nats = evaluation.nats_per_image(model, held_out, labels=labels)
-    mean, error = evaluation.mean_and_standard_error(nats)
-    path = args.out / f"{args.preset}.keras"
-    bare = preset.model()  # without the optimizer's state
-    bare.set_weights(model.get_weights())
-    with whole_file(path.with_suffix(".keras")) as temporary:
-        bare.save(temporary)
-    card = {
-        "digits": digits,
-        "training_images": len(x),
-        "validation_images": len(x_val),
-        "protocol": preset.protocol,
-        "nats_per_image": round(mean, 2),
-        "standard_error": round(error, 2),
-        "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
-        "weights": model.count_params(),
-        "recipe": preset.as_data(),
-        "seed": args.seed,
-        "minutes": round(minutes, 1),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "date": datetime.date.today().isoformat(),
-        "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "rebuild": f"python -m pixelcnn_edu.training --preset {args.preset} --data full",
-    }
-    with whole_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(card, indent=2) + "\n")
-    print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
-
-
 if __name__ == "__main__":
+    from pixelcnn_edu.command import main
+
     main()

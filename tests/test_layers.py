@@ -42,6 +42,14 @@ def test_masked_convolution_equals_the_definition(mask_type, kernel_size):
     )
 
 
+def test_rows_below_the_center_are_not_read_at_all():
+    images = np.zeros((1, 5, 4, 1), "float32")
+    images[:, 3:] = np.nan  # 0 * NaN would be NaN
+    for size in (3, 5, 7, (3, 1)):
+        lost = np.isnan(MaskedConv2D(2, size)(images)).any(axis=(0, 2, 3))
+        np.testing.assert_array_equal(lost, [False, False, False, True, True])
+
+
 def test_masked_weights_get_exactly_zero_gradient_and_keep_their_value():
     keras.utils.set_random_seed(0)
     layer = MaskedConv2D(4, 5, "A")

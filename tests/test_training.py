@@ -8,7 +8,15 @@ import subprocess
 import sys
 import time
 
-from pixelcnn_edu import checkpoints, data, evaluation, generation, presets, training
+from pixelcnn_edu import (
+    checkpoints,
+    command,
+    data,
+    evaluation,
+    generation,
+    presets,
+    training,
+)
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
@@ -57,6 +65,31 @@ def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
     gray = (digits[0] > 0) & (digits[0] < 1)
     assert (by_image[0] == by_image[1])[~gray].all()
     assert (by_image[0] != by_image[1])[gray].any()
+
+
+def test_the_pipeline_hands_on_every_batch_and_is_not_tuned():
+    images = np.arange(7, dtype="float32").reshape(7, 1, 1, 1)
+    labels = [np.arange(7, dtype="int32")]
+    for shuffle in (False, True):
+        batches = training.Batches(
+            images, 3, binarize=False, labels=labels, shuffle=shuffle
+        )
+        pipeline = training._pipeline(batches)
+        assert len(pipeline) == 3 and not pipeline.options().autotune.enabled
+        for epoch in (0, 1):  # the epoch is read when the pipeline starts anew
+            batches.epoch = epoch
+            got = [
+                np.concatenate(part) for part in zip(*map(flat, pipeline), strict=True)
+            ]
+            expected = np.concatenate([batches[i][0][1] for i in range(3)])
+            assert (expected == labels[0]).all() == (not shuffle)
+            for part in got:
+                np.testing.assert_array_equal(part.ravel(), expected)
+
+
+def flat(batch):
+    (inputs, labels), images = batch
+    return inputs.numpy(), labels.numpy(), images.numpy()
 
 
 def test_the_history_is_in_nats_per_image(digits):
@@ -214,7 +247,7 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     digits, tmp_path, monkeypatch, capsys
 ):
     tiny = presets.Preset("a test", 8, 1, 1, 64, 1e-3)
-    monkeypatch.setitem(training.PRESETS, "tiny", tiny)
+    monkeypatch.setitem(command.PRESETS, "tiny", tiny)
     rng = np.random.default_rng(0)
     bundled_test = np.round(data.load_mnist()[1][0][..., 0] * 255).astype("uint8")
     new = rng.integers(0, 256, (64, 28, 28), dtype="uint8")
@@ -226,11 +259,13 @@ def test_the_command_line_trains_and_writes_weights_and_card(
         y_test=np.zeros(32, "uint8"),
     )
     out = tmp_path / "run"
-    training.main(
+    command.main(
         ["--preset", "tiny", "--data", str(tmp_path / "mnist.npz"), "--out", str(out)]
         + ["--verbose", "0"]
     )
-    assert "nats per image" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "epoch 1 of 1" in told and "0 minutes left" in told
+    assert "nats per image" in told
     card = json.loads((out / "tiny.json").read_text())
     assert card["training_images"] == 64
     model = keras.models.load_model(out / "tiny.keras")
@@ -238,6 +273,47 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     nats = evaluation.nats_per_image(model, held_out).mean()
     assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
     assert str(tmp_path) not in json.dumps(card)
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+import json
+import keras
+import numpy as np
+from pixelcnn_edu import command, data, training
+from pixelcnn_edu.models import pixelcnn
+
+(x, _), (x_test, _) = data.load_mnist()
+
+def losses(strategy):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = pixelcnn((14, 14, 1), filters=8, depth=1)
+    assert model.distribute_strategy is strategy
+    recipe = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "verbose": 0}
+    images = {"validation_images": x_test[:100, ::2, ::2]}
+    history = training.fit(model, x[:250, ::2, ::2], **images, **recipe).history
+    return history["loss"] + history["val_loss"]
+
+mirrored = command.strategy_called("mirrored")
+assert mirrored.num_replicas_in_sync == 2
+found = [losses(command.strategy_called("one")), losses(mirrored)]
+training.ReplicatedNadam = keras.optimizers.Nadam  # the planted bug: clipped by shares
+print(json.dumps([*found, losses(mirrored)]))
+"""
+
+
+def test_two_devices_end_where_one_does_and_shares_clipped_alone_would_not():
+    out = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], check=True, capture_output=True, text=True
+    ).stdout
+    one, two, bug = np.array(json.loads(out.splitlines()[-1]))
+    np.testing.assert_allclose(two, one, rtol=2e-7)
+    assert (abs(bug - one) > 1e-6 * one).all()
 
 
 def test_sample_grids_are_draws_and_do_not_disturb_the_run():

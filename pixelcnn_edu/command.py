@@ -1,0 +1,139 @@
+"""The command line: train a preset, and write its weights and its card.
+
+Taught by notebook 08.
+
+    python -m pixelcnn_edu.training --preset coffee --data full --out runs/coffee
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from pathlib import Path
+
+from pixelcnn_edu import data, evaluation, training
+from pixelcnn_edu.checkpoints import whole_file
+from pixelcnn_edu.presets import PRESETS
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Progress(keras.callbacks.Callback):
+    """After each epoch, print the nats and the minutes left."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_train_begin(self, logs=None):
+        self.first, self.began = None, time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.first = epoch if self.first is None else self.first
+
+    def on_epoch_end(self, epoch, logs=None):
+        minutes = (time.perf_counter() - self.began) / 60
+        left = minutes / (epoch + 1 - self.first) * (self.epochs - epoch - 1)
+        print(
+            f"epoch {epoch + 1} of {self.epochs}: {logs['val_loss']:.2f} nats held out, "
+            f"{logs['loss']:.2f} in training; about {left:.0f} minutes left",
+            flush=True,
+        )
+
+
+def strategy_called(name) -> tf.distribute.Strategy:
+    """Return ``"one"`` device's strategy, or one that is ``"mirrored"`` over all."""
+    if name == "one":
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU")
+    devices = devices or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def main(argv=None):
+    """Train a preset, and write its weights and its card."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pixelcnn_edu.training",
+        description="Train a PixelCNN on binarized digits; a killed run is resumed.",
+    )
+    parser.add_argument("--preset", choices=PRESETS, required=True)
+    parser.add_argument(
+        "--data",
+        default="bundled",
+        help="as load_mnist's source: bundled, full, a path",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--strategy",
+        choices=["one", "mirrored"],
+        default="one",
+        help="mirrored: share each batch among all GPUs, or all CPU devices",
+    )
+    parser.add_argument("--verbose", type=int, default=1)
+    args = parser.parse_args(argv)
+
+    preset = PRESETS[args.preset]
+    (x, y), (x_val, y_val) = data.load_mnist(args.data)
+    digits = "the bundled training digits"
+    if args.data != "bundled":
+        if len(x) == 60_000:  # keep the official test digits apart
+            x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
+        source = "MNIST" if args.data == "full" else Path(args.data).name
+        digits = f"{source}: the first {len(x):,} training images"
+        digits += ", without the bundled test digits"
+        x, y = training.without(x, y, data.load_mnist()[1][0])
+    keras.utils.set_random_seed(args.seed)
+    with strategy_called(args.strategy).scope():
+        model = preset.model()
+    two_levels = preset.likelihood.levels == 2
+    held_out = preset.images(x_val, seed=0)
+    takes_labels = preset.num_classes is not None
+    history = training.fit(
+        model,
+        x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
+        labels=y if takes_labels else None,
+        validation_images=held_out,
+        validation_labels=y_val if takes_labels else None,
+        seed=args.seed,
+        folder=args.out,
+        callbacks=[Progress(preset.epochs)],
+        verbose=args.verbose,
+        **preset.recipe(),
+    )
+    minutes = sum(history.history["seconds"]) / 60
+    labels = y_val if takes_labels else None
+    nats = evaluation.nats_per_image(model, held_out, labels=labels)
+    mean, error = evaluation.mean_and_standard_error(nats)
+    path = args.out / f"{args.preset}.keras"
+    bare = preset.model()  # without the optimizer's state
+    bare.set_weights(model.get_weights())
+    with whole_file(path.with_suffix(".keras")) as temporary:
+        bare.save(temporary)
+    card = {
+        "digits": digits,
+        "training_images": len(x),
+        "validation_images": len(x_val),
+        "protocol": preset.protocol,
+        "nats_per_image": round(mean, 2),
+        "standard_error": round(error, 2),
+        "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
+        "weights": model.count_params(),
+        "recipe": preset.as_data(),
+        "seed": args.seed,
+        "minutes": round(minutes, 1),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "date": datetime.date.today().isoformat(),
+        "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "rebuild": f"python -m pixelcnn_edu.training --preset {args.preset} --data full",
+    }
+    with whole_file(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(card, indent=2) + "\n")
+    print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
