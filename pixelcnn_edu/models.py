@@ -5,7 +5,7 @@ and by 11 to 13.
 
 What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
 from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
-choose; ``position`` and ``dropout`` are not in the paper and off by default.
+choose; ``position``, ``dropout`` and ``skip`` are not in the papers and off by default.
 """
 
 import functools
@@ -149,6 +149,7 @@ def gated_pixelcnn(
     num_classes: int | None = None,
     label_map: int = 0,
     position: bool = False,
+    skip: bool = False,
     dropout: float = 0.0,
     colors: int | None = None,
     one_hot: bool = False,
@@ -172,6 +173,9 @@ def gated_pixelcnn(
             label, from which the biases are computed pixel by pixel, so that a label can
             say *where*; 0 for one bias over the whole page.
         position: add one learned bias per pixel and filter after the first block.
+        skip: let the last layers read the sum of all blocks' horizontal features, each
+            through a 1×1 convolution of its own, and not those of the last block alone.
+            (Not in the paper's figure.)
         dropout: share of features dropped in each block while training.
         colors, one_hot: as for `pixelcnn`.
         name: the model's name.
@@ -206,8 +210,12 @@ def gated_pixelcnn(
     if position:
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)
+    every = [horizontal]
     for _ in range(depth):
         vertical, horizontal = block(vertical, horizontal, condition)
+        every.append(horizontal)
+    if skip:
+        horizontal = keras.layers.add([pointwise(filters, colors)(h) for h in every])
     logits = _logits(horizontal, filters, "relu", likelihood, image_shape[-1], colors)
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes

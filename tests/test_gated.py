@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_evaluation import random_model
+from test_evaluation import random_model, randomize
 from test_layers import convolve
 
 PLAIN = {"filters": 6, "depth": 1}
@@ -243,3 +243,24 @@ def test_green_sees_red_of_its_pixel_and_never_blue(builder):
 def test_bad_arguments_are_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("colors", [1, 3])
+def test_with_skip_connections_the_last_layers_read_every_block(colors):
+    keras.utils.set_random_seed(0)
+    shape = (5, 5, colors)
+    plain, skip = (
+        gated_pixelcnn(shape, filters=6, depth=3, skip=skip) for skip in (False, True)
+    )
+    assert skip.count_params() - plain.count_params() == 4 * (6 * 6 + 6)
+    randomize(skip)
+    causality.assert_causal(skip)
+    # the last sum reads the first block and each of the three after it
+    image = np.zeros((1, *shape), "float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(skip(image) ** 2)
+    kernels = [w for w in skip.trainable_variables if w.path.endswith("kernel")]
+    mixing = [w for w in kernels if tuple(w.shape) == (1, 1, 6, 6)][-6:-2]
+    assert len(mixing) == 4
+    for gradient in tape.gradient(loss, [w.value for w in mixing]):
+        assert abs(gradient.numpy()).max() > 0

@@ -75,6 +75,8 @@ def recipes(draw, *, most_levels=256, most_values=243, most_images=None, labels=
         arguments["dropout"] = draw(st.sampled_from([0.0, 0.3]))
     if builder is pixelcnn:
         arguments["activation"] = draw(st.sampled_from(["prelu", "relu", "elu"]))
+    if builder is gated_pixelcnn:
+        arguments["skip"] = draw(st.booleans())
     if builder is gated_pixelcnn and labels and draw(st.booleans()):
         arguments["num_classes"] = 3
         arguments["label_map"] = draw(st.sampled_from([0, 2]))
