@@ -5,7 +5,7 @@ and by 11 to 13.
 
 What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
 from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
-choose; ``position``, ``dropout`` and ``skip`` are not in the papers and off by default.
+choose; ``position``, ``dropout`` and ``skip`` are not in their drawings and off by default.
 """
 
 import functools
