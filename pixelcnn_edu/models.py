@@ -5,7 +5,7 @@ and by 11 to 13.
 
 What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
 from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
-choose; ``position``, ``dropout`` and ``skip`` are not in their drawings and off by default.
+choose; ``position``, ``dropout`` and ``skip`` are additions, off by default.
 """
 
 import functools
@@ -175,7 +175,6 @@ def gated_pixelcnn(
         position: add one learned bias per pixel and filter after the first block.
         skip: let the last layers read the sum of all blocks' horizontal features, each
             through a 1×1 convolution of its own, and not those of the last block alone.
-            (Not in the paper's figure.)
         dropout: share of features dropped in each block while training.
         colors, one_hot: as for `pixelcnn`.
         name: the model's name.

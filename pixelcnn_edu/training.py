@@ -71,10 +71,10 @@ def _inputs(images, labels):
 
 
 def _pipeline(batches) -> tf.data.Dataset:
-    """Return batches as a dataset without autotuning, which would halve the rate.
+    """Return batches as a dataset without autotuning.
 
-    Where TensorFlow tunes the pipeline, about half of all epochs run the network's
-    operations on threads of the pool that should share them out, and so on one core.
+    With it, about half of all epochs kept only one of two CPU cores busy (64 filters,
+    6 blocks: 200 images/s in those epochs, 330 in the others).
     """
 
     def generate():
