@@ -35,6 +35,7 @@ class Preset:
     batch_size: int = 64
     learning_rate: float = 3e-3
     dropout: float = 0.0
+    skip: bool = False
     builder: Callable = pixelcnn
     likelihood: Likelihood = BINARY
     colored: bool = False
@@ -45,6 +46,8 @@ class Preset:
     def model(self) -> keras.Model:
         """Build the network, with a position bias, and ReLU where it has no gates."""
         own = {"activation": "relu"} if self.builder is pixelcnn else {}
+        if self.skip:
+            own["skip"] = True
         if self.num_classes:
             own["num_classes"] = self.num_classes
         return self.builder(

@@ -255,6 +255,7 @@ CASES = [
     *(case("epochs", fit, epochs=n) for n in POSITIVE),
     *(case("batch_size", fit, batch_size=n) for n in POSITIVE),
     *(case("learning_rate", fit, learning_rate=r) for r in (0, -1, 1, NAN, "x", None)),
+    *(case("optimizer", fit, optimizer=o) for o in ("nadam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),

@@ -18,6 +18,7 @@ FIELDS = {
     "weights",
     "recipe",
     "seed",
+    "precision",
     "minutes",
     "machine",
     "date",

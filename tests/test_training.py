@@ -200,6 +200,63 @@ def test_another_run_s_folder_is_refused(digits, tmp_path):
         training.fit(
             small_model(position=True), digits[0], epochs=1, folder=tmp_path, verbose=0
         )
+    with pytest.raises(ValueError, match="optimizer"):
+        training.fit(
+            small_model(),
+            digits[0],
+            epochs=1,
+            optimizer=keras.optimizers.SGD(0.1),
+            folder=tmp_path,
+            verbose=0,
+        )
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = small_model()
+    keras.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match="precision"):
+        training.fit(model, digits[0], epochs=1, folder=tmp_path, verbose=0)
+
+
+def test_a_running_mean_is_validated_ends_as_the_weights_and_is_resumed(
+    digits, tmp_path
+):
+    """The mean, step by step, is computed here a second time."""
+    means, interrupted = [], {}
+
+    class Mean(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            weights = [np.asarray(v, "float64") for v in self.model.trainable_variables]
+            if means:
+                weights = [
+                    0.9 * m + 0.1 * w for m, w in zip(means[-1], weights, strict=True)
+                ]
+            means.append(weights)
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == interrupted.get("at"):
+                raise KeyboardInterrupt
+
+    def run(folder):
+        model = small_model()
+        optimizer = training.nadam(3 * 4, 0.01, use_ema=True, ema_momentum=0.9)
+        recipe = {"optimizer": optimizer, "epochs": 3, "batch_size": 64, "verbose": 0}
+        more = {"callbacks": [Mean()], "validation_images": digits[1]}
+        with contextlib.suppress(KeyboardInterrupt):
+            fitted = training.fit(model, digits[0], folder=folder, **recipe, **more)
+            return model, fitted.history
+
+    model, history = run(tmp_path / "whole")
+    for mean, weights in zip(means[-1], model.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, mean, rtol=1e-4, atol=1e-6)
+    held_out = data.binarize(digits[1], seed=0)
+    nats = evaluation.nats_per_image(model, held_out).mean()
+    assert history["val_loss"][-1] == pytest.approx(nats, rel=1e-5)
+    interrupted["at"] = 2
+    assert run(tmp_path / "cut") is None
+    interrupted.clear()
+    again, same = run(tmp_path / "cut")
+    assert same["val_loss"] == history["val_loss"]
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):
@@ -222,6 +279,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
         ({"batch_size": 1.5}, "batch_size"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"learning_rate": "fast"}, "learning_rate"),
+        ({"optimizer": "nadam"}, "optimizer"),
         ({"images": np.zeros((4, 10, 10))}, "channel axis"),
         ({"images": np.zeros((4, 28, 28, 1))}, "10, 10, 1"),
         ({"images": np.full((4, 10, 10, 1), 255, "uint8")}, "Divide by 255"),
@@ -268,11 +326,23 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     assert "nats per image" in told
     card = json.loads((out / "tiny.json").read_text())
     assert card["training_images"] == 64
+    assert card["precision"] == command.fastest_precision()
     model = keras.models.load_model(out / "tiny.keras")
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
     held_out = data.binarize((new[:32] / 255)[..., None].astype("float32"), seed=0)
     nats = evaluation.nats_per_image(model, held_out).mean()
     assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
     assert str(tmp_path) not in json.dumps(card)
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [("fma avx2 avx512_bf16", "mixed_bfloat16"), ("fma avx2", "float32")],
+)
+def test_bfloat16_is_for_processors_that_have_it(monkeypatch, flags, precision):
+    monkeypatch.setattr(command.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(command.Path, "read_text", lambda path: f"flags: {flags}")
+    assert command.fastest_precision() == precision
 
 
 TWO_DEVICES = """

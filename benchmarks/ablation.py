@@ -1,0 +1,193 @@
+"""What helps a PixelCNN to learn: one change at a time, at the same number of images.
+
+    python benchmarks/ablation.py --data PATH      about 80 minutes on 2 cores
+
+Each row of `CHANGES` trains the same small network with one thing changed, for 2 passes
+over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
+the same 10,000 validation digits. A change within CLOSE nats of its base is trained with
+two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
+was killed goes on from there. Writes pixelcnn_edu/ablation.csv, which
+`presets.ablation` reads and notebook 08 draws.
+
+All runs are in `command.fastest_precision()`, but for the row that says otherwise.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import pixelcnn_edu
+from pixelcnn_edu import command, data, evaluation, models, training
+from pixelcnn_edu.checkpoints import whole_file
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+
+import keras
+
+SEEDS = (0, 1, 2)
+CLOSE = 0.5  # nats
+FILTERS, DEPTH = 32, 8
+NETWORK = {"filters": FILTERS, "depth": DEPTH, "activation": "relu", "position": True}
+GATED = {"filters": 16, "position": True}
+
+
+def plain(**change):
+    return lambda: models.pixelcnn(**{**NETWORK, **change})
+
+
+def normalized():
+    """The plain network with its stream normalized, pixel by pixel, before each block."""
+    image = keras.Input((28, 28, 1))
+    x = PositionBias()(MaskedConv2D(FILTERS, 7, "A")(image))
+    for _ in range(DEPTH):
+        x = ResidualBlock(FILTERS, activation="relu")(
+            keras.layers.LayerNormalization()(x)
+        )
+    for _ in range(2):
+        x = MaskedConv2D(FILTERS, 1)(keras.layers.Activation("relu")(x))
+    x = keras.layers.Activation("relu")(x)
+    logits = keras.layers.Conv2D(1, 1, dtype="float32")(x)
+    return models.ImageModel(image, logits, "n", likelihood=models.Bernoulli())
+
+
+def gated(**change):
+    return lambda: models.gated_pixelcnn(**{**GATED, **change})
+
+
+def nadam(**settings):
+    return lambda steps: training.nadam(steps, 3e-3, **settings)
+
+
+MEAN = {"use_ema": True, "ema_momentum": 0.999}
+# name: (the base it is compared with, what is changed)
+CHANGES = {
+    "base": ("base", {}),
+    "no position bias": ("base", {"network": plain(position=False)}),
+    "PReLU, not ReLU": ("base", {"network": plain(activation="prelu")}),
+    "24 filters, 14 blocks": ("base", {"network": plain(filters=24, depth=14)}),
+    "48 filters, 3 blocks": ("base", {"network": plain(filters=48, depth=3)}),
+    "layer normalization": ("base", {"network": normalized}),
+    "gated, 16 filters, 4 blocks": ("base", {"network": gated(depth=4)}),
+    "the same with skips": ("base", {"network": gated(depth=4, skip=True)}),
+    "constant learning rate": (
+        "base",
+        {"optimizer": lambda steps: keras.optimizers.Nadam(3e-3, global_clipnorm=1.0)},
+    ),
+    "RMSprop at 1e-3, as the paper": (
+        "base",
+        {"optimizer": lambda steps: keras.optimizers.RMSprop(1e-3)},
+    ),
+    "learning rate 1e-3": ("base", {"learning_rate": 1e-3}),
+    "learning rate 1e-2": ("base", {"learning_rate": 1e-2}),
+    "batches of 16": ("base", {"batch_size": 16}),
+    "batches of 256": ("base", {"batch_size": 256}),
+    "running mean of the weights": ("base", {"optimizer": nadam(**MEAN)}),
+    "running mean, constant rate": (
+        "base",
+        {
+            "optimizer": lambda steps: keras.optimizers.Nadam(
+                3e-3, global_clipnorm=1.0, **MEAN
+            )
+        },
+    ),
+    "weight decay 0.01": ("base", {"optimizer": nadam(weight_decay=0.01)}),
+    "one static draw": ("base", {"digits": "static"}),
+    "threshold": ("base", {"digits": "threshold"}),
+    "float32": ("base", {"precision": "float32"}),
+    "4,000 digits": ("4,000 digits", {"bundled": True}),
+    "4,000 digits, dropout 0.1": (
+        "4,000 digits",
+        {"bundled": True, "network": plain(dropout=0.1)},
+    ),
+    "4,000 digits, dropout 0.3": (
+        "4,000 digits",
+        {"bundled": True, "network": plain(dropout=0.3)},
+    ),
+    "4,000 digits, one static draw": (
+        "4,000 digits",
+        {"bundled": True, "digits": "static"},
+    ),
+}
+
+
+def run(change, seed, full, held_out):
+    """Train one network; return nats, their standard error, weights and minutes."""
+    images = data.load_mnist()[0][0] if change.get("bundled") else full
+    epochs = 24 if change.get("bundled") else 2
+    if change.get("digits") == "static":
+        images = data.binarize(images, seed=1)
+    elif change.get("digits") == "threshold":
+        images = data.binarize(images, threshold=0.5)
+    batch_size = change.get("batch_size", 64)
+    precision = change.get("precision", command.fastest_precision())
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(seed)
+    build = change.get("network", plain())
+    model = build()
+    optimizer = change.get("optimizer")
+    began = time.perf_counter()
+    training.fit(
+        model,
+        images,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=change.get("learning_rate", 3e-3),
+        optimizer=optimizer and optimizer(epochs * -(-len(images) // batch_size)),
+        seed=seed,
+        verbose=0,
+    )
+    minutes = (time.perf_counter() - began) / 60
+    keras.config.set_dtype_policy("float32")
+    bare = build()
+    bare.set_weights(model.get_weights())
+    nats = evaluation.nats_per_image(bare, held_out)
+    mean, error = evaluation.mean_and_standard_error(nats)
+    return {
+        "nats_per_image": round(mean, 3),
+        "standard_error": round(error, 3),
+        "weights": model.count_params(),
+        "minutes": round(minutes, 2),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="full", help="as load_mnist's source")
+    parser.add_argument("--runs", type=Path, default=Path("runs/ablation.jsonl"))
+    args = parser.parse_args()
+    (full, _), (x_val, _), _ = command.digits_from(args.data)
+    held_out = data.binarize(x_val, seed=0)
+    args.runs.parent.mkdir(parents=True, exist_ok=True)
+    lines = args.runs.read_text().splitlines() if args.runs.exists() else []
+    done = {(row["change"], row["seed"]): row for row in map(json.loads, lines)}
+
+    def need(name, seed):
+        if (name, seed) not in done:
+            keras.utils.clear_session()
+            row = {"change": name, "base": CHANGES[name][0], "seed": seed}
+            row.update(run(CHANGES[name][1], seed, full, held_out))
+            done[name, seed] = row
+            with open(args.runs, "a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(row, flush=True)
+        return done[name, seed]["nats_per_image"]
+
+    for name in CHANGES:
+        need(name, SEEDS[0])
+    for name, (base, _) in CHANGES.items():
+        if abs(need(name, SEEDS[0]) - need(base, SEEDS[0])) < CLOSE:
+            for seed in SEEDS[1:]:
+                need(name, seed)
+    rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
+    path = Path(pixelcnn_edu.__file__).parent / "ablation.csv"
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"written to {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
