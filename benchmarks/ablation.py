@@ -13,14 +13,11 @@ All runs are in `command.fastest_precision()`, but for the row that says otherwi
 """
 
 import argparse
-import csv
 import json
-import sys
 import time
 from pathlib import Path
 
-import pixelcnn_edu
-from pixelcnn_edu import command, data, evaluation, models, training
+from pixelcnn_edu import command, data, evaluation, models, presets, training
 from pixelcnn_edu.checkpoints import whole_file
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
 
@@ -60,7 +57,7 @@ def nadam(**settings):
     return lambda steps: training.nadam(steps, 3e-3, **settings)
 
 
-MEAN = {"use_ema": True, "ema_momentum": 0.999}
+MEAN = {"use_ema": True, "ema_momentum": 0.99}
 # name: (the base it is compared with, what is changed)
 CHANGES = {
     "base": ("base", {}),
@@ -81,6 +78,7 @@ CHANGES = {
     ),
     "learning rate 1e-3": ("base", {"learning_rate": 1e-3}),
     "learning rate 1e-2": ("base", {"learning_rate": 1e-2}),
+    "learning rate 3e-2": ("base", {"learning_rate": 3e-2}),
     "batches of 16": ("base", {"batch_size": 16}),
     "batches of 256": ("base", {"batch_size": 256}),
     "running mean of the weights": ("base", {"optimizer": nadam(**MEAN)}),
@@ -181,12 +179,10 @@ def main():
             for seed in SEEDS[1:]:
                 need(name, seed)
     rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
-    path = Path(pixelcnn_edu.__file__).parent / "ablation.csv"
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"written to {path}", file=sys.stderr)
+    with whole_file(presets.ABLATION) as temporary:
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        temporary.write_text(f"[\n{lines}\n]\n")
+    print(f"{len(rows)} runs written to {presets.ABLATION.name}")
 
 
 if __name__ == "__main__":
