@@ -4,9 +4,7 @@ Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 from pixelcnn_edu import data
 from pixelcnn_edu.likelihoods import (
@@ -19,7 +17,6 @@ from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
 
-ABLATION = Path(__file__).with_name("ablation.json")
 BINARY = Bernoulli()
 
 
@@ -124,8 +121,7 @@ PRESETS = {
         "50,000 digits in a quarter of an hour",
         filters=48,
         depth=12,
-        epochs=5,
-        learning_rate=1e-2,
+        epochs=7,
     ),
     "gated": Preset(
         "two gated stacks without a blind spot",
@@ -185,13 +181,3 @@ PRESETS = {
         likelihood=LogisticMixture(5, 256),
     ),
 }
-
-
-def ablation() -> list[dict]:
-    """Return what single changes of a recipe were worth: a row for each training.
-
-    A row is a dict: ``change``, ``base`` (the change it is compared with), ``seed``,
-    ``nats_per_image`` on 10,000 validation digits, ``standard_error``, ``weights`` and
-    ``minutes``. Written by ``benchmarks/ablation.py``, which says what was trained.
-    """
-    return json.loads(ABLATION.read_text())
