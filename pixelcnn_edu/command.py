@@ -60,7 +60,7 @@ def fastest_precision() -> str:
     """Return ``"mixed_bfloat16"`` where the machine is built for it, else ``"float32"``.
 
     Weights stay float32 in both. On a processor with its units, 48 filters and 12 blocks
-    train 1.3 times as fast; without them, it is emulated and slow.
+    train 1.3 times as fast; without them, it is emulated.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         about = tf.config.experimental.get_device_details(gpu)
