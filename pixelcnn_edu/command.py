@@ -75,6 +75,13 @@ def fastest_precision() -> str:
     return "mixed_bfloat16" if "avx512_bf16" in about else "float32"
 
 
+def cores_of_process() -> int:
+    """Return how many processor cores this process may use (``taskset`` gives it fewer)."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def digits_from(source):
     """Load MNIST to train on, and to validate.
 
@@ -171,7 +178,7 @@ def main(argv=None):
         "seed": args.seed,
         "precision": args.precision,
         "minutes": round(minutes, 1),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": f"{cores_of_process()} cores, {platform.machine()}",
         "date": datetime.date.today().isoformat(),
         "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

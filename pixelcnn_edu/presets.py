@@ -130,6 +130,15 @@ PRESETS = {
         epochs=4,
         builder=gated_pixelcnn,
     ),
+    "night": Preset(
+        "the gated network for longer, its last layers reading every block",
+        filters=24,
+        depth=8,
+        epochs=19,
+        learning_rate=6e-3,
+        skip=True,
+        builder=gated_pixelcnn,
+    ),
     "conditional": Preset(
         "two gated stacks that are told the class",
         filters=24,
