@@ -134,7 +134,7 @@ PRESETS = {
         "the gated network for longer, its last layers reading every block",
         filters=24,
         depth=8,
-        epochs=19,
+        epochs=17,
         learning_rate=6e-3,
         skip=True,
         builder=gated_pixelcnn,
