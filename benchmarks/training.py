@@ -1,12 +1,13 @@
 """How fast a PixelCNN trains: the package, the tutorial's way, and PyTorch.
 
-    python benchmarks/training.py            about 10 minutes on 2 cores
-    python benchmarks/training.py --quick    about 3: fewer rounds, one size
+    python benchmarks/training.py            about 15 minutes on 2 cores
+    python benchmarks/training.py --quick    about 4: fewer rounds, one size
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
 are given, so that only ratios within one run should be compared. PyTorch, which nothing
-else here needs, is left out if it is not installed (pip install torch).
+else here needs, is left out if it is not installed (pip install torch), and bfloat16 where
+the processor has no instructions for it.
 
 The network is the plain one with ReLU and 6 blocks, on bundled digits of 0 and 1. A rate
 counts all that a step needs: the input pipeline, the loss, its gradient, clipping (but not
@@ -61,9 +62,12 @@ def turns():
     return Turns()
 
 
-def package(filters, batch_size):
+def package(filters, batch_size, precision="float32"):
     from pixelcnn_edu import data, models, training
 
+    import keras
+
+    keras.config.set_dtype_policy(precision)
     (images, _), _ = data.load_mnist()
     training.fit(
         models.pixelcnn(filters=filters, depth=DEPTH, activation="relu"),
@@ -100,7 +104,11 @@ def tutorial(filters, batch_size):
     model.fit(ink, ink, callbacks=[turns()], **recipe)
 
 
-def pytorch(filters, batch_size):
+def package_bfloat16(filters, batch_size):
+    package(filters, batch_size, "mixed_bfloat16")
+
+
+def pytorch(filters, batch_size, half=False):
     """Channels last, the whole kernel masked."""
     from pixelcnn_edu import data
 
@@ -155,7 +163,9 @@ def pytorch(filters, batch_size):
         end = turn()
         for batch in ink[torch.randperm(len(ink))].split(batch_size):
             batch = batch.to(memory_format=torch.channels_last)
-            loss = loss_of(model(batch), batch) / len(batch)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+                logits = model(batch)
+            loss = loss_of(logits.float(), batch) / len(batch)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -163,7 +173,17 @@ def pytorch(filters, batch_size):
         end()
 
 
-CONTENDERS = {"package": package, "tutorial": tutorial, "pytorch": pytorch}
+def pytorch_bfloat16(filters, batch_size):
+    pytorch(filters, batch_size, half=True)
+
+
+CONTENDERS = {
+    "package": package,
+    "tutorial": tutorial,
+    "pytorch": pytorch,
+    "package, bfloat16": package_bfloat16,
+    "pytorch, bfloat16": pytorch_bfloat16,
+}
 
 
 # ------------------------------------------------------------------ measurement
@@ -258,9 +278,17 @@ def main():
         name, filters, batch = args.child
         CONTENDERS[name](int(filters), int(batch))
         return
-    names = [
-        n for n in CONTENDERS if n != "pytorch" or importlib.util.find_spec("torch")
-    ]
+    skipped = set()
+    if not importlib.util.find_spec("torch"):
+        skipped |= {"pytorch", "pytorch, bfloat16"}
+    # asked in a process of its own: TensorFlow would hold threads in this one
+    ask = "from pixelcnn_edu import command; print(command.fastest_precision())"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, check=True
+    )
+    if answer.stdout.split()[-1] == b"float32":
+        skipped |= {"package, bfloat16", "pytorch, bfloat16"}
+    names = [name for name in CONTENDERS if name not in skipped]
     rounds = 5 if args.quick else 11
     rows = measure(64, 64, names, rounds)
     if not args.quick:

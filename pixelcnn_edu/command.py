@@ -141,6 +141,7 @@ def main(argv=None):
     with strategy_called(args.strategy).scope():
         model = preset.model()
     keras.config.set_dtype_policy("float32")
+    cores = cores_of_process()
     two_levels = preset.likelihood.levels == 2
     held_out = preset.images(x_val, seed=0)
     takes_labels = preset.num_classes is not None
@@ -178,7 +179,7 @@ def main(argv=None):
         "seed": args.seed,
         "precision": args.precision,
         "minutes": round(minutes, 1),
-        "machine": f"{cores_of_process()} cores, {platform.machine()}",
+        "machine": f"{cores} core{'s' * (cores > 1)}, {platform.machine()}",
         "date": datetime.date.today().isoformat(),
         "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -13,6 +13,7 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 import hashlib
 
 from pixelcnn_edu import data, generation
+from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import Checkpoint
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int, check_seed
@@ -21,76 +22,6 @@ from pixelcnn_edu.models import check_labels, likelihood_of
 import keras
 import numpy as np
 import tensorflow as tf
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches (inputs, images), binarized afresh for a two-level likelihood.
-
-    The inputs are the images, or (images, labels).
-
-    Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
-    run sees what it would have seen.
-
-    Args:
-        images: (N, H, W, C) in [0, 1].
-        batch_size: images per batch; the last batch of an epoch may be smaller.
-        binarize: draw each pixel as 0 or 1 with its gray value as the probability.
-        seed: of the order and of the draws.
-        labels: [] or [(N,)].
-        shuffle: in an order of its own for each epoch; False for the order given.
-    """
-
-    def __init__(
-        self, images, batch_size, *, binarize, seed=0, labels=(), shuffle=True
-    ):
-        super().__init__()
-        self.images = images
-        self.labels = labels
-        self.batch_size = batch_size
-        self.binarize = binarize
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0  # set at the start of each epoch
-
-    def __len__(self):
-        return -(-len(self.images) // self.batch_size)
-
-    def __getitem__(self, index):
-        order = np.arange(len(self.images))
-        if self.shuffle:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
-        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
-        batch = self.images[rows]
-        if self.binarize:
-            batch = data.binarize(batch, seed=[self.seed, self.epoch, index])
-        return _inputs(batch, [label[rows] for label in self.labels]), batch
-
-
-def _inputs(images, labels):
-    return (images, *labels) if labels else images
-
-
-def _pipeline(batches) -> tf.data.Dataset:
-    """Return batches as a dataset without autotuning.
-
-    With it, about half of all epochs kept only one of two CPU cores busy (64 filters,
-    6 blocks: 200 images/s in those epochs, 330 in the others).
-    """
-
-    def generate():
-        for index in range(len(batches)):
-            yield batches[index]
-
-    def any_count(array):
-        return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
-
-    dataset = tf.data.Dataset.from_generator(
-        generate, output_signature=keras.tree.map_structure(any_count, batches[0])
-    )
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    count = tf.data.experimental.assert_cardinality(len(batches))
-    return dataset.apply(count).with_options(options)
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -287,7 +218,7 @@ def fit(
         )
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
         more = check_labels(model, validation_labels, len(held_out))
-        validation = _pipeline(
+        validation = pipeline(
             Batches(held_out, 256, binarize=False, labels=more, shuffle=False)
         )
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
@@ -325,7 +256,7 @@ def fit(
         first_epoch = checkpoint.restore(model)
         callbacks.append(checkpoint)
     history = model.fit(
-        _pipeline(batches),
+        pipeline(batches),
         validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         initial_epoch=first_epoch,

@@ -17,6 +17,7 @@ from pixelcnn_edu import (
     presets,
     training,
 )
+from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
@@ -38,7 +39,7 @@ def small_model(seed=0, **arguments):
 
 def test_batches_hold_every_image_once_and_repeat_by_seed_and_epoch(digits):
     images = np.arange(70, dtype="float32").reshape(70, 1, 1, 1) / 100
-    batches = training.Batches(images, 16, binarize=False, seed=3)
+    batches = Batches(images, 16, binarize=False, seed=3)
     epoch = [batches[i][0] for i in range(len(batches))]
     assert [len(batch) for batch in epoch] == [16, 16, 16, 16, 6]
     everything = np.concatenate(epoch).ravel()
@@ -51,7 +52,7 @@ def test_batches_hold_every_image_once_and_repeat_by_seed_and_epoch(digits):
 
 
 def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
-    batches = training.Batches(digits[0], 64, binarize=True)
+    batches = Batches(digits[0], 64, binarize=True)
     inputs, targets = batches[0]
     np.testing.assert_array_equal(inputs, targets)
     assert set(np.unique(inputs)) == {0.0, 1.0}
@@ -71,15 +72,13 @@ def test_the_pipeline_hands_on_every_batch_and_is_not_tuned():
     images = np.arange(7, dtype="float32").reshape(7, 1, 1, 1)
     labels = [np.arange(7, dtype="int32")]
     for shuffle in (False, True):
-        batches = training.Batches(
-            images, 3, binarize=False, labels=labels, shuffle=shuffle
-        )
-        pipeline = training._pipeline(batches)
-        assert len(pipeline) == 3 and not pipeline.options().autotune.enabled
+        batches = Batches(images, 3, binarize=False, labels=labels, shuffle=shuffle)
+        dataset = pipeline(batches)
+        assert len(dataset) == 3 and not dataset.options().autotune.enabled
         for epoch in (0, 1):  # the epoch is read when the pipeline starts anew
             batches.epoch = epoch
             got = [
-                np.concatenate(part) for part in zip(*map(flat, pipeline), strict=True)
+                np.concatenate(part) for part in zip(*map(flat, dataset), strict=True)
             ]
             expected = np.concatenate([batches[i][0][1] for i in range(3)])
             assert (expected == labels[0]).all() == (not shuffle)

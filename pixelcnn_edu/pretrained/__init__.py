@@ -59,18 +59,20 @@ def results_table() -> str:
     Rows of one protocol may be compared, by the difference of their nats; rows of two
     protocols never.
     """
-    head = (
-        "| held-out images | model | what it is | weights | minutes | nats per image "
-    )
-    lines = [head + "| bits per dim |", "|---|---|---|---|---|---|---|"]
+    head = "| held-out images | model | what it is | weights | minutes (cores) "
+    lines = [
+        head + "| nats per image | bits per dim |",
+        "|---|---|---|---|---|---|---|",
+    ]
     cards = {name: card(name) for name in names()}
     protocols = sorted({one["protocol"] for one in cards.values()})
     for protocol in protocols:
         rows = [(n, c) for n, c in cards.items() if c["protocol"] == protocol]
         for name, one in sorted(rows, key=lambda row: row[1]["nats_per_image"]):
+            cores = one["machine"].split()[0]
             lines.append(
                 f"| {protocol} | `{name}` | {one['recipe']['about']} "
-                f"| {one['weights']:,} | {one['minutes']:.0f} "
+                f"| {one['weights']:,} | {one['minutes']:.0f} ({cores}) "
                 f"| {one['nats_per_image']:.2f} ± {one['standard_error']:.2f} "
                 f"| {one['bits_per_dim']:.4f} |"
             )

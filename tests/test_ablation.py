@@ -1,0 +1,117 @@
+"""The table of what helps: its script, and the table that notebook 08 draws."""
+
+import importlib.util
+from collections import defaultdict
+from pathlib import Path
+
+from pixelcnn_edu import data, presets
+
+import keras
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ablation.py"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """The script, whose runs take no time: 90 nats and a bit, by change and seed."""
+    spec = importlib.util.spec_from_file_location("ablation", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    order = list(module.CHANGES)
+    module.tried, module.trained = [], module.run  # the real one
+
+    def run(change, seed, full, held_out):
+        name = next(n for n, (_, c) in module.CHANGES.items() if c is change)
+        module.tried.append((name, seed))
+        nats = 90 + 0.2 * order.index(name) + 0.01 * seed
+        return {"nats_per_image": nats}
+
+    digits = np.zeros((2, 28, 28, 1), np.float32)
+    nothing = (digits, None), (digits, None), "none"
+    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module.command, "digits_from", lambda source: nothing)
+    return module
+
+
+def call(script, folder, monkeypatch):
+    """Run the script as from a terminal; return its table as bytes."""
+    out = folder / "table.json"
+    argv = ["ablation.py", "--runs", str(folder / "runs.jsonl"), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", argv)
+    script.main()
+    return out.read_bytes()
+
+
+def test_a_script_that_was_killed_goes_on_to_the_same_table(
+    script, tmp_path, monkeypatch
+):
+    (tmp_path / "whole").mkdir()
+    whole = call(script, tmp_path / "whole", monkeypatch)
+    tried, script.tried = script.tried, []
+    free = script.run
+
+    def killed(*args):
+        if len(script.tried) == 7:
+            raise KeyboardInterrupt
+        return free(*args)
+
+    monkeypatch.setattr(script, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        call(script, tmp_path, monkeypatch)
+    monkeypatch.setattr(script, "run", free)
+    assert call(script, tmp_path, monkeypatch) == whole
+    assert script.tried == tried  # nothing twice, nothing left out
+    assert call(script, tmp_path, monkeypatch) == whole
+    assert script.tried == tried
+
+
+def three_seeds(rows):
+    """The changes within CLOSE nats of their base, by the runs of seed 0."""
+    first = {row["change"]: row for row in rows if row["seed"] == 0}
+    gap = {
+        name: abs(row["nats_per_image"] - first[row["base"]]["nats_per_image"])
+        for name, row in first.items()
+    }
+    return {name for name in gap if gap[name] < 0.3}
+
+
+def seeds(rows):
+    found = defaultdict(list)
+    for row in rows:
+        found[row["change"]].append(row["seed"])
+    return found
+
+
+def test_the_table_has_every_change_and_three_seeds_where_it_is_close(script):
+    rows = presets.ablation()
+    assert list(seeds(rows)) == list(script.CHANGES)
+    for name, found in seeds(rows).items():
+        assert found == ([0, 1, 2] if name in three_seeds(rows) else [0])
+    for row in rows:
+        assert row["base"] == script.CHANGES[row["change"]][0]
+        assert 80 < row["nats_per_image"] < 160
+        assert 0.1 < row["standard_error"] < 0.6
+        assert row["cpu_minutes"] > 0
+
+
+def test_a_run_changes_what_it_says(script):
+    (few, _), (held_out, _) = data.load_mnist()
+    few, held_out = few[:8], data.binarize(held_out[:8], seed=0)
+    small = {"network": script.plain(filters=4, depth=1), "epochs": 1}
+    run = script.trained
+    base = run(small, 0, few, held_out)
+    assert base["weights"] == script.plain(filters=4, depth=1)().count_params()
+    assert base == {**run(small, 0, few, held_out), "cpu_minutes": base["cpu_minutes"]}
+    for other in (
+        {"digits": "static"},
+        {"batch_size": 4},
+        {"learning_rate": 1e-2},
+        {"optimizer": lambda steps: keras.optimizers.SGD(1e-3)},
+        {"network": script.plain(filters=4, depth=1, position=False)},
+    ):
+        changed = run({**small, **other}, 0, few, held_out)
+        assert changed["nats_per_image"] != base["nats_per_image"], other
+    assert run(small, 1, few, held_out)["nats_per_image"] != base["nats_per_image"]
+    assert keras.config.dtype_policy().name == "float32"
