@@ -24,7 +24,7 @@ from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
 import keras
 
 SEEDS = (0, 1, 2)
-CLOSE = 0.15  # nats
+CLOSE = 0.3  # nats
 FILTERS, DEPTH = 32, 8
 NETWORK = {"filters": FILTERS, "depth": DEPTH, "activation": "relu", "position": True}
 GATED = {"filters": 16, "position": True}
@@ -66,8 +66,8 @@ CHANGES = {
     "48 filters, 3 blocks": ("base", {"network": plain(filters=48, depth=3)}),
     "layer normalization": ("base", {"network": normalized}),
     "gated, 16 filters, 4 blocks": ("base", {"network": gated(depth=4)}),
-    "the same with skips": ("base", {"network": gated(depth=4, skip=True)}),
-    "the same at 1e-2": (
+    "gated, with skips": ("base", {"network": gated(depth=4, skip=True)}),
+    "gated, with skips, rate 1e-2": (
         "base",
         {"network": gated(depth=4, skip=True), "learning_rate": 1e-2},
     ),
@@ -75,7 +75,7 @@ CHANGES = {
         "base",
         {"optimizer": lambda steps: keras.optimizers.Nadam(3e-3, global_clipnorm=1.0)},
     ),
-    "RMSprop at 1e-3, as the paper": (
+    "RMSprop at 1e-3": (
         "base",
         {"optimizer": lambda steps: keras.optimizers.RMSprop(1e-3)},
     ),

@@ -74,7 +74,7 @@ def three_seeds(rows):
         name: abs(row["nats_per_image"] - first[row["base"]]["nats_per_image"])
         for name, row in first.items()
     }
-    return {name for name in gap if gap[name] < 0.15}
+    return {name for name in gap if gap[name] < 0.3}
 
 
 def seeds(rows):
