@@ -1,6 +1,6 @@
 """What helps a PixelCNN to learn: one change at a time, at the same number of images.
 
-    python benchmarks/ablation.py --data PATH      about 3 hours of one core
+    python benchmarks/ablation.py --data PATH      about 2 hours of one core
 
 Each row of `CHANGES` trains the same small network with one thing changed, for 2 passes
 over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
