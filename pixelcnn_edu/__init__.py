@@ -46,6 +46,10 @@ with _stderr_held_back():
     tensorflow.config.list_physical_devices()
     # Remapping fails on a residual sum that two layers read, and says so on stderr; it
     # brought no speed on these networks (716 images/s with it, 717 without).
-    tensorflow.config.optimizer.set_experimental_options({"remapping": False})
+    # The arithmetic optimizer adds up the skips in whatever order they are ready, so that
+    # one image twice in a batch could get two likelihoods, apart in the last bit.
+    tensorflow.config.optimizer.set_experimental_options(
+        {"remapping": False, "arithmetic_optimization": False}
+    )
 
 from pixelcnn_edu import models  # noqa: E402, F401  (registers what load_model needs)
