@@ -17,7 +17,15 @@ import json
 import time
 from pathlib import Path
 
-from pixelcnn_edu import command, data, evaluation, models, presets, training
+from pixelcnn_edu import (
+    command,
+    data,
+    evaluation,
+    models,
+    optimizers,
+    presets,
+    training,
+)
 from pixelcnn_edu.checkpoints import whole_file
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
 
@@ -54,7 +62,7 @@ def gated(**change):
 
 
 def nadam(**settings):
-    return lambda steps: training.nadam(steps, 3e-3, **settings)
+    return lambda steps: optimizers.nadam(steps, 3e-3, **settings)
 
 
 MEAN = {"use_ema": True, "ema_momentum": 0.99}
@@ -71,6 +79,14 @@ CHANGES = {
         "base",
         {"network": gated(depth=4, skip=True), "learning_rate": 1e-2},
     ),
+    "gated, with skips, rate 1e-2, Muon": (
+        "base",
+        {
+            "network": gated(depth=4, skip=True),
+            "learning_rate": 1e-2,
+            "optimizer": "muon",
+        },
+    ),
     "constant learning rate": (
         "base",
         {"optimizer": lambda steps: keras.optimizers.Nadam(3e-3, global_clipnorm=1.0)},
@@ -80,6 +96,11 @@ CHANGES = {
         {"optimizer": lambda steps: keras.optimizers.RMSprop(1e-3)},
     ),
     "learning rate 1e-2": ("base", {"learning_rate": 1e-2}),
+    "Muon, learning rate 1e-2": (
+        "base",
+        {"learning_rate": 1e-2, "optimizer": "muon"},
+    ),
+    "gray targets": ("base", {"gray_targets": True}),
     "batches of 16": ("base", {"batch_size": 16}),
     "running mean of the weights": ("base", {"optimizer": nadam(**MEAN)}),
     "running mean, constant rate": (
@@ -117,7 +138,9 @@ def run(change, seed, full, held_out):
     keras.utils.set_random_seed(seed)
     build = change.get("network", plain())
     model = build()
-    optimizer = change.get("optimizer")
+    optimizer = change.get("optimizer", "nadam")
+    if not isinstance(optimizer, str):
+        optimizer = optimizer(epochs * -(-len(images) // batch_size))
     began = time.process_time()
     training.fit(
         model,
@@ -125,7 +148,8 @@ def run(change, seed, full, held_out):
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=change.get("learning_rate", 3e-3),
-        optimizer=optimizer and optimizer(epochs * -(-len(images) // batch_size)),
+        optimizer=optimizer,
+        gray_targets=change.get("gray_targets", False),
         seed=seed,
         verbose=0,
     )

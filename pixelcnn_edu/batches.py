@@ -11,9 +11,9 @@ import tensorflow as tf
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches (inputs, images), binarized afresh for a two-level likelihood.
+    """Batches (inputs, targets), binarized afresh for a two-level likelihood.
 
-    The inputs are the images, or (images, labels).
+    The inputs are the images, or (images, labels); the targets are the images again.
 
     Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
     run sees what it would have seen.
@@ -22,19 +22,29 @@ class Batches(keras.utils.PyDataset):
         images: (N, H, W, C) in [0, 1].
         batch_size: images per batch; the last batch of an epoch may be smaller.
         binarize: draw each pixel as 0 or 1 with its gray value as the probability.
+        gray_targets: give the gray values, not the draws, as targets.
         seed: of the order and of the draws.
         labels: [] or [(N,)].
         shuffle: in an order of its own for each epoch; False for the order given.
     """
 
     def __init__(
-        self, images, batch_size, *, binarize, seed=0, labels=(), shuffle=True
+        self,
+        images,
+        batch_size,
+        *,
+        binarize,
+        gray_targets=False,
+        seed=0,
+        labels=(),
+        shuffle=True,
     ):
         super().__init__()
         self.images = images
         self.labels = labels
         self.batch_size = batch_size
         self.binarize = binarize
+        self.gray_targets = gray_targets
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0  # set at the start of each epoch
@@ -47,10 +57,11 @@ class Batches(keras.utils.PyDataset):
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
-        batch = self.images[rows]
+        drawn = gray = self.images[rows]
         if self.binarize:
-            batch = data.binarize(batch, seed=[self.seed, self.epoch, index])
-        return _inputs(batch, [label[rows] for label in self.labels]), batch
+            drawn = data.binarize(gray, seed=[self.seed, self.epoch, index])
+        inputs = _inputs(drawn, [label[rows] for label in self.labels])
+        return inputs, gray if self.gray_targets else drawn
 
 
 def _inputs(images, labels):

@@ -165,13 +165,15 @@ class Gate(keras.layers.Layer):
             )
 
     def call(self, inputs):
+        # in float32 at least: of bfloat16, tanh and sigmoid take 1.6 times as long
+        precise = keras.backend.result_type(self.compute_dtype, "float32")
         # whole slices of the last axis: a reshape to (…, 2, F) is six times slower
-        halves = ops.split(inputs, 2 * self.colors, axis=-1)
+        halves = ops.split(ops.cast(inputs, precise), 2 * self.colors, axis=-1)
         first, second = halves[::2], halves[1::2]
-        if self.colors == 1:
-            return ops.tanh(first[0]) * ops.sigmoid(second[0])
-        first, second = ops.concatenate(first, -1), ops.concatenate(second, -1)
-        return ops.tanh(first) * ops.sigmoid(second)
+        if self.colors > 1:
+            first, second = [ops.concatenate(first, -1)], [ops.concatenate(second, -1)]
+        gated = ops.tanh(first[0]) * ops.sigmoid(second[0])
+        return ops.cast(gated, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 2)

@@ -36,6 +36,8 @@ class Preset:
     epochs: int
     batch_size: int = 64
     learning_rate: float = 3e-3
+    optimizer: str = "nadam"
+    gray_targets: bool = False
     dropout: float = 0.0
     skip: bool = False
     builder: Callable = pixelcnn
@@ -91,6 +93,8 @@ class Preset:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "optimizer": self.optimizer,
+            "gray_targets": self.gray_targets,
         }
 
     def as_data(self) -> dict:

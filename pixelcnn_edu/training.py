@@ -15,9 +15,10 @@ import hashlib
 from pixelcnn_edu import data, generation
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import Checkpoint
-from pixelcnn_edu.likelihoods import NegativeLogLikelihood
+from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int, check_seed
 from pixelcnn_edu.models import check_labels, likelihood_of
+from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
 import numpy as np
@@ -80,52 +81,9 @@ class SampleGrid(keras.callbacks.Callback):
             )
 
 
-class ReplicatedNadam(keras.optimizers.Nadam):
-    """Nadam for a batch that several devices share, under a `tf.distribute` strategy.
-
-    Keras clips the gradient of each device's share and adds up the clipped ones. Here it
-    is that of the whole batch that is clipped, as on one device.
-    """
-
-    def apply(self, grads, trainable_variables=None):
-        context = tf.distribute.get_replica_context()
-        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
-        clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
-        share = context.num_replicas_in_sync  # Keras adds them up once more
-        super().apply([grad / share for grad in clipped], trainable_variables)
-
-
-def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
-    """Return the optimizer of `fit`: Nadam, a cosine schedule, clipped gradients.
-
-    Args:
-        steps: training steps in all; the learning rate falls to 0 along a cosine,
-            after a short linear rise.
-        learning_rate: the highest one.
-        **settings: further ones of `keras.optimizers.Nadam`, such as ``weight_decay``, or
-            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights.
-
-    Raises:
-        ValueError: if an argument is out of its range.
-    """
-    check_positive_int("steps", steps)
-    if not isinstance(learning_rate, int | float) or not 0 < learning_rate < 1:
-        raise ValueError(
-            f"Expected learning_rate in (0, 1). Received: {learning_rate!r}"
-        )
-    warmup = min(200, steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10 if warmup else learning_rate,
-        max(1, steps - warmup),
-        warmup_target=learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    made = ReplicatedNadam if shared else keras.optimizers.Nadam
-    return made(schedule, **{"global_clipnorm": 1.0, **settings})
-
-
-def compile_model(model, *, steps, learning_rate=2e-3, optimizer=None, likelihood=None):
+def compile_model(
+    model, *, steps, learning_rate=2e-3, optimizer="nadam", likelihood=None
+):
     """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
     XLA is left off on a CPU, where it takes longer to compile than it saves (64 filters,
@@ -133,20 +91,21 @@ def compile_model(model, *, steps, learning_rate=2e-3, optimizer=None, likelihoo
 
     Args:
         model: a Keras model from images to logits.
-        steps, learning_rate: as for `nadam`.
-        optimizer: a Keras optimizer in its place.
+        steps, learning_rate: as for `optimizers.nadam`.
+        optimizer: as for `fit`.
         likelihood: for a model that carries none.
 
     Raises:
         ValueError: if an argument is out of its range.
     """
-    if optimizer is None:
+    if isinstance(optimizer, str) and optimizer in BY_NAME:
         strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
         with strategy.scope():
-            optimizer = nadam(steps, learning_rate)
+            optimizer = BY_NAME[optimizer](steps, learning_rate)
     elif not isinstance(optimizer, keras.optimizers.Optimizer):
         raise ValueError(
-            f"Expected optimizer to be a Keras optimizer. Received: {optimizer!r}"
+            f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
+            f"Keras optimizer. Received: {optimizer!r}"
         )
     model.compile(
         optimizer=optimizer,
@@ -165,7 +124,8 @@ def fit(
     epochs=10,
     batch_size=64,
     learning_rate=2e-3,
-    optimizer=None,
+    optimizer="nadam",
+    gray_targets=False,
     seed=0,
     folder=None,
     callbacks=(),
@@ -186,9 +146,13 @@ def fit(
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.
         learning_rate: the highest of a cosine schedule with a short rise.
-        optimizer: a Keras optimizer in place of `nadam`. If it keeps a running mean of
-            the weights (``use_ema``), that mean is what is validated, and in the end
-            the model's weights.
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If it
+            keeps a running mean of the weights (``use_ema``), that mean is what is
+            validated, and in the end the model's weights.
+        gray_targets: compare each prediction with the pixel's gray value instead of its
+            draw. Given the digit, pixels are drawn independently, so that this is the
+            loss averaged over the draw of each target: the same on average, and with
+            less noise. What the network reads is drawn as ever. For `Bernoulli` only.
         seed: of the order of the images and of their binarization. Weights and dropout
             get theirs when the model is built, by ``keras.utils.set_random_seed``.
         folder: where to keep the run's state. If it holds a run already, with the same
@@ -224,8 +188,24 @@ def fit(
     for name, value in (("epochs", epochs), ("batch_size", batch_size)):
         check_positive_int(name, value)
     check_seed(seed, optional=False)
+    if not isinstance(gray_targets, bool):
+        raise ValueError(
+            f"Expected gray_targets to be True or False. Received: {gray_targets!r}"
+        )
+    if gray_targets and not isinstance(likelihood, Bernoulli):
+        raise ValueError(
+            "Expected gray_targets=False under a likelihood other than Bernoulli(), which "
+            f"has no gray values between its levels. Received: {likelihood}"
+        )
 
-    batches = Batches(images, batch_size, binarize=two_levels, seed=seed, labels=labels)
+    batches = Batches(
+        images,
+        batch_size,
+        binarize=two_levels,
+        gray_targets=gray_targets,
+        seed=seed,
+        labels=labels,
+    )
     compile_model(
         model,
         steps=epochs * len(batches),
@@ -246,7 +226,10 @@ def fit(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "seed": seed,
-            "optimizer": optimizer and {**optimizer.get_config(), "name": None},
+            "optimizer": optimizer
+            if isinstance(optimizer, str)
+            else {**optimizer.get_config(), "name": None},
+            "gray_targets": gray_targets,
             "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
             "images": hashlib.sha256(images).hexdigest(),
         }

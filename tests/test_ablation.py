@@ -109,6 +109,8 @@ def test_a_run_changes_what_it_says(script):
         {"batch_size": 4},
         {"learning_rate": 1e-2},
         {"optimizer": lambda steps: keras.optimizers.SGD(1e-3)},
+        {"optimizer": "muon"},
+        {"gray_targets": True},
         {"network": script.plain(filters=4, depth=1, position=False)},
     ):
         changed = run({**small, **other}, 0, few, held_out)

@@ -255,8 +255,11 @@ CASES = [
     *(case("epochs", fit, epochs=n) for n in POSITIVE),
     *(case("batch_size", fit, batch_size=n) for n in POSITIVE),
     *(case("learning_rate", fit, learning_rate=r) for r in (0, -1, 1, NAN, "x", None)),
-    *(case("optimizer", fit, optimizer=o) for o in ("nadam", 1, keras.optimizers.SGD)),
+    *(case("optimizer", fit, optimizer=o) for o in ("adam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
+    case(
+        "gray_targets", fit, model=other, likelihood=Categorical(2), gray_targets=True
+    ),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),
     case("labels", fit, model=labeled),

@@ -61,6 +61,22 @@ def test_the_gate_is_tanh_times_sigmoid_of_each_group_s_halves():
         Gate(4)(x)
 
 
+@pytest.mark.parametrize("colors", [1, 3])
+def test_the_gate_of_16_bits_is_the_gate_of_32_rounded_once(colors):
+    x = np.random.default_rng(0).normal(size=(2, 3, 3, 24)).astype("float32")
+    x = keras.ops.cast(x, "bfloat16")
+    gated = Gate(colors, dtype="mixed_bfloat16")(x)
+    assert gated.dtype == "bfloat16"
+    precise = Gate(colors)(keras.ops.cast(x, "float32"))
+    rounded = keras.ops.cast(precise, "bfloat16")
+    np.testing.assert_array_equal(*(np.asarray(y, "float32") for y in (gated, rounded)))
+    first, second = keras.ops.split(
+        x, 2, axis=-1
+    )  # the planted bug: rounded on the way
+    bug = keras.ops.tanh(first) * keras.ops.sigmoid(second)
+    assert colors > 1 or (np.asarray(bug != rounded)).any()
+
+
 def test_no_pixel_is_blind_to_an_earlier_one():
     keras.utils.set_random_seed(0)
     small = gated_pixelcnn((11, 11, 1), filters=4, depth=4)
@@ -264,3 +280,27 @@ def test_with_skip_connections_the_last_layers_read_every_block(colors):
     assert len(mixing) == 4
     for gradient in tape.gradient(loss, [w.value for w in mixing]):
         assert abs(gradient.numpy()).max() > 0
+
+
+def test_logits_are_the_same_every_time_and_sums_in_order_of_arrival_are_not():
+    """TensorFlow's arithmetic optimizer, which the package turns off, is the bug."""
+    keras.utils.set_random_seed(0)
+    model = gated_pixelcnn(filters=24, depth=8, skip=True)
+    images = tf.random.uniform((256, 28, 28, 1), seed=0)
+
+    def differs(runs):
+        logits = tf.function(lambda x: model(x))
+        first = logits(images).numpy()
+        return any((logits(images).numpy() != first).any() for _ in range(runs))
+
+    assert not differs(4)
+    kept = tf.config.optimizer.get_experimental_options()
+    try:
+        tf.config.optimizer.set_experimental_options(
+            {**kept, "arithmetic_optimization": True}
+        )
+        if not differs(20):  # on one core, say
+            pytest.skip("this machine adds up in one order anyway")
+    finally:
+        tf.config.optimizer.set_experimental_options(kept)
+    assert not differs(1)

@@ -1,0 +1,111 @@
+"""Optimizers of `training.fit`: a cosine schedule and clipped gradients, Nadam or Muon.
+
+Taught by notebook 08.
+"""
+
+from pixelcnn_edu.masks import check_positive_int
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class KernelMuon(keras.optimizers.Muon):
+    """Muon for convolutions: a kernel is a matrix (taps and channels in, channels out).
+
+    Keras's own takes matrices only, and leaves the kernels of convolutions to Adam. Here
+    Adam keeps the rest: biases, the position, and kernels with one output.
+
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks",
+    2024. Each step is scaled as in arXiv 2502.16982, so that rates are those of Adam.
+    """
+
+    def _should_use_adamw(self, variable):
+        return len(variable.shape) != 4 or variable.shape[-1] == 1
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
+        ahead = ops.add(gradient, self.momentum * m)  # Nesterov
+        matrix = ops.reshape(ahead, (-1, ahead.shape[-1]))
+        update = self.lr_adjust(
+            lr * self.zeropower_via_newtonschulz5(matrix, self.ns_steps)
+        )
+        self.assign_sub(variable, ops.reshape(update, variable.shape))
+
+
+class _WholeBatch:
+    """Clips the gradient of a batch that several devices share, under `tf.distribute`.
+
+    Keras clips the gradient of each device's share and adds up the clipped ones. Here it
+    is that of the whole batch that is clipped, as on one device.
+    """
+
+    def apply(self, grads, trainable_variables=None):
+        context = tf.distribute.get_replica_context()
+        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+        clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
+        share = context.num_replicas_in_sync  # Keras adds them up once more
+        super().apply([grad / share for grad in clipped], trainable_variables)
+
+
+class ReplicatedNadam(_WholeBatch, keras.optimizers.Nadam):
+    """Nadam for a batch that several devices share."""
+
+
+class ReplicatedMuon(_WholeBatch, KernelMuon):
+    """`KernelMuon` for a batch that several devices share."""
+
+
+def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
+    """Return a learning rate that rises for a moment, then falls to 0 along a cosine.
+
+    Args:
+        steps: training steps in all.
+        learning_rate: the highest one.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    check_positive_int("steps", steps)
+    if not isinstance(learning_rate, int | float) or not 0 < learning_rate < 1:
+        raise ValueError(
+            f"Expected learning_rate in (0, 1). Received: {learning_rate!r}"
+        )
+    warmup = min(200, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        learning_rate / 10 if warmup else learning_rate,
+        max(1, steps - warmup),
+        warmup_target=learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _shared() -> bool:
+    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+
+
+def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
+    """Return the usual optimizer of `training.fit`: Nadam, `cosine`, clipped gradients.
+
+    Args:
+        steps, learning_rate: as for `cosine`.
+        **settings: further ones of `keras.optimizers.Nadam`, such as ``weight_decay``, or
+            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    schedule = cosine(steps, learning_rate)
+    made = ReplicatedNadam if _shared() else keras.optimizers.Nadam
+    return made(schedule, **{"global_clipnorm": 1.0, **settings})
+
+
+def muon(steps, learning_rate=1e-2, **settings) -> KernelMuon:
+    """Return `KernelMuon`, without weight decay; arguments as for `nadam`."""
+    schedule = cosine(steps, learning_rate)
+    made = ReplicatedMuon if _shared() else KernelMuon
+    own = {"global_clipnorm": 1.0, "weight_decay": None, "adam_weight_decay": None}
+    return made(schedule, **{**own, **settings})
+
+
+BY_NAME = {"nadam": nadam, "muon": muon}

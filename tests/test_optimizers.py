@@ -1,0 +1,75 @@
+"""Muon on kernels of convolutions is Keras's Muon on the same kernels as matrices."""
+
+from pixelcnn_edu import optimizers
+from pixelcnn_edu.layers import MaskedConv2D
+
+import keras
+import numpy as np
+import pytest
+
+
+def stepped(value, gradients, made):
+    """Return ``value`` after one step per gradient, at a rate of 0.1."""
+    variable = keras.Variable(value)
+    optimizer = made(0.1, weight_decay=None, adam_weight_decay=None)
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    return np.asarray(variable)
+
+
+class ByOutput(optimizers.KernelMuon):
+    """The planted bug: one matrix for each place of the kernel, in a wrong order."""
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        turned = keras.ops.reshape(gradient, (gradient.shape[0], -1))
+        update = self.zeropower_via_newtonschulz5(turned, self.ns_steps)
+        update = self.lr_adjust(lr * update)
+        self.assign_sub(variable, keras.ops.reshape(update, variable.shape))
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 8), (1, 1, 16, 4), (2, 3, 1, 32)])
+def test_a_kernel_is_updated_as_a_matrix(shape):
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=shape).astype("float32")
+    gradients = rng.normal(size=(3, *shape)).astype("float32")
+    flat = (-1, shape[-1])
+    matrices = [gradient.reshape(flat) for gradient in gradients]
+    expected = stepped(value.reshape(flat), matrices, keras.optimizers.Muon)
+    found = stepped(value, gradients, optimizers.KernelMuon)
+    np.testing.assert_allclose(found, expected.reshape(shape), atol=1e-6)
+    bug = stepped(value, gradients, ByOutput)
+    assert abs(bug - found).max() > 0.01
+
+
+@pytest.mark.parametrize("shape", [(8,), (5, 5, 8), (1, 1, 8, 1)])
+def test_what_is_no_kernel_of_several_outputs_is_left_to_adam(shape):
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(3, *shape)).astype("float32")
+    value = np.zeros(shape, "float32")
+    flat = [
+        gradient.reshape(-1) for gradient in gradients
+    ]  # which Keras leaves to Adam
+    expected = stepped(value.reshape(-1), flat, keras.optimizers.Muon)
+    found = stepped(value, gradients, optimizers.KernelMuon)
+    np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-6)
+
+
+def test_masked_weights_stay_as_they_are():
+    layer = MaskedConv2D(8, 3, "B")
+    layer.build((None, 5, 5, 4))
+    before = np.asarray(layer.kernel)
+    gradient = np.random.default_rng(0).normal(size=before.shape).astype("float32")
+    live = np.broadcast_to(layer.mask, before.shape) != 0
+    after = stepped(before, [gradient * live], optimizers.KernelMuon)
+    np.testing.assert_array_equal(after[~live], before[~live])
+    assert (after[live] != before[live]).all()
+
+
+@pytest.mark.parametrize("name", optimizers.BY_NAME)
+def test_the_rate_rises_and_falls_to_nothing(name):
+    rate = optimizers.BY_NAME[name](1000, 0.01)._learning_rate
+    rates = [float(rate(step)) for step in (0, 100, 550, 1000)]
+    np.testing.assert_allclose(rates, [0.001, 0.01, 0.005, 0], atol=1e-6)
+    for arguments, words in (((0,), "steps"), ((10, 2), "learning_rate")):
+        with pytest.raises(ValueError, match=words):
+            optimizers.BY_NAME[name](*arguments)
