@@ -150,9 +150,9 @@ def fit(
             keeps a running mean of the weights (``use_ema``), that mean is what is
             validated, and in the end the model's weights.
         gray_targets: compare each prediction with the pixel's gray value instead of its
-            draw. Given the digit, pixels are drawn independently, so that this is the
-            loss averaged over the draw of each target: the same on average, and with
-            less noise. What the network reads is drawn as ever. For `Bernoulli` only.
+            draw. Given the digit, pixels are drawn independently, and the loss is linear
+            in the target: each pixel's term is averaged over its own draw, and the mean
+            stays the same. What the network reads is drawn as ever. `Bernoulli` only.
         seed: of the order of the images and of their binarization. Weights and dropout
             get theirs when the model is built, by ``keras.utils.set_random_seed``.
         folder: where to keep the run's state. If it holds a run already, with the same
