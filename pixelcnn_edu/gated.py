@@ -165,7 +165,7 @@ class Gate(keras.layers.Layer):
             )
 
     def call(self, inputs):
-        # in float32 at least: of bfloat16, tanh and sigmoid take 1.6 times as long
+        # in float32 at least: in bfloat16 a gate takes 1.6 times as long
         precise = keras.backend.result_type(self.compute_dtype, "float32")
         # whole slices of the last axis: a reshape to (…, 2, F) is six times slower
         halves = ops.split(ops.cast(inputs, precise), 2 * self.colors, axis=-1)
