@@ -6,8 +6,10 @@ Each row of `CHANGES` trains the same small network with one thing changed, for 
 over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
 the same 10,000 validation digits. A change within CLOSE nats of its base is trained with
 two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
-was killed goes on from there. The table of all runs is `presets.ablation()`, which notebook
-08 draws. `cpu_minutes` are those of one core.
+was killed goes on from there. There are three bases: the plain network, the same on the
+bundled digits, and the gated one with all that had helped it. The table of all runs is
+`presets.ablation()`, which notebook 08 draws. `cpu_minutes` are those of one core; those of
+the third base and its rows come from another machine, a faster one.
 
 All runs are in `command.fastest_precision()`, but for the row that says otherwise.
 """
@@ -65,6 +67,16 @@ def nadam(**settings):
     return lambda steps: optimizers.nadam(steps, 3e-3, **settings)
 
 
+def gated_with_muon(**change):
+    """The third base: the gated network with skips, and Muon at its rate."""
+    return {
+        "network": gated(**{"depth": 4, "skip": True, **change}),
+        "learning_rate": 1e-2,
+        "optimizer": "muon",
+    }
+
+
+DILATED = {"dilations": (1, 2, 4, 8)}
 MEAN = {"use_ema": True, "ema_momentum": 0.99}
 # name: (the base it is compared with, what is changed)
 CHANGES = {
@@ -79,14 +91,7 @@ CHANGES = {
         "base",
         {"network": gated(depth=4, skip=True), "learning_rate": 1e-2},
     ),
-    "gated, with skips, rate 1e-2, Muon": (
-        "base",
-        {
-            "network": gated(depth=4, skip=True),
-            "learning_rate": 1e-2,
-            "optimizer": "muon",
-        },
-    ),
+    "gated, with skips, rate 1e-2, Muon": ("base", gated_with_muon()),
     "constant learning rate": (
         "base",
         {"optimizer": lambda steps: keras.optimizers.Nadam(3e-3, global_clipnorm=1.0)},
@@ -122,6 +127,13 @@ CHANGES = {
     "4,000 digits, dropout 0.3": (
         "4,000 digits",
         {"bundled": True, "network": plain(dropout=0.3)},
+    ),
+    "gated with Muon": ("gated with Muon", gated_with_muon()),
+    "gated with Muon, 8 blocks": ("gated with Muon", gated_with_muon(depth=8)),
+    "gated with Muon, dilated": ("gated with Muon", gated_with_muon(**DILATED)),
+    "gated with Muon, dilated, 8 blocks": (
+        "gated with Muon",
+        gated_with_muon(depth=8, **DILATED),
     ),
 }
 

@@ -114,7 +114,7 @@ def products(model):
     found = []
     for tensor in tensors:
         if tensor.is_convolution:
-            kernel, _ = pixel_graph.kernel_of(tensor.operation)
+            kernel, *_ = pixel_graph.kernel_of(tensor.operation)
             kernel = np.asarray(kernel)
             live = kernel.any(axis=(2, 3)).sum()
             found.append((int(live) * kernel.shape[2], kernel.shape[3]))

@@ -42,6 +42,8 @@ class StackConv2D(keras.layers.Conv2D):
             itself (horizontal) is left out; ``"B"`` for later ones.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`. The
             horizontal stack then reads the groups of its own pixel that come before.
+        dilation_rate: distance in pixels from one tap to the next, in rows and columns
+            alike. Type B only: the first layer reads the nearest pixels.
         **kwargs: as for `keras.layers.Conv2D`; padding and strides are fixed.
 
     Input shape: (N, H, W, channels).
@@ -58,7 +60,15 @@ class StackConv2D(keras.layers.Conv2D):
     """
 
     def __init__(
-        self, filters, kernel_size, stack, mask_type="B", *, colors=1, **kwargs
+        self,
+        filters,
+        kernel_size,
+        stack,
+        mask_type="B",
+        *,
+        colors=1,
+        dilation_rate=1,
+        **kwargs,
     ):
         height, width = check_kernel_size(kernel_size)
         if stack not in STACKS:
@@ -69,24 +79,33 @@ class StackConv2D(keras.layers.Conv2D):
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
         hides = mask_type == "A"
+        if isinstance(dilation_rate, tuple | list) and len(set(dilation_rate)) == 1:
+            dilation_rate = dilation_rate[0]  # a pair, as Keras keeps it
+        check_positive_int("dilation_rate", dilation_rate)
+        if hides and dilation_rate > 1:
+            raise ValueError(
+                "Expected dilation_rate=1 with mask_type='A', whose taps are the pixels "
+                f"next to its own. Received: dilation_rate={dilation_rate}"
+            )
         if stack == "vertical":
             rows, columns = height // 2 + 1 - hides, width
-            origin = -(height // 2), -(width // 2)
+            top = -(height // 2)
         else:
             rows, columns = 1, width // 2 + 1 - (hides and colors == 1)
-            origin = 0, -(width // 2)
+            top = 0
         if not rows or not columns:
             raise ValueError(
                 f"Expected kernel_size to leave a tap to a {stack} convolution of type "
                 f"{mask_type}. Received: {kernel_size!r}"
             )
         kwargs = fixed_arguments(kwargs, padding="valid")
+        kwargs["dilation_rate"] = dilation_rate
         super().__init__(filters, (rows, columns), **kwargs)
         self.whole_kernel_size = height, width
         self.stack = stack
         self.mask_type = mask_type
         self.colors = colors
-        self.origin = origin
+        self.origin = top * dilation_rate, -(width // 2) * dilation_rate
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -109,9 +128,12 @@ class StackConv2D(keras.layers.Conv2D):
 
     def call(self, inputs):
         (top, left), (rows, columns) = self.origin, self.kernel_size
-        bottom, right = top + rows - 1, left + columns - 1  # last offsets: 0 or -1 …
+        step = self.dilation_rate[0]
+        bottom, right = top + (rows - 1) * step, left + (columns - 1) * step
         pads = ((0, 0), (-top, max(bottom, 0)), (-left, max(right, 0)), (0, 0))
-        height, width = ops.shape(inputs)[1:3]
+        height, width = ops.shape(inputs)[
+            1:3
+        ]  # the last offsets are 0, or -1 in type A
         last_row, last_column = height + min(bottom, 0), width + min(right, 0)
         return super().call(ops.pad(inputs[:, :last_row, :last_column], pads))
 
@@ -201,6 +223,7 @@ class GatedBlock:
         mask_type: ``"A"`` for the first layer.
         dropout: share of the horizontal features that training drops.
         colors: groups of channels ordered inside a pixel.
+        dilation_rate: distance between the taps of its two kernels, see `StackConv2D`.
 
     Raises:
         ValueError: if an argument is out of its range, or if a block of type B gets
@@ -214,7 +237,16 @@ class GatedBlock:
         ((None, 28, 28, 8), (None, 28, 28, 8))
     """
 
-    def __init__(self, filters, kernel_size=3, mask_type="B", *, dropout=0.0, colors=1):
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        mask_type="B",
+        *,
+        dropout=0.0,
+        colors=1,
+        dilation_rate=1,
+    ):
         check_positive_int("filters", filters)
         causal_mask(kernel_size, mask_type)  # refuses what is none
         if filters % colors:
@@ -224,11 +256,13 @@ class GatedBlock:
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"Expected dropout in [0, 1). Received: {dropout!r}")
+        check_positive_int("dilation_rate", dilation_rate)
         self.filters = filters
         self.kernel_size = kernel_size
         self.mask_type = mask_type
         self.dropout = dropout
         self.colors = colors
+        self.dilation_rate = dilation_rate
 
     def __call__(self, vertical, horizontal, condition=None):
         """Return the next (vertical, horizontal).
@@ -245,7 +279,7 @@ class GatedBlock:
                 f"residual sum can be formed. Received shape: {tuple(horizontal.shape)}"
             )
         double = 2 * self.filters
-        where = {"mask_type": self.mask_type}
+        where = {"mask_type": self.mask_type, "dilation_rate": self.dilation_rate}
         v = StackConv2D(double, self.kernel_size, "vertical", **where)(vertical)
         h = StackConv2D(
             double, self.kernel_size, "horizontal", colors=self.colors, **where

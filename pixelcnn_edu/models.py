@@ -5,10 +5,11 @@ and by 11 to 13.
 
 What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
 from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
-choose; ``position``, ``dropout`` and ``skip`` are additions, off by default.
+choose; ``position``, ``dropout``, ``skip`` and ``dilations`` are additions, off by default.
 """
 
 import functools
+import itertools
 import weakref
 
 from pixelcnn_edu.gated import GatedBlock
@@ -150,6 +151,7 @@ def gated_pixelcnn(
     label_map: int = 0,
     position: bool = False,
     skip: bool = False,
+    dilations: tuple[int, ...] = (1,),
     dropout: float = 0.0,
     colors: int | None = None,
     one_hot: bool = False,
@@ -175,6 +177,9 @@ def gated_pixelcnn(
         position: add one learned bias per pixel and filter after the first block.
         skip: let the last layers read the sum of all blocks' horizontal features, each
             through a 1×1 convolution of its own, and not those of the last block alone.
+        dilations: distances between the taps of the blocks' 3×3 kernels: the first for
+            the first of the ``depth`` blocks, and so on, from the front again when they
+            end. (1, 2, 4, 8) lets four blocks see as far as fifteen (arXiv 1609.03499).
         dropout: share of features dropped in each block while training.
         colors, one_hot: as for `pixelcnn`.
         name: the model's name.
@@ -193,7 +198,17 @@ def gated_pixelcnn(
     """
     likelihood, colors = _checked(image_shape, depth, likelihood, colors)
     first = GatedBlock(filters, 7, "A", colors=colors)
-    block = GatedBlock(filters, 3, "B", dropout=dropout, colors=colors)
+    if not isinstance(dilations, tuple | list) or not dilations:
+        raise ValueError(
+            "Expected dilations to be one or more positive integers in a tuple, such as "
+            f"(1, 2, 4, 8). Received: {dilations!r}"
+        )
+    for rate in dilations:
+        check_positive_int("each of dilations", rate)
+    blocks = [
+        GatedBlock(filters, 3, "B", dropout=dropout, colors=colors, dilation_rate=rate)
+        for rate in itertools.islice(itertools.cycle(dilations), depth)
+    ]
     image = keras.Input(image_shape)
     inputs, condition = image, None
     if num_classes is not None:
@@ -210,7 +225,7 @@ def gated_pixelcnn(
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)
     every = [horizontal]
-    for _ in range(depth):
+    for block in blocks:
         vertical, horizontal = block(vertical, horizontal, condition)
         every.append(horizontal)
     if skip:

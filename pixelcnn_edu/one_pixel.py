@@ -217,18 +217,18 @@ def _loop(steps, body, *state):
 def _split_kernel(tensor):
     """Return a kernel's part for rows known when a row begins, and that for later."""
     layer, (source,) = tensor.operation, tensor.sources
-    kernel, (top, left) = kernel_of(layer)
+    kernel, (top, left), step = kernel_of(layer)
     kernel = ops.cast(kernel, tensor.dtype)
-    rows = min(-top + (source.known == ROW), kernel.shape[0])
+    rows = min(-top // step + (source.known == ROW), kernel.shape[0])
     above, own = kernel[:rows], None
     if source.known == PIXEL and rows < kernel.shape[0]:
-        own = kernel[rows, : 1 - left]
-    return (above if rows else None), own, (top, left)
+        own = kernel[rows, : 1 - left // step]
+    return (above if rows else None), own, (top, left, step)
 
 
 def _sum_above(tensor, kernels, past, strips, width):
     """Return what a convolution sums over rows known when a row begins: (W, N, F)."""
-    above, _, (top, left) = kernels[tensor]
+    above, _, (top, left, step) = kernels[tensor]
     if above is None:
         return None
     (source,) = tensor.sources
@@ -237,26 +237,33 @@ def _sum_above(tensor, kernels, past, strips, width):
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
     row, col = source.rows + top, source.columns + left  # where the kernel begins
-    size = width + above.shape[1] - 1
-    rows = rows[row : row + above.shape[0], col : col + size]
+    size = width + (above.shape[1] - 1) * step
+    rows = rows[row : row + above.shape[0] * step : step, col : col + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
-    total = ops.conv(rows, above, padding="valid", data_format="channels_last")
+    total = ops.conv(
+        rows,
+        above,
+        padding="valid",
+        data_format="channels_last",
+        dilation_rate=(1, step),
+    )
     return ops.transpose(total[:, 0], (1, 0, 2))
 
 
 def _sum_own_row(tensor, kernels, windows, here):
     """Return what a convolution sums over its own row, up to its pixel: (1, N, F)."""
-    _, own, (_, left) = kernels[tensor]
+    _, own, (_, left, step) = kernels[tensor]
     if own is None:
         return ops.zeros((), tensor.dtype)
     (source,) = tensor.sources
     parts = []
     if left:
+        taps = min(own.shape[0], -left // step)
+        window = ops.reshape(windows[source], (-1, source.left, source.channels))
         first = source.left + left
-        last = first + min(own.shape[0], -left)
-        window = windows[source]
-        parts.append(window[:, first * source.channels : last * source.channels])
-    if own.shape[0] == 1 - left:
+        read = window[:, first : first + taps * step : step]
+        parts.append(ops.reshape(read, (-1, taps * source.channels)))
+    if own.shape[0] == 1 - left // step:
         parts.append(here[source][0])
     x = ops.cast(ops.concatenate(parts, -1), tensor.dtype)
     count, own = x.shape[0], ops.reshape(own, (-1, own.shape[-1]))

@@ -155,10 +155,14 @@ def _check_inner(model, graph, args):
 
 
 def kernel_of(layer):
-    """Return a convolution's kernel, masked, and the offset of its first element."""
+    """Return a convolution's kernel, masked, the offset of its first tap, and the step.
+
+    The step is the distance from one tap to the next.
+    """
+    step = layer.dilation_rate[0]
     if isinstance(layer, MaskedConv2D | StackConv2D):
-        return layer.masked_kernel(), layer.origin
-    return layer.kernel, (0, 0)
+        return layer.masked_kernel(), layer.origin, step
+    return layer.kernel, (0, 0), step
 
 
 def _place_convolution(tensor):
@@ -171,10 +175,12 @@ def _place_convolution(tensor):
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
     _check_activation(layer)
-    live = mask.any(axis=(2, 3))
-    has_center = 0 <= -top < live.shape[0] and 0 <= -left < live.shape[1]
-    center = mask[-top, -left] if has_center else np.zeros((1, 1))
-    offsets = [(i + top, j + left) for i, j in np.argwhere(live).tolist()]
+    step = layer.dilation_rate[0]
+    taps = np.argwhere(mask.any(axis=(2, 3))).tolist()
+    offsets = [(i * step + top, j * step + left) for i, j in taps]
+    i, j = -top // step, -left // step
+    has_center = i < mask.shape[0] and j < mask.shape[1]
+    center = mask[i, j] if has_center else np.zeros((1, 1))
     if source.known == PIXEL:
         ahead = [offset for offset in offsets if offset > (0, 0)]
         if offsets and all(down < 0 for down, _ in offsets):

@@ -40,6 +40,7 @@ class Preset:
     gray_targets: bool = False
     dropout: float = 0.0
     skip: bool = False
+    dilations: tuple[int, ...] = (1,)
     builder: Callable = pixelcnn
     likelihood: Likelihood = BINARY
     colored: bool = False
@@ -52,6 +53,8 @@ class Preset:
         own = {"activation": "relu"} if self.builder is pixelcnn else {}
         if self.skip:
             own["skip"] = True
+        if self.dilations != (1,):
+            own["dilations"] = self.dilations
         if self.num_classes:
             own["num_classes"] = self.num_classes
         return self.builder(
@@ -104,7 +107,8 @@ class Preset:
             value = getattr(self, field.name)
             if value != field.default or field.name in ("batch_size", "learning_rate"):
                 value = value.__name__ if callable(value) else value
-                known = isinstance(value, int | float | str)
+                value = list(value) if isinstance(value, tuple) else value
+                known = isinstance(value, int | float | str | list)
                 fields[field.name] = value if known else repr(value)
         return fields
 
@@ -137,12 +141,15 @@ PRESETS = {
         builder=gated_pixelcnn,
     ),
     "night": Preset(
-        "the gated network for longer, its last layers reading every block",
+        "the gated network for longer, its taps spread out, every block read at the end",
         filters=24,
         depth=8,
-        epochs=17,
-        learning_rate=6e-3,
+        epochs=30,
+        learning_rate=4e-3,
+        optimizer="muon",
+        gray_targets=True,
         skip=True,
+        dilations=(1, 2, 4, 8),
         builder=gated_pixelcnn,
     ),
     "conditional": Preset(

@@ -133,6 +133,11 @@ CASES = [
     case("fixed image size", PositionBias(), keras.KerasTensor((None, None, 4, 2))),
     case("stack", StackConv2D, 4, 3, "sideways"),
     case("kernel_size", StackConv2D, 4, 4, "vertical"),
+    *(
+        case("dilation_rate", StackConv2D, 4, 3, "vertical", dilation_rate=n)
+        for n in (0, -1, 1.5, (1, 2), "2")
+    ),
+    *(case("dilation_rate", GatedBlock, 4, dilation_rate=n) for n in (0, 2.0, None)),
     case("channels divisible", Gate(), np.zeros((1, 2, 2, 3), "float32")),
     case("colors", Gate, 0),
     case("filters", GatedBlock, 0),
@@ -177,6 +182,10 @@ CASES = [
         for n in (0, -1, 1.5, "10")
     ),
     case("label_map", gated_pixelcnn, (4, 4, 1), filters=2, depth=1, label_map=2),
+    *(
+        case("dilations", gated_pixelcnn, (4, 4, 1), filters=2, depth=1, dilations=n)
+        for n in ((), 2, "12", None, (0,), (1, 2.5), ("2",))
+    ),
     # data
     case("source", data.load_mnist, "no such file"),
     case("source", data.load_mnist, 3),

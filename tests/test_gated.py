@@ -14,9 +14,10 @@ from test_layers import convolve
 PLAIN = {"filters": 6, "depth": 1}
 
 
-def seen(stack, mask_type, kernel_size):
+def seen(stack, mask_type, kernel_size, **more):
     """Which offsets (rows down, columns right) of its center a layer reads."""
-    layer = StackConv2D(1, kernel_size, stack, mask_type, kernel_initializer="ones")
+    more["kernel_initializer"] = "ones"
+    layer = StackConv2D(1, kernel_size, stack, mask_type, **more)
     picture = np.zeros((9, 9, 9, 9), "float32")
     picture[
         np.arange(9)[:, None], np.arange(9), np.arange(9)[:, None], np.arange(9)
@@ -35,18 +36,28 @@ def test_each_kernel_reads_the_pixels_that_its_drawing_shows():
     assert seen("horizontal", "A", (3, 7)) == {(0, -3), (0, -2), (0, -1)}
 
 
+@pytest.mark.parametrize("step", [2, 3, 4])
 @pytest.mark.parametrize("stack", ["vertical", "horizontal"])
-@pytest.mark.parametrize("mask_type", ["A", "B"])
-def test_a_cropped_kernel_equals_the_whole_one_with_zeros(stack, mask_type):
+def test_a_dilated_kernel_reads_the_same_offsets_times_its_step(stack, step):
+    near = seen(stack, "B", 3)
+    assert seen(stack, "B", 3, dilation_rate=step) == {
+        (step * down, step * right) for down, right in near
+    }
+
+
+@pytest.mark.parametrize("stack", ["vertical", "horizontal"])
+@pytest.mark.parametrize(("mask_type", "step"), [("A", 1), ("B", 1), ("B", 2)])
+def test_a_cropped_kernel_equals_the_whole_one_with_zeros(stack, mask_type, step):
     rng = np.random.default_rng(0)
     images = rng.random((2, 6, 5, 2), dtype="float32")
-    layer = StackConv2D(4, 5, stack, mask_type)
+    layer = StackConv2D(4, 5, stack, mask_type, dilation_rate=step)
     layer.build(images.shape)
     layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
     kernel, bias = layer.get_weights()
-    whole = np.zeros((5, 5, 2, 4))
-    top, left = 2 + layer.origin[0], 2 + layer.origin[1]
-    whole[top : top + kernel.shape[0], left : left + kernel.shape[1]] = kernel
+    whole = np.zeros((4 * step + 1, 4 * step + 1, 2, 4))
+    top, left = 2 * step + layer.origin[0], 2 * step + layer.origin[1]
+    rows, columns = (step * np.arange(size) for size in kernel.shape[:2])
+    whole[np.ix_(top + rows, left + columns)] = kernel
     np.testing.assert_allclose(layer(images), convolve(images, whole, bias), atol=1e-4)
     assert (kernel != 0).all()  # no weight is multiplied by zero
 
@@ -87,6 +98,26 @@ def test_no_pixel_is_blind_to_an_earlier_one():
     assert field.ravel()[:406].all()
 
 
+def test_four_dilated_blocks_see_what_fifteen_of_step_1_do():
+    for depth, dilations in ((4, (1, 2, 4, 8)), (15, (1,))):
+        keras.utils.set_random_seed(0)
+        model = gated_pixelcnn(filters=4, depth=depth, dilations=dilations)
+        for row, col in ((14, 14), (27, 27)):
+            field = causality.receptive_field(model, row, col)
+            rows, cols = np.indices((28, 28))
+            # 3 + 15 rows up and as many columns to the left; to the right all there are
+            above = (rows < row) & (rows >= row - 18)
+            left = (rows == row) & (cols < col) & (cols >= col - 18)
+            near = abs(cols - col) <= 18
+            np.testing.assert_array_equal(field, (above & near) | left)
+
+
+def test_dilations_are_taken_in_turn():
+    model = gated_pixelcnn((4, 4, 1), filters=2, depth=5, dilations=[1, 3])
+    steps = [w.dilation_rate[0] for w in model.layers if isinstance(w, StackConv2D)]
+    assert steps == [1, 1, *[1, 1, 3, 3] * 2, 1, 1]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -95,6 +126,7 @@ def test_no_pixel_is_blind_to_an_earlier_one():
         {"image_shape": (1, 6, 1)},
         {"image_shape": (3, 3, 3)},
         {"image_shape": (3, 3, 3), "colors": 1},
+        {"image_shape": (4, 4, 1), "dilations": (2,)},
         {"image_shape": (4, 4, 1), "position": True, "num_classes": 3},
         {"image_shape": (4, 4, 1), "num_classes": 3, "label_map": 2, "dropout": 0.5},
     ],
@@ -199,6 +231,8 @@ def test_gated_layers_follow_the_dtype_policy_and_train(policy):
     [
         StackConv2D(6, (3, 5), "horizontal", "A", colors=3, activation="relu"),
         StackConv2D(6, 7, "vertical", "A", use_bias=False),
+        StackConv2D(6, 3, "vertical", dilation_rate=2),
+        StackConv2D(6, 3, "horizontal", colors=3, dilation_rate=2),
         Gate(3),
     ],
     ids=lambda layer: layer.name,
@@ -239,6 +273,11 @@ def test_green_sees_red_of_its_pixel_and_never_blue(builder):
         (lambda: StackConv2D(4, 1, "horizontal", "A"), "leave a tap"),
         (lambda: StackConv2D(4, 3, "vertical", strides=2), "strides"),
         (lambda: StackConv2D(4, 3, "horizontal", colors=3), "divisible"),
+        (lambda: StackConv2D(4, 3, "vertical", dilation_rate=0), "dilation_rate"),
+        (
+            lambda: StackConv2D(4, 3, "vertical", "A", dilation_rate=2),
+            "dilation_rate=1 with mask_type='A'",
+        ),
         (lambda: Gate(0), "colors"),
         (lambda: GatedBlock(0), "filters"),
         (lambda: GatedBlock(4, colors=3), "divisible by colors=3"),

@@ -6,10 +6,7 @@ import weakref
 from pixelcnn_edu import generation, one_pixel
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import (
-    ImageModel,
-    logits_function,
-)
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function
 
 import keras
 import numpy as np
@@ -395,6 +392,11 @@ def planted(monkeypatch, bug):
         def wrong(tensor, kernels, past, strips, width):
             moved = {t: ops.roll(rows, 1, axis=1) for t, rows in past.items()}
             return original(tensor, kernels, moved, strips, width)
+    elif bug == "kernel_of":  # a dilated kernel is run as if its taps were neighbors
+
+        def wrong(layer):
+            kernel, origin, _ = original(layer)
+            return kernel, origin, 1
     else:  # one row above is lost: the past is kept a row too long
 
         def wrong(tensor, strips):
@@ -403,9 +405,20 @@ def planted(monkeypatch, bug):
     monkeypatch.setattr(one_pixel, bug, wrong)
 
 
-@pytest.mark.parametrize("bug", ["_sum_own_row", "_sum_above", "_padded"])
-def test_the_comparison_catches_a_cache_off_by_a_row_or_a_column(monkeypatch, bug):
-    model = random_model((6, 6, 1))
+@pytest.mark.parametrize(
+    ("bug", "arguments"),
+    [
+        ("_sum_own_row", {}),
+        ("_sum_above", {}),
+        ("_padded", {}),
+        ("kernel_of", {"builder": gated_pixelcnn, "dilations": (2,)}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_comparison_catches_a_cache_off_by_a_row_or_a_column(
+    monkeypatch, bug, arguments
+):
+    model = random_model((6, 6, 1), **arguments)
     compare(model, count=32)
     planted(monkeypatch, bug)
     other = ImageModel.from_config(model.get_config())  # compiled anew, with the bug

@@ -77,6 +77,7 @@ def recipes(draw, *, most_levels=256, most_values=243, most_images=None, labels=
         arguments["activation"] = draw(st.sampled_from(["prelu", "relu", "elu"]))
     if builder is gated_pixelcnn:
         arguments["skip"] = draw(st.booleans())
+        arguments["dilations"] = draw(st.sampled_from([(1,), (2,), (1, 4), (3, 1, 2)]))
     if builder is gated_pixelcnn and labels and draw(st.booleans()):
         arguments["num_classes"] = 3
         arguments["label_map"] = draw(st.sampled_from([0, 2]))

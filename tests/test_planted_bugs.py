@@ -53,6 +53,15 @@ class OffByOne(MaskedConv2D):
         self.mask[row, col + 1] = 1
 
 
+class NotMoved(StackConv2D):
+    """A dilated kernel that begins where one without dilation does."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        step = self.dilation_rate[0]
+        self.origin = tuple(offset // step for offset in self.origin)
+
+
 class LevelsFirst(OneHotLevels):
     """The one-hot vectors of a pixel's channels interleaved: no group of its own each."""
 
@@ -78,7 +87,7 @@ def network(first, later, likelihood=None, *, wrap_first=False):
     return model
 
 
-def gated(bug=None):
+def gated(bug=None, dilated=None):
     """Two stacks, joined as one of the published mistakes has it."""
     keras.utils.set_random_seed(0)
     image = keras.Input(SHAPE)
@@ -91,6 +100,9 @@ def gated(bug=None):
         h = keras.layers.add([h, image])
     if bug == "horizontal":  # the vertical stack reads the other one
         v = keras.layers.add([v, h])
+    if dilated:
+        v = Gate()(dilated(8, 3, "vertical", dilation_rate=2)(v))
+        h = Gate()(dilated(8, 3, "horizontal", dilation_rate=2)(h))
     v, h = GatedBlock(4)(v, h)
     model = ImageModel(image, keras.layers.Conv2D(1, 1)(h), likelihood=Bernoulli())
     randomize(model)
@@ -134,6 +146,8 @@ MODELS = {
     "gated, shift forgotten": lambda: gated("shift"),
     "gated, vertical reads horizontal": lambda: gated("horizontal"),
     "gated, residual round the first layer": lambda: gated("residual"),
+    "right, gated, dilated": lambda: gated(dilated=StackConv2D),
+    "gated, dilated kernels not moved": lambda: gated(dilated=NotMoved),
     "right, colored": colored,
     "right, colored, one-hot": lambda: colored(one_hot=OneHotLevels),
     "colored, one-hot vectors interleaved": lambda: colored(one_hot=LevelsFirst),
