@@ -129,11 +129,10 @@ class StackConv2D(keras.layers.Conv2D):
     def call(self, inputs):
         (top, left), (rows, columns) = self.origin, self.kernel_size
         step = self.dilation_rate[0]
+        # the last offsets: -1 where type A leaves out the current row or the pixel
         bottom, right = top + (rows - 1) * step, left + (columns - 1) * step
         pads = ((0, 0), (-top, max(bottom, 0)), (-left, max(right, 0)), (0, 0))
-        height, width = ops.shape(inputs)[
-            1:3
-        ]  # the last offsets are 0, or -1 in type A
+        height, width = ops.shape(inputs)[1:3]
         last_row, last_column = height + min(bottom, 0), width + min(right, 0)
         return super().call(ops.pad(inputs[:, :last_row, :last_column], pads))
 
