@@ -1,15 +1,15 @@
 """What helps a PixelCNN to learn: one change at a time, at the same number of images.
 
-    python benchmarks/ablation.py --data PATH      about 2 hours of one core
+    python benchmarks/ablation.py --data PATH      about 2.5 hours of one core
 
-Each row of `CHANGES` trains the same small network with one thing changed, for 2 passes
+Each row of `CHANGES` trains the same small network with one change, or a few, for 2 passes
 over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
 the same 10,000 validation digits. A change within CLOSE nats of its base is trained with
 two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
 was killed goes on from there. There are three bases: the plain network, the same on the
-bundled digits, and the gated one with all that had helped it. The table of all runs is
-`presets.ablation()`, which notebook 08 draws. `cpu_minutes` are those of one core; those of
-the third base and its rows come from another machine, a faster one.
+bundled digits, and the gated one with skips, a higher rate and Muon. The table of all
+runs is `presets.ablation()`, which notebook 08 draws. `cpu_minutes` are those of one core;
+those of the third base and its rows come from another machine, a faster one.
 
 All runs are in `command.fastest_precision()`, but for the row that says otherwise.
 """

@@ -224,8 +224,8 @@ class Contender:
         return {**self.about, **dict(zip(COLUMNS[3:], rounded, strict=True))}
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
+        with self.process:  # closes its pipes and waits
+            self.process.kill()
 
 
 def measure(filters, batch, names, rounds):

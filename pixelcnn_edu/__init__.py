@@ -52,4 +52,4 @@ with _stderr_held_back():
         {"remapping": False, "arithmetic_optimization": False}
     )
 
-from pixelcnn_edu import models  # noqa: E402, F401  (registers what load_model needs)
+from pixelcnn_edu import models, optimizers  # noqa: E402, F401  (what load_model needs)

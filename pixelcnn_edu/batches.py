@@ -11,9 +11,10 @@ import tensorflow as tf
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches (inputs, targets), binarized afresh for a two-level likelihood.
+    """Batches (inputs, targets), binarized afresh if wanted.
 
-    The inputs are the images, or (images, labels); the targets are the images again.
+    The inputs are the images, or (images, labels); the targets are the images again, or
+    their gray values.
 
     Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
     run sees what it would have seen.

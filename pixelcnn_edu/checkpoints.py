@@ -4,6 +4,7 @@ Taught by notebook 08.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import time
@@ -65,7 +66,7 @@ class Checkpoint(keras.callbacks.Callback):
         if differ or [array.shape for array in arrays] != shapes:
             raise ValueError(
                 f"Expected folder to be empty or to hold a run with the same settings. "
-                f"{path} differs in: {', '.join(differ) or 'the network'}"
+                f"{path} differs in: {', '.join(differ) or 'network'}"
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
@@ -105,6 +106,29 @@ def _read(path):
         if about.get("arrays", count) != count:  # damage may hide some of them
             raise ValueError(f"{count} arrays of {about['arrays']}")
         return about, [file[f"variable_{i}"] for i in range(count)]
+
+
+def architecture(model) -> str:
+    """Return a checksum of a model's layers and how they hang together, names aside.
+
+    Keras numbers the names of layers in the order in which a process makes them. A model
+    that Keras cannot describe has the checksum of nothing.
+    """
+    names = {layer.name: f"layer {i}" for i, layer in enumerate(model.layers)}
+
+    def renamed(value):
+        if isinstance(value, dict):
+            return {key: renamed(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [renamed(one) for one in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    try:
+        config = renamed({**model.get_config(), "name": None})
+        text = json.dumps(config, sort_keys=True)
+    except (NotImplementedError, TypeError):
+        text = ""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

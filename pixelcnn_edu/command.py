@@ -103,11 +103,11 @@ def digits_from(source):
     return (x, y), (x_val, y_val), f"{digits}, without the bundled test digits"
 
 
-def main(argv=None):
-    """Train a preset, and write its weights and its card."""
+def arguments(argv=None) -> argparse.Namespace:
+    """Read the arguments of the command line, or those given."""
     parser = argparse.ArgumentParser(
         prog="python -m pixelcnn_edu.training",
-        description="Train a PixelCNN on binarized digits; a killed run is resumed.",
+        description="Train a preset; a killed run is resumed by the same call.",
     )
     parser.add_argument("--preset", choices=PRESETS, required=True)
     parser.add_argument(
@@ -130,8 +130,12 @@ def main(argv=None):
         help="auto: mixed_bfloat16 where the machine is built for it",
     )
     parser.add_argument("--verbose", type=int, default=1)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
+
+def main(argv=None):
+    """Train a preset, and write its weights and its card."""
+    args = arguments(argv)
     preset = PRESETS[args.preset]
     (x, y), (x_val, y_val), digits = digits_from(args.data)
     if args.precision == "auto":
@@ -183,7 +187,14 @@ def main(argv=None):
         "date": datetime.date.today().isoformat(),
         "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "rebuild": f"python -m pixelcnn_edu.training --preset {args.preset} --data full",
+        "rebuild": " ".join(
+            [
+                f"python -m pixelcnn_edu.training --preset {args.preset}",
+                f"--data {args.data if args.data == 'bundled' else 'full'}",
+                f"--seed {args.seed} --precision {args.precision}",
+                f"--out runs/{args.preset}",
+            ]
+        ),
     }
     with whole_file(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(card, indent=2) + "\n")

@@ -2,8 +2,8 @@
 
 Paper: arXiv 1606.05328, section 2 and figure 2. Taught by notebook 11.
 
-The **vertical stack** sees all rows above, the **horizontal stack** the pixels to the left
-in its own row; together every earlier pixel. Two recipes for joining them are correct. This
+The **vertical stack** sees rows above, the **horizontal stack** pixels to the left in its
+own row; together, with enough layers, every earlier pixel. Two recipes for joining them are correct. This
 is the one without a shift: the first vertical convolution leaves out the current row, later
 ones include it (of features, which know only rows above), and the horizontal stack adds a
 1×1 convolution of the vertical features at the same position.

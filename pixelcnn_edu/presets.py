@@ -1,4 +1,4 @@
-"""Presets: networks and recipes that were tried, and what each part of one is worth.
+"""Presets: networks and recipes that were tried; and an ablation of small ones.
 
 Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
 """
@@ -134,7 +134,7 @@ PRESETS = {
         epochs=7,
     ),
     "gated": Preset(
-        "two gated stacks without a blind spot",
+        "two gated stacks, nine layers",
         filters=24,
         depth=8,
         epochs=4,
@@ -208,7 +208,7 @@ ABLATION = Path(__file__).with_name("ablation.json")
 
 
 def ablation() -> list[dict]:
-    """Return the runs of ``benchmarks/ablation.py``: one thing changed in each.
+    """Return the runs of ``benchmarks/ablation.py``: in each, one change or a few at once.
 
     Each is a dict: ``change``, ``base`` (the change that it is compared with), ``seed``,
     ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` and

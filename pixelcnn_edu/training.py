@@ -5,7 +5,8 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 - the loss is the negative log-likelihood, in nats per image;
 - digits are binarized afresh for every batch (the dynamic protocol);
 - a run that was killed goes on from its last epoch and ends with the same weights as one
-  that was not: all randomness comes from (seed, epoch, batch).
+  that was not: the order of the digits and their draws come from (seed, epoch, batch), and
+  weights, the optimizer's variables and the generator of dropout are kept on disk.
 
 ``python -m pixelcnn_edu.training --help`` trains a preset from the command line.
 """
@@ -14,7 +15,7 @@ import hashlib
 
 from pixelcnn_edu import data, generation
 from pixelcnn_edu.batches import Batches, pipeline
-from pixelcnn_edu.checkpoints import Checkpoint
+from pixelcnn_edu.checkpoints import Checkpoint, architecture
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.masks import check_positive_int, check_seed
 from pixelcnn_edu.models import check_labels, likelihood_of
@@ -86,8 +87,8 @@ def compile_model(
 ):
     """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
-    XLA is left off on a CPU, where it takes longer to compile than it saves (64 filters,
-    6 blocks: 181 images/s with it, 200 without).
+    XLA is left off on a CPU, where training is slower with it (64 filters, 6 blocks: 181
+    images/s with it, 200 without).
 
     Args:
         model: a Keras model from images to logits.
@@ -145,18 +146,21 @@ def fit(
         validation_labels: theirs.
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.
-        learning_rate: the highest of a cosine schedule with a short rise.
-        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If it
-            keeps a running mean of the weights (``use_ema``), that mean is what is
-            validated, and in the end the model's weights.
+        learning_rate: the highest of a cosine schedule with a short rise; unused with a
+            Keras optimizer, which has its own.
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
+            from 4e-3 to 1e-2), or a Keras optimizer. If it keeps a running mean of the
+            weights (``use_ema``), that mean is what is validated, and in the end the
+            model's weights.
         gray_targets: compare each prediction with the pixel's gray value instead of its
             draw. Given the digit, pixels are drawn independently, and the loss is linear
             in the target: each pixel's term is averaged over its own draw, and the mean
             stays the same. What the network reads is drawn as ever. `Bernoulli` only.
         seed: of the order of the images and of their binarization. Weights and dropout
             get theirs when the model is built, by ``keras.utils.set_random_seed``.
-        folder: where to keep the run's state. If it holds a run already, with the same
-            settings, that run goes on. The history then has ``seconds`` per epoch too.
+        folder: where to keep the run's state. If it holds a run already, of the same
+            network with the same settings, that run goes on. The history then has
+            ``seconds`` per epoch too.
         callbacks: further Keras callbacks.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
@@ -231,6 +235,7 @@ def fit(
             else {**optimizer.get_config(), "name": None},
             "gray_targets": gray_targets,
             "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
+            "network": architecture(model),
             "images": hashlib.sha256(images).hexdigest(),
         }
         if labels:

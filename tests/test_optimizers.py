@@ -1,6 +1,10 @@
 """Muon on kernels of convolutions is Keras's Muon on the same kernels as matrices."""
 
-from pixelcnn_edu import optimizers
+import functools
+import subprocess
+import sys
+
+from pixelcnn_edu import models, optimizers, training
 from pixelcnn_edu.layers import MaskedConv2D
 
 import keras
@@ -27,6 +31,13 @@ class ByOutput(optimizers.KernelMuon):
         self.assign_sub(variable, keras.ops.reshape(update, variable.shape))
 
 
+class Everything(optimizers.KernelMuon):
+    """The planted bug: whatever comes is orthogonalized."""
+
+    def _should_use_adamw(self, variable):
+        return False
+
+
 @pytest.mark.parametrize("shape", [(3, 3, 4, 8), (1, 1, 16, 4), (2, 3, 1, 32)])
 def test_a_kernel_is_updated_as_a_matrix(shape):
     rng = np.random.default_rng(0)
@@ -46,12 +57,12 @@ def test_what_is_no_kernel_of_several_outputs_is_left_to_adam(shape):
     rng = np.random.default_rng(0)
     gradients = rng.normal(size=(3, *shape)).astype("float32")
     value = np.zeros(shape, "float32")
-    flat = [
-        gradient.reshape(-1) for gradient in gradients
-    ]  # which Keras leaves to Adam
+    flat = [gradient.reshape(-1) for gradient in gradients]  # Keras: left to Adam
     expected = stepped(value.reshape(-1), flat, keras.optimizers.Muon)
     found = stepped(value, gradients, optimizers.KernelMuon)
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-6)
+    bug = stepped(value, gradients, Everything)
+    assert abs(bug - found).max() > 0.01
 
 
 def test_masked_weights_stay_as_they_are():
@@ -63,6 +74,47 @@ def test_masked_weights_stay_as_they_are():
     after = stepped(before, [gradient * live], optimizers.KernelMuon)
     np.testing.assert_array_equal(after[~live], before[~live])
     assert (after[live] != before[live]).all()
+    bug = stepped(before, [gradient], optimizers.KernelMuon)  # planted: mask forgotten
+    assert (bug[~live] != before[~live]).all()
+
+
+def test_keras_s_own_settings_are_kept():
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(3, 3, 4, 8)).astype("float32")
+    gradients = rng.normal(size=(3, *value.shape)).astype("float32")
+
+    def matrix(**settings):
+        return functools.partial(keras.optimizers.Muon, **settings)
+
+    def kernel(**settings):
+        return functools.partial(optimizers.KernelMuon, **settings)
+
+    flat = value.reshape(-1, 8), [gradient.reshape(-1, 8) for gradient in gradients]
+    for settings in ({"nesterov": False}, {"exclude_layers": [""]}):  # "": every layer
+        expected = stepped(*flat, matrix(**settings)).reshape(value.shape)
+        found = stepped(value, gradients, kernel(**settings))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert abs(found - stepped(value, gradients, kernel())).max() > 0.01
+
+
+@pytest.mark.parametrize("name", optimizers.BY_NAME)
+def test_a_model_saved_in_training_is_loaded_by_a_new_process(name, tmp_path):
+    model = models.pixelcnn((5, 5, 1), filters=2, depth=1)
+    path = tmp_path / "model.keras"
+    training.fit(model, np.zeros((8, 5, 5, 1)), epochs=1, optimizer=name, verbose=0)
+    model.save(path)
+    script = """
+import sys
+import pixelcnn_edu
+import keras
+
+optimizer = keras.models.load_model(sys.argv[1]).optimizer
+print(type(optimizer).__name__, int(optimizer.iterations))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True
+    )
+    assert done.stdout.split() == [type(model.optimizer).__name__, "1"], done.stderr
 
 
 @pytest.mark.parametrize("name", optimizers.BY_NAME)

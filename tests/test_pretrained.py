@@ -1,8 +1,9 @@
 """Pretrained weights: whole, as good as their cards say, and not trained on the test."""
 
 import json
+import shlex
 
-from pixelcnn_edu import causality, data, evaluation, generation, pretrained
+from pixelcnn_edu import causality, command, data, evaluation, generation, pretrained
 from pixelcnn_edu.presets import PRESETS
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_cards_say_all_that_is_needed(name):
     assert "without the bundled test" in card["digits"]
     assert card["training_images"] == 50_000 - 1000  # all 1,000 lie among the 50,000
     assert (pretrained.FOLDER / f"{name}.keras").stat().st_size <= 2_000_000
+
+
+def test_the_card_s_command_builds_it_again(name):
+    card = pretrained.card(name)
+    python, module, called, *rest = shlex.split(card["rebuild"])
+    assert (python, module, called) == ("python", "-m", "pixelcnn_edu.training")
+    args = command.arguments(rest)
+    assert (args.preset, args.data) == (name, "full")
+    assert (args.seed, args.precision) == (card["seed"], card["precision"])
 
 
 def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name):

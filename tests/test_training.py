@@ -251,7 +251,7 @@ def test_another_run_s_folder_is_refused(digits, tmp_path):
             folder=tmp_path,
             verbose=0,
         )
-    with pytest.raises(ValueError, match="the network"):
+    with pytest.raises(ValueError, match="network"):
         training.fit(
             small_model(position=True), digits[0], epochs=1, folder=tmp_path, verbose=0
         )
@@ -269,6 +269,29 @@ def test_another_run_s_folder_is_refused(digits, tmp_path):
     keras.config.set_dtype_policy("float32")
     with pytest.raises(ValueError, match="precision"):
         training.fit(model, digits[0], epochs=1, folder=tmp_path, verbose=0)
+
+
+def test_a_network_of_the_same_weights_is_another_network(digits, tmp_path):
+    run = {"epochs": 1, "folder": tmp_path, "verbose": 0}
+    training.fit(small_model(activation="relu"), digits[0], **run)
+    training.fit(small_model(activation="relu"), digits[0], **run)
+    with pytest.raises(ValueError, match="differs in: network"):
+        training.fit(small_model(activation="elu"), digits[0], **run)
+
+
+def test_the_architecture_is_known_by_all_but_its_names():
+    def near(**changed):
+        arguments = {"filters": 2, "depth": 2, "dilations": (1, 2), **changed}
+        return gated_pixelcnn((5, 5, 1), **arguments)
+
+    found = checkpoints.architecture(near())
+    assert checkpoints.architecture(near()) == found  # its layers have other names
+    for changed in (
+        {"dilations": (2, 1)},
+        {"skip": True},
+        {"likelihood": Categorical(2)},
+    ):
+        assert checkpoints.architecture(near(**changed)) != found
 
 
 def test_a_running_mean_is_validated_ends_as_the_weights_and_is_resumed(
