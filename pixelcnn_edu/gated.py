@@ -3,10 +3,10 @@
 Paper: arXiv 1606.05328, section 2 and figure 2. Taught by notebook 11.
 
 The **vertical stack** sees rows above, the **horizontal stack** pixels to the left in its
-own row; together, with enough layers, every earlier pixel. Two recipes for joining them are correct. This
-is the one without a shift: the first vertical convolution leaves out the current row, later
-ones include it (of features, which know only rows above), and the horizontal stack adds a
-1×1 convolution of the vertical features at the same position.
+own row; together, with enough layers, every earlier pixel. Two recipes for joining them are
+correct. This is the one without a shift: the first vertical convolution leaves out the
+current row, later ones include it (of features, which know only rows above), and the
+horizontal stack adds a 1×1 convolution of the vertical features at the same position.
 
 Section 2.2 of the paper notes that its masked convolutions can also be made with kernels of
 ⌈k/2⌉ rows or columns, shifted by padding and cropping. So it is done here: a kernel holds
