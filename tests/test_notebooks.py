@@ -268,6 +268,14 @@ def check_solution_is_linked(nb, path):
             yield "no link to its solutions"
 
 
+def check_seeded(nb, path):
+    for cell in code_cells(nb):
+        if "set_random_seed(" in source(cell):
+            return
+        if "pixelcnn(" in source(cell):
+            yield f"random weights before a seed: {source(cell)[:60]!r}"
+
+
 CHECKS = {
     name.removeprefix("check_"): function
     for name, function in list(globals().items())
@@ -460,6 +468,7 @@ FAULTS = [
     ("tags", lambda nb: set_code(nb, "# NBVAL_IGNORE_OUTPUT\nx = 1")),
     ("links", lambda nb: add_text(nb, "[next](08_none.ipynb)")),
     ("links", lambda nb: add_text(nb, "[up](#A-c)")),
+    ("seeded", lambda nb: set_code(nb, "network = models.gated_pixelcnn()")),
     ("solution_is_linked", lambda nb: nb["cells"][0].update(source="# 07 · Name")),
 ]
 
@@ -486,6 +495,7 @@ def test_every_check_has_a_fault_that_it_refuses():
         lambda nb: nb["cells"][1]["metadata"].update(tags=["nbval-ignore-output"]),
         lambda nb: nb["cells"].append(code("", None)),
         lambda nb: set_cells(nb, "x = 1\nx = x + 1\nx"),
+        lambda nb: set_code(nb, "set_random_seed(0)\nnetwork = pixelcnn()"),
         lambda nb: show_widget(nb, MODELS[0], stored=MODELS[:2]),
     ],
 )
