@@ -27,6 +27,13 @@ def pytest_runtest_logreport(report):
 
 
 @pytest.fixture(autouse=True)
+def same_weights():
+    """A network of a test that sets no seed has the same weights in every run."""
+    if "keras" in sys.modules and not LONG:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:

@@ -67,9 +67,8 @@ def test_a_contender_trains_in_turns(name, monkeypatch):
 
 
 def test_a_contender_that_fails_is_named(monkeypatch):
-    contender = load("training", monkeypatch).Contender(
-        "package", 3, 1024
-    )  # odd filters
+    odd = 3  # filters, which a residual block refuses
+    contender = load("training", monkeypatch).Contender("package", odd, 1024)
     with pytest.raises(RuntimeError, match="'filters': 3"):
         contender.take_turn()
     contender.end()
