@@ -14,7 +14,7 @@ its live taps only, no multiplication with zero is made, and nothing needs a mas
 order of colors inside a pixel.
 """
 
-from pixelcnn_edu.layers import fixed_arguments, pointwise
+from pixelcnn_edu.layers import Conv2D, fixed_arguments, pointwise
 from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
 
 import keras
@@ -25,7 +25,7 @@ STACKS = ("vertical", "horizontal")
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class StackConv2D(keras.layers.Conv2D):
+class StackConv2D(Conv2D):
     """Convolution of one stack, with a kernel that holds its live taps only.
 
     ::
@@ -283,7 +283,7 @@ class GatedBlock:
         h = StackConv2D(
             double, self.kernel_size, "horizontal", colors=self.colors, **where
         )(horizontal)
-        h = keras.layers.add([h, keras.layers.Conv2D(double, 1)(v)])
+        h = keras.layers.add([h, pointwise(double)(v)])
         if condition is not None:
             v = keras.layers.add([v, condition(double)])
             h = keras.layers.add([h, condition(double)])

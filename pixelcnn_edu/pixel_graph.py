@@ -13,13 +13,15 @@ import dataclasses
 import functools
 
 from pixelcnn_edu.gated import Gate, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
+from pixelcnn_edu.layers import Conv2D, MaskedConv2D, OneHotLevels, PositionBias
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
+
+_PLAIN_CALLS = ("Functional.call", "Sequential.call", "ImageModel.call")
 
 _POINTWISE = (
     *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
@@ -140,7 +142,7 @@ def read_graph(model):
 def _is_plain(model):
     """Whether a model is what its graph says, and has no ``call`` of its own."""
     call = getattr(type(model), "call", None)
-    return getattr(call, "__qualname__", "") in ("Functional.call", "Sequential.call")
+    return getattr(call, "__qualname__", "") in _PLAIN_CALLS
 
 
 def _check_inner(model, graph, args):
@@ -170,7 +172,7 @@ def _place_convolution(tensor):
     if type(layer) in (MaskedConv2D, StackConv2D):
         mask, (top, left) = layer.mask, layer.origin
     else:
-        simple = type(layer) is layers.Conv2D and layer.groups == 1
+        simple = type(layer) in (layers.Conv2D, Conv2D) and layer.groups == 1
         if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0

@@ -1,6 +1,9 @@
 """Layers: convolution against NumPy, zero gradients, configs, errors."""
 
+from pixelcnn_edu import layers
+from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import (
+    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
@@ -65,6 +68,75 @@ def test_masked_weights_get_exactly_zero_gradient_and_keep_their_value():
     np.testing.assert_array_equal(layer.kernel.numpy()[hidden], before[hidden])
 
 
+def check_gradients(layer, theirs):
+    """Check a layer against one with TensorFlow's own gradients: output and gradients."""
+    images = np.random.default_rng(0).random((3, 6, 4, 6), dtype="float32")
+    layer.build(images.shape)
+    theirs.build(images.shape)
+    theirs.set_weights(layer.get_weights())
+    results = []
+    for each in (layer, theirs):
+        x = tf.Variable(images)
+        with tf.GradientTape() as tape:
+            out = each(x)
+            loss = tf.reduce_sum(tf.sin(5 * out))
+        results.append((out, tape.gradient(loss, [x, *each.trainable_weights])))
+    (out, ours), (expected, reference) = results
+    np.testing.assert_array_equal(out, expected)
+    for gradient, value in zip(ours, reference, strict=True):
+        np.testing.assert_allclose(gradient, value, rtol=1e-4, atol=1e-4)
+
+
+CONVOLUTIONS = [
+    (Conv2D, {"kernel_size": 1}),
+    (Conv2D, {"kernel_size": 1, "use_bias": False, "activation": "tanh"}),
+    (Conv2D, {"kernel_size": 1, "strides": 2}),
+    (Conv2D, {"kernel_size": 1, "groups": 3}),
+    (Conv2D, {"kernel_size": 3, "activation": "relu"}),
+    (MaskedConv2D, {"kernel_size": 1, "colors": 3}),
+    (MaskedConv2D, {"kernel_size": 3}),
+    (MaskedConv2D, {"kernel_size": (3, 5), "mask_type": "A"}),
+    (StackConv2D, {"kernel_size": 3, "stack": "vertical", "dilation_rate": 2}),
+    (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "colors": 3}),
+]
+
+
+@pytest.mark.parametrize(("kind", "arguments"), CONVOLUTIONS)
+def test_gradients_are_those_of_keras(kind, arguments):
+    layer = kind(6, bias_initializer="normal", **arguments)
+    assert layer._own_gradients == (not tf.config.list_physical_devices("GPU"))
+    # the layer of Keras itself, or else the same layer in which it is asked for
+    above = keras.layers.Conv2D if kind is Conv2D else kind
+    theirs = type(kind.__name__, (above,), {"_own_gradients": False})
+    check_gradients(layer, theirs(6, **arguments))
+
+
+def half_a_bias(outputs, bias):
+    return outputs + bias / 2 + tf.stop_gradient(bias / 2)
+
+
+def transposed(inputs, kernel):
+    wrong = tf.matmul(inputs, kernel[0, 0], transpose_b=True)
+    right = tf.nn.conv2d(inputs, kernel, 1, "VALID")
+    return wrong + tf.stop_gradient(right - wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"), [("_add_bias", half_a_bias), ("_convolve_1x1", transposed)]
+)
+def test_a_wrong_gradient_is_found(name, bug, monkeypatch):
+    check_gradients(Conv2D(6, 1), keras.layers.Conv2D(6, 1))
+    monkeypatch.setattr(layers, name, bug)
+    with pytest.raises(AssertionError):
+        check_gradients(Conv2D(6, 1), keras.layers.Conv2D(6, 1))
+
+
+def test_own_gradients_are_for_float32_alone():
+    for policy in ("mixed_bfloat16", "mixed_float16", "float64"):
+        assert not Conv2D(4, 1, dtype=policy)._own_gradients
+    assert not Conv2D(4, 1, data_format="channels_first")._own_gradients
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 def test_masked_convolution_follows_the_dtype_policy(policy):
     layer = MaskedConv2D(4, 3, dtype=policy)
@@ -79,6 +151,7 @@ def test_masked_convolution_follows_the_dtype_policy(policy):
     [
         MaskedConv2D(6, (3, 5), "A", colors=3, activation="relu", use_bias=False),
         MaskedConv2D(4, 7),
+        Conv2D(4, 1, use_bias=False),
         PositionBias(),
         OneHotLevels(5),
     ],

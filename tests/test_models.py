@@ -11,6 +11,7 @@ from pixelcnn_edu.training import compile_model
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 PLAIN = {"filters": 8, "depth": 2}
 VARIANTS = [
@@ -140,6 +141,57 @@ def test_one_compiled_step_lowers_the_loss_at_every_precision(policy, builder):
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
     causality.assert_causal(model)
+
+
+def check_halves(model, count):
+    """Check a training batch, which goes in halves, against the same as a whole."""
+    inputs = inputs_of(model, count)
+    inputs = inputs if len(inputs) > 1 else inputs[0]
+    results = []
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            logits = model(inputs, training=training)
+            loss = tf.reduce_sum(tf.sin(5 * logits))
+        results.append([logits, *tape.gradient(loss, model.trainable_weights)])
+    for ours, whole in zip(*results, strict=True):
+        ours, whole = (tf.convert_to_tensor(each) for each in (ours, whole))
+        np.testing.assert_allclose(ours, whole, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
+def test_halves_of_a_batch_train_as_the_whole(builder, count):
+    model = build(builder, {} if builder is pixelcnn else {"num_classes": 10})
+    check_halves(model, count)
+
+
+def test_halves_in_the_wrong_order_are_found(monkeypatch):
+    model = build(pixelcnn, {})
+    concat = tf.concat
+    monkeypatch.setattr(tf, "concat", lambda parts, axis: concat(parts[::-1], axis))
+    with pytest.raises(AssertionError):
+        check_halves(model, 2)
+
+
+def test_only_a_training_batch_goes_in_halves():
+    model = build(pixelcnn, {})
+    batch = tf.TensorSpec((None, 28, 28, 1))
+    counts = []
+    for training in (True, False):
+        graph = tf.function(lambda x, t=training: model(x, training=t))
+        operations = graph.get_concrete_function(batch).graph.get_operations()
+        counts.append(sum(each.type == "Conv2D" for each in operations))
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    assert counts[1] and counts[0] == counts[1] * (1 + on_cpu)
+    image = keras.Input((28, 28, 1))
+    assert model(image, training=True).shape == (None, 28, 28, 1)
+
+
+def test_dropout_differs_between_the_halves():
+    model = build(pixelcnn, {"dropout": 0.5})
+    twice = np.repeat(inputs_of(model, 1)[0], 2, axis=0)
+    first, second = model(twice, training=True)
+    assert np.abs(first - second).max() > 0
 
 
 def test_nothing_is_written_over_masked_weights_by_training():
