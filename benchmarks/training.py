@@ -1,7 +1,7 @@
 """How fast a PixelCNN trains: the package, the tutorial's way, and PyTorch.
 
-    python benchmarks/training.py            about 15 minutes on 2 cores
-    python benchmarks/training.py --quick    about 4: fewer rounds, one size
+    python benchmarks/training.py            about 20 minutes on 2 cores
+    python benchmarks/training.py --quick    about 7: fewer rounds, one size
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
@@ -11,7 +11,9 @@ the processor has no instructions for it.
 
 The network is the plain one with ReLU and 6 blocks, on bundled digits of 0 and 1. A rate
 counts all that a step needs: the input pipeline, the loss, its gradient, clipping (but not
-in the tutorial) and the optimizer.
+in the tutorial) and the optimizer. "matrix product" is how many images the same cores would
+train if a step were one large float32 product of so many operations, and nothing else; a
+rate is also given as a share of that.
 """
 
 import argparse
@@ -26,7 +28,7 @@ import time
 from pathlib import Path
 
 DEPTH, IMAGES = 6, 2048
-COLUMNS = ["contender", "filters", "batch", "images_per_second"]
+COLUMNS = ["contender", "filters", "batch", "images_per_second", "share"]
 COLUMNS += ["parallel", "peak_mb", "grown_mb"]  # cores at work; memory, and its growth
 
 
@@ -177,7 +179,23 @@ def pytorch_bfloat16(filters, batch_size):
     pytorch(filters, batch_size, half=True)
 
 
+def matrix_product(filters, batch_size):
+    """No training: products of 2048 columns, with as many operations as an epoch has."""
+    import tensorflow as tf
+
+    size = 2048
+    rows = round(IMAGES * flops(filters) / (2 * size**2))
+    matrix = tf.random.normal((size, size), seed=0)
+    product = tf.function(lambda a: tf.reduce_sum(a @ matrix))
+    while True:
+        end = turn()
+        for start in range(0, rows, size):
+            product(matrix[: rows - start]).numpy()
+        end()
+
+
 CONTENDERS = {
+    "matrix product": matrix_product,
     "package": package,
     "tutorial": tutorial,
     "pytorch": pytorch,
@@ -219,9 +237,14 @@ class Contender:
         """Medians, the first two turns (compilation) left out."""
         seconds, cores, peaks = zip(*self.turns[2:], strict=True)
         rate = IMAGES / statistics.median(seconds)
-        values = rate, statistics.median(cores), peaks[-1], peaks[-1] - peaks[0]
-        rounded = [round(values[0], 1), round(values[1], 2), *map(round, values[2:])]
-        return {**self.about, **dict(zip(COLUMNS[3:], rounded, strict=True))}
+        measured = {
+            "images_per_second": round(rate, 1),
+            "share": None,  # known when all have been measured
+            "parallel": round(statistics.median(cores), 2),
+            "peak_mb": round(peaks[-1]),
+            "grown_mb": round(peaks[-1] - peaks[0]),
+        }
+        return {**self.about, **measured}
 
     def end(self):
         with self.process:  # closes its pipes and waits
@@ -229,15 +252,21 @@ class Contender:
 
 
 def measure(filters, batch, names, rounds):
+    """Let the contenders take turns; return a row of each, the matrix product's first."""
+    names = ["matrix product", *names]
     contenders = [Contender(name, filters, batch) for name in names]
     try:
         for _ in range(2 + rounds):
             for contender in contenders:
                 contender.take_turn()
-        return [contender.row() for contender in contenders]
+        rows = [contender.row() for contender in contenders]
     finally:
         for contender in contenders:
             contender.end()
+    product = rows[0]["images_per_second"]
+    for row in rows:
+        row["share"] = round(row["images_per_second"] / product, 2)
+    return rows
 
 
 def flops(filters):
@@ -260,10 +289,12 @@ def plot(rows, path):
     for ax, size in zip(axes if len(sizes) > 1 else [axes], sizes, strict=True):
         of_size = [row for row in rows if row["filters"] == size]
         names = [row["contender"] for row in of_size]
-        bars = ax.barh(names, [row["images_per_second"] for row in of_size])
+        colors = ["0.7" if name == "matrix product" else "C0" for name in names]
+        rates = [row["images_per_second"] for row in of_size]
+        bars = ax.barh(names, rates, color=colors)
         ax.bar_label(bars, fmt="%.0f", padding=3)
         ax.set(title=f"{size} filters", xlabel="images per second")
-        ax.margins(x=0.15)
+        ax.margins(x=0.2)
         ax.invert_yaxis()
     fig.savefig(path)
 
@@ -288,25 +319,20 @@ def main():
     )
     if answer.stdout.split()[-1] == b"float32":
         skipped |= {"package, bfloat16", "pytorch, bfloat16"}
+    skipped.add("matrix product")  # `measure` adds it
     names = [name for name in CONTENDERS if name not in skipped]
     rounds = 5 if args.quick else 11
     rows = measure(64, 64, names, rounds)
     if not args.quick:
         rows += measure(32, 64, names, rounds)
         for batch in (16, 256):
-            rows += measure(64, batch, ["package"], 5)
+            rows += measure(64, batch, ["package"], 5)[1:]
 
     from pixelcnn_edu import plots  # noqa: F401  (sets the style)
 
-    from generation import matmul_rate  # TensorFlow only now: it holds threads
-
-    product = 2 * matmul_rate()
-    lines = [" | ".join([*COLUMNS, "share of a matrix product"])]
+    print(" | ".join(COLUMNS))
     for row in rows:
-        share = row["images_per_second"] * flops(row["filters"]) / product
-        lines.append(" | ".join(map(str, [*row.values(), f"{share:.0%}"])))
-    print("\n".join(lines))
-    print(f"one 2048 x 2048 x 2048 float32 matrix product: {product / 1e9:.0f} GFLOP/s")
+        print(" | ".join(map(str, row.values())))
     with open(args.out / "training.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

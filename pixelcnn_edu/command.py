@@ -60,8 +60,7 @@ def fastest_precision() -> str:
     """Return ``"mixed_bfloat16"`` where the machine is built for it, else ``"float32"``.
 
     Weights stay float32 in both. On a processor with its units, 64 filters and 6 blocks
-    train 1.6 to 1.7 times as fast (``benchmarks/training.py``); without them, it is
-    emulated.
+    train 1.5 times as fast (``benchmarks/training.py``); without them, it is emulated.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         about = tf.config.experimental.get_device_details(gpu)

@@ -52,7 +52,7 @@ def test_the_tutorial_s_loop_draws_the_same_images(monkeypatch):
     assert 0 < drawn.mean() < 1
 
 
-@pytest.mark.parametrize("name", ["package", "tutorial", "pytorch"])
+@pytest.mark.parametrize("name", ["package", "tutorial", "pytorch", "matrix product"])
 def test_a_contender_trains_in_turns(name, monkeypatch):
     if name == "pytorch" and not importlib.util.find_spec("torch"):
         pytest.skip("PyTorch, which nothing but this benchmark needs, is not installed")
@@ -72,3 +72,13 @@ def test_a_contender_that_fails_is_named(monkeypatch):
     with pytest.raises(RuntimeError, match="'filters': 3"):
         contender.take_turn()
     contender.end()
+
+
+def test_a_row_holds_medians_without_the_first_two_turns(monkeypatch):
+    script = load("training", monkeypatch)
+    contender = object.__new__(script.Contender)
+    contender.about = {"contender": "any"}
+    contender.turns = [[9, 1, 50], [9, 1, 99], [1, 1, 100], [4, 2, 101], [2, 1.5, 103]]
+    row = contender.row()
+    assert row["images_per_second"] == script.IMAGES / 2
+    assert (row["parallel"], row["peak_mb"], row["grown_mb"]) == (1.5, 103, 3)
