@@ -16,6 +16,13 @@ import tensorflow as tf
 from keras import ops
 
 
+def on_tensorflow_cpu() -> bool:
+    """Return whether Keras computes with TensorFlow, and on a CPU."""
+    if keras.config.backend() != "tensorflow":
+        return False
+    return not tf.config.list_physical_devices("GPU")
+
+
 @tf.custom_gradient
 def _add_bias(outputs, bias):
     def gradient(upstream):
@@ -51,7 +58,7 @@ class Conv2D(keras.layers.Conv2D):
     @property
     def _own_gradients(self):
         plain = self.data_format == "channels_last" and self.compute_dtype == "float32"
-        return plain and not tf.config.list_physical_devices("GPU")
+        return plain and on_tensorflow_cpu()
 
     def convolution_op(self, inputs, kernel):
         pointwise = self.kernel_size == self.strides == (1, 1) and self.groups == 1

@@ -21,7 +21,11 @@ from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
 
-_PLAIN_CALLS = ("Functional.call", "Sequential.call", "ImageModel.call")
+_PLAIN_CALLS = (
+    "keras.src.models.functional.Functional.call",
+    "keras.src.models.sequential.Sequential.call",
+    "pixelcnn_edu.models.ImageModel.call",
+)
 
 _POINTWISE = (
     *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
@@ -142,7 +146,8 @@ def read_graph(model):
 def _is_plain(model):
     """Whether a model is what its graph says, and has no ``call`` of its own."""
     call = getattr(type(model), "call", None)
-    return getattr(call, "__qualname__", "") in _PLAIN_CALLS
+    name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', '')}"
+    return name in _PLAIN_CALLS
 
 
 def _check_inner(model, graph, args):

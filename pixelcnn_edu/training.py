@@ -88,7 +88,7 @@ def compile_model(
     """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
     XLA is left off on a CPU, where training is slower with it (64 filters, 6 blocks: 181
-    images/s with it, 200 without).
+    images/s with it, 200 without, when it was chosen).
 
     Args:
         model: a Keras model from images to logits.

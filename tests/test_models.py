@@ -1,9 +1,11 @@
 """Models: counted weights, save and load in a new process, one step of training."""
 
+import collections
 import subprocess
 import sys
 
 from pixelcnn_edu import causality, evaluation, generation
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 from pixelcnn_edu.training import compile_model
@@ -144,13 +146,14 @@ def test_one_compiled_step_lowers_the_loss_at_every_precision(policy, builder):
 
 
 def check_halves(model, count):
-    """Check a training batch, which goes in halves, against the same as a whole."""
+    """Check a batch that goes in halves against the same as a whole."""
     inputs = inputs_of(model, count)
     inputs = inputs if len(inputs) > 1 else inputs[0]
     results = []
-    for training in (True, False):
+    for halves in (True, False):
+        model._in_halves = halves
         with tf.GradientTape() as tape:
-            logits = model(inputs, training=training)
+            logits = model(inputs, training=True)
             loss = tf.reduce_sum(tf.sin(5 * logits))
         results.append([logits, *tape.gradient(loss, model.trainable_weights)])
     for ours, whole in zip(*results, strict=True):
@@ -173,23 +176,68 @@ def test_halves_in_the_wrong_order_are_found(monkeypatch):
         check_halves(model, 2)
 
 
-def test_only_a_training_batch_goes_in_halves():
-    model = build(pixelcnn, {})
-    batch = tf.TensorSpec((None, 28, 28, 1))
-    counts = []
-    for training in (True, False):
-        graph = tf.function(lambda x, t=training: model(x, training=t))
-        operations = graph.get_concrete_function(batch).graph.get_operations()
-        counts.append(sum(each.type == "Conv2D" for each in operations))
-    on_cpu = not tf.config.list_physical_devices("GPU")
-    assert counts[1] and counts[0] == counts[1] * (1 + on_cpu)
-    image = keras.Input((28, 28, 1))
-    assert model(image, training=True).shape == (None, 28, 28, 1)
+def operations(model, function):
+    """How often each kind of operation is in the graph of a function of a batch."""
+    shape = (None, *model.inputs[0].shape[1:])
+    graph = tf.function(function).get_concrete_function(tf.TensorSpec(shape)).graph
+    return collections.Counter(each.type for each in graph.get_operations())
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="for CPUs")
+@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
+def test_a_step_of_training_takes_the_fast_way(builder):
+    model = build(builder, {})
+    compile_model(model, steps=1)
+    model.optimizer.build(model.trainable_variables)
+    forward = operations(model, lambda x: model(x, training=True))
+    step = operations(model, lambda x: model.train_step((x, x)))
+    assert step["Conv2D"] == 2 * forward["Conv2D"]
+    wide = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size != (1, 1)
+    ]
+    assert step["Conv2DBackpropFilter"] == 2 * len(wide)
+    assert not step["BiasAddGrad"]
+
+
+class Penalty(keras.layers.Layer):
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs**2))
+        return inputs
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(4, 1, activity_regularizer=keras.regularizers.L2(10.0)),
+        keras.layers.ActivityRegularization(l2=10.0),
+        keras.layers.BatchNormalization(),
+        Penalty(),
+    ],
+)
+def test_a_network_whose_halves_would_train_otherwise_stays_whole(layer):
+    rng = np.random.default_rng(0)
+    images = rng.random((6, 5, 5, 1), dtype="float32")
+    image = keras.Input((5, 5, 1))
+    x = layer(MaskedConv2D(4, 3, "A")(image))
+    logits = keras.layers.Conv2D(1, 1)(x)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    start = model.get_weights()
+    results = []
+    for each in (model, keras.Model(image, logits)):  # of the same layers
+        each.set_weights(start)
+        each.compile(keras.optimizers.SGD(0.1), "mse")
+        losses = [each.train_on_batch(images, images) for _ in range(2)]
+        results.append([*losses, *each.get_weights()])
+    for ours, keras_s in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, keras_s, rtol=1e-5)
 
 
 def test_dropout_differs_between_the_halves():
     model = build(pixelcnn, {"dropout": 0.5})
     twice = np.repeat(inputs_of(model, 1)[0], 2, axis=0)
+    model._in_halves = True
     first, second = model(twice, training=True)
     assert np.abs(first - second).max() > 0
 
