@@ -51,8 +51,8 @@ class Conv2D(keras.layers.Conv2D):
     Arguments, shapes and outputs are those of `keras.layers.Conv2D`, the gradients too but
     for rounding. In float32 on a CPU, TensorFlow merges a kernel's gradient with its bias's
     into one slow operation. Here the bias's is a sum of its own, and that of a 1×1 kernel a
-    matrix product: 64 filters and 6 blocks train 1.2 times as fast. Elsewhere (bfloat16,
-    a GPU) TensorFlow's own are as fast or faster, and are used.
+    matrix product: 64 filters and 6 blocks train 1.1 to 1.2 times as fast. Elsewhere, in
+    bfloat16 or on a GPU, TensorFlow's own are as fast or faster, and are used.
     """
 
     @property
