@@ -8,10 +8,16 @@ notebooks 03 and 05; the tests use the same functions.
 Everything is judged by exact equality: a leak of 1e-6 is a leak.
 """
 
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu._checks import (
+    check_image_shape,
+    check_model,
+    check_positive_int,
+    check_seed,
+    is_int,
+    plain,
+)
 from pixelcnn_edu.models import logits_function
 
-import keras
 import numpy as np
 
 _ROWS_PER_PASS = 256
@@ -38,8 +44,8 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
     """
     shape = _shape(model, image_shape)
     size = int(np.prod(shape))
-    check_positive_int("trials", trials)
-    rng = np.random.default_rng(seed)
+    trials = check_positive_int("trials", trials)
+    rng = np.random.default_rng(check_seed(seed))
     outputs = _outputs(model, shape)
     matrix = np.zeros((size, size), bool)
     for _ in range(trials):
@@ -76,14 +82,15 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     import tensorflow as tf
 
     shape = _shape(model, image_shape)
-    check_positive_int("images", images)
-    whole = all(isinstance(i, int | np.integer) for i in (row, col))
+    images = check_positive_int("images", images)
+    row, col = plain(row), plain(col)
+    whole = is_int(row) and is_int(col)
     if not whole or not (0 <= row < shape[0] and 0 <= col < shape[1]):
         raise ValueError(
             f"Expected integers row, col inside an image of {shape[0]}×{shape[1]} pixels. "
             f"Received: {row}, {col}"
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     x = tf.constant(rng.random((images, *shape), dtype="float32"))
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -114,8 +121,8 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     """
     shape = _shape(model, image_shape)
     size = int(np.prod(shape))
-    check_positive_int("trials", trials)
-    rng = np.random.default_rng(seed)
+    trials = check_positive_int("trials", trials)
+    rng = np.random.default_rng(check_seed(seed))
     outputs = _outputs(model, shape)
     found = []
     for _ in range(trials):
@@ -201,9 +208,8 @@ def _input_behind(outputs, base, other, output):
 
 
 def _shape(model, image_shape):
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Expected model to be a Keras model. Received: {model!r}")
-    shape = tuple(image_shape or model.inputs[0].shape[1:])
+    own = tuple(check_model(model).inputs[0].shape[1:])
+    shape = own if image_shape is None else check_image_shape(image_shape)
     if len(shape) != 3 or None in shape:
         raise ValueError(
             "Expected image_shape (H, W, C) for a model whose input size is open. "

@@ -22,9 +22,13 @@ import struct
 import weakref
 import zlib
 
-from pixelcnn_edu.data import check_images
-from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import check_labels, likelihood_of, logits_function
+from pixelcnn_edu._checks import (
+    check_image_shape,
+    check_images,
+    check_labels,
+    check_positive_int,
+)
+from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import OnePixelModel
 
 import numpy as np
@@ -175,13 +179,14 @@ def walk(
     Returns:
         float32 (N, H, W, C), the values chosen, k/(levels-1).
     """
-    check_positive_int("count", count)
+    count = check_positive_int("count", count)
     if method not in METHODS:
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
         )
     likelihood = likelihood_of(model, likelihood)
-    shape = tuple(model.inputs[0].shape[1:] if image_shape is None else image_shape)
+    own = tuple(model.inputs[0].shape[1:])
+    shape = own if image_shape is None else check_image_shape(image_shape)
     if None in shape:
         raise ValueError(f"Expected image_shape (H, W, C). Received: {shape}")
     labels = check_labels(model, labels, count)
@@ -220,7 +225,8 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
             "Expected probabilities (…, K), finite, not negative, not all 0. "
             f"Received: {probabilities!r}"
         )
-    if check_positive_int("total", total) < p.shape[-1]:
+    total = check_positive_int("total", total)
+    if total < p.shape[-1]:
         raise ValueError(f"Expected total >= {p.shape[-1]} levels. Received: {total}")
     p = p / p.sum(axis=-1, keepdims=True)
     counts = 1 + np.floor(p * (total - p.shape[-1])).astype("int64")

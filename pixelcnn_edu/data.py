@@ -14,7 +14,7 @@ import os
 import socket
 from pathlib import Path
 
-from pixelcnn_edu.masks import check_positive_int, check_seed, is_number
+from pixelcnn_edu._checks import check_images, check_levels, check_number, check_seed
 
 import keras
 import numpy as np
@@ -117,8 +117,7 @@ def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
                 "Expected seed or threshold, not both: a threshold draws nothing. "
                 f"Received: seed={seed!r}, threshold={threshold!r}"
             )
-        if not (is_number(threshold) and 0 <= threshold <= 1):
-            raise ValueError(f"Expected threshold in [0, 1]. Received: {threshold!r}")
+        threshold = check_number("threshold", threshold, "in [0, 1]", low=0, high=1)
         return (images > threshold).astype("float32")
     rng = np.random.default_rng(check_seed(seed))
     uniforms = rng.random(images.shape, dtype="float32")
@@ -142,8 +141,7 @@ def quantize(images, levels: int) -> np.ndarray:
         >>> quantize(np.array([0.0, 0.4, 0.6, 1.0]).reshape(1, 2, 2, 1), 2).ravel()
         array([0., 0., 1., 1.], dtype=float32)
     """
-    if check_positive_int("levels", levels) < 2:
-        raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
+    levels = check_levels(levels)
     images = check_images(images)
     return (np.floor(images * (levels - 1) + 0.5) / (levels - 1)).astype("float32")
 
@@ -177,61 +175,6 @@ def colorize(images, *, seed=0) -> np.ndarray:
         for color in (ink, paper)
     )
     return quantize(images * ink + (1 - images) * paper, 4)
-
-
-def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:
-    """Return ``images`` as float32 (N, H, W, C) in [0, 1], or say what is wrong.
-
-    Args:
-        images: what the user gave.
-        name: what the error calls it.
-        levels: if given, each value must be one of k/(levels-1).
-        image_shape: if given, (H, W, C), in which None stands for any size.
-
-    Raises:
-        ValueError: with the name, what was expected and what came.
-    """
-    images = np.asarray(images)
-    if images.dtype == object or not (
-        np.issubdtype(images.dtype, np.number) or images.dtype == bool
-    ):
-        raise ValueError(f"Expected {name} to be numbers. Received: {images.dtype}")
-    if images.ndim != 4:
-        hint = " Add the channel axis: images[..., None]." if images.ndim == 3 else ""
-        raise ValueError(
-            f"Expected {name} of shape (N, H, W, C). Received: {images.shape}.{hint}"
-        )
-    if not images.size:
-        raise ValueError(
-            f"Expected at least one image. Received: {name} {images.shape}"
-        )
-    if image_shape is not None and any(
-        want is not None and want != got
-        for want, got in zip(image_shape, images.shape[1:], strict=True)
-    ):
-        raise ValueError(
-            f"Expected {name} of shape (N, {', '.join(map(str, image_shape))}). "
-            f"Received: {images.shape}"
-        )
-    if np.iscomplexobj(images) or np.isnan(images).any():
-        raise ValueError(f"Expected {name} in [0, 1]. Received NaN or complex values.")
-    low, high = images.min(), images.max()
-    if low < 0 or high > 1:
-        hint = " Divide by 255." if low >= 0 and 1 < high <= 255 else ""
-        raise ValueError(
-            f"Expected {name} in [0, 1]. Received values from {low} to {high}.{hint}"
-        )
-    images = images.astype("float32")
-    if levels is not None:
-        steps = images * (levels - 1)
-        off = np.abs(steps - np.round(steps)) > 1e-3
-        if off.any():
-            fix = "binarize(images)" if levels == 2 else f"quantize(images, {levels})"
-            raise ValueError(
-                f"Expected {name} on {levels} levels, k/{levels - 1}. Received, for "
-                f"example, {images[off][0]:.4g}. Use pixelcnn_edu.data.{fix}."
-            )
-    return images
 
 
 def _sha256(path: Path) -> str:

@@ -8,11 +8,14 @@ A PixelCNN gives every image an exact probability. Taught by notebooks 01, 06 an
 import itertools
 import math
 
-from pixelcnn_edu.data import check_images
-from pixelcnn_edu.masks import check_positive_int
-from pixelcnn_edu.models import (
+from pixelcnn_edu._checks import (
     check_image_shape,
+    check_images,
     check_labels,
+    check_levels,
+    check_positive_int,
+)
+from pixelcnn_edu.models import (
     likelihood_of,
     logits_function,
 )
@@ -45,7 +48,7 @@ def nats_per_image(
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
-    check_positive_int("batch_size", batch_size)
+    batch_size = check_positive_int("batch_size", batch_size)
     labels = check_labels(model, labels, len(images))
     logits = logits_function(model)
     nats = []
@@ -117,9 +120,8 @@ def all_images(image_shape, levels=2) -> np.ndarray:
                [1., 0.],
                [1., 1.]], dtype=float32)
     """
-    if check_positive_int("levels", levels) < 2:
-        raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
-    check_image_shape(image_shape)
+    levels = check_levels(levels)
+    image_shape = check_image_shape(image_shape)
     dims = math.prod(check_positive_int("image_shape", size) for size in image_shape)
     if dims * math.log(levels) > math.log(MOST_IMAGES) + 1e-9:
         raise ValueError(
@@ -143,6 +145,7 @@ def total_probability(model, image_shape=None, *, label=None, likelihood=None) -
         ValueError: the domain holds more than 65,536 images.
     """
     likelihood = likelihood_of(model, likelihood)
-    images = all_images(image_shape or model.inputs[0].shape[1:], likelihood.levels)
+    own = model.inputs[0].shape[1:]
+    images = all_images(own if image_shape is None else image_shape, likelihood.levels)
     nats = nats_per_image(model, images, labels=label, likelihood=likelihood)
     return float(np.exp(-nats).sum())

@@ -14,8 +14,13 @@ its live taps only, no multiplication with zero is made, and nothing needs a mas
 order of colors inside a pixel.
 """
 
+from pixelcnn_edu._checks import (
+    check_dropout,
+    check_kernel_size,
+    check_positive_int,
+)
 from pixelcnn_edu.layers import Conv2D, fixed_arguments, pointwise
-from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
+from pixelcnn_edu.masks import causal_mask
 
 import keras
 import numpy as np
@@ -70,6 +75,8 @@ class StackConv2D(Conv2D):
         dilation_rate=1,
         **kwargs,
     ):
+        filters = check_positive_int("filters", filters)
+        colors = check_positive_int("colors", colors)
         height, width = check_kernel_size(kernel_size)
         if stack not in STACKS:
             raise ValueError(
@@ -81,7 +88,7 @@ class StackConv2D(Conv2D):
         hides = mask_type == "A"
         if isinstance(dilation_rate, tuple | list) and len(set(dilation_rate)) == 1:
             dilation_rate = dilation_rate[0]  # a pair, as Keras keeps it
-        check_positive_int("dilation_rate", dilation_rate)
+        dilation_rate = check_positive_int("dilation_rate", dilation_rate)
         if hides and dilation_rate > 1:
             raise ValueError(
                 "Expected dilation_rate=1 with mask_type='A', whose taps are the pixels "
@@ -102,8 +109,8 @@ class StackConv2D(Conv2D):
         kwargs["dilation_rate"] = dilation_rate
         super().__init__(filters, (rows, columns), **kwargs)
         self.whole_kernel_size = height, width
-        self.stack = stack
-        self.mask_type = mask_type
+        self.stack = str(stack)
+        self.mask_type = str(mask_type)
         self.colors = colors
         self.origin = top * dilation_rate, -(width // 2) * dilation_rate
 
@@ -246,22 +253,20 @@ class GatedBlock:
         colors=1,
         dilation_rate=1,
     ):
-        check_positive_int("filters", filters)
-        causal_mask(kernel_size, mask_type)  # refuses what is none
+        filters = check_positive_int("filters", filters)
+        colors = check_positive_int("colors", colors)
+        causal_mask(kernel_size, mask_type)  # validates size and type
         if filters % colors:
             raise ValueError(
                 f"Expected filters to be divisible by colors={colors}. "
                 f"Received: filters={filters}"
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"Expected dropout in [0, 1). Received: {dropout!r}")
-        check_positive_int("dilation_rate", dilation_rate)
         self.filters = filters
-        self.kernel_size = kernel_size
+        self.kernel_size = check_kernel_size(kernel_size)
         self.mask_type = mask_type
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.colors = colors
-        self.dilation_rate = dilation_rate
+        self.dilation_rate = check_positive_int("dilation_rate", dilation_rate)
 
     def __call__(self, vertical, horizontal, condition=None):
         """Return the next (vertical, horizontal).

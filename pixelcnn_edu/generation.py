@@ -20,14 +20,17 @@ import os
 import sys
 import warnings
 
-from pixelcnn_edu.data import check_images
-from pixelcnn_edu.masks import check_positive_int, check_seed, is_number
-from pixelcnn_edu.models import (
+from pixelcnn_edu._checks import (
+    check_bool,
     check_image_shape,
+    check_images,
     check_labels,
-    likelihood_of,
-    logits_function,
+    check_model,
+    check_positive_int,
+    check_seed,
+    check_temperature,
 )
+from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
@@ -76,7 +79,8 @@ def generate(
         ValueError: if an argument is out of its range, or ``method="cached"`` meets a
             layer that it cannot run one pixel at a time.
     """
-    check_positive_int("count", count)
+    check_model(model)
+    count = check_positive_int("count", count)
     shape = _image_shape(model, image_shape)
     seeds = _seeds(seed, count)
     uniforms = _uniforms(uniforms, seeds, shape)
@@ -147,8 +151,10 @@ def complete(
             f"Expected known to be boolean of shape {images.shape[1:3]}. "
             f"Received: {known.dtype} {known.shape}"
         )
-    check_positive_int("count", count)
-    check_positive_int("particles", particles)
+    count = check_positive_int("count", count)
+    particles = check_positive_int("particles", particles)
+    temperature = check_temperature(temperature)
+    return_ess = check_bool("return_ess", return_ess)
     weighted = particles > 1
     if weighted and temperature != 1:
         raise ValueError(
@@ -205,8 +211,8 @@ def _drawer(model, likelihood, temperature, method, progress):
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
         )
-    if not (is_number(temperature) and temperature >= 0):
-        raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
+    temperature = check_temperature(temperature)
+    progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)
     if method == "cached":
         draw_slice = one_pixel_model(model, likelihood).draw
@@ -314,9 +320,7 @@ def _fixed_point(logits, likelihood, uniforms, given, known, temperature, *label
 
 def _image_shape(model, image_shape):
     own = tuple(model.inputs[0].shape[1:])
-    if image_shape is not None:
-        check_image_shape(image_shape)
-    shape = own if image_shape is None else tuple(image_shape)
+    shape = own if image_shape is None else check_image_shape(image_shape)
     fits = len(shape) == len(own) == 3 and all(
         b is None or a == b for a, b in zip(shape, own, strict=True)
     )

@@ -9,7 +9,14 @@ overwritten; and a residual block is a plain function of Keras layers, so that a
 is one flat graph.
 """
 
-from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
+from pixelcnn_edu._checks import (
+    check_dropout,
+    check_kernel_size,
+    check_levels,
+    check_positive_int,
+    plain,
+)
+from pixelcnn_edu.masks import causal_mask
 
 import keras
 import tensorflow as tf
@@ -104,13 +111,15 @@ class MaskedConv2D(Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type="B", *, colors=1, **kwargs):
-        check_kernel_size(kernel_size)
+        filters = check_positive_int("filters", filters)
+        kernel_size = check_kernel_size(kernel_size)
+        colors = check_positive_int("colors", colors)
         causal_mask(
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
         kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
-        self.mask_type = mask_type
+        self.mask_type = str(mask_type)
         self.colors = colors
 
     def build(self, input_shape):
@@ -166,7 +175,7 @@ def fixed_arguments(kwargs, padding) -> dict:
     }
     kwargs = dict(kwargs)
     for name, (value, why) in fixed.items():
-        given = kwargs.get(name, value)
+        given = plain(kwargs.get(name, value))
         single = isinstance(given, int | str) or given is None
         if ({given} if single else set(given)) != {value}:
             raise ValueError(
@@ -211,8 +220,8 @@ class ResidualBlock:
     def __init__(
         self, filters, kernel_size=3, *, activation="prelu", dropout=0.0, colors=1
     ):
-        check_positive_int("filters", filters)
-        check_positive_int("colors", colors)
+        filters = check_positive_int("filters", filters)
+        colors = check_positive_int("colors", colors)
         if filters % 2:
             raise ValueError(
                 "Expected filters to be even: the block works on half of them. "
@@ -223,13 +232,10 @@ class ResidualBlock:
                 f"Expected filters to be divisible by {2 * colors}: the block works on "
                 f"half of them, in {colors} color groups. Received: filters={filters}"
             )
-        check_kernel_size(kernel_size)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"Expected dropout in [0, 1). Received: {dropout!r}")
         self.filters = filters
-        self.kernel_size = kernel_size
-        self.activation = activation
-        self.dropout = dropout
+        self.kernel_size = check_kernel_size(kernel_size)
+        self.activation = plain(activation)
+        self.dropout = check_dropout(dropout)
         self.colors = colors
 
     def __call__(self, inputs):
@@ -341,9 +347,7 @@ class OneHotLevels(keras.layers.Layer):
 
     def __init__(self, levels, **kwargs):
         super().__init__(**kwargs)
-        if check_positive_int("levels", levels) < 2:
-            raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
-        self.levels = int(levels)
+        self.levels = check_levels(levels)
 
     def call(self, inputs):
         steps = inputs[..., None] * (self.levels - 1)

@@ -7,7 +7,7 @@ is the same log-probability as a Keras loss. Taught by notebooks 06 and 14.
 Images have L levels and hold the values k/(L-1), k = 0 … L-1.
 """
 
-from pixelcnn_edu.masks import check_positive_int, is_number
+from pixelcnn_edu._checks import check_levels, check_positive_int, check_temperature
 
 import keras
 import numpy as np
@@ -60,11 +60,10 @@ class Likelihood:
         Returns:
             (…, C), float32, values k/(levels-1).
         """
-        fixed = not ops.is_tensor(temperature)  # else checked by who made the tensor
-        if fixed and not (is_number(temperature) and temperature >= 0):
-            raise ValueError(f"Expected temperature >= 0. Received: {temperature!r}")
+        if not ops.is_tensor(temperature):  # else checked before it became a tensor
+            temperature = check_temperature(temperature)
         logits, uniforms = self._checked(logits, uniforms, "uniforms")
-        if fixed and temperature == 0:
+        if isinstance(temperature, float) and not temperature:
             return self._most_likely(logits, uniforms)
         return self._tempered_sample(logits, uniforms, temperature)
 
@@ -168,9 +167,7 @@ class Categorical(Likelihood):
     """
 
     def __init__(self, levels):
-        if check_positive_int("levels", levels) < 2:
-            raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
-        self.levels = int(levels)
+        self.levels = check_levels(levels)
 
     def get_config(self):
         return {"levels": self.levels}
@@ -234,9 +231,7 @@ class LogisticMixture(Likelihood):
 
     def __init__(self, components, levels):
         self.components = check_positive_int("components", components)
-        if check_positive_int("levels", levels) < 2:
-            raise ValueError(f"Expected levels >= 2. Received: {levels!r}")
-        self.levels = int(levels)
+        self.levels = check_levels(levels)
 
     def get_config(self):
         return {"components": self.components, "levels": self.levels}

@@ -15,6 +15,8 @@ on a pixel may look at ``#``, and at the center ``o`` only in type B::
 NumPy alone: nothing here knows about networks.
 """
 
+from pixelcnn_edu._checks import check_kernel_size, check_positive_int
+
 import numpy as np
 
 MASK_TYPES = ("A", "B")
@@ -56,12 +58,10 @@ def causal_mask(
     kh, kw = check_kernel_size(kernel_size)
     if mask_type not in MASK_TYPES:
         raise ValueError(f"Expected mask_type 'A' or 'B'. Received: {mask_type!r}")
-    for name, value in (
-        ("colors", colors),
-        ("in_channels", in_channels),
-        ("out_channels", out_channels),
-    ):
-        check_positive_int(name, value)
+    colors = check_positive_int("colors", colors)
+    in_channels = check_positive_int("in_channels", in_channels)
+    out_channels = check_positive_int("out_channels", out_channels)
+    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
         if value % colors:
             raise ValueError(
                 f"Expected {name} to be divisible by colors={colors}, so that every "
@@ -77,51 +77,3 @@ def causal_mask(
     same = color_in[:, None] == color_out[None, :]
     mask[kh // 2, kw // 2] = earlier | same if mask_type == "B" else earlier
     return mask
-
-
-def check_kernel_size(kernel_size) -> tuple[int, int]:
-    """Return ``kernel_size`` as a pair of odd integers, or raise ``ValueError``."""
-    pair = kernel_size if isinstance(kernel_size, tuple | list) else (kernel_size,) * 2
-    if len(pair) != 2:
-        raise ValueError(
-            "Expected kernel_size to be one odd integer or two (height, width). "
-            f"Received: {kernel_size!r}"
-        )
-    for size in pair:
-        check_positive_int("kernel_size", size)
-        if size % 2 == 0:
-            raise ValueError(
-                "Expected kernel_size to be odd: an even kernel has no center pixel "
-                f"to put the mask around. Received: {kernel_size!r}"
-            )
-    return int(pair[0]), int(pair[1])
-
-
-def check_seed(seed, *, optional=True):
-    """Return ``seed``, an integer >= 0 (or several), or raise ``ValueError``."""
-    if optional and seed is None:
-        return None
-    for one in seed if isinstance(seed, list) else [seed]:
-        whole = isinstance(one, int | np.integer) and not isinstance(one, bool)
-        if not whole or one < 0:
-            none = "None or " if optional else ""
-            raise ValueError(
-                f"Expected seed to be {none}an integer >= 0. Received: {seed!r}"
-            )
-    return seed
-
-
-def is_number(value) -> bool:
-    """Whether ``value`` is a real, finite number, and no bool."""
-    number = isinstance(value, int | float | np.integer | np.floating)
-    return number and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def check_positive_int(name: str, value) -> int:
-    """Return ``value`` as an int, or raise ``ValueError`` that names ``name``."""
-    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_int or value < 1:
-        raise ValueError(
-            f"Expected {name} to be a positive integer. Received: {value!r}"
-        )
-    return int(value)

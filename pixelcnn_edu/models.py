@@ -12,6 +12,15 @@ import functools
 import itertools
 import weakref
 
+from pixelcnn_edu._checks import (
+    check_bool,
+    check_image_shape,
+    check_int,
+    check_model,
+    check_positive_int,
+    listed,
+    plain,
+)
 from pixelcnn_edu.gated import GatedBlock
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -23,7 +32,6 @@ from pixelcnn_edu.layers import (
     pointwise,
 )
 from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
-from pixelcnn_edu.masks import check_positive_int
 
 import keras
 import numpy as np
@@ -110,11 +118,11 @@ class ImageModel(keras.Model):
         config = dict(config)
         likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
         num_classes = config.pop("num_classes", None)
-        plain = keras.Model.from_config(config, custom_objects=custom_objects)
+        graph = keras.Model.from_config(config, custom_objects=custom_objects)
         return cls(
-            plain.input,
-            plain.output,
-            plain.name,
+            graph.input,
+            graph.output,
+            graph.name,
             likelihood=likelihood,
             num_classes=num_classes,
         )
@@ -164,7 +172,10 @@ def pixelcnn(
         >>> pixelcnn(filters=128, depth=6).count_params()
         362497
     """
-    likelihood, colors = _checked(image_shape, depth, likelihood, colors)
+    image_shape, depth, likelihood, colors = _checked(
+        image_shape, depth, likelihood, colors
+    )
+    position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
     block = ResidualBlock(
         filters, activation=activation, dropout=dropout, colors=colors
     )
@@ -235,15 +246,21 @@ def gated_pixelcnn(
         >>> model([np.zeros((2, 8, 8, 1), "float32"), np.array([3, 7])]).shape
         TensorShape([2, 8, 8, 1])
     """
-    likelihood, colors = _checked(image_shape, depth, likelihood, colors)
+    image_shape, depth, likelihood, colors = _checked(
+        image_shape, depth, likelihood, colors
+    )
+    position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
+    skip = check_bool("skip", skip)
+    label_map = check_int("label_map", label_map, at_least=0)
     first = GatedBlock(filters, 7, "A", colors=colors)
-    if not isinstance(dilations, tuple | list) or not dilations:
+    if not listed(dilations):
         raise ValueError(
             "Expected dilations to be one or more positive integers in a tuple, such as "
             f"(1, 2, 4, 8). Received: {dilations!r}"
         )
-    for rate in dilations:
-        check_positive_int("each of dilations", rate)
+    dilations = [
+        check_positive_int("each of dilations", rate) for rate in listed(dilations)
+    ]
     blocks = [
         GatedBlock(filters, 3, "B", dropout=dropout, colors=colors, dilation_rate=rate)
         for rate in itertools.islice(itertools.cycle(dilations), depth)
@@ -251,7 +268,7 @@ def gated_pixelcnn(
     image = keras.Input(image_shape)
     inputs, condition = image, None
     if num_classes is not None:
-        check_positive_int("num_classes", num_classes)
+        num_classes = check_positive_int("num_classes", num_classes)
         label = keras.Input((), dtype="int32", name="label")
         inputs = [image, label]
         condition = _condition(label, num_classes, label_map, image_shape)
@@ -276,16 +293,17 @@ def gated_pixelcnn(
 
 
 def _checked(image_shape, depth, likelihood, colors):
-    """Return the likelihood and the number of color groups of a model to be built."""
+    """Return the shape, depth, likelihood and color groups of a model to be built."""
     likelihood = Bernoulli() if likelihood is None else likelihood
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
             "Expected likelihood to be one of pixelcnn_edu.likelihoods. "
             f"Received: {likelihood!r}"
         )
-    check_image_shape(image_shape)
-    check_positive_int("depth", depth)
+    image_shape = check_image_shape(image_shape)
+    depth = check_positive_int("depth", depth)
     channels = image_shape[-1]
+    colors = plain(colors)
     if colors is None:
         colors = 1 if likelihood.orders_channels else channels
     if colors not in (1, channels) or (likelihood.orders_channels and colors != 1):
@@ -293,7 +311,7 @@ def _checked(image_shape, depth, likelihood, colors):
             f"Expected colors to be 1 or the {channels} channels of the image, and 1 "
             f"where {likelihood} orders them itself. Received: colors={colors!r}"
         )
-    return likelihood, colors
+    return image_shape, depth, likelihood, check_positive_int("colors", colors)
 
 
 def _logits(x, filters, activation, likelihood, channels, colors):
@@ -316,7 +334,6 @@ def _condition(label, num_classes, label_map, image_shape):
             return keras.layers.Reshape((1, 1, channels))(bias)
 
         return condition
-    check_positive_int("label_map", label_map)
     if None in image_shape:
         raise ValueError(
             "Expected a fixed image size with label_map, one map per label. "
@@ -328,20 +345,9 @@ def _condition(label, num_classes, label_map, image_shape):
     return lambda channels: pointwise(channels, use_bias=False)(maps)
 
 
-def check_image_shape(image_shape) -> None:
-    """Raise ``ValueError`` unless ``image_shape`` is (H, W, C)."""
-    if not isinstance(image_shape, tuple | list) or len(image_shape) != 3:
-        raise ValueError(
-            "Expected image_shape to be (height, width, channels), such as (28, 28, 1). "
-            f"Received: {image_shape!r}"
-        )
-    for axis, size in zip(("height", "width", "channels"), image_shape, strict=True):
-        if size is not None or axis == "channels":
-            check_positive_int(f"the {axis} in image_shape", size)
-
-
 def likelihood_of(model, likelihood=None) -> Likelihood:
-    """Return ``likelihood`` if given, else the one the model carries."""
+    """Return ``likelihood`` if given, else the one that a Keras model carries."""
+    check_model(model)
     likelihood = likelihood or getattr(model, "likelihood", None)
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
@@ -349,36 +355,6 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
             f"such as likelihood=Bernoulli(). Received: {likelihood!r}"
         )
     return likelihood
-
-
-def check_labels(model, labels, count) -> list:
-    """Return [] or [labels], an integer (count,), as the model takes them.
-
-    Raises:
-        ValueError: labels are missing, not wanted, or out of their range.
-    """
-    takes = len(model.inputs) > 1
-    if takes != (labels is not None):
-        raise ValueError(
-            f"Expected {'labels, as' if takes else 'no labels:'} the model "
-            f"{'takes' if takes else 'does not take'} them. Received: labels={labels!r}"
-        )
-    if not takes:
-        return []
-    labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or np.inf
-    whole = np.issubdtype(labels.dtype, np.integer)
-    if not whole or labels.shape not in ((), (count,)):
-        raise ValueError(
-            f"Expected labels to be an integer or integers of shape {(count,)}. "
-            f"Received: {labels.dtype} {labels.shape}"
-        )
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"Expected labels from 0 to {classes - 1}. "
-            f"Received: {labels.min()} to {labels.max()}"
-        )
-    return [np.broadcast_to(labels, (count,)).astype("int32")]
 
 
 _compiled = weakref.WeakKeyDictionary()

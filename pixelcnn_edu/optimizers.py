@@ -5,7 +5,7 @@ Taught by notebook 08.
 
 import re
 
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu._checks import check_number, check_positive_int
 
 import keras
 import tensorflow as tf
@@ -75,11 +75,10 @@ def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
     Raises:
         ValueError: if an argument is out of its range.
     """
-    check_positive_int("steps", steps)
-    if not isinstance(learning_rate, int | float) or not 0 < learning_rate < 1:
-        raise ValueError(
-            f"Expected learning_rate in (0, 1). Received: {learning_rate!r}"
-        )
+    steps = check_positive_int("steps", steps)
+    learning_rate = check_number(
+        "learning_rate", learning_rate, "in (0, 1)", low=0, high=1
+    )
     warmup = min(200, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
         learning_rate / 10 if warmup else learning_rate,

@@ -14,11 +14,18 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 import hashlib
 
 from pixelcnn_edu import data, generation
+from pixelcnn_edu._checks import (
+    check_bool,
+    check_images,
+    check_labels,
+    check_positive_int,
+    check_seed,
+    plain,
+)
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import Checkpoint, architecture
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
-from pixelcnn_edu.masks import check_positive_int, check_seed
-from pixelcnn_edu.models import check_labels, likelihood_of
+from pixelcnn_edu.models import likelihood_of
 from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
@@ -66,7 +73,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.labels = labels
         self.count = check_positive_int("count", count)
         self.every = check_positive_int("every", every)
-        self.seed = seed
+        self.seed = check_seed(seed)
         self.likelihood = likelihood
         self.grids = {}
 
@@ -177,25 +184,21 @@ def fit(
         "levels": None if two_levels else likelihood.levels,
         "image_shape": model.inputs[0].shape[1:],
     }
-    images = data.check_images(images, **checks)
+    images = check_images(images, **checks)
     labels = check_labels(model, labels, len(images))
     validation = None
     if validation_images is not None:
-        held_out = data.check_images(
-            validation_images, name="validation_images", **checks
-        )
+        held_out = check_images(validation_images, name="validation_images", **checks)
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
         more = check_labels(model, validation_labels, len(held_out))
         validation = pipeline(
             Batches(held_out, 256, binarize=False, labels=more, shuffle=False)
         )
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        check_positive_int(name, value)
-    check_seed(seed, optional=False)
-    if not isinstance(gray_targets, bool):
-        raise ValueError(
-            f"Expected gray_targets to be True or False. Received: {gray_targets!r}"
-        )
+    epochs = check_positive_int("epochs", epochs)
+    batch_size = check_positive_int("batch_size", batch_size)
+    seed = check_seed(seed, optional=False)
+    gray_targets = check_bool("gray_targets", gray_targets)
+    optimizer, verbose = plain(optimizer), plain(verbose)
     if gray_targets and not isinstance(likelihood, Bernoulli):
         raise ValueError(
             "Expected gray_targets=False under a likelihood other than Bernoulli(), which "

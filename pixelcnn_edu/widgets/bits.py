@@ -1,7 +1,7 @@
 """Reading an image pixel by pixel, with what each pixel costs: notebook 15."""
 
 from pixelcnn_edu import models, plots
-from pixelcnn_edu.data import check_images
+from pixelcnn_edu._checks import check_images
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
 from pixelcnn_edu.widgets.stepper import NOT_YET
 

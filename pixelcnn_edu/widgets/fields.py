@@ -4,7 +4,8 @@ import functools
 import itertools
 
 from pixelcnn_edu import plots
-from pixelcnn_edu.masks import causal_mask, check_kernel_size, check_positive_int
+from pixelcnn_edu._checks import check_int, check_kernel_size, check_positive_int
+from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.widgets._base import Explorer, buttons, row_of
 
 import ipywidgets
@@ -46,8 +47,7 @@ def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
         >>> [int(seen((28, 28), (14, 14), further=n).sum()) for n in (0, 1, 5, 11, 12)]
         [24, 39, 129, 351, 351]
     """
-    if further < 0:
-        raise ValueError(f"Expected further >= 0. Received: {further!r}")
+    further = check_int("further", further, at_least=0)
     fields = by_depth(page, pixel, first=first, gated=gated)
     return next(itertools.islice(fields, further, None))
 
@@ -55,7 +55,7 @@ def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
 def by_depth(page, pixel, *, first=7, gated=False):
     """Yield what `seen` finds with 0, 1, 2, … further layers, without an end."""
     check_kernel_size(first)
-    _check_page(page)
+    page = _check_page(page)
     if not all(0 <= at < size for at, size in zip(pixel, page, strict=True)):
         raise ValueError(f"Expected pixel inside the page {page}. Received: {pixel}")
     vertical, horizontal = np.zeros((2, *page), bool)
@@ -103,8 +103,10 @@ def _to_the_left(kernel_size, mask_type):
 
 
 def _check_page(page):
-    for name, size in zip(("height", "width"), page, strict=True):
+    return tuple(
         check_positive_int(name, size)
+        for name, size in zip(("height", "width"), page, strict=True)
+    )
 
 
 class ReceptiveFieldExplorer(Explorer):
@@ -129,7 +131,7 @@ class ReceptiveFieldExplorer(Explorer):
     size = (9, 4.6)
 
     def __init__(self, height=28, width=28):
-        _check_page((height, width))
+        height, width = _check_page((height, width))
         super().__init__()
         self.page = height, width
         self.pixel = height // 2, width // 2

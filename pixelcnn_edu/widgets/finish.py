@@ -3,10 +3,10 @@
 import warnings
 
 from pixelcnn_edu import generation, plots
-from pixelcnn_edu.data import check_images
+from pixelcnn_edu._checks import check_images, check_seed
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer
-from pixelcnn_edu.widgets.fork import check_bernoulli, check_seed
+from pixelcnn_edu.widgets.fork import check_bernoulli
 from pixelcnn_edu.widgets.pad import PixelPad
 
 import ipywidgets
@@ -66,7 +66,7 @@ class FinishMyDigit(Explorer):
         check_bernoulli(model)
         shape = model.inputs[0].shape[1:]
         digits = check_images(digits, name="digits", levels=2, image_shape=shape)
-        check_seed(seed)
+        seed = check_seed(seed, optional=False)
         self.model, self.digits, self._seed = model, digits, seed
         self._next = 0
 

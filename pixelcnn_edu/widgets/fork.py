@@ -4,6 +4,7 @@ import base64
 import io
 
 from pixelcnn_edu import generation, plots
+from pixelcnn_edu._checks import check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
@@ -30,13 +31,6 @@ def check_bernoulli(model):
             "Expected model to take images alone and to carry likelihood=Bernoulli(). "
             f"Received: {len(model.inputs)} inputs and {model.likelihood!r}"
         )
-
-
-def check_seed(seed):
-    """Raise a ValueError unless ``seed`` is an integer from 0 on."""
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        raise ValueError(f"Expected seed to be an integer >= 0. Received: {seed!r}")
 
 
 def flip_bits(logits, image) -> np.ndarray:
@@ -193,7 +187,7 @@ class Fork(Explorer):
     def __init__(self, model, *, seed=0):
         super().__init__()
         check_bernoulli(model)
-        check_seed(seed)
+        seed = check_seed(seed, optional=False)
         self.model = model
         self.telling = TellingForks()
         self.seed = ipywidgets.IntSlider(

@@ -1,8 +1,7 @@
 """A game: give the next pixel a probability, and pay in bits. Notebook 01."""
 
 from pixelcnn_edu import plots
-from pixelcnn_edu.data import check_images
-from pixelcnn_edu.masks import check_positive_int
+from pixelcnn_edu._checks import check_images, check_positive_int
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
 
@@ -54,8 +53,8 @@ class BeatTheNetwork(Explorer):
         digits = np.asarray(digits)
         digits = digits[None] if digits.ndim == 3 else digits
         digits = check_images(digits, name="digits", levels=2, image_shape=shape)
-        check_positive_int("questions", questions)
-        check_positive_int("among", among)
+        questions = check_positive_int("questions", questions)
+        among = check_positive_int("among", among)
         if among < questions:
             raise ValueError(
                 f"Expected among to be at least questions={questions}. Received: {among}"

@@ -1,6 +1,7 @@
 """A mixture of logistics, and the levels that it is cut into."""
 
 from pixelcnn_edu import plots
+from pixelcnn_edu._checks import plain
 from pixelcnn_edu.likelihoods import LogisticMixture
 from pixelcnn_edu.widgets._base import Explorer
 
@@ -42,6 +43,7 @@ class MixtureExplorer(Explorer):
 
     def __init__(self, components=((-0.5, -1.5, 0.5), (0.6, -2.5, 0.5)), *, levels=16):
         super().__init__()
+        levels = plain(levels)
         if levels not in LEVELS or isinstance(levels, bool):
             raise ValueError(
                 f"Expected levels to be one of {LEVELS}. Received: {levels}"
