@@ -261,6 +261,7 @@ def pointwise(filters, colors=1, **kwargs):
 
     With one group there is nothing to hide, and it is a plain convolution.
     """
+    filters = check_positive_int("filters", filters)
     if colors == 1:
         return Conv2D(filters, 1, **kwargs)
     return MaskedConv2D(filters, 1, mask_type="B", colors=colors, **kwargs)

@@ -6,6 +6,8 @@ Digits are drawn as ink on paper: 1 is black.
 
 from pathlib import Path
 
+from pixelcnn_edu._checks import check_positive_int
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
@@ -30,7 +32,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
             f"Expected images of shape (N, H, W, 1 or 3). Received: {images.shape}"
         )
     count, height, width, channels = images.shape
-    columns = min(columns, count)
+    columns = min(check_positive_int("columns", columns), count)
     rows = -(-count // columns)
     gap = max(1, height // 14)
     top = gap if labels is None else max(gap, height // 4)

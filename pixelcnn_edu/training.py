@@ -199,6 +199,7 @@ def fit(
     seed = check_seed(seed, optional=False)
     gray_targets = check_bool("gray_targets", gray_targets)
     optimizer, verbose = plain(optimizer), plain(verbose)
+    learning_rate = plain(learning_rate)
     if gray_targets and not isinstance(likelihood, Bernoulli):
         raise ValueError(
             "Expected gray_targets=False under a likelihood other than Bernoulli(), which "

@@ -5,9 +5,9 @@ import gc
 import io
 
 from pixelcnn_edu import plots  # noqa: F401 (sets the series' matplotlib style)
+from pixelcnn_edu._checks import is_int, plain
 
 import ipywidgets
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -83,10 +83,10 @@ def binary_image_shape(model) -> tuple[int, int]:
 
 def seed_slider(seed):
     """Return a slider for the seeds 0 to 9 that stands at ``seed``."""
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= 9:
+    number = plain(seed)
+    if not is_int(number) or not 0 <= number <= 9:
         raise ValueError(f"Expected seed to be an integer 0 to 9. Received: {seed!r}")
-    return ipywidgets.IntSlider(int(seed), 0, 9, description="seed")
+    return ipywidgets.IntSlider(number, 0, 9, description="seed")
 
 
 def buttons(name, options, **more):

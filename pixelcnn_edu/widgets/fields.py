@@ -4,7 +4,13 @@ import functools
 import itertools
 
 from pixelcnn_edu import plots
-from pixelcnn_edu._checks import check_int, check_kernel_size, check_positive_int
+from pixelcnn_edu._checks import (
+    check_bool,
+    check_int,
+    check_kernel_size,
+    check_positive_int,
+    plain,
+)
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.widgets._base import Explorer, buttons, row_of
 
@@ -54,8 +60,11 @@ def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
 
 def by_depth(page, pixel, *, first=7, gated=False):
     """Yield what `seen` finds with 0, 1, 2, … further layers, without an end."""
+    first = check_positive_int("first", first)
     check_kernel_size(first)
     page = _check_page(page)
+    pixel = tuple(plain(at) for at in pixel)
+    gated = check_bool("gated", gated)
     if not all(0 <= at < size for at, size in zip(pixel, page, strict=True)):
         raise ValueError(f"Expected pixel inside the page {page}. Received: {pixel}")
     vertical, horizontal = np.zeros((2, *page), bool)

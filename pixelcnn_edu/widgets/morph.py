@@ -1,6 +1,7 @@
 """Digits between two labels: what a network draws when it is told a part of each."""
 
 from pixelcnn_edu import evaluation, generation, plots
+from pixelcnn_edu._checks import check_number, is_int, plain
 from pixelcnn_edu.models import ImageModel
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
 
@@ -86,16 +87,13 @@ class Morph(Explorer):
         self.height, self.image_width = binary_image_shape(model)
         classes = _num_classes(model)
         for name, label in (("first", first), ("second", second)):
-            if not _is_whole(label) or not 0 <= label < classes:
+            label = plain(label)
+            if not is_int(label) or not 0 <= label < classes:
                 raise ValueError(
                     f"Expected {name} to be a label from 0 to {classes - 1}. "
                     f"Received: {label!r}"
                 )
-        number = isinstance(share, int | float) and not isinstance(share, bool)
-        if not number or not 0 <= share <= 1:
-            raise ValueError(
-                f"Expected share to be a number 0 to 1. Received: {share!r}"
-            )
+        share = check_number("share", share, "in [0, 1]", low=0, high=1)
         self.model = model
         self.copy = with_labels(model, np.zeros((1, classes)))
         self.classes = classes
@@ -174,7 +172,3 @@ def _num_classes(model) -> int:
             f"Received: {model!r} with num_classes {classes!r}"
         )
     return classes
-
-
-def _is_whole(value) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

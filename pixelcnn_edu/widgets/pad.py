@@ -4,6 +4,8 @@ import base64
 import io
 from pathlib import Path
 
+from pixelcnn_edu._checks import check_number, check_positive_int
+
 import anywidget
 import numpy as np
 import traitlets
@@ -84,8 +86,8 @@ class PixelPad(anywidget.AnyWidget):
             marks=bytes(height * width),
             colors=list(colors),
             mode=mode,
-            scale=scale,
-            brush=brush,
+            scale=check_positive_int("scale", scale),
+            brush=check_number("brush", brush, "> 0 (", low=0),
             label=label,
             hint=HINTS[mode],
         )

@@ -36,7 +36,8 @@ class GenerationStepper(Explorer):
         self.shape = binary_image_shape(model)
         self.seed = seed_slider(seed)
         self.images, self.p, self.u = self._ten_images(model)
-        first = int(abs(self.p[seed] - 0.5).argmin())  # where the network knows least
+        doubts = abs(self.p[self.seed.value] - 0.5)
+        first = int(doubts.argmin())  # where the network knows least
         last = self.p.shape[1]
         wide = ipywidgets.Layout(width="450px")
         self.drawn = ipywidgets.IntSlider(

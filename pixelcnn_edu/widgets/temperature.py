@@ -1,6 +1,7 @@
 """Sixteen images at any temperature, and what they cost the untempered model."""
 
 from pixelcnn_edu import evaluation, generation, plots
+from pixelcnn_edu._checks import check_number
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
 
 import ipywidgets
@@ -32,11 +33,9 @@ class TemperatureAndSeed(Explorer):
     def __init__(self, model, *, temperature=0.6, seed=0):
         super().__init__()
         binary_image_shape(model)
-        number = isinstance(temperature, int | float) and temperature is not True
-        if not number or not 0 <= temperature <= 2:
-            raise ValueError(
-                f"Expected temperature to be a number 0 to 2. Received: {temperature!r}"
-            )
+        temperature = check_number(
+            "temperature", temperature, "in [0, 2]", low=0, high=2
+        )
         self.model = model
         self.seed = seed_slider(seed)
         self.temperature = ipywidgets.FloatSlider(

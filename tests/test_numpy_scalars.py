@@ -1,0 +1,442 @@
+"""Numbers from NumPy: all public functions take them as they take Python's numbers.
+
+Students write ``num_classes=y.max() + 1`` or ``filters=np.arange(8)[4]``. Each call in
+`CALLS` is made with Python numbers, and again with each kind of NumPy number in their
+place. The results must be equal. A call that refuses a kind must name the argument.
+"""
+
+import importlib
+import inspect
+import json
+import pkgutil
+
+import pixelcnn_edu
+from pixelcnn_edu import (
+    causality,
+    compression,
+    data,
+    evaluation,
+    gated,
+    generation,
+    layers,
+    likelihoods,
+    masks,
+    models,
+    optimizers,
+    plots,
+    training,
+    widgets,
+)
+from pixelcnn_edu.presets import Preset
+from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
+from pixelcnn_edu.widgets._base import Explorer
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from effort import tally
+
+X = data.binarize(np.full((6, 5, 5, 1), 0.5), seed=0)
+DIGITS = data.binarize(data.load_mnist()[1][0][:20], seed=0)
+
+
+def plain():
+    keras.utils.set_random_seed(0)
+    return models.pixelcnn((5, 5, 1), filters=2, depth=1)
+
+
+MODEL = plain()
+LABELED = models.gated_pixelcnn((5, 5, 1), filters=2, depth=1, num_classes=3)
+PAGE = models.pixelcnn((28, 28, 1), filters=2, depth=1)
+TOLD = models.gated_pixelcnn((28, 28, 1), filters=2, depth=1, num_classes=10)
+OPEN = models.pixelcnn((None, None, 1), filters=2, depth=1)
+WHOLE = keras.KerasTensor((None, 4, 4, 4))
+FIELD = np.zeros((5, 5), bool)
+
+
+def trained(tmp_path, **arguments):
+    """Train with a folder; return what the model has learned and what was kept of it."""
+    model = plain()
+    folder = tmp_path / f"run {len(list(tmp_path.iterdir()))}"
+    history = training.fit(model, X, folder=folder, verbose=0, **arguments)
+    with np.load(folder / "checkpoint.npz") as file:
+        kept = json.loads(str(file["about"]))["settings"]
+    return history.history["loss"], kept, model.get_weights()
+
+
+def page_of(pixel_pad):
+    return pixel_pad.scale, pixel_pad.brush
+
+
+def sample_grid(**arguments):
+    samples = training.SampleGrid(**arguments)
+    return samples.count, samples.every, samples.seed
+
+
+# name: (function, arguments by position, arguments by name); Python's numbers only.
+CALLS = {
+    "masks.causal_mask": (
+        masks.causal_mask,
+        (3, "B"),
+        {"in_channels": 6, "out_channels": 3, "colors": 3},
+    ),
+    "masks.causal_mask of a pair": (masks.causal_mask, ((3, 5), "A"), {}),
+    "layers.MaskedConv2D": (layers.MaskedConv2D, (6, 3), {"colors": 3}),
+    "layers.MaskedConv2D with Keras's arguments": (
+        layers.MaskedConv2D,
+        (6, (3, 5), "A"),
+        {"strides": 1, "groups": 1},
+    ),
+    "layers.ResidualBlock": (
+        lambda *args, **kwargs: layers.ResidualBlock(*args, **kwargs)(WHOLE),
+        (4, 3),
+        {"dropout": 0.5, "colors": 2},
+    ),
+    "layers.pointwise": (layers.pointwise, (6, 3), {}),
+    "layers.fixed_arguments": (layers.fixed_arguments, ({"strides": 1}, "same"), {}),
+    "layers.OneHotLevels": (layers.OneHotLevels, (4,), {}),
+    "gated.StackConv2D": (
+        gated.StackConv2D,
+        (6, 3, "horizontal"),
+        {"colors": 3, "dilation_rate": 2},
+    ),
+    "gated.Gate": (gated.Gate, (3,), {}),
+    "gated.GatedBlock": (
+        lambda *args, **kwargs: gated.GatedBlock(*args, **kwargs)(WHOLE, WHOLE),
+        (4, 3),
+        {"dropout": 0.5, "colors": 2, "dilation_rate": 2},
+    ),
+    "likelihoods.Categorical": (likelihoods.Categorical, (4,), {}),
+    "likelihoods.LogisticMixture": (likelihoods.LogisticMixture, (2, 4), {}),
+    "likelihoods.sample": (
+        likelihoods.Categorical(2).sample,
+        (np.arange(50, dtype="float32").reshape(1, 5, 5, 2) % 3, X[:1]),
+        {"temperature": 2.0},
+    ),
+    "likelihoods.logits_per_pixel": (
+        likelihoods.LogisticMixture(2, 4).logits_per_pixel,
+        (3,),
+        {},
+    ),
+    "models.pixelcnn": (
+        models.pixelcnn,
+        ((5, 5, 3),),
+        {
+            "filters": 6,
+            "depth": 1,
+            "position": True,
+            "dropout": 0.5,
+            "colors": 3,
+            "one_hot": True,
+        },
+    ),
+    "models.gated_pixelcnn": (
+        models.gated_pixelcnn,
+        ((5, 5, 1),),
+        {
+            "filters": 4,
+            "depth": 2,
+            "num_classes": 3,
+            "label_map": 2,
+            "position": True,
+            "skip": True,
+            "dilations": (1, 2),
+            "dropout": 0.5,
+            "colors": 1,
+            "one_hot": False,
+        },
+    ),
+    "models.ImageModel": (
+        models.ImageModel,
+        (MODEL.input, MODEL.output),
+        {"likelihood": MODEL.likelihood, "num_classes": 3},
+    ),
+    "data.binarize": (data.binarize, (X,), {"seed": 3}),
+    "data.binarize with several seeds": (data.binarize, (X,), {"seed": [3, 1]}),
+    "data.binarize with a threshold": (data.binarize, (X,), {"threshold": 0.5}),
+    "data.quantize": (data.quantize, (X, 4), {}),
+    "data.colorize": (data.colorize, (X,), {"seed": 3}),
+    "evaluation.nats_per_image": (
+        evaluation.nats_per_image,
+        (LABELED, X),
+        {"labels": 2, "batch_size": 3},
+    ),
+    "evaluation.bits_per_dim": (
+        evaluation.bits_per_dim,
+        (MODEL, X),
+        {"batch_size": 3},
+    ),
+    "evaluation.all_images": (evaluation.all_images, ((2, 2, 1), 3), {}),
+    "evaluation.total_probability": (
+        evaluation.total_probability,
+        (OPEN, (2, 2, 1)),
+        {},
+    ),
+    "evaluation.total_probability with a label": (
+        evaluation.total_probability,
+        (models.gated_pixelcnn((2, 2, 1), filters=2, depth=1, num_classes=3),),
+        {"label": 2},
+    ),
+    "generation.generate": (
+        generation.generate,
+        (LABELED, 3),
+        {"seed": 3, "temperature": 0.5, "labels": 2, "progress": False},
+    ),
+    "generation.generate of a size": (
+        generation.generate,
+        (OPEN, 100),
+        {"seed": [1, 2], "image_shape": (4, 3, 1), "method": "fixed_point"},
+    ),
+    "generation.complete": (
+        generation.complete,
+        (MODEL, X, np.arange(25).reshape(5, 5) < 12),
+        {"count": 2, "seed": 3, "temperature": 1.0, "particles": 3},
+    ),
+    "generation.complete by clamping": (
+        generation.complete,
+        (MODEL, X, np.arange(25).reshape(5, 5) < 12),
+        {"count": 2, "seed": 3, "temperature": 0.5, "return_ess": True},
+    ),
+    "causality.dependency_matrix": (
+        causality.dependency_matrix,
+        (OPEN,),
+        {"image_shape": (3, 3, 1), "trials": 1, "seed": 3},
+    ),
+    "causality.receptive_field": (
+        causality.receptive_field,
+        (OPEN, 1, 2),
+        {"image_shape": (4, 4, 1), "images": 4, "seed": 3},
+    ),
+    "causality.first_leak": (
+        causality.first_leak,
+        (OPEN,),
+        {"image_shape": (3, 3, 1), "trials": 1, "seed": 3},
+    ),
+    "causality.assert_causal": (
+        causality.assert_causal,
+        (OPEN,),
+        {"image_shape": (3, 3, 1), "trials": 1, "seed": 3},
+    ),
+    "compression.compress": (compression.compress, (LABELED, X), {"labels": 2}),
+    "compression.decompress": (
+        compression.decompress,
+        (LABELED, compression.compress(LABELED, X, labels=2)),
+        {"labels": 2},
+    ),
+    "compression.code_length": (compression.code_length, (LABELED, X), {"labels": 2}),
+    "compression.walk": (
+        compression.walk,
+        (OPEN, 2, lambda counts: counts.argmax(axis=1)),
+        {"image_shape": (3, 3, 1), "total": 255},
+    ),
+    "compression.quantize": (compression.quantize, ([0.25, 0.75],), {"total": 255}),
+    "optimizers.cosine": (optimizers.cosine, (100, 0.0078125), {}),
+    "optimizers.nadam": (
+        optimizers.nadam,
+        (100, 0.0078125),
+        {},
+    ),
+    "optimizers.muon": (optimizers.muon, (100, 0.0078125), {}),
+    "training.SampleGrid": (sample_grid, (), {"count": 2, "every": 1, "seed": 3}),
+    "training.compile_model": (
+        lambda **how: training.compile_model(plain(), **how),
+        (),
+        {"steps": 100, "learning_rate": 0.01},
+    ),
+    "training.fit": (
+        trained,
+        (),
+        {
+            "epochs": 2,
+            "batch_size": 4,
+            "learning_rate": 0.0078125,  # the same number in float32
+            "gray_targets": True,
+            "seed": 3,
+        },
+    ),
+    "plots.image_grid": (plots.image_grid, (X,), {"columns": 3}),
+    "plots.heatmap": (plots.heatmap, (X[0, ..., 0],), {"label": "", "vmax": 2.0}),
+    "plots.receptive_field": (plots.receptive_field, (FIELD, 2, 3), {}),
+    "presets.Preset": (
+        lambda **how: Preset("", **how).model(),
+        (),
+        {"filters": 4, "depth": 1, "epochs": 1, "dropout": 0.5},
+    ),
+    "widgets.colors.paths": (colors.paths, (), {"masked": False}),
+    "widgets.fields.seen": (
+        fields.seen,
+        ((5, 5), (2, 2)),
+        {"first": 3, "further": 1, "gated": True},
+    ),
+    "widgets.fields.by_depth": (
+        lambda *args, **kwargs: next(fields.by_depth(*args, **kwargs)),
+        ((5, 5), (2, 2)),
+        {"first": 3, "gated": True},
+    ),
+    "widgets.fields.ReceptiveFieldExplorer": (
+        widgets.ReceptiveFieldExplorer,
+        (11, 13),
+        {},
+    ),
+    "widgets.finish.given_rows": (
+        finish.given_rows,
+        ("top", 2, (5, 5)),
+        {},
+    ),
+    "widgets.finish.FinishMyDigit": (
+        widgets.FinishMyDigit,
+        (PAGE, DIGITS[:2]),
+        {"seed": 3},
+    ),
+    "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
+    "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
+    "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
+    "widgets.guess.bits": (guess.bits, (0.25,), {}),
+    "widgets.guess.BeatTheNetwork": (
+        widgets.BeatTheNetwork,
+        (PAGE, DIGITS),
+        {"questions": 2, "among": 4},
+    ),
+    "widgets.mixture.MixtureExplorer": (widgets.MixtureExplorer, (), {"levels": 8}),
+    "widgets.morph.Morph": (
+        morph.Morph,
+        (TOLD,),
+        {"first": 4, "second": 9, "share": 0.5, "seed": 3},
+    ),
+    "widgets.pad.PixelPad": (
+        lambda image, **how: page_of(pad.PixelPad(image, **how)),
+        (X[0],),
+        {"scale": 11, "brush": 2.5},
+    ),
+    "widgets.stepper.GenerationStepper": (
+        widgets.GenerationStepper,
+        (PAGE,),
+        {"seed": 3},
+    ),
+    "widgets.temperature.TemperatureAndSeed": (
+        widgets.TemperatureAndSeed,
+        (PAGE,),
+        {"temperature": 0.5, "seed": 3},
+    ),
+}
+
+
+def as_signed(value):
+    return np.float64(value) if isinstance(value, float) else np.int64(value)
+
+
+def as_small(value):
+    """The smallest types: sums of two of them overflow."""
+    return np.float32(value) if isinstance(value, float) else np.uint8(value)
+
+
+KINDS = {"64 bits": as_signed, "as few bits as there are": as_small, "0-d": np.array}
+
+
+def numbers_as(kind, value):
+    """Replace the numbers in an argument, those of a tuple or a list too."""
+    if isinstance(value, bool):
+        return np.array(value) if kind is np.array else np.bool_(value)
+    if isinstance(value, int | float):
+        return kind(value)
+    if isinstance(value, tuple | list) and all(isinstance(v, int) for v in value):
+        return np.array(value) if kind is np.array else tuple(map(kind, value))
+    return value
+
+
+def told(result):
+    """Return what can be compared of a result."""
+    if isinstance(
+        result, keras.Model | keras.layers.Layer | keras.optimizers.Optimizer
+    ):
+        named = {k: v for k, v in result.get_config().items() if k != "name"}
+        return (
+            [told(layer) for layer in result.layers]
+            if isinstance(result, keras.Model)
+            else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
+        )
+    if isinstance(result, Explorer):
+        return result.png()
+    if isinstance(result, keras.KerasTensor):
+        return tuple(result.shape)
+    if isinstance(result, dict):
+        return {key: told(value) for key, value in result.items()}
+    if isinstance(result, tuple | list):
+        return [told(value) for value in result]
+    if isinstance(result, float):
+        return result
+    if hasattr(result, "__array__"):
+        return np.asarray(result).tolist()
+    if isinstance(result, plt.Axes):
+        return [[round(float(end), 6) for end in result.get_xlim() + result.get_ylim()]]
+    return repr(result) if type(result).__repr__ is not object.__repr__ else None
+
+
+def answers(name, tmp_path, change=lambda value: value):
+    function, args, kwargs = CALLS[name]
+    needs = "tmp_path" in inspect.signature(function).parameters
+    args = (tmp_path, *args) if needs else args
+    return told(
+        function(*map(change, args), **{k: change(v) for k, v in kwargs.items()})
+    )
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_numpy_numbers_are_taken_as_python_s(name, tmp_path):
+    expected = answers(name, tmp_path)
+    for kind in KINDS.values():
+        got = answers(name, tmp_path, lambda value, kind=kind: numbers_as(kind, value))
+        assert got == expected
+        tally("calls with NumPy's numbers, as with Python's")
+
+
+NUMERIC = {
+    *(
+        "batch_size",
+        "channels",
+        "col",
+        "columns",
+        "count",
+        "depth",
+        "epochs",
+        "filters",
+    ),
+    *("first", "height", "image_shape", "kernel_size", "label", "levels", "page"),
+    *("pixel", "row", "scale", "steps", "total", "width"),
+}
+NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
+    "command.Progress": "epochs comes from a preset",
+    "batches.Batches": "made by `fit`",
+    "layers.Conv2D": "Keras's own arguments",
+    "optimizers.KernelMuon": "Keras's own arguments",
+    "optimizers.ReplicatedMuon": "Keras's own arguments",
+    "optimizers.ReplicatedNadam": "Keras's own arguments",
+    "pixel_graph.Tensor": "made by `read_graph`",
+    "plots.dependency": "takes no number",
+    "scoreboard.record": "for authors",
+}
+
+
+def public_functions():
+    """Yield (name, function) of all public modules, exercises aside."""
+    for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
+        short = found.name.removeprefix("pixelcnn_edu.")
+        if short.startswith("exercises") or short.split(".")[-1].startswith("_"):
+            continue
+        for name, value in vars(importlib.import_module(found.name)).items():
+            ours = getattr(value, "__module__", "") == found.name
+            if ours and callable(value) and not name.startswith("_"):
+                yield f"{short}.{name}", value
+
+
+def test_every_public_function_that_takes_a_number_is_tried():
+    missing = []
+    for name, function in public_functions():
+        for parameter in inspect.signature(function).parameters.values():
+            number = isinstance(parameter.default, int | float)
+            if number or parameter.name in NUMERIC:
+                tried = any(call.split(" ")[0] == name for call in CALLS)
+                if not tried and name not in NOT_NUMBERS:
+                    missing.append(f"{name}({parameter.name})")
+    assert not missing
