@@ -1,0 +1,203 @@
+"""PixelCNN in one file: a network that draws images one pixel at a time.
+
+    python one_file.py                 downloads MNIST, trains, draws sixteen digits
+    python one_file.py digits.npz 8    trains on a file's digits, 8 epochs
+
+Paper: van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks",
+arXiv 1601.06759. This file needs Keras 3 and NumPy, and nothing else of the package
+`pixelcnn_edu`, whose notebooks explain every line of it.
+
+The idea: read an image like a page, row by row, each row from left to right. The
+probability of the image is then a product,
+
+    p(image) = Π p(pixel | the pixels before it),
+
+and one network computes all its factors in one pass, if no output sees its own pixel or a
+later one. Masks in the convolutions take care of that. Images are float32 of shape
+(N, H, W, 1) and hold 0 (paper) and 1 (ink); the network's output, of the same shape, is
+the logit of p(ink).
+"""
+
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+# so that `keras.models.load_model` finds what is defined here
+register = keras.saving.register_keras_serializable(package="one_file")
+
+# ----------------------------------------------------------------------- the network
+
+
+def causal_mask(kernel_size, mask_type):
+    """Return the 0/1 mask of a square kernel: which pixels its output may depend on.
+
+    Rows above the center and pixels to its left are visible. The center itself is hidden
+    in type A, for the first layer, whose input is the image. It is visible in type B, for
+    later layers: their inputs are features that depend on earlier pixels alone.
+    """
+    mask = np.zeros((kernel_size, kernel_size, 1, 1), "float32")
+    center = kernel_size // 2
+    mask[:center] = 1
+    mask[center, :center] = 1
+    mask[center, center] = mask_type == "B"
+    return mask
+
+
+@register
+class MaskedConv2D(keras.layers.Conv2D):
+    """Convolution whose kernel is multiplied by a causal mask in every call.
+
+    Masked weights get a gradient of exactly 0. Height and width stay as they are.
+    """
+
+    def __init__(self, filters, kernel_size, mask_type, **kwargs):
+        super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
+        self.mask_type = mask_type
+
+    def convolution_op(self, inputs, kernel):
+        mask = causal_mask(self.kernel_size[0], self.mask_type)
+        return super().convolution_op(inputs, kernel * ops.cast(mask, kernel.dtype))
+
+    def get_config(self):
+        return {**super().get_config(), "mask_type": self.mask_type}
+
+
+@register
+class PositionBias(keras.layers.Layer):
+    """Add one learned number per pixel and channel: the network learns where it is."""
+
+    def build(self, input_shape):
+        self.bias = self.add_weight(shape=input_shape[1:], initializer="zeros")
+
+    def call(self, inputs):
+        return inputs + self.bias
+
+
+def residual_block(x, filters):
+    """Add to x (N, H, W, filters) what three convolutions make of it."""
+    y = keras.layers.Conv2D(filters // 2, 1)(ops.relu(x))
+    y = MaskedConv2D(filters // 2, 3, "B")(ops.relu(y))
+    y = keras.layers.Conv2D(filters, 1)(ops.relu(y))
+    return x + y
+
+
+def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
+    """Build the network, from images to logits, both (N, H, W, 1).
+
+    ``filters`` is even; ``depth`` is the number of residual blocks.
+    """
+    image = keras.Input(image_shape)
+    x = MaskedConv2D(filters, 7, "A")(image)
+    x = PositionBias()(x)
+    for _ in range(depth):
+        x = residual_block(x, filters)
+    for _ in range(2):
+        x = MaskedConv2D(filters, 1, "B")(ops.relu(x))
+    logits = keras.layers.Conv2D(1, 1)(ops.relu(x))
+    return keras.Model(image, logits)
+
+
+# ---------------------------------------------------------------------- the training
+
+
+@register
+def nats_per_image(images, logits):
+    """Return -log p(image) of each image, (N,), in nats: the loss of maximum likelihood.
+
+    A pixel of ink costs -log sigmoid(logit), one of paper -log sigmoid(-logit).
+    """
+    nats = ops.softplus(logits) - images * logits
+    return ops.sum(nats, axis=(1, 2, 3))
+
+
+def binarize(images, seed):
+    """Draw each gray pixel as ink with the probability that its gray value gives."""
+    uniforms = np.random.default_rng(seed).random(images.shape, dtype="float32")
+    return (uniforms < images).astype("float32")
+
+
+class Batches(keras.utils.PyDataset):
+    """Gray images in a new order each epoch, binarized anew. The targets are the inputs."""
+
+    def __init__(self, images, batch_size=32):
+        super().__init__()
+        self.images, self.batch_size = images, batch_size
+        self.rng = np.random.default_rng(0)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return len(self.images) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size :][: self.batch_size]
+        drawn = binarize(self.images[rows], self.rng.integers(2**32))
+        return drawn, drawn
+
+    def on_epoch_end(self):
+        self.order = self.rng.permutation(len(self.images))
+
+
+def train(model, images, epochs):
+    """Train the model on gray images in [0, 1]; return Keras's History."""
+    batches = Batches(images)
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
+    model.compile(
+        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),
+        loss=nats_per_image,
+        # on a CPU, TensorFlow trains a small network faster without XLA
+        jit_compile=keras.backend.backend() != "tensorflow",
+    )
+    return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)
+
+
+# -------------------------------------------------------------------- the generation
+
+
+def sample(model, uniforms):
+    """Draw images pixel by pixel, as the definition says.
+
+    Args:
+        model: from images to logits.
+        uniforms: (N, H, W, 1) in [0, 1), one random number for each pixel: the pixel is
+            ink if its number is below p(ink | the pixels before it).
+
+    Returns:
+        float32 (N, H, W, 1), zeros and ones.
+    """
+    images = np.zeros_like(uniforms)
+    for row, col in np.ndindex(uniforms.shape[1:3]):
+        logits = model.predict_on_batch(images)[:, row, col]
+        images[:, row, col] = uniforms[:, row, col] < 1 / (1 + np.exp(-logits))
+    return images
+
+
+def show(images):
+    """Print images (N, H, W, 1) with two rows of pixels in each line of text."""
+    for four in np.split(images[..., 0] > 0.5, range(4, len(images), 4)):
+        page = np.concatenate(four, axis=1)
+        for above, below in zip(page[::2], page[1::2], strict=True):
+            print("".join(" ▄▀█"[2 * a + b] for a, b in zip(above, below, strict=True)))
+
+
+def main(path=None, epochs=8):
+    """Train on the digits of a file laid out as Keras's mnist.npz, and draw sixteen."""
+    if path is None:
+        (x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
+    else:
+        with np.load(path) as file:
+            x_train, x_test = file["x_train"], file["x_test"]
+    x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
+    keras.utils.set_random_seed(0)
+    model = pixelcnn()
+    train(model, x_train, int(epochs))
+    test = binarize(x_test, seed=0)
+    nats = ops.mean(nats_per_image(test, model.predict(test, verbose=0)))
+    print(f"{float(nats):.2f} nats per image on {len(test):,} test digits")
+    model.save("one_file.keras")
+    show(sample(model, np.random.default_rng(0).random((16, 28, 28, 1), "float32")))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,100 @@
+"""The network in one file: equal to the package's, and complete without the package."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pixelcnn_edu import causality, generation, models, one_file
+
+import keras
+import numpy as np
+import pytest
+
+FILE = Path(one_file.__file__)
+
+
+def twins(image_shape=(28, 28, 1), filters=8, depth=2):
+    """The one file's network and the package's, with the same random weights."""
+    keras.utils.set_random_seed(0)
+    small = one_file.pixelcnn(image_shape, filters=filters, depth=depth)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(0, 0.3, w.shape) for w in small.get_weights()]
+    arguments = {"activation": "relu", "position": True}
+    ours = models.pixelcnn(image_shape, filters=filters, depth=depth, **arguments)
+    for model in (small, ours):
+        model.set_weights(weights)
+    return small, ours
+
+
+def test_it_is_at_most_200_lines_and_imports_keras_numpy_and_the_standard_library():
+    text = FILE.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    assert names <= {"keras", "numpy", *sys.stdlib_module_names}
+
+
+def test_its_logits_are_the_package_s():
+    small, ours = twins()
+    images = one_file.binarize(np.full((4, 28, 28, 1), 0.5), seed=0)
+    logits = [model.predict(images, verbose=0) for model in (small, ours)]
+    assert np.abs(logits[0]).max() > 1
+    np.testing.assert_allclose(*logits, rtol=0, atol=1e-5)
+    nats = one_file.nats_per_image(images, logits[0])
+    expected = -ours.likelihood.log_prob(logits[1], images)
+    np.testing.assert_allclose(nats, expected, rtol=1e-6)
+
+
+def test_it_draws_the_same_sixteen_digits_from_the_same_numbers():
+    small, ours = twins()
+    uniforms = np.random.default_rng(0).random((16, 28, 28, 1), dtype="float32")
+    drawn = one_file.sample(small, uniforms)
+    assert 0.1 < drawn.mean() < 0.9
+    expected = generation.generate(ours, 16, uniforms=uniforms)
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_it_is_causal_and_mask_b_in_the_first_layer_is_caught(monkeypatch):
+    causality.assert_causal(twins((6, 6, 1))[0])
+    with_type = one_file.causal_mask
+    monkeypatch.setattr(one_file, "causal_mask", lambda size, _: with_type(size, "B"))
+    with pytest.raises(AssertionError, match="own input value"):
+        causality.assert_causal(twins((6, 6, 1))[0])
+
+
+def test_masked_weights_get_no_gradient_and_a_saved_model_is_the_same(tmp_path):
+    small, _ = twins((6, 6, 1))
+    before = [w.copy() for w in small.get_weights()]
+    gray = np.random.default_rng(0).random((64, 6, 6, 1), dtype="float32")
+    one_file.train(small, gray, epochs=1)
+    mask = one_file.causal_mask(7, "A")[..., 0, 0].astype(bool)
+    moved = (small.get_weights()[0] != before[0]).any(axis=(2, 3))
+    np.testing.assert_array_equal(moved, mask)
+    small.save(tmp_path / "small.keras")
+    loaded = keras.models.load_model(tmp_path / "small.keras")
+    np.testing.assert_array_equal(loaded.predict(gray), small.predict(gray))
+
+
+def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path):
+    shutil.copy(FILE, tmp_path)
+    (tmp_path / "pixelcnn_edu.py").write_text("raise ImportError('not here')\n")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype="uint8")
+    np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels[:16])
+    done = subprocess.run(
+        [sys.executable, "one_file.py", "digits.npz", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nats per image on 16 test digits" in done.stdout
+    assert len(done.stdout.splitlines()[-1]) == 4 * 28  # four digits side by side
+    assert (tmp_path / "one_file.keras").exists()
