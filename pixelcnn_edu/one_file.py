@@ -158,13 +158,8 @@ def train(model, images, epochs):
 def sample(model, uniforms):
     """Draw images pixel by pixel, as the definition says.
 
-    Args:
-        model: from images to logits.
-        uniforms: (N, H, W, 1) in [0, 1), one random number for each pixel: the pixel is
-            ink if its number is below p(ink | the pixels before it).
-
-    Returns:
-        float32 (N, H, W, 1), zeros and ones.
+    Each pixel has a random number in [0, 1), ``uniforms`` (N, H, W, 1). A pixel is ink
+    if its number is below p(ink | the pixels before it). Returns images, (N, H, W, 1).
     """
     images = np.zeros_like(uniforms)
     for row, col in np.ndindex(uniforms.shape[1:3]):
