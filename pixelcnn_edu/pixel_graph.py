@@ -44,7 +44,7 @@ _OPERATIONS = (  # of keras.ops: ``x + y`` in a functional model is an Add
 )
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Tensor:
     """A tensor of a model's graph, and how it is made.
 
@@ -69,6 +69,10 @@ class Tensor:
     rows: int = 0
     columns: int = 0
     left: int = 0
+
+    def __repr__(self):
+        # TensorFlow makes names of it: that of a dataclass holds the whole graph before
+        return f"tensor {self.index}"
 
     def __lt__(self, other):  # TensorFlow sorts the keys of a loop's state
         return self.index < other.index
