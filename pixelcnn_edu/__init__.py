@@ -28,4 +28,4 @@ with stderr_held_back():
         {"remapping": False, "arithmetic_optimization": False}
     )
 
-from pixelcnn_edu import models, optimizers  # noqa: E402, F401  (what load_model needs)
+from pixelcnn_edu import models, optimizers  # noqa: F401  (what load_model needs)
