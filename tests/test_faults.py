@@ -365,11 +365,13 @@ def test_code_in_a_keras_file_is_not_run_even_with_a_matching_checksum(
     mark = tmp_path / "it ran"
     image = keras.Input((4, 4, 1))
     monkeypatch.chdir(tmp_path)
-    evil = keras.layers.Lambda(lambda x: (open("it ran", "w").close(), x)[1])
+    evil = keras.layers.Lambda(
+        lambda x: (open("it ran", "w", encoding="utf-8").close(), x)[1]
+    )
     keras.Model(image, evil(image)).save(tmp_path / "evil.keras")
     mark.unlink(missing_ok=True)
     digest = hashlib.sha256((tmp_path / "evil.keras").read_bytes()).hexdigest()
-    (tmp_path / "evil.json").write_text(json.dumps({"sha256": digest}))
+    (tmp_path / "evil.json").write_text(json.dumps({"sha256": digest}), "utf-8")
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match="Lambda|unsafe|safe_mode"):
         pretrained.load("evil")

@@ -38,7 +38,7 @@ def python(script, folder, *options, path=()):
         env=env,
         cwd=folder.parent,
         capture_output=True,
-        encoding="utf-8",
+        text=True,
     )
 
 
