@@ -117,3 +117,26 @@ def test_the_package_reads_its_files_where_the_locale_knows_ascii_alone():
     env = {**os.environ, **C_LOCALE, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# ----------------------------------------------------------- the tests begin on Windows
+
+WITHOUT_UNIX = """
+import importlib, os, signal, sys
+import hypothesis, nbclient, pixelcnn_edu, pytest
+sys.modules["resource"] = None
+for module, names in ((os, "fork getuid killpg sched_getaffinity setuid uname"),
+                      (signal, "SIGKILL SIGXFSZ")):
+    for name in names.split():
+        vars(module).pop(name, None)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def test_the_tests_can_be_imported_without_what_unix_alone_has():
+    names = [path.stem for path in sorted((ROOT / "tests").glob("test_*.py"))]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", WITHOUT_UNIX, *names]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -200,7 +198,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_weights_of_one_that_was_not(
     )
     for _ in range(20):  # 8 batches an epoch: the third epoch is under way
         child.stdout.readline()
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     child.stdout.close()
     assert (killed / "checkpoint.npz").exists()
