@@ -104,26 +104,18 @@ def test_an_encoding_that_is_not_named_would_be_found(right, wrong):
     assert len(list(unnamed_encodings(wrong))) == 1
 
 
-C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-READ_ALL = """
+# --------------------------------------------------- as on Windows, in another language
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+LOAD_ALL = """
+import importlib, locale, os, signal, sys
 from pixelcnn_edu import data, presets, pretrained, scoreboard
+import hypothesis, nbclient, pytest
+
+assert os.name == "nt" or locale.getencoding() != "UTF-8"
 assert scoreboard.rows() and presets.ablation() and pretrained.results_table()
 data.load_mnist()
-"""
 
-
-def test_the_package_reads_its_files_where_the_locale_knows_ascii_alone():
-    command = [sys.executable, "-c", READ_ALL]
-    env = {**os.environ, **C_LOCALE, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-# ----------------------------------------------------------- the tests begin on Windows
-
-WITHOUT_UNIX = """
-import importlib, os, signal, sys
-import hypothesis, nbclient, pixelcnn_edu, pytest
 sys.modules["resource"] = None
 for module, names in ((os, "fork getuid killpg sched_getaffinity setuid uname"),
                       (signal, "SIGKILL SIGXFSZ")):
@@ -134,9 +126,9 @@ for name in sys.argv[1:]:
 """
 
 
-def test_the_tests_can_be_imported_without_what_unix_alone_has():
+def test_package_and_tests_load_without_utf_8_and_without_what_unix_alone_has():
     names = [path.stem for path in sorted((ROOT / "tests").glob("test_*.py"))]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", WITHOUT_UNIX, *names]
+    env = {**os.environ, **ASCII, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", LOAD_ALL, *names]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
