@@ -188,13 +188,15 @@ def main():
     (full, _), (x_val, _), _ = command.digits_from(args.data)
     held_out = data.binarize(x_val, seed=0)
     args.runs.parent.mkdir(parents=True, exist_ok=True)
-    lines = args.runs.read_text().splitlines() if args.runs.exists() else []
+    lines = args.runs.read_text("utf-8").splitlines() if args.runs.exists() else []
     done = {(row["change"], row["seed"]): row for row in map(json.loads, lines)}
 
     def write():
         rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
         with whole_file(args.out) as path:
-            path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+            path.write_text(
+                "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", "utf-8"
+            )
 
     def need(name, seed):
         if (name, seed) not in done:
@@ -202,7 +204,7 @@ def main():
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
             row.update(run(CHANGES[name][1], seed, full, held_out))
             done[name, seed] = row
-            with open(args.runs, "a") as file:
+            with open(args.runs, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)
             write()

@@ -270,7 +270,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     rows = measure(args.quick)
     args.out.mkdir(parents=True, exist_ok=True)
-    with (args.out / "generation.csv").open("w", newline="") as file:
+    with (args.out / "generation.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

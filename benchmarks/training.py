@@ -333,7 +333,7 @@ def main():
     print(" | ".join(COLUMNS))
     for row in rows:
         print(" | ".join(map(str, row.values())))
-    with open(args.out / "training.csv", "w", newline="") as file:
+    with open(args.out / "training.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

@@ -69,7 +69,7 @@ def fastest_precision() -> str:
     if tf.config.list_physical_devices("GPU"):
         return "mixed_bfloat16"
     try:
-        about = Path("/proc/cpuinfo").read_text()
+        about = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
         return "float32"
     return "mixed_bfloat16" if "avx512_bf16" in about else "float32"
@@ -197,5 +197,5 @@ def main(argv=None):
         ),
     }
     with whole_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(card, indent=2) + "\n")
+        temporary.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")

@@ -31,7 +31,15 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         raise ValueError(
             f"Expected images of shape (N, H, W, 1 or 3). Received: {images.shape}"
         )
+    if not images.size:
+        raise ValueError(
+            f"Expected at least one image. Received: images {images.shape}"
+        )
     count, height, width, channels = images.shape
+    if labels is not None and len(labels) != count:
+        raise ValueError(
+            f"Expected labels for {count} images. Received: {len(labels)} labels"
+        )
     columns = min(check_positive_int("columns", columns), count)
     rows = -(-count // columns)
     gap = max(1, height // 14)

@@ -214,4 +214,4 @@ def ablation() -> list[dict]:
     ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` and
     ``cpu_minutes``, those of one core.
     """
-    return json.loads(ABLATION.read_text())
+    return json.loads(ABLATION.read_text("utf-8"))

@@ -23,7 +23,7 @@ def rows(until: str = "99") -> list[dict]:
     Each is a dict: ``notebook``, ``name``, ``nats_per_image``, ``standard_error`` and
     ``tolerance`` (how far a new measurement may lie from it).
     """
-    board = json.loads(FILE.read_text())
+    board = json.loads(FILE.read_text("utf-8"))
     return [row for row in board if row["notebook"] <= until]
 
 
@@ -91,5 +91,5 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
     }
     board = [old for old in rows() if old["name"] != name]
     board = sorted([*board, row], key=lambda r: (r["notebook"], -r["nats_per_image"]))
-    FILE.write_text(json.dumps(board, indent=1, ensure_ascii=False) + "\n")
+    FILE.write_text(json.dumps(board, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return row

@@ -18,5 +18,5 @@ def examples(short: int, long: int) -> int:
 def tally(what: str, count: int = 1) -> None:
     """Note that ``count`` cases of ``what`` were tried and held."""
     if LONG and count:
-        with open(TALLY, "a") as file:
+        with open(TALLY, "a", encoding="utf-8") as file:
             file.write(f"{int(count)} {what}\n")

@@ -308,6 +308,10 @@ CASES = [
     case("row of the scoreboard", scoreboard.show, "09", {"no such row": [80.0]}),
     case("images of shape", plots.image_grid, X[0]),
     case("images of shape", plots.image_grid, np.zeros((2, 4, 4, 2))),
+    case("at least one image", plots.image_grid, np.zeros((0, 4, 4, 1))),
+    case("at least one image", plots.image_grid, np.zeros((2, 0, 4, 1))),
+    *(case("columns", plots.image_grid, X, columns=n) for n in (0, -1, 2.5, None)),
+    case("labels for", plots.image_grid, X, labels=["one"]),
 ]
 
 

@@ -84,7 +84,9 @@ def test_masked_weights_get_no_gradient_and_a_saved_model_is_the_same(tmp_path):
 
 def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path):
     shutil.copy(FILE, tmp_path)
-    (tmp_path / "pixelcnn_edu.py").write_text("raise ImportError('not here')\n")
+    (tmp_path / "pixelcnn_edu.py").write_text(
+        "raise ImportError('not here')\n", "utf-8"
+    )
     pixels = np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype="uint8")
     np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels[:16])
     done = subprocess.run(

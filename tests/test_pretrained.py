@@ -94,7 +94,7 @@ def test_the_results_table_has_a_row_for_every_card_and_is_the_readme_s():
         figure = f"{card['nats_per_image']:.2f} ± {card['standard_error']:.2f}"
         (row,) = [line for line in table.splitlines() if f"| `{name}` |" in line]
         assert figure in row
-    assert table in (pretrained.FOLDER.parents[1] / "README.md").read_text()
+    assert table in (pretrained.FOLDER.parents[1] / "README.md").read_text("utf-8")
 
 
 def test_damaged_or_unknown_weights_are_refused(tmp_path, monkeypatch):
@@ -103,7 +103,9 @@ def test_damaged_or_unknown_weights_are_refused(tmp_path, monkeypatch):
     raw = bytearray((pretrained.FOLDER / "coffee.keras").read_bytes())
     raw[len(raw) // 2] ^= 1
     (tmp_path / "coffee.keras").write_bytes(raw)
-    (tmp_path / "coffee.json").write_text(json.dumps(pretrained.card("coffee")))
+    (tmp_path / "coffee.json").write_text(
+        json.dumps(pretrained.card("coffee")), "utf-8"
+    )
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     with pytest.raises(ValueError, match="coffee.keras does not match the checksum"):
         pretrained.load("coffee")

@@ -249,11 +249,13 @@ class Desk:
 
     def put(self, name, version, *, no_venv=0):
         script = self.bin / name
-        script.write_text(FAKE.format(log=self.log, version=version, no_venv=no_venv))
+        script.write_text(
+            FAKE.format(log=self.log, version=version, no_venv=no_venv), "utf-8"
+        )
         script.chmod(0o755)
 
     def make(self, *arguments):
-        self.log.write_text("")
+        self.log.write_text("", "utf-8")
         return subprocess.run(
             ["make", *arguments],
             cwd=self.folder,
@@ -267,7 +269,9 @@ class Desk:
         return [Path(line.split()[0]).name for line in self.lines(what)]
 
     def lines(self, what):
-        return [line for line in self.log.read_text().splitlines() if what in line]
+        return [
+            line for line in self.log.read_text("utf-8").splitlines() if what in line
+        ]
 
 
 @pytest.fixture
@@ -343,7 +347,7 @@ def test_lab_opens_the_first_notebook_and_leaves_safety_to_jupyter(desk):
     assert desk.make("lab", "ARGS=--port 8890").returncode == 0
     (line,) = [
         x
-        for x in desk.log.read_text().splitlines()
+        for x in desk.log.read_text("utf-8").splitlines()
         if "jupyterlab" in x and "pip" not in x
     ]
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in line
@@ -380,7 +384,7 @@ def test_the_browser_tests_run_only_when_they_are_named(tmp_path):
     for folder in ("tests/browser", "notebooks", "pixelcnn_edu"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("tests/test_a.py", "tests/browser/test_b.py"):
-        (tmp_path / name).write_text("def test_nothing():\n    pass\n")
+        (tmp_path / name).write_text("def test_nothing():\n    pass\n", "utf-8")
 
     def collected(*named):
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *named]
@@ -406,7 +410,7 @@ class Runner:
     def put(self, name, *, says="", fails=False):
         script = self.bin / name
         line = f'echo {name} "$@" >>{self.log}; echo {says}; exit {int(fails)}'
-        script.write_text(f"#!{shutil.which('sh')}\n{line}\n")
+        script.write_text(f"#!{shutil.which('sh')}\n{line}\n", "utf-8")
         script.chmod(0o755)
 
     def run(self):
@@ -416,7 +420,7 @@ class Runner:
             capture_output=True,
             text=True,
         )
-        lines = self.log.read_text().splitlines()
+        lines = self.log.read_text("utf-8").splitlines()
         return done, [line for line in lines if not line.startswith("id")]
 
 

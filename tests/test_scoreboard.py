@@ -56,7 +56,7 @@ def test_a_measurement_is_held_against_the_board(digits):
 
 def test_a_new_measurement_replaces_its_row(tmp_path, monkeypatch):
     monkeypatch.setattr(scoreboard, "FILE", tmp_path / "board.json")
-    (tmp_path / "board.json").write_text("[]")
+    (tmp_path / "board.json").write_text("[]", "utf-8")
     scoreboard.record("02", "b", np.array([1.0, 3.0]), tolerance=0.1)
     scoreboard.record("01", "a", np.array([5.0, 5.0]), tolerance=0.1)
     scoreboard.record("02", "b", np.array([2.0, 4.0]), tolerance=0.1)

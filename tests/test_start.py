@@ -1,55 +1,134 @@
-"""The package starts quietly, and later warnings still come through."""
+"""The package starts quietly, warnings and crashes still come through."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 SCRIPT = """
+import faulthandler, os, tempfile, threading
 import pixelcnn_edu
-import keras, numpy as np, os, warnings
+assert threading.active_count() == 1 and not faulthandler.is_enabled()
+assert os.listdir(tempfile.gettempdir()) == []
+import keras, numpy as np, warnings
 from pixelcnn_edu import generation, models, training
 model = models.pixelcnn((6, 6, 1), filters=4, depth=1)
 training.fit(model, np.zeros((8, 6, 6, 1)), epochs=1, verbose=0)
 generation.generate(model, 1, seed=0)
-{more}
+warnings.warn("python warns")
+os.write(2, b"native warns")
 """
 
 
-def stderr_of(more=""):
-    script = SCRIPT.format(more=more)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script],
+def python(script, folder, *options, path=()):
+    """Run a script in a new process whose temporary folder is ``folder``."""
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*map(str, path), *sys.path]),
+        "PYTHONFAULTHANDLER": "",
+        "TMPDIR": str(folder),
+        "TEMP": str(folder),
+    }
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", *options]
+    return subprocess.run(
+        [*command, "-c", script],
+        env=env,
+        cwd=folder.parent,
         capture_output=True,
         text=True,
-        check=True,
     )
-    return done.stderr
 
 
-def test_import_training_and_generation_write_nothing_to_stderr_but_warnings_do():
-    loud = stderr_of("warnings.warn('python warns'); os.write(2, b'native warns')")
-    assert "python warns" in loud
-    assert loud.endswith("native warns")
-    quiet = loud.replace("native warns", "")
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def test_import_training_and_generation_write_nothing_to_stderr_but_warnings_do(folder):
+    done = python(SCRIPT, folder)
+    assert done.returncode == 0, done.stderr
+    assert "python warns" in done.stderr
+    assert done.stderr.endswith("native warns")
+    quiet = done.stderr.replace("native warns", "")
     assert [line for line in quiet.splitlines() if "python warns" not in line] == []
 
 
-def test_an_import_that_fails_shows_what_it_wrote():
-    script = """
-import sys, types
-class Broken(types.ModuleType):
-    pass
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name == "tensorflow":
-            import os
-            os.write(2, b"the reason")
-            raise ImportError("no tensorflow")
-sys.meta_path.insert(0, Finder())
-import pixelcnn_edu
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os, sys; os.close(2); sys.stderr = sys.__stderr__ = None",
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))",
+    ],
+    ids=["stderr closed", "no file can be written"],
+)
+def test_the_import_works_without_stderr_and_without_a_temporary_folder(folder, before):
+    if "resource" in before:
+        pytest.importorskip("resource")  # not on Windows
+    done = python(f"{before}\nimport pixelcnn_edu\nprint('imported')", folder)
+    assert (done.returncode, done.stdout) == (0, "imported\n"), done.stderr
+
+
+# Deeper than the 100 frames that a crash prints, as TensorFlow's own import is.
+FAILS = """
+import ctypes, os
+os.write(2, b"the reason")
+def down(steps):
+    down(steps - 1) if steps else {end}
+down(150)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    assert "the reason" in done.stderr
-    assert "no tensorflow" in done.stderr
+
+
+@pytest.fixture
+def import_that_ends(folder):
+    """Run an import of the package with a TensorFlow that writes a line and fails."""
+
+    def run(end, *options, before=""):
+        package = folder.parent / "fake" / "tensorflow"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(FAILS.format(end=end), "utf-8")
+        script = f"{before}\nimport pixelcnn_edu"
+        return python(script, folder, *options, path=[package.parent])
+
+    return run
+
+
+def test_an_import_that_fails_shows_what_it_wrote(import_that_ends, folder):
+    done = import_that_ends("os.no_such_name")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the reason")
+    assert "AttributeError" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", ["os.abort()", "ctypes.string_at(0)"])
+def test_an_import_that_crashes_names_the_file_of_what_it_wrote(
+    import_that_ends, folder, end
+):
+    done = import_that_ends(end)
+    assert done.returncode not in (0, 1)
+    assert "Fatal Python error" in done.stderr and "in down" in done.stderr
+    path = Path(re.search(r'"what TensorFlow wrote is in (.+)", ', done.stderr)[1])
+    assert path.parent == folder
+    assert path.read_text("utf-8") == "the reason"
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        ([], "import tempfile; tempfile.tempdir = '/no/such/folder'"),
+        (["-X", "faulthandler"], ""),
+    ],
+)
+def test_without_a_folder_or_with_faulthandler_nothing_is_held_back(
+    import_that_ends, folder, options, before
+):
+    done = import_that_ends("os.abort()", *options, before=before)
+    assert done.returncode not in (0, 1)
+    assert done.stderr.startswith("the reason")
+    assert ("Fatal Python error" in done.stderr) == bool(options)
+    assert list(folder.iterdir()) == []

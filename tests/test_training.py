@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -200,7 +198,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_weights_of_one_that_was_not(
     )
     for _ in range(20):  # 8 batches an epoch: the third epoch is under way
         child.stdout.readline()
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     child.stdout.close()
     assert (killed / "checkpoint.npz").exists()
@@ -339,15 +337,15 @@ def test_a_running_mean_is_validated_ends_as_the_weights_and_is_resumed(
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file"
-    path.write_text("old")
+    path.write_text("old", "utf-8")
     with pytest.raises(RuntimeError), checkpoints.whole_file(path) as temporary:
-        temporary.write_text("half")
+        temporary.write_text("half", "utf-8")
         raise RuntimeError
-    assert path.read_text() == "old"
+    assert path.read_text("utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
     with checkpoints.whole_file(path) as temporary:
-        temporary.write_text("new")
-    assert path.read_text() == "new"
+        temporary.write_text("new", "utf-8")
+    assert path.read_text("utf-8") == "new"
 
 
 @pytest.mark.parametrize(
@@ -402,7 +400,7 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     told = capsys.readouterr().out
     assert "epoch 1 of 1" in told and "0 minutes left" in told
     assert "nats per image" in told
-    card = json.loads((out / "tiny.json").read_text())
+    card = json.loads((out / "tiny.json").read_text("utf-8"))
     assert card["training_images"] == 64
     assert card["precision"] == command.fastest_precision()
     model = keras.models.load_model(out / "tiny.keras")
@@ -419,7 +417,7 @@ def test_the_command_line_trains_and_writes_weights_and_card(
 )
 def test_bfloat16_is_for_processors_that_have_it(monkeypatch, flags, precision):
     monkeypatch.setattr(command.tf.config, "list_physical_devices", lambda kind: [])
-    monkeypatch.setattr(command.Path, "read_text", lambda path: f"flags: {flags}")
+    monkeypatch.setattr(command.Path, "read_text", lambda *_: f"flags: {flags}")
     assert command.fastest_precision() == precision
 
 

@@ -13,7 +13,7 @@ import pytest
 import traitlets
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (5, 6)) / 255
-SCRIPT = (Path(pad.__file__).parent / "pad.js").read_text()
+SCRIPT = (Path(pad.__file__).parent / "pad.js").read_text("utf-8")
 
 
 def test_an_image_comes_back_as_it_was_given():

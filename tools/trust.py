@@ -90,7 +90,7 @@ def main():
         path.touch()
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             codes = list(pool.map(functools.partial(run, tally=path), JOBS))
-        total = counts(sorted(path.read_text().splitlines(), key=what))
+        total = counts(sorted(path.read_text("utf-8").splitlines(), key=what))
     if any(codes):
         return 1
     minutes = (time.perf_counter() - began) / 60

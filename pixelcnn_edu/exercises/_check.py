@@ -31,6 +31,10 @@ class Blank(Exception):
     """The answer is, or returned, ``...``."""
 
 
+class NoReturn(Exception):
+    """The answer returned nothing."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     """What a check says: ``status`` is "right", "wrong" or "not yet"."""
@@ -65,6 +69,9 @@ def check(*hints: str):
                 status, lines = "right", [f"Right. {praise or ''}".strip()]
             except Blank:
                 status, lines = "not yet", ["Not yet: replace the ... and run again."]
+            except NoReturn:
+                status = "not yet"
+                lines = ["Not yet: the result is None. Is a `return` missing?"]
             except Wrong as wrong:
                 status, lines = "wrong", [f"Not right: {wrong.diagnosis}"]
                 for name, value in wrong.details.items():
@@ -85,10 +92,12 @@ def check(*hints: str):
 
 
 def called(function, *args):
-    """Call a student's function; a returned ``...``, or nothing at all, is a blank."""
+    """Call a student's function; raise `Blank` or `NoReturn` if it is unfinished."""
     result = function(*args)
-    if result is ... or result is None:
+    if result is ...:
         raise Blank
+    if result is None:
+        raise NoReturn
     return result
 
 

@@ -1,6 +1,6 @@
 """Checks for notebook 12: the center tap, the price of independence, another layout."""
 
-from pixelcnn_edu.exercises._check import Blank, Wrong, called, check, close
+from pixelcnn_edu.exercises._check import Blank, NoReturn, Wrong, called, check, close
 
 import numpy as np
 
@@ -96,8 +96,10 @@ def two_prices(answer):
         result = called(answer, np.array(ink), np.array(paper), q)
         if not isinstance(result, tuple | list | np.ndarray) or len(result) != 2:
             raise Wrong("Return a pair: (in_order, independent).", actual=result)
-        if any(part is ... or part is None for part in result):
+        if any(part is ... for part in result):
             raise Blank
+        if any(part is None for part in result):
+            raise NoReturn
         if any(np.shape(part) != () for part in result):
             raise Wrong(
                 "Return two numbers, each for the whole pixel: sum over the channels.",

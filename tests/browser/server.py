@@ -51,7 +51,7 @@ def environment(home) -> dict:
     for plugin, values in SETTINGS.items():
         file = home / "settings" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values))
+        file.write_text(json.dumps(values), "utf-8")
     inherited = {name: v for name, v in os.environ.items() if name not in NOT_INHERITED}
     return inherited | {
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
@@ -78,7 +78,7 @@ def serving(command, home, *, cwd=None):
         RuntimeError: with the end of the log, if no server answers.
     """
     home.mkdir()
-    with open(home / "log", "w") as log:
+    with open(home / "log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -104,7 +104,7 @@ def _wait_for_server(process, home):
                 return info
         time.sleep(0.1)
     raise RuntimeError(
-        "JupyterLab did not start:\n" + (home / "log").read_text()[-3000:]
+        "JupyterLab did not start:\n" + (home / "log").read_text("utf-8")[-3000:]
     )
 
 
@@ -129,7 +129,7 @@ def listening(pid) -> set:
     found = set()
     for table in ("tcp", "tcp6"):
         file = Path(f"/proc/{pid}/net/{table}")
-        lines = file.read_text().splitlines()[1:] if file.exists() else []
+        lines = file.read_text("utf-8").splitlines()[1:] if file.exists() else []
         for _, local, _, state, *_, inode in (line.split()[:10] for line in lines):
             if state == LISTEN and f"socket:[{inode}]" in sockets:
                 found.add(_address(local))
@@ -142,7 +142,7 @@ def _family(pid):
         with contextlib.suppress(OSError):
             fields = dict(
                 line.split(":\t", 1)
-                for line in file.read_text().splitlines()
+                for line in file.read_text("utf-8").splitlines()
                 if ":\t" in line
             )
             parents[int(fields["Pid"])] = int(fields["PPid"])

@@ -42,7 +42,7 @@ BUGS = """
 from pathlib import Path
 from pixelcnn_edu.widgets import pad
 
-source = (Path(pad.__file__).parent / "pad.js").read_text()
+source = (Path(pad.__file__).parent / "pad.js").read_text("utf-8")
 
 
 class SilentPad(PixelPad):

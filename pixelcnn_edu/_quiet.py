@@ -1,0 +1,82 @@
+"""TensorFlow's first messages are held back, and shown if TensorFlow cannot start."""
+
+import contextlib
+import faulthandler
+import os
+import sys
+import tempfile
+import threading
+
+
+def stderr_held_back():
+    """Hold back file descriptor 2 during a block, and let it out if the block fails.
+
+    TensorFlow's C++ code writes to the descriptor while it is imported, before any
+    setting of its own can silence it. Everything that is written after the block is
+    untouched. If the block ends the whole process (an abort, a segmentation fault), the
+    messages stay in a file, and Python's traceback on stderr names that file.
+
+    Nothing is held back if stderr is closed, if no temporary folder is writable, or if
+    `faulthandler` is enabled already: then somebody is looking for a crash.
+    """
+    if faulthandler.is_enabled():
+        return contextlib.nullcontext()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed
+        return contextlib.nullcontext()
+    try:
+        held, path = tempfile.mkstemp(prefix="tensorflow-stderr-", suffix=".txt")
+    except OSError:  # no folder is writable
+        os.close(stderr)
+        # TensorFlow asks for the name of a temporary folder, and fails if there is none.
+        os.environ.setdefault("TEST_TMPDIR", os.curdir)
+        return contextlib.nullcontext()
+    return _held_back(stderr, held, path)
+
+
+@contextlib.contextmanager
+def _held_back(stderr, held, path):
+    with _named_in_a_crash(path, stderr):
+        os.dup2(held, 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            os.lseek(held, 0, os.SEEK_SET)
+            while block := os.read(held, 65536):
+                os.write(2, block)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(held)
+            with contextlib.suppress(OSError):  # Windows: a child process still has it
+                os.unlink(path)
+
+
+@contextlib.contextmanager
+def _named_in_a_crash(path, stderr):
+    """Have a crash print where the messages are.
+
+    After a crash no code of ours runs any more: `faulthandler` alone prints where each
+    thread is. So a thread waits in code whose file has the path in its name. (The main
+    thread cannot do it: of its frames only the last 100 are printed.)
+    """
+    begun, over = threading.Event(), threading.Event()
+    name = f"what TensorFlow wrote is in {path}"
+    wait = compile("begun.set(); over.wait()", name, "exec")
+    names = {"begun": begun, "over": over}
+    threading.Thread(target=exec, args=(wait, names), daemon=True).start()
+    begun.wait()
+    try:  # a Jupyter kernel reads descriptor 2 itself, and knows the terminal's
+        terminal = os.dup(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # None, no real file, closed
+        terminal = os.dup(stderr)
+    faulthandler.enable(file=terminal)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
+        os.close(terminal)
+        over.set()
