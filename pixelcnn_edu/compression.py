@@ -18,6 +18,7 @@ does, too; a checksum tells, and nothing is returned.
 
 import functools
 import itertools
+import math
 import struct
 import weakref
 import zlib
@@ -39,6 +40,14 @@ TOTAL = 2**16  # a probability is one of 1/TOTAL … 1
 _MAGIC, _VERSION = b"PXCN", 1
 _START = struct.Struct("<4sBII")  # magic, version, words of code, checksum of the rest
 _FIELDS = struct.Struct("<IHHBHBIII")  # count, H, W, C, levels, method, three checksums
+_LARGEST = {  # what fits into these fields
+    "images": 2**32 - 1,
+    "rows": 2**16 - 1,
+    "columns": 2**16 - 1,
+    "channels": 2**8 - 1,
+    "levels": 2**16 - 1,
+    "words of code": 2**32 - 1,
+}
 
 
 def compress(model, images, *, labels=None, method="cached", likelihood=None) -> bytes:
@@ -62,6 +71,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
+    _check_that_header_holds(*images.shape, likelihood.levels)
     encoder = _constriction().queue.RangeEncoder()
     known = _in_order(images, likelihood.levels)
 
@@ -97,12 +107,19 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
-    (count, *shape, levels, method), sums, code = _parse(data)
+    (count, *shape, levels), method, sums, code = _parse(data)
     expected = (*model.inputs[0].shape[1:], likelihood.levels)
     if any(a not in (None, b) for a, b in zip(expected, (*shape, levels), strict=True)):
         raise ValueError(
             f"Expected data of the model's images, (H, W, C, levels) = {expected}. "
             f"Received: {(*shape, levels)}"
+        )
+    most = 33 * len(code)  # bits: 32 a word, and what the coder rounds
+    values = math.prod((count, *shape))
+    if values * -math.log2((TOTAL - levels + 1) / TOTAL) > most:
+        raise ValueError(
+            f"Expected at most as many values as {len(code):,} words of code can hold. "
+            f"Received: count={count:,} images of {values // count:,} values"
         )
     ours = _checksums(model, labels, likelihood, count)
     for name, want, got in zip(("model", "labels"), sums[:2], ours, strict=True):
@@ -113,10 +130,16 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
             )
     decoder = _constriction().queue.RangeDecoder(code)
 
-    def read(counts):
-        return decoder.decode(_family(), counts / TOTAL)
+    bits = 0
 
-    how = {"labels": labels, "method": METHODS[method], "likelihood": likelihood}
+    def read(counts):
+        nonlocal bits
+        values = decoder.decode(_family(), counts / TOTAL)
+        bits += _bits(counts, values).sum()
+        assert bits <= most  # else the code has ended, and what follows is made up
+        return values
+
+    how = {"labels": labels, "method": method, "likelihood": likelihood}
     try:
         images = walk(model, count, read, image_shape=tuple(shape), **how)
         received = f"{_checksum(images):08x}"
@@ -144,7 +167,7 @@ def code_length(model, images, *, labels=None, method="cached", likelihood=None)
 
     def add(counts):
         rows, values = next(known)
-        bits[rows] -= np.log2(counts[np.arange(len(values)), values] / TOTAL)
+        bits[rows] += _bits(counts, values)
         return values
 
     how = {"labels": labels, "method": method, "likelihood": likelihood}
@@ -189,7 +212,11 @@ def walk(
     shape = own if image_shape is None else check_image_shape(image_shape)
     if None in shape:
         raise ValueError(f"Expected image_shape (H, W, C). Received: {shape}")
-    labels = check_labels(model, labels, count)
+    if check_positive_int("total", total) < likelihood.levels:
+        raise ValueError(
+            f"Expected total >= {likelihood.levels} levels. Received: {total}"
+        )
+    labels = _labels(model, labels, count)
     run = _run_cached if method == "cached" else _run_naive
     size, images = _batch_size(count), []
     for at in range(0, count, size):
@@ -236,42 +263,41 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
 
 
 class _Asker:
-    """Stands in for a likelihood in a `OnePixelModel`: asks where that would draw."""
+    """Stands in for a likelihood in a `OnePixelModel`: asks where that would draw.
+
+    Several threads may use it at the same time. What belongs to one run is kept in a
+    `_Run`, and the graph passes on the number of its run.
+    """
 
     def __init__(self, model, likelihood):
         self.likelihood = likelihood
         self.form = OnePixelModel(model, likelihood)
         self.form.likelihood = self
-        self.turn = itertools.cycle(self.form.passes)
-        self.compiled = {}
+        self.compiled, self.runs, self.numbers = {}, {}, itertools.count()
 
-    def sample(self, logits, places, temperature):
-        """Return the values of a pixel, (N, C); called while TensorFlow traces."""
+    def sample(self, logits, places, number):
+        """Return the values of a pixel, (N, C); called while TensorFlow traces.
+
+        The number of the run comes where other likelihoods get the temperature.
+        """
         import tensorflow as tf
 
-        channels, values = np.arange(places.shape[-1]), ops.zeros_like(places)
-        # a pass per channel, or all channels in one pass: see `OnePixelModel.passes`
-        one_pass = len(self.form.passes) == 1
-        for channel in channels if one_pass else [next(self.turn)]:
-            p = self.likelihood.probabilities(logits, values)[:, channel]
-            value = tf.numpy_function(self.ask, [p, places[0, channel]], tf.float32)
-            value = ops.reshape(value, (places.shape[0], 1))
+        def ask(values, channels):
+            p = self.likelihood.probabilities(logits, values)[:, channels]
+            inputs = [number, places[0, channels], p]
+            return tf.numpy_function(self.ask, inputs, tf.float32)[:, None]
+
+        values = ops.zeros_like(places)
+        if len(self.form.passes) > 1:  # a pass per channel, and an answer per pass
+            return values + ask(values, slice(None))
+        channels = np.arange(places.shape[-1])
+        for channel in channels:  # all channels in one pass
+            value = ask(values, slice(channel, channel + 1))
             values = ops.where(channels == channel, value, values)
         return values
 
-    def ask(self, p, place):
-        """Return the next value of each image; an error waits until the loop has ended."""
-        try:
-            if self.error is None:
-                if place != self.place:
-                    raise RuntimeError(
-                        f"Expected value {self.place}. Received: {place}"
-                    )
-                self.place += 1
-                return self.answer(p)
-        except BaseException as error:  # through TensorFlow it would lose its type
-            self.error = error
-        return np.zeros(len(p), "float32")
+    def ask(self, number, places, p):
+        return self.runs[int(number)].ask(places, p)
 
     def run(self, shape, answer, *labels):
         import tensorflow as tf
@@ -280,16 +306,47 @@ class _Asker:
             # not by XLA, which cannot call Python
             function = functools.partial(self.form._draw, False)
             self.compiled[shape] = tf.function(function, autograph=False)
-        self.answer, self.place, self.error = answer, 0, None
         size, *page = shape
         places = np.arange(np.prod(page), dtype="float32").reshape(*page[:2], 1, -1)
         places = np.repeat(places, size, axis=2)
         nothing_known = np.zeros(page[:2], bool)
-        inputs = [places, 0 * places, nothing_known, np.float32(1), *labels]
-        images = self.compiled[shape](*[tf.constant(value) for value in inputs])
-        if self.error is not None:
-            raise self.error
+        number = next(self.numbers)
+        run = self.runs[number] = _Run(answer)
+        inputs = [places, 0 * places, nothing_known, np.int32(number), *labels]
+        try:
+            images = self.compiled[shape](*[tf.constant(value) for value in inputs])
+        finally:
+            del self.runs[number]
+        if run.error is not None:
+            raise run.error
         return np.transpose(images.numpy(), (2, 0, 1, 3))
+
+
+class _Run:
+    """How far one run of an `_Asker` has come."""
+
+    def __init__(self, answer):
+        self.answer, self.place, self.error = answer, 0, None
+
+    def ask(self, places, p):
+        """Return the next value of each image; an error waits until the loop has ended.
+
+        Args:
+            places: (c,), the places of values of one pixel; the next value is among them.
+            p: (N, c, levels), their probabilities.
+        """
+        try:
+            if self.error is None:
+                if self.place not in places:
+                    raise RuntimeError(
+                        f"Expected value {self.place}. Received: {places}"
+                    )
+                p = p[:, self.place == places][:, 0]
+                self.place += 1
+                return self.answer(p)
+        except BaseException as error:  # through TensorFlow it would lose its type
+            self.error = error
+        return np.zeros(len(p), "float32")
 
 
 _askers = weakref.WeakKeyDictionary()
@@ -299,9 +356,10 @@ def _run_cached(model, likelihood, shape, answer, *labels):
     kept = _askers.setdefault(model, {})
     if likelihood not in kept:
         try:
-            kept[likelihood] = _Asker(model, likelihood)
+            asker = _Asker(model, likelihood)
         except ValueError as error:  # a layer that cannot run one pixel at a time
             raise ValueError(str(error).replace("fixed_point", "naive")) from None
+        kept.setdefault(likelihood, asker)  # another thread may have been faster
     return kept[likelihood].run(shape, answer, *labels)
 
 
@@ -342,6 +400,17 @@ def _in_order(images, levels):
             yield rows, np.ascontiguousarray(values)
 
 
+def _bits(counts, values):
+    """Return the bits that these values cost: (n,)."""
+    return -np.log2(counts[np.arange(len(values)), values] / TOTAL)
+
+
+def _labels(model, labels, count):
+    """Return [] or [labels], (count,); one label for all takes no more memory."""
+    own = check_labels(model, labels, count if np.ndim(labels) else 1)
+    return [np.broadcast_to(label, count) for label in own]
+
+
 def _checked(model, images, likelihood):
     levels, shape = likelihood.levels, model.inputs[0].shape[1:]
     return check_images(images, levels=levels, image_shape=shape)
@@ -356,12 +425,29 @@ def _checksums(model, labels, likelihood, count):
     of_model = zlib.crc32(repr(likelihood).encode())
     for weight in model.get_weights():
         of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)
-    labels = [np.broadcast_to(x, count) for x in check_labels(model, labels, count)]
-    return of_model, zlib.crc32(np.array(labels, "<i8").tobytes())
+    of_labels, size = 0, 2**16
+    for label in _labels(model, labels, count):
+        for at in range(0, count, size):
+            part = label[at : at + size].astype("<i8").tobytes()
+            of_labels = zlib.crc32(part, of_labels)
+    return of_model, of_labels
+
+
+def _check_that_header_holds(*shape_and_levels):
+    """Raise ``ValueError`` if a field is too small, before any work is done."""
+    *shape, _ = shape_and_levels
+    words = 1 + math.prod(shape) // 2  # a value takes at most log2(TOTAL) = 16 bits
+    fields = zip(_LARGEST.items(), (*shape_and_levels, words), strict=True)
+    for (name, largest), value in fields:
+        if value > largest:
+            raise ValueError(
+                f"Expected at most {largest:,} {name}, which is what the header of a "
+                f"file can say. Received: {value:,}"
+            )
 
 
 def _parse(data):
-    """Return ((N, H, W, C, levels, method), three checksums, the code as words)."""
+    """Return (N, H, W, C, levels), the method, three checksums, the code as words."""
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ValueError(f"Expected data to be bytes. Received: {type(data).__name__}")
     data = bytes(data)
@@ -385,9 +471,14 @@ def _parse(data):
             f"Expected data of checksum {checksum:08x}. Received: {zlib.crc32(rest):08x}; "
             "it is damaged."
         )
-    fields = _FIELDS.unpack_from(rest)
+    *shape, method, model, labels, images = _FIELDS.unpack_from(rest)
+    if 0 in shape or method >= len(METHODS):
+        raise ValueError(
+            "Expected data with (N, H, W, C, levels) all positive and a method from 0 to "
+            f"{len(METHODS) - 1}. Received: {tuple(shape)} and {method}"
+        )
     code = np.frombuffer(rest[_FIELDS.size :], "<u4").astype("uint32")
-    return fields[:6], fields[6:], code
+    return shape, METHODS[method], (model, labels, images), code
 
 
 @functools.cache
