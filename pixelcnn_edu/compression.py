@@ -20,6 +20,7 @@ import functools
 import itertools
 import math
 import struct
+import threading
 import weakref
 import zlib
 
@@ -136,7 +137,8 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
         nonlocal bits
         values = decoder.decode(_family(), counts / TOTAL)
         bits += _bits(counts, values).sum()
-        assert bits <= most  # else the code has ended, and what follows is made up
+        if bits > most:
+            raise AssertionError("the code has ended, and what follows is made up")
         return values
 
     how = {"labels": labels, "method": method, "likelihood": likelihood}
@@ -274,6 +276,7 @@ class _Asker:
         self.form = OnePixelModel(model, likelihood)
         self.form.likelihood = self
         self.compiled, self.runs, self.numbers = {}, {}, itertools.count()
+        self.lock = threading.Lock()
 
     def sample(self, logits, places, number):
         """Return the values of a pixel, (N, C); called while TensorFlow traces.
@@ -285,9 +288,10 @@ class _Asker:
         def ask(values, channels):
             p = self.likelihood.probabilities(logits, values)[:, channels]
             inputs = [number, places[0, channels], p]
-            return tf.numpy_function(self.ask, inputs, tf.float32)[:, None]
+            answer = tf.numpy_function(self.ask, inputs, tf.float32)
+            return ops.reshape(answer, (places.shape[0], 1))
 
-        values = ops.zeros_like(places)
+        values = ops.zeros(places.shape)
         if len(self.form.passes) > 1:  # a pass per channel, and an answer per pass
             return values + ask(values, slice(None))
         channels = np.arange(places.shape[-1])
@@ -302,19 +306,22 @@ class _Asker:
     def run(self, shape, answer, *labels):
         import tensorflow as tf
 
-        if shape not in self.compiled:
-            # not by XLA, which cannot call Python
-            function = functools.partial(self.form._draw, False)
-            self.compiled[shape] = tf.function(function, autograph=False)
         size, *page = shape
-        places = np.arange(np.prod(page), dtype="float32").reshape(*page[:2], 1, -1)
+        places = np.arange(math.prod(page), dtype="int32").reshape(*page[:2], 1, -1)
         places = np.repeat(places, size, axis=2)
-        nothing_known = np.zeros(page[:2], bool)
+        nothing_given = np.zeros(places.shape, "float32"), np.zeros(page[:2], bool)
         number = next(self.numbers)
         run = self.runs[number] = _Run(answer)
-        inputs = [places, 0 * places, nothing_known, np.int32(number), *labels]
+        inputs = [places, *nothing_given, np.int32(number), *labels]
+        inputs = [tf.constant(value) for value in inputs]
         try:
-            images = self.compiled[shape](*[tf.constant(value) for value in inputs])
+            with self.lock:
+                if shape not in self.compiled:
+                    # not by XLA, which cannot call Python
+                    function = functools.partial(self.form._draw, False)
+                    function = tf.function(function, autograph=False)
+                    self.compiled[shape] = function.get_concrete_function(*inputs)
+            images = self.compiled[shape](*inputs)
         finally:
             del self.runs[number]
         if run.error is not None:
