@@ -56,7 +56,8 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
-        images: (N, H, W, C) on the likelihood's levels.
+        images: (N, H, W, C) on the likelihood's levels, or within a thousandth of a step.
+            What is encoded is the nearest level.
         labels: a class for all images, or (N,), for a model that takes labels. They are
             not stored: the decoder must have them too.
         method: ``"cached"``, or ``"naive"`` (a pass per value) for any causal model.
@@ -67,7 +68,8 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         ``code_length(...).sum() / 8`` bytes.
 
     Raises:
-        ValueError: an argument is out of its range, or a layer cannot be cached.
+        ValueError: an argument is out of its range, or a layer cannot be cached, or the
+            header has no room for so many images, rows, columns, channels or levels.
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
@@ -99,7 +101,7 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
         data: the bytes.
 
     Returns:
-        float32 (N, H, W, C), equal to the images that were compressed.
+        float32 (N, H, W, C), equal to the images that were compressed, on their levels.
 
     Raises:
         ValueError: the data is damaged or something else, the model or the labels are
@@ -129,9 +131,7 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
                 f"Expected the {name} that the data was compressed with, of checksum "
                 f"{want:08x}. Received: {got:08x}"
             )
-    decoder = _constriction().queue.RangeDecoder(code)
-
-    bits = 0
+    decoder, bits = _constriction().queue.RangeDecoder(code), 0
 
     def read(counts):
         nonlocal bits

@@ -254,7 +254,7 @@ def many_levels(levels):
     return left_to_right(Categorical(levels), width=43)
 
 
-FILES = {  # written by version 0.1.0: Bernoulli, cached; 4 levels of 3 colors, naive, cached
+FILES = {  # written by version 0.1.0
     "binary": "5058434e0102000000c1caeb66040000000200030001020000b3a4de0d00000000ca803cd7"
     "81fd26bbfe80ee15",
     "colors, naive": "5058434e0105000000ffa185bb0400000002000300030400016ba4618a0000000048"

@@ -9,7 +9,14 @@ import concurrent.futures
 import itertools
 import threading
 
-from pixelcnn_edu import causality, compression, data, evaluation, generation, pretrained
+from pixelcnn_edu import (
+    causality,
+    compression,
+    data,
+    evaluation,
+    generation,
+    pretrained,
+)
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function

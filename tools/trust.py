@@ -30,6 +30,7 @@ JOBS = [
     f"{ORACLES}draws_follow_the_enumerated_probabilities",
     "tests/test_faults.py",
     "tests/test_compression.py",
+    "tests/test_threads.py",
     f"{ORACLES}no_gradient_reaches_a_later_input",
     f"{ORACLES}no_output_changes_with_a_later_input",
     f"{ORACLES}the_probabilities_of_all_images_sum_to_one",
