@@ -264,7 +264,8 @@ def architecture(model) -> str:
     Keras numbers the names of layers in the order in which a process makes them. A model
     that Keras cannot describe has the checksum of nothing.
     """
-    names = {layer.name: f"layer {i}" for i, layer in enumerate(model.layers)}
+    parts = getattr(model, "operations", model.layers)  # without `Layer`, functions too
+    names = {part.name: f"part {i}" for i, part in enumerate(parts)}
 
     def renamed(value):
         if isinstance(value, dict):
