@@ -294,7 +294,7 @@ def locked(folder, *, wait=False):
         wait: wait until the folder is free; otherwise refuse one that is not.
 
     Yields:
-        The folder's path.
+        The folder's absolute path.
 
     Raises:
         ValueError: the folder is in use, or no file can be written there.
@@ -302,7 +302,7 @@ def locked(folder, *, wait=False):
     Warns:
         RuntimeWarning: the file system knows no locks, as some network shares.
     """
-    folder = check_path("folder", folder)
+    folder = check_path("folder", folder).absolute()  # whatever a callback does
     file = folder / "checkpoint.lock"
     lock = filelock.FileLock(file, -1 if wait else 0, fallback_to_soft=False)
     try:
@@ -337,7 +337,7 @@ def locked(folder, *, wait=False):
 
 def _sign(file):
     """Write which process holds the lock, after the first byte, which Windows locks."""
-    with open(file, "r+b") as raw:
+    with open(file, "r+b", buffering=0) as raw:
         raw.seek(1)
         raw.write(f"process {os.getpid()} on {platform.node()}\n".encode())
 
