@@ -7,6 +7,8 @@ what came. A NumPy scalar or an array without axes counts as the number that it 
 
 import math
 import operator
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -246,3 +248,26 @@ def check_model(model):
             f"pixelcnn_edu.models. Received: {type(model).__name__}{hint}"
         )
     return model
+
+
+def check_callbacks(callbacks) -> list:
+    """Return the callbacks that Keras takes: one, a list of them, or None for none."""
+    import keras
+
+    given = getattr(callbacks, "callbacks", callbacks)  # those of a CallbackList
+    found = [] if given is None else keras.tree.flatten(given)
+    for one in found:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "Expected callbacks to be a Keras callback, a list of them, or None. "
+                f"Received: {one!r}"
+            )
+    return found
+
+
+def check_path(name: str, path) -> Path:
+    """Return ``path`` with "~" and "~user" at its start as the user's home folder."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(f"Expected {name} to be a path. Received: {path!r}")
+    return Path(os.path.expanduser(text))

@@ -4,32 +4,104 @@ Taught by notebook 08.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import platform
 import time
-from pathlib import Path
+import warnings
 
+from pixelcnn_edu._checks import check_path, plain
+
+import filelock
 import keras
 import numpy as np
+
+# What Keras's own callbacks remember from one epoch to the next.
+_REMEMBERED = {
+    keras.callbacks.EarlyStopping: (
+        "best",
+        "best_epoch",
+        "best_weights",
+        "stopped_epoch",
+        "wait",
+    ),
+    keras.callbacks.ModelCheckpoint: ("best",),
+    keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
+}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History:
+    """Go on with the run in a folder, or begin one.
+
+    A run that has ended is not trained again: the model gets its last weights.
+
+    Args:
+        train: trains the model, as ``model.fit`` does with these ``callbacks`` from an
+            ``initial_epoch`` on.
+        model: a compiled model.
+        folder: where the run is kept; `locked` meanwhile.
+        settings: a dict that must be the same when the run is resumed.
+        callbacks: Keras callbacks.
+
+    Returns:
+        Keras's History of all epochs, earlier ones included.
+    """
+    settings = {
+        **settings,
+        "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
+        "network": architecture(model),
+    }
+    with locked(folder) as folder:
+        checkpoint = Checkpoint(folder, settings, callbacks)
+        epoch = checkpoint.restore(model)
+        history = keras.callbacks.History()
+        history.set_model(model)
+        if not checkpoint.ended:
+            first = settings["epochs"] if checkpoint.stopped else epoch
+            history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
+    history.history = checkpoint.history
+    history.epoch = list(range(checkpoint.epoch))
+    return history
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Keep the state of a run on disk: weights, optimizer, history; whole or not at all.
 
     After each epoch the state goes to ``folder/checkpoint.npz``, and the one before it to
-    ``checkpoint.previous.npz``, which is used if the newest is damaged.
+    ``checkpoint.previous.npz``, which is used if the newest is damaged. At the end of
+    training the newest is written once more, with the weights that the model ends with.
+
+    The state is written once before training too, and removed: a full disk is noticed
+    before the first batch.
 
     Args:
-        folder: made if it does not exist.
+        folder: an existing folder, such as `locked` yields.
         settings: a dict that must be the same when the run is resumed.
+        callbacks: the other callbacks, which come before this one. What Keras's
+            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
+            kept too, if a resumed run has the same ones.
+
+    Attributes:
+        history: as in Keras's History, of all epochs.
+        epoch: how many epochs are done.
+        stopped: whether a callback stopped the training.
+        ended: whether the training came to its end.
+
+    Raises:
+        ValueError: JSON cannot hold a setting.
     """
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, callbacks=()):
         super().__init__()
-        self.folder = Path(folder)
-        self.settings = settings
+        self.folder = check_path("folder", folder)
+        self.settings = _through_json(settings)
+        self.callbacks = callbacks
         self.history = {}
+        self.epoch, self.stopped, self.ended = 0, False, False
+        self._states = []
 
     @property
     def _paths(self):
@@ -41,27 +113,31 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model) -> int:
         """Load the newest whole state into a compiled model; return its epoch, or 0."""
         self.set_model(model)
-        for left in self.folder.glob("partial-*"):  # by a run that was killed
-            left.unlink()
         model.optimizer.build(model.trainable_variables)
         for path in self._paths:
+            if path.is_dir():
+                raise ValueError(f"Expected {path} to be a file. Received: a folder")
             if not path.exists():
                 continue
             try:
                 about, arrays = _read(path)
                 break
+            except PermissionError:
+                raise
             except Exception as error:  # any byte of the file may be any other
                 kept = path.with_suffix(".damaged")
                 os.replace(path, kept)  # or it would take the place of a whole one
-                print(
-                    f"{path} is damaged ({error}): now {kept.name}. Looking for one ",
-                    end="",
+                warnings.warn(
+                    f"{path} is damaged ({error}): now {kept.name}. The state before it "
+                    "is used, if there is one.",
+                    RuntimeWarning,
+                    stacklevel=4,
                 )
-                print("before it.")
         else:
             return 0
         variables = self._variables()
         shapes = [tuple(variable.shape) for variable in variables]
+        arrays, more = arrays[: len(shapes)], arrays[len(shapes) :]
         differ = [k for k, v in self.settings.items() if about["settings"].get(k) != v]
         if differ or [array.shape for array in arrays] != shapes:
             raise ValueError(
@@ -70,8 +146,19 @@ class Checkpoint(keras.callbacks.Callback):
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-        self.history = about["history"]
-        return about["epoch"]
+        self.history, self.epoch = about["history"], about["epoch"]
+        self.stopped, self.ended = about["stopped"], about["ended"]
+        self._states = _with_arrays(about["callbacks"], more)
+        return self.epoch
+
+    def on_train_begin(self, logs=None):
+        states = _states_of(self.callbacks)
+        if [name for _, name, _ in states] == [name for name, _ in self._states]:
+            for (callback, _, _), (_, state) in zip(states, self._states, strict=True):
+                vars(callback).update(state)
+        self._states = []
+        with whole_file(self._paths[0], trial=True) as temporary:
+            self._write(temporary)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
@@ -80,22 +167,39 @@ class Checkpoint(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.began
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             self.history.setdefault(name, []).append(float(value))
-        arrays = {
-            f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())
-        }
-        about = {
-            "epoch": epoch + 1,
-            "settings": self.settings,
-            "history": self.history,
-            "arrays": len(arrays),
-        }
+        self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         newest, previous = self._paths
-        self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(newest) as temporary:
-            with open(temporary, "wb") as file:
-                np.savez(file, about=np.array(json.dumps(about)), **arrays)
+            self._write(temporary)
             if newest.exists():
                 os.replace(newest, previous)
+
+    def on_train_end(self, logs=None):
+        self.ended = True
+        with whole_file(self._paths[0]) as temporary:
+            self._write(temporary)
+
+    def _write(self, path):
+        arrays = [np.asarray(variable) for variable in self._variables()]
+        callbacks = []
+        for _, name, state in _states_of(self.callbacks):
+            if "best_weights" in state:  # their number, and at the end the arrays
+                arrays += state["best_weights"] or []
+                state["best_weights"] = len(state["best_weights"] or [])
+            callbacks.append([name, state])
+        about = {
+            "epoch": self.epoch,
+            "stopped": self.stopped,
+            "ended": self.ended,
+            "settings": self.settings,
+            "history": self.history,
+            "callbacks": callbacks,
+            "arrays": len(arrays),
+        }
+        arrays = {f"variable_{i}": array for i, array in enumerate(arrays)}
+        with open(path, "wb") as file:
+            text = json.dumps(about, default=_as_json)
+            np.savez(file, about=np.array(text), **arrays)
 
 
 def _read(path):
@@ -108,13 +212,60 @@ def _read(path):
         return about, [file[f"variable_{i}"] for i in range(count)]
 
 
+def _states_of(callbacks):
+    """Return (callback, name of its class, what it remembers) for each of Keras's own."""
+    return [
+        (one, type(one).__name__, {name: getattr(one, name) for name in names})
+        for one in callbacks
+        for kind, names in _REMEMBERED.items()
+        if isinstance(one, kind)
+    ]
+
+
+def _with_arrays(states, arrays):
+    """Return states as they were before their best weights were written apart."""
+    arrays = iter(arrays)
+    for _, state in states:
+        if "best_weights" in state:
+            count = range(state["best_weights"])
+            state["best_weights"] = [next(arrays) for _ in count] or None
+    return states
+
+
+def _as_json(value):
+    """Return what JSON has no type for in one that it has, for ``json.dumps``."""
+    number = plain(value)
+    if number is not value:
+        return number
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+    if hasattr(value, "get_config"):
+        return {"class": type(value).__name__, **value.get_config(), "name": None}
+    raise TypeError(f"no type for {value!r}")
+
+
+def _through_json(settings):
+    """Return settings as they come back from a file: arrays as checksums, say."""
+    found = {}
+    for name, value in settings.items():
+        try:
+            found[name] = json.loads(json.dumps(value, default=_as_json))
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Expected {name} with a configuration that JSON can hold, as the folder "
+                f"keeps it. Received: {value!r}: {error}"
+            ) from error
+    return found
+
+
 def architecture(model) -> str:
     """Return a checksum of a model's layers and how they hang together, names aside.
 
     Keras numbers the names of layers in the order in which a process makes them. A model
     that Keras cannot describe has the checksum of nothing.
     """
-    names = {layer.name: f"layer {i}" for i, layer in enumerate(model.layers)}
+    parts = getattr(model, "operations", model.layers)  # without `Layer`, functions too
+    names = {part.name: f"part {i}" for i, part in enumerate(parts)}
 
     def renamed(value):
         if isinstance(value, dict):
@@ -125,30 +276,113 @@ def architecture(model) -> str:
 
     try:
         config = renamed({**model.get_config(), "name": None})
-        text = json.dumps(config, sort_keys=True)
+        text = json.dumps(config, sort_keys=True, default=_as_json)
     except (NotImplementedError, TypeError):
         text = ""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def locked(folder, *, wait=False):
+    """Make a folder if need be, and keep other processes and threads out of it.
+
+    The lock is the file ``checkpoint.lock``. The system drops it when the process ends,
+    however that happens; only the file is left then.
+
+    Args:
+        folder: any path.
+        wait: wait until the folder is free; otherwise refuse one that is not.
+
+    Yields:
+        The folder's absolute path.
+
+    Raises:
+        ValueError: the folder is in use, or no file can be written there.
+
+    Warns:
+        RuntimeWarning: the file system knows no locks, as some network shares.
+    """
+    folder = check_path("folder", folder).absolute()  # whatever a callback does
+    file = folder / "checkpoint.lock"
+    lock = filelock.FileLock(file, -1 if wait else 0, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        _sign(file)
+    except filelock.Timeout:
+        raise ValueError(
+            f"Expected folder to be free. Received: {folder}, which {_holder(file)} uses."
+        ) from None
+    except OSError as error:
+        lock.release()
+        if error.errno not in _NO_LOCKS:
+            raise ValueError(
+                "Expected folder to be a folder in which files can be written. "
+                f"Received: {folder} ({error.strerror or error}: {error.filename})"
+            ) from error
+        warnings.warn(
+            f"{folder} cannot be locked ({error.strerror}). See to it that no other "
+            "process uses it.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+    try:
+        yield folder
+    finally:
+        # While it is held: a process that opened the file before finds that it is gone.
+        with contextlib.suppress(OSError):  # on Windows `release` removes it
+            file.unlink()
+        lock.release()
+
+
+def _sign(file):
+    """Write which process holds the lock, after the first byte, which Windows locks."""
+    with open(file, "r+b", buffering=0) as raw:
+        raw.seek(1)
+        raw.write(f"process {os.getpid()} on {platform.node()}\n".encode())
+
+
+def _holder(file):
+    """Read which process holds the lock."""
+    with contextlib.suppress(OSError), open(file, "rb") as raw:
+        raw.seek(1)
+        text = raw.readline().decode(errors="replace").strip()
+        here = text == f"process {os.getpid()} on {platform.node()}"
+        return f"this {text}" if here else text or "another process"
+    return "another process"
+
+
+@contextlib.contextmanager
+def whole_file(path, *, trial=False):
     """Yield a temporary path that becomes ``path`` only if the block succeeds.
+
+    The temporary file of ``NAME.npz`` is ``NAME.partial.npz`` in the same folder. What a
+    killed process has left there is overwritten. Only one process may write ``path``.
+
+    Args:
+        path: where to write.
+        trial: only find out whether it can be written, and leave ``path`` as it is.
 
     Raises:
         OSError: it could not be written (a full disk, say); ``path`` is as it was.
     """
-    temporary = Path(path).with_name(f"partial-{os.getpid()}-{Path(path).name}")
+    path = check_path("path", path)
+    temporary = path.with_stem(f"{path.stem}.partial")
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        for one in (path, temporary):
+            if one.is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
+        try:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            if not trial:
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(
             error.errno,
             f"Could not write {path}, which is as it was ({error.strerror or error}). "
             "Is the disk full, or the folder read-only?",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

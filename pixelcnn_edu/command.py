@@ -12,11 +12,13 @@ import json
 import math
 import os
 import platform
+import shlex
 import time
 from pathlib import Path
 
 from pixelcnn_edu import data, evaluation, training
-from pixelcnn_edu.checkpoints import whole_file
+from pixelcnn_edu._checks import check_path
+from pixelcnn_edu.checkpoints import locked, whole_file
 from pixelcnn_edu.presets import PRESETS
 
 import keras
@@ -82,6 +84,13 @@ def cores_of_process() -> int:
     return os.cpu_count()
 
 
+def name_of(source) -> str:
+    """Return ``"bundled"``, ``"full"``, or a path's last part: no path of this machine."""
+    if source in ("bundled", "full"):
+        return source
+    return f"./{Path(os.path.abspath(check_path('source', source))).name}"
+
+
 def digits_from(source):
     """Load MNIST to train on, and to validate.
 
@@ -97,7 +106,7 @@ def digits_from(source):
         return (x, y), (x_val, y_val), "the bundled training digits"
     if len(x) == 60_000:  # keep the official test digits apart
         x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
-    named = "MNIST" if source == "full" else Path(source).name
+    named = "MNIST" if source == "full" else name_of(source).removeprefix("./")
     digits = f"{named}: the first {len(x):,} training images"
     x, y = training.without(x, y, data.load_mnist()[1][0])
     return (x, y), (x_val, y_val), f"{digits}, without the bundled test digits"
@@ -137,6 +146,12 @@ def main(argv=None):
     """Train a preset, and write its weights and its card."""
     args = arguments(argv)
     preset = PRESETS[args.preset]
+    out = check_path("--out", args.out)
+    path, card_path = (out / f"{args.preset}{kind}" for kind in (".keras", ".json"))
+    with locked(out):  # what cannot be written is noticed now, not after the training
+        for target in (path, card_path):
+            with whole_file(target, trial=True) as temporary:
+                temporary.touch()
     (x, y), (x_val, y_val), digits = digits_from(args.data)
     if args.precision == "auto":
         args.precision = fastest_precision()
@@ -156,20 +171,17 @@ def main(argv=None):
         validation_images=held_out,
         validation_labels=y_val if takes_labels else None,
         seed=args.seed,
-        folder=args.out,
+        folder=out,
         callbacks=[Progress(preset.epochs)],
         verbose=args.verbose,
         **preset.recipe(),
     )
     minutes = sum(history.history["seconds"]) / 60
     labels = y_val if takes_labels else None
-    path = args.out / f"{args.preset}.keras"
     bare = preset.model()  # in float32, without the optimizer's state
     bare.set_weights(model.get_weights())
     nats = evaluation.nats_per_image(bare, held_out, labels=labels)
     mean, error = evaluation.mean_and_standard_error(nats)
-    with whole_file(path.with_suffix(".keras")) as temporary:
-        bare.save(temporary)
     card = {
         "digits": digits,
         "training_images": len(x),
@@ -186,16 +198,17 @@ def main(argv=None):
         "machine": f"{cores} core{'s' * (cores > 1)}, {platform.machine()}",
         "date": datetime.date.today().isoformat(),
         "history": {k: np.round(v, 2).tolist() for k, v in history.history.items()},
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "rebuild": " ".join(
-            [
-                f"python -m pixelcnn_edu.training --preset {args.preset}",
-                f"--data {args.data if args.data == 'bundled' else 'full'}",
-                f"--seed {args.seed} --precision {args.precision}",
-                f"--out runs/{args.preset}",
-            ]
+        "rebuild": "python -m pixelcnn_edu.training "
+        + shlex.join(
+            ["--preset", args.preset, "--data", name_of(args.data)]
+            + ["--seed", str(args.seed), "--precision", args.precision]
+            + ["--out", f"runs/{args.preset}"]
         ),
     }
-    with whole_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    with locked(out, wait=True):
+        with whole_file(path) as temporary:
+            bare.save(temporary)
+        card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        with whole_file(card_path) as temporary:
+            temporary.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")

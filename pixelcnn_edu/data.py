@@ -10,11 +10,16 @@ nothing here touches the network unless ``source="full"`` asks for it.
 import gzip
 import hashlib
 import math
-import os
 import socket
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_images, check_levels, check_number, check_seed
+from pixelcnn_edu._checks import (
+    check_images,
+    check_levels,
+    check_number,
+    check_path,
+    check_seed,
+)
 
 import keras
 import numpy as np
@@ -64,11 +69,7 @@ def load_mnist(source="bundled"):
     elif source == "full":
         arrays = _read_npz(_full_mnist())
     else:
-        if not isinstance(source, str | os.PathLike):
-            raise ValueError(
-                f"Expected source to be 'bundled', 'full', or a path. Received: {source!r}"
-            )
-        path = Path(source)
+        path = check_path("source", source)
         if path.is_dir():
             arrays = [_read_idx(_find_idx(path, name)) for name in _IDX_FILES]
         elif path.exists():

@@ -248,17 +248,22 @@ def _drawer(model, likelihood, temperature, method, progress):
 
 
 def _with_bar(parts, count, progress):
-    """Pass on slices; the bar's clock starts after the first one, which may compile."""
+    """Pass on slices; the bar's clock starts after the first one, which may compile.
+
+    The bar belongs into a notebook's page, and elsewhere to stderr: stdout may be a file.
+    """
     first = next(parts)
     yield first
+    notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    file = sys.stdout if notebook else sys.stderr
     with tqdm.tqdm(
         total=count,
         initial=len(first),
         desc="drawing",
         delay=_SECONDS_BEFORE_BAR,
         leave=False,
-        file=sys.stdout,
-        disable=not progress,
+        file=file,
+        disable=not progress or file is None,
     ) as bar:
         for part in parts:
             yield part

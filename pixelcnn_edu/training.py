@@ -11,19 +11,21 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 ``python -m pixelcnn_edu.training --help`` trains a preset from the command line.
 """
 
-import hashlib
+import functools
 
 from pixelcnn_edu import data, generation
 from pixelcnn_edu._checks import (
     check_bool,
+    check_callbacks,
     check_images,
     check_labels,
+    check_path,
     check_positive_int,
     check_seed,
     plain,
 )
 from pixelcnn_edu.batches import Batches, pipeline
-from pixelcnn_edu.checkpoints import Checkpoint, architecture
+from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.models import likelihood_of
 from pixelcnn_edu.optimizers import BY_NAME
@@ -136,7 +138,7 @@ def fit(
     gray_targets=False,
     seed=0,
     folder=None,
-    callbacks=(),
+    callbacks=None,
     likelihood=None,
     verbose="auto",
 ) -> keras.callbacks.History:
@@ -166,9 +168,13 @@ def fit(
         seed: of the order of the images and of their binarization. Weights and dropout
             get theirs when the model is built, by ``keras.utils.set_random_seed``.
         folder: where to keep the run's state. If it holds a run already, of the same
-            network with the same settings, that run goes on. The history then has
-            ``seconds`` per epoch too.
-        callbacks: further Keras callbacks.
+            network with the same settings and images, that run goes on. The history then
+            has ``seconds`` per epoch too. A run that was stopped by a callback has ended:
+            the same call does not train on, and gives the same weights. One process or
+            thread at a time can use the folder.
+        callbacks: a Keras callback, a list of them, or None. What Keras's
+            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember goes
+            on in a resumed run. Other callbacks begin anew there.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -176,7 +182,9 @@ def fit(
         Keras's History; ``history["loss"]`` and ``["val_loss"]`` are nats per image.
 
     Raises:
-        ValueError: if an argument is out of its range, or folder holds another run.
+        ValueError: if an argument is out of its range, or folder holds another run, is in
+            use, or cannot be written.
+        OSError: the disk is full.
     """
     likelihood = likelihood_of(model, likelihood)
     two_levels = likelihood.levels == 2
@@ -186,7 +194,7 @@ def fit(
     }
     images = check_images(images, **checks)
     labels = check_labels(model, labels, len(images))
-    validation = None
+    validation = held_out = more = None
     if validation_images is not None:
         held_out = check_images(validation_images, name="validation_images", **checks)
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
@@ -198,6 +206,8 @@ def fit(
     batch_size = check_positive_int("batch_size", batch_size)
     seed = check_seed(seed, optional=False)
     gray_targets = check_bool("gray_targets", gray_targets)
+    folder = None if folder is None else check_path("folder", folder)
+    callbacks = check_callbacks(callbacks)
     optimizer, verbose = plain(optimizer), plain(verbose)
     learning_rate = plain(learning_rate)
     if gray_targets and not isinstance(likelihood, Bernoulli):
@@ -227,39 +237,30 @@ def fit(
     callbacks = [set_epoch, *callbacks]
     if model.optimizer.use_ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())
-    checkpoint, first_epoch = None, 0
-    if folder is not None:
-        settings = {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "seed": seed,
-            "optimizer": optimizer
-            if isinstance(optimizer, str)
-            else {**optimizer.get_config(), "name": None},
-            "gray_targets": gray_targets,
-            "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
-            "network": architecture(model),
-            "images": hashlib.sha256(images).hexdigest(),
-        }
-        if labels:
-            settings["labels"] = hashlib.sha256(labels[0]).hexdigest()
-        checkpoint = Checkpoint(folder, settings)
-        first_epoch = checkpoint.restore(model)
-        callbacks.append(checkpoint)
-    history = model.fit(
+    train = functools.partial(
+        model.fit,
         pipeline(batches),
         validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
-        initial_epoch=first_epoch,
         epochs=epochs,
-        callbacks=callbacks,
         verbose=verbose,
     )
-    if checkpoint is not None:
-        history.history = checkpoint.history  # earlier epochs of a resumed run included
-        history.epoch = list(range(epochs))
-    return history
+    if folder is None:
+        return train(callbacks=callbacks)
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "optimizer": optimizer,
+        "gray_targets": gray_targets,
+        "likelihood": likelihood,
+        "images": images,
+        "labels": labels,
+        "validation_images": held_out,
+        "validation_labels": more,
+    }
+    return resume(train, model, folder, settings, callbacks)
 
 
 def without(images, labels, others):

@@ -1,10 +1,14 @@
 """Generation: the sampler follows the likelihood, and every method draws the same."""
 
+import io
+import sys
+
 from pixelcnn_edu import evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel
 
+import ipykernel.iostream
 import keras
 import numpy as np
 import pytest
@@ -197,12 +201,24 @@ def test_particles_need_temperature_one():
 def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
     model = random_model((3, 3, 1))
     generation.generate(model, 300)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
     generation.generate(model, 300)
-    assert "300" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert told.out == "" and "300" in told.err  # what a program prints stays its own
     generation.generate(model, 300, progress=False)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_stands_in_the_page_of_a_notebook(capsys, monkeypatch):
+    class Page(io.StringIO):
+        __module__ = ipykernel.iostream.OutStream.__module__
+
+    page = Page()
+    monkeypatch.setattr(sys, "stdout", page)
+    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    generation.generate(random_model((3, 3, 1)), 300)
+    assert "300" in page.getvalue() and capsys.readouterr().err == ""
 
 
 def test_everything_known_comes_back_unchanged():

@@ -408,6 +408,8 @@ NUMERIC = {
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "command.Progress": "epochs comes from a preset",
     "batches.Batches": "made by `fit`",
+    "checkpoints.locked": "called by `fit`",
+    "checkpoints.whole_file": "called by `fit`",
     "layers.Conv2D": "Keras's own arguments",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",

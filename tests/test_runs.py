@@ -1,0 +1,609 @@
+"""Runs in a folder: who may use it, which files are theirs, and how a run ends."""
+
+import contextlib
+import errno
+import gc
+import importlib
+import inspect
+import json
+import os
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import tracemalloc
+import weakref
+from pathlib import Path
+
+import pixelcnn_edu
+from pixelcnn_edu import batches, checkpoints, command, data, presets, training
+from pixelcnn_edu._checks import check_path
+from pixelcnn_edu.checkpoints import Checkpoint
+from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.models import ImageModel
+
+import keras
+import numpy as np
+import pytest
+
+X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
+LEFT = ["checkpoint.npz", "checkpoint.previous.npz"]  # in a folder, after two epochs
+
+
+def small(labels=False):
+    """A quick model, in which each pixel reads its left neighbor; or a label too."""
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((4, 4, 1))]
+    features = keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(inputs[0])[:, :, :-1]
+    if labels:
+        inputs.append(keras.Input((), dtype="int32"))
+        features += keras.layers.Embedding(2, 1)(inputs[1])[:, None, None]
+    return ImageModel(inputs, keras.layers.Dense(1)(features), likelihood=Bernoulli())
+
+
+class Count(keras.callbacks.Callback):
+    """Counts the batches that were trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.count += 1
+
+
+def fit(folder=None, images=X, model=None, **arguments):
+    """Train for two epochs of two batches; return the model and its history."""
+    model = small("labels" in arguments) if model is None else model
+    arguments = {"epochs": 2, "batch_size": 4, "verbose": 0, **arguments}
+    arguments.setdefault("optimizer", keras.optimizers.SGD(0.1, momentum=0.5))
+    return model, training.fit(model, images, folder=folder, **arguments)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_same(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# which files are the run's
+
+
+def test_a_user_s_files_stay(tmp_path):
+    (tmp_path / "partial-results").mkdir()
+    (tmp_path / "partial-results" / "a.txt").write_text("mine", "utf-8")
+    (tmp_path / "partial-notes.txt").write_text("mine too", "utf-8")
+    for _ in range(2):
+        fit(tmp_path)
+        assert names(tmp_path) == [*LEFT, "partial-notes.txt", "partial-results"]
+    assert (tmp_path / "partial-results" / "a.txt").read_text("utf-8") == "mine"
+    assert (tmp_path / "partial-notes.txt").read_text("utf-8") == "mine too"
+
+
+def test_a_file_is_written_through_one_temporary_name(tmp_path):
+    path = tmp_path / "model.keras"
+    with checkpoints.whole_file(path) as temporary:
+        assert temporary == tmp_path / "model.partial.keras"
+        temporary.write_text("half", "utf-8")
+    (tmp_path / "model.partial.keras").write_text("left by a killed process", "utf-8")
+    with checkpoints.whole_file(path) as temporary:
+        temporary.write_text("whole", "utf-8")
+    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+    with checkpoints.whole_file(path, trial=True) as temporary:
+        temporary.write_text("a trial", "utf-8")
+    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+
+
+# a folder that cannot be used
+
+
+def unusable(tmp_path):
+    """Yield folders that cannot hold a run, and the word that says why."""
+    (tmp_path / "file").write_text("mine", "utf-8")
+    yield tmp_path / "file", "file"
+    yield tmp_path / "file" / "run", "file"
+    yield tmp_path / ("long" * 100), "long"
+    yield "", "folder"
+    yield "a\0b", "folder"
+    yield 3, "folder"
+    for name in (*LEFT, "checkpoint.partial.npz", "checkpoint.lock"):
+        folder = tmp_path / f"with {name}"
+        (folder / name).mkdir(parents=True)
+        (folder / name / "mine").write_text("mine", "utf-8")
+        yield folder, name
+
+
+def test_a_folder_that_cannot_be_used_is_named_before_the_first_batch(tmp_path):
+    count = Count()
+    for folder, word in unusable(tmp_path):
+        with pytest.raises((ValueError, OSError), match=re.escape(word)):
+            fit(folder, callbacks=count)
+    assert count.count == 0
+    assert len(list(tmp_path.glob("with */checkpoint*/mine"))) == 4
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
+def test_the_command_line_looks_at_its_folder_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "digits_from", None)  # too late
+    (tmp_path / "file").write_text("mine", "utf-8")
+    (tmp_path / "run" / "coffee.json").mkdir(parents=True)
+    for out in (tmp_path / "file", tmp_path / "run", tmp_path / "file" / "run"):
+        with pytest.raises((ValueError, OSError), match="file|coffee.json is a folder"):
+            command.main(["--preset", "coffee", "--out", str(out)])
+    with (
+        checkpoints.locked(tmp_path / "run"),
+        pytest.raises(ValueError, match=f"this process {os.getpid()}"),
+    ):
+        command.main(["--preset", "coffee", "--out", str(tmp_path / "run")])
+
+
+def test_a_run_stays_in_its_folder_when_a_callback_goes_to_another(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    go = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: os.chdir(tmp_path / "elsewhere")
+    )
+    fit("run", callbacks=go)
+    assert names(tmp_path / "run") == LEFT and not names(tmp_path / "elsewhere")
+
+
+# one process at a time
+
+HOLDER = """
+import sys
+from test_runs import fit
+import keras
+
+def hold(epoch, logs):
+    if epoch == 1:
+        print("training", flush=True)
+        sys.stdin.readline()
+
+fit(sys.argv[1], callbacks=keras.callbacks.LambdaCallback(on_epoch_begin=hold))
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(tmp_path):
+    whole, _ = fit(tmp_path / "whole")
+    folder = tmp_path / "run"
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+        text=True,
+    )
+    try:
+        assert child.stdout.readline() == "training\n"
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        count = Count()
+        with pytest.raises(ValueError, match=f"folder.* process {child.pid} on "):
+            fit(folder, callbacks=count)
+        assert count.count == 0
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    finally:
+        child.kill()
+        child.communicate()
+    model, _ = fit(folder)
+    assert_same(model, whole)
+    assert names(folder) == LEFT
+
+
+def test_a_second_thread_is_refused(tmp_path):
+    training_now, go_on = threading.Event(), threading.Event()
+
+    def hold(epoch, logs):
+        training_now.set()
+        go_on.wait(60)
+
+    holder = keras.callbacks.LambdaCallback(on_epoch_begin=hold)
+    other, found = small(), []
+    thread = threading.Thread(
+        target=lambda: found.append(fit(tmp_path, callbacks=holder))
+    )
+    thread.start()
+    try:
+        assert training_now.wait(60)
+        with pytest.raises(ValueError, match=f"this process {os.getpid()}"):
+            fit(tmp_path, model=other)
+    finally:
+        go_on.set()
+        thread.join()
+    assert found and names(tmp_path) == LEFT
+
+
+def test_a_folder_can_be_waited_for(tmp_path):
+    order = []
+
+    def late():
+        with checkpoints.locked(tmp_path, wait=True):
+            order.append("second")
+
+    with checkpoints.locked(tmp_path):
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"] and names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks of Unix")
+def test_where_no_file_can_be_locked_a_warning_says_so(tmp_path, monkeypatch):
+    import fcntl
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.warns(RuntimeWarning, match="cannot be locked"):
+        fit(tmp_path)
+    assert names(tmp_path) == LEFT
+
+
+# what belongs to a run
+
+
+def test_held_out_images_and_labels_belong_to_the_run(tmp_path):
+    fit(tmp_path / "one", validation_images=X[:4])
+    for images in (X[4:], X, None):
+        with pytest.raises(ValueError, match="differs in: validation_images"):
+            fit(tmp_path / "one", validation_images=images)
+    fit(tmp_path / "none")
+    with pytest.raises(ValueError, match="differs in: validation_images"):
+        fit(tmp_path / "none", validation_images=X)
+
+    def labeled(validation_labels):
+        more = {"validation_images": X, "validation_labels": validation_labels}
+        fit(tmp_path / "labels", labels=np.arange(8) % 2, **more)
+
+    labeled(np.zeros(8, int))
+    with pytest.raises(ValueError, match="differs in: validation_labels"):
+        labeled(np.ones(8, int))
+
+
+def test_the_likelihood_belongs_to_the_run(tmp_path):
+    inputs = keras.Input((4, 4, 1))
+    logits = keras.layers.Dense(1)(inputs)
+
+    class Other(Bernoulli):
+        """Another likelihood that reads the same logits."""
+
+    def run(likelihood):
+        plain = keras.Model(inputs, logits)
+        fit(tmp_path, model=plain, likelihood=likelihood)
+
+    run(Bernoulli())
+    run(Bernoulli())
+    with pytest.raises(ValueError, match="differs in: likelihood"):
+        run(Other())
+
+
+def test_settings_in_numpy_s_numbers_are_kept_and_found_again(tmp_path):
+    def run(folder, number):
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            number(0.5), decay_steps=np.int64(4), decay_rate=number(0.25)
+        )
+        optimizer = keras.optimizers.SGD(
+            schedule, weight_decay=number(0.5), clipvalue=number(1)
+        )
+        kinds = {"epochs": np.int64(2), "batch_size": np.array(4), "seed": np.uint8(3)}
+        more = {**kinds, "learning_rate": number(0.25), "gray_targets": np.True_}
+        count = Count()
+        fit(folder, optimizer=optimizer, callbacks=count, **more)
+        return count.count
+
+    assert run(tmp_path, np.float32) == 4
+    assert run(tmp_path, np.float64) == 0
+    assert run(tmp_path, float) == 0
+
+
+def test_an_optimizer_that_json_cannot_hold_is_named_before_the_first_batch(tmp_path):
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1
+
+    class Odd(keras.optimizers.SGD):
+        def get_config(self):
+            return {**super().get_config(), "odd": object()}
+
+    count = Count()
+    for optimizer in (Odd(0.1), keras.optimizers.SGD(Schedule())):
+        with pytest.raises(ValueError, match="Expected optimizer"):
+            fit(tmp_path, optimizer=optimizer, callbacks=count)
+    assert count.count == 0
+
+
+def test_a_setting_that_json_changes_is_the_same_setting(tmp_path):
+    class Odd(keras.optimizers.SGD):
+        def get_config(self):
+            return {**super().get_config(), "pair": (1, 2), "table": np.arange(3)}
+
+    first, _ = fit(tmp_path, optimizer=Odd(0.1))
+    second, _ = fit(tmp_path, optimizer=Odd(0.1))
+    assert_same(first, second)
+
+
+@pytest.mark.parametrize("kept", ["F", "transposed", "reversed", "float64"])
+def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept):
+    labels = np.arange(8, dtype="int32") % 2
+    ways = {
+        "F": lambda x: np.asfortranarray(x),
+        "transposed": lambda x: np.ascontiguousarray(x.T).T,
+        "reversed": lambda x: np.ascontiguousarray(x[::-1])[::-1],
+        "float64": lambda x: x.astype("float64" if x.ndim > 1 else "int64"),
+    }
+
+    def run(way, folder):
+        more = {"labels": way(labels), "validation_labels": way(labels)}
+        return fit(folder, way(X), validation_images=way(X), **more)[0]
+
+    first = run(ways[kept], tmp_path / "run")
+    assert_same(first, run(lambda x: x, tmp_path / "run"))  # the same run
+    assert_same(first, run(lambda x: x, None))
+
+
+# how a run ends
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends the process, as it were, at a moment of the training."""
+
+    def __init__(self, moment):
+        super().__init__()
+        self.moment = moment
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.moment:
+            raise KeyboardInterrupt
+
+    def on_train_end(self, logs=None):
+        if self.moment == "end":
+            raise KeyboardInterrupt
+
+
+def stopping(folder, moment=None, **arguments):
+    """Train until a loss gets worse. A high learning rate soon makes it worse."""
+    early = keras.callbacks.EarlyStopping(
+        "val_loss", patience=2, restore_best_weights=True
+    )
+    optimizer = keras.optimizers.SGD(0.3, momentum=0.95, **arguments)
+    callbacks = [early, *([] if moment is None else [Interrupt(moment)])]
+    more = {"optimizer": optimizer, "validation_images": X[:2], "epochs": 12}
+    with contextlib.suppress(KeyboardInterrupt):
+        return fit(folder, callbacks=callbacks, **more)
+
+
+@pytest.mark.parametrize("mean", [{}, {"use_ema": True, "ema_momentum": 0.5}])
+def test_a_run_that_was_stopped_has_ended_wherever_it_was_interrupted(tmp_path, mean):
+    expected, history = stopping(None, **mean)
+    epochs = history.epoch
+    assert 3 <= len(epochs) < 12 and epochs == list(range(len(epochs)))
+    best = np.argmin(history.history["val_loss"])
+    assert best < len(epochs) - 1  # so that restored weights are not the last ones
+    for moment in [None, "end", *([2] if mean else range(1, len(epochs)))]:
+        folder = tmp_path / f"{moment}"
+        if moment is not None:
+            assert stopping(folder, moment, **mean) is None
+        for _ in range(2 if moment is None else 1):  # the same call again
+            model, again = stopping(folder, **mean)
+            assert again.epoch == epochs
+            assert again.model is model
+            for name, values in history.history.items():
+                assert again.history[name] == values
+            assert_same(model, expected)
+    count = Count()
+    more = {"optimizer": keras.optimizers.SGD(0.3, momentum=0.95, **mean)}
+    more |= {"validation_images": X[:2], "epochs": 12}
+    assert_same(fit(tmp_path / "None", callbacks=count, **more)[0], expected)
+    assert count.count == 0
+
+
+def test_what_other_callbacks_remember_goes_on_too(tmp_path):
+    def run(folder, moment=None):
+        keep = keras.callbacks.ModelCheckpoint(
+            folder / "best.weights.h5", save_best_only=True, save_weights_only=True
+        )
+        slow = keras.callbacks.ReduceLROnPlateau(patience=1, factor=0.5)
+        optimizer = keras.optimizers.SGD(0.3, momentum=0.95)
+        callbacks = [keep, slow, *([] if moment is None else [Interrupt(moment)])]
+        more = {"optimizer": optimizer, "validation_images": X[:2], "epochs": 6}
+        with contextlib.suppress(KeyboardInterrupt):
+            model, history = fit(folder, callbacks=callbacks, **more)
+            best = small()
+            best.load_weights(folder / "best.weights.h5")
+            return model, history.history, best
+
+    whole, history, best = run(tmp_path / "whole")
+    assert len(set(history["learning_rate"])) > 1
+    assert np.argmin(history["val_loss"]) == 1
+    for moment in (2, 4):
+        folder = tmp_path / f"{moment}"
+        assert run(folder, moment) is None
+        model, again, same_best = run(folder)
+        for name in ("val_loss", "learning_rate"):
+            assert again[name] == history[name]
+        assert_same(model, whole)
+        assert_same(same_best, best)
+
+
+# callbacks
+
+
+def test_callbacks_are_given_as_keras_takes_them():
+    for many in (lambda one: one, lambda one: (one, [keras.callbacks.Callback()])):
+        count = Count()
+        fit(callbacks=many(count))
+        assert count.count == 4
+    count = Count()
+    fit(callbacks=keras.callbacks.CallbackList([count], add_history=True))
+    assert count.count == 4
+    fit(callbacks=None)
+    fit(callbacks=())
+    for wrong in (Count, [None], "early", [Count(), 3], print):
+        with pytest.raises(ValueError, match="callbacks"):
+            fit(callbacks=wrong)
+
+
+# memory
+
+
+def arrays_of(monkeypatch):
+    """Return a list that gets a reference to each array which `fit` makes of images."""
+    found, check = [], training.check_images
+
+    def watched(*args, **kwargs):
+        images = check(*args, **kwargs)
+        found.append(weakref.ref(images))
+        return images
+
+    monkeypatch.setattr(training, "check_images", watched)
+    return found
+
+
+def test_images_leave_the_memory_when_training_ends_and_the_model_stays(
+    tmp_path, monkeypatch
+):
+    found = arrays_of(monkeypatch)
+    early = keras.callbacks.EarlyStopping("val_loss")
+    kept = [
+        fit(validation_images=X, callbacks=early),
+        fit(tmp_path, validation_images=X),
+        fit(optimizer="nadam"),
+    ]
+    model = small()
+    with contextlib.suppress(KeyboardInterrupt):
+        stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
+        fit(model=model, validation_images=X, callbacks=stop)
+    gc.collect()
+    assert len(found) == 7 and kept
+    assert all(reference() is None for reference in found)
+
+
+def interrupt(batch, logs):
+    raise KeyboardInterrupt
+
+
+def test_memory_does_not_grow_by_images_with_each_training():
+    images = np.zeros((4000, 16, 16, 1), "float32")  # 4 MB
+    inputs = keras.Input((16, 16, 1))
+    model = ImageModel(inputs, keras.layers.Dense(1)(inputs), likelihood=Bernoulli())
+    arguments = {"epochs": 1, "batch_size": 4000, "model": model}
+    fit(images=images, **arguments)
+    tracemalloc.start()
+    try:
+        sizes = []
+        for _ in range(2):
+            fit(images=images, **arguments)
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert sizes[1] - sizes[0] < images.nbytes
+
+
+def test_a_dataset_keeps_its_images_as_long_as_it_is_read():
+    images = np.arange(6, dtype="float32").reshape(6, 1, 1, 1)
+    iterator = iter(
+        batches.pipeline(batches.Batches(images, 2, binarize=False, shuffle=False))
+    )
+    got = np.concatenate([inputs for inputs, _ in iterator])
+    np.testing.assert_array_equal(got, images)
+
+
+# paths
+
+
+def written(path):
+    with checkpoints.whole_file(path) as temporary:
+        temporary.write_text("here", "utf-8")
+
+
+def locked_once(folder):
+    with checkpoints.locked(folder) as found:
+        assert found.is_dir()
+
+
+# Each public function that takes a path, and where it looks in the user's home folder.
+TAKE_PATHS = {
+    "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
+    "checkpoints.Checkpoint": (lambda at: written(Checkpoint(at, {}).folder), "made"),
+    "checkpoints.locked": (locked_once, "locked"),
+    "checkpoints.resume": (lambda at: fit(at), "resumed"),
+    "checkpoints.whole_file": (written, "file"),
+    "command.digits_from": (command.digits_from, "mnist.npz"),
+    "command.name_of": (command.name_of, "mnist.npz"),
+    "data.load_mnist": (data.load_mnist, "mnist.npz"),
+    "training.fit": (lambda at: fit(at), "run"),
+}
+
+
+def functions_with_paths():
+    for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
+        if found.name.endswith(
+            "one_file"
+        ):  # a program alone, for whom the shell does it
+            continue
+        module = importlib.import_module(found.name)
+        for name, function in vars(module).items():
+            own = getattr(function, "__module__", None) == found.name
+            if inspect.isclass(function):
+                function = vars(function).get("__init__")
+            function = inspect.unwrap(function) if callable(function) else None
+            if name[0] != "_" and own and inspect.isfunction(function):
+                names = inspect.signature(function).parameters
+                if names.keys() & {"path", "folder", "source", "file", "filename"}:
+                    yield f"{found.name.removeprefix('pixelcnn_edu.')}.{name}"
+
+
+def test_every_function_that_takes_a_path_is_tried():
+    assert set(functions_with_paths()) == TAKE_PATHS.keys()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home folder with a file of digits; the working directory is an empty folder."""
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "work")
+    digits = {
+        name: np.zeros((40, 28, 28) if name[0] == "x" else 40, "uint8")
+        for name in data._ARRAYS
+    }
+    np.savez(tmp_path / "home" / "mnist.npz", **digits)
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("name", TAKE_PATHS)
+def test_a_tilde_is_the_home_folder_in_every_path(home, name):
+    function, at = TAKE_PATHS[name]
+    function(f"~/{at}")
+    assert (home / at).exists()
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("data_is", ["~/mnist.npz", "../home/full"])
+def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
+    tiny = presets.Preset("a test", 2, 1, 1, 4000, 1e-3)
+    monkeypatch.setitem(command.PRESETS, "tiny", tiny)
+    (home / "full").write_bytes((home / "mnist.npz").read_bytes())
+    command.main(
+        ["--preset", "tiny", "--data", data_is, "--out", "~/out", "--verbose", "0"]
+    )
+    assert not list(Path.cwd().iterdir())
+    assert names(home / "out") == ["checkpoint.npz", "tiny.json", "tiny.keras"]
+    text = (home / "out" / "tiny.json").read_text("utf-8")
+    assert "home" not in text
+    rebuild = command.arguments(shlex.split(json.loads(text)["rebuild"])[3:])
+    monkeypatch.chdir(home)  # the file of that name, from where it lies
+    assert Path(rebuild.data).samefile(data_is.replace("~", str(home)))
+    assert rebuild.data not in ("full", "bundled")
