@@ -12,6 +12,7 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 """
 
 import hashlib
+import warnings
 
 from pixelcnn_edu import data, generation
 from pixelcnn_edu._checks import (
@@ -20,6 +21,7 @@ from pixelcnn_edu._checks import (
     check_labels,
     check_positive_int,
     check_seed,
+    not_finite,
     plain,
 )
 from pixelcnn_edu.batches import Batches, pipeline
@@ -54,6 +56,9 @@ class SampleGrid(keras.callbacks.Callback):
     Raises:
         ValueError: ``count`` or ``every`` is not a positive integer.
 
+    Warns:
+        RuntimeWarning: training has diverged; no samples are drawn of such a model.
+
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
         >>> samples = SampleGrid(4, every=2)
@@ -80,6 +85,14 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
         if done % self.every == 0:
+            if not_finite(self.model):  # the run itself goes on, with its history
+                warnings.warn(
+                    "SampleGrid draws no samples: weights are not finite. Training has "
+                    "diverged; try a lower learning rate.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
             self.grids[done] = generation.generate(
                 self.model,
                 self.count,
