@@ -78,12 +78,7 @@ def state_of(*things):
                 add(one, inside)
         else:
             add_id(value)
-            if isinstance(value, keras.Model):
-                for part in _parts(value):
-                    add_id(part)
-                    if not runs_its_graph(part):
-                        add_attributes(part, inside=True)
-            elif inside and _has_settings(value):
+            if inside and _has_settings(value):
                 add_attributes(value, inside=False)
 
     def add_id(value):
@@ -100,7 +95,13 @@ def state_of(*things):
                 add(value, inside)
 
     for thing in things:
-        add(thing)
+        if not isinstance(thing, keras.Model):
+            add(thing)
+            continue
+        for part in _parts(thing):
+            add_id(part)
+            if not runs_its_graph(part):
+                add_attributes(part, inside=True)
     return tuple(state), references
 
 
@@ -120,7 +121,11 @@ def _parts(model):
 
 def _has_settings(value):
     """Return whether a value's attributes count, such as those of a user's activation."""
-    library = type(value).__module__.split(".")[0] in ("builtins", "keras", "tensorflow")
+    library = type(value).__module__.split(".")[0] in (
+        "builtins",
+        "keras",
+        "tensorflow",
+    )
     own = hasattr(value, "__dict__") and not library
     return own and not isinstance(value, keras.Operation)  # a layer is among the parts
 

@@ -221,9 +221,7 @@ def _shape(model, image_shape):
 
 def _labels(model, count):
     """Return zeros for all inputs of a model but its images."""
-    return [
-        np.zeros((count, *each.shape[1:]), each.dtype) for each in model.inputs[1:]
-    ]
+    return [np.zeros((count, *each.shape[1:]), each.dtype) for each in model.inputs[1:]]
 
 
 def _outputs(model, shape):

@@ -11,6 +11,7 @@ Taught by notebook 10. Each tensor of the graph is known at one of three moments
 
 import dataclasses
 import functools
+import math
 
 from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import check_model
@@ -189,7 +190,12 @@ def _place_convolution(tensor):
         ahead = [offset for offset in offsets if offset[0] > 0]
     if ahead:
         _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
-    for down, right in offsets:
+    # `one_pixel` cuts the kernel as a whole, whatever its mask leaves of it
+    here = (0, 0) if source.known == PIXEL else (0, math.inf)
+    for i, j in np.ndindex(mask.shape[:2]):
+        down, right = i * step + top, j * step + left
+        if (down, right) > here:
+            break
         if down < 0 or source.known == ROW:
             source.columns = max(source.columns, abs(right))
             source.rows = max(source.rows, -down)

