@@ -107,7 +107,7 @@ def state_of(*things):
 
 def runs_its_graph(model) -> bool:
     """Return whether a model is what its graph says, and has no ``call`` of its own."""
-    call = getattr(type(model), "call", None)
+    call = getattr(model, "call", None)
     name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', '')}"
     return name in _PLAIN_CALLS
 
@@ -121,13 +121,9 @@ def _parts(model):
 
 def _has_settings(value):
     """Return whether a value's attributes count, such as those of a user's activation."""
-    library = type(value).__module__.split(".")[0] in (
-        "builtins",
-        "keras",
-        "tensorflow",
-    )
-    own = hasattr(value, "__dict__") and not library
-    return own and not isinstance(value, keras.Operation)  # a layer is among the parts
+    library = type(value).__module__.split(".")[0]
+    own = hasattr(value, "__dict__") and not isinstance(value, keras.Operation)
+    return own and library not in ("builtins", "keras", "tensorflow")
 
 
 @functools.cache

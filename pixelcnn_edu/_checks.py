@@ -243,13 +243,13 @@ def check_keras():
         received = getattr(keras.config, name)()
         if received != value:
             raise ValueError(
-                f"Expected Keras's setting {name} to be {value!r}, as in its file "
-                f"keras.json or by keras.config.set_{name}. Received: {received!r}"
+                f"Expected Keras's {name} to be {value!r}. Received: {received!r}, from "
+                f"~/.keras/keras.json or keras.config.set_{name}"
             )
 
 
 def check_precision(layer):
-    """Refuse a layer whose variables are not float32: Keras does not train it."""
+    """Refuse a layer whose variables are not float32: it cannot be trained."""
     check_keras()
     if layer.variable_dtype != "float32":
         raise ValueError(

@@ -18,7 +18,7 @@ lie side by side, and a pixel is a strip of width 1.
 import functools
 
 from pixelcnn_edu._cache import kept
-from pixelcnn_edu._checks import check_finite, check_model
+from pixelcnn_edu._checks import check_finite, check_model, check_temperature
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, Tensor, kernel_of, read_graph
 
@@ -82,6 +82,7 @@ class OnePixelModel:
         """
         import tensorflow as tf
 
+        temperature = check_temperature(temperature)
         greedy = temperature == 0
         key = (uniforms.shape, greedy)
         if key not in self._compiled:
