@@ -272,9 +272,7 @@ def test_settings_in_keras_s_file_are_named_in_one_sentence(tmp_path):
         text=True,
     )
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(
-        "ValueError: Expected Keras's floatx to be 'float32'"
-    )
+    assert last.startswith("ValueError: Expected Keras's floatx to be 'float32'")
 
 
 @pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
