@@ -236,16 +236,51 @@ def check_labels(model, labels, count) -> list:
     return [np.broadcast_to(labels, (count,)).astype("int32")]
 
 
+def check_keras():
+    """Refuse settings of Keras under which the layers of this package do not work."""
+    import keras
+
+    expected = {"floatx": "float32", "image_data_format": "channels_last"}
+    for name, value in expected.items():
+        received = getattr(keras.config, name)()
+        if received != value:
+            raise ValueError(
+                f"Expected Keras's {name} to be {value!r}. Received: {received!r}, from "
+                f"~/.keras/keras.json or keras.config.set_{name}"
+            )
+
+
+def check_precision(layer):
+    """Refuse a layer whose variables are not float32: it cannot be trained."""
+    check_keras()
+    if layer.variable_dtype != "float32":
+        raise ValueError(
+            "Expected a dtype policy that keeps variables in float32: 'float32', "
+            f"'mixed_bfloat16' or 'mixed_float16'. Received: {layer.dtype_policy.name!r}"
+        )
+
+
 def check_model(model):
     """Return ``model``, a Keras model that knows its inputs."""
     import keras
 
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        built = isinstance(model, keras.Model)
-        hint = " that was not built" if built else ""
+        unknown = " with unknown inputs" * isinstance(model, keras.Model)
         raise ValueError(
-            f"Expected model to be a Keras model with known inputs, such as those of "
-            f"pixelcnn_edu.models. Received: {type(model).__name__}{hint}"
+            "Expected model to be a Keras model with known inputs, such as those of "
+            f"pixelcnn_edu.models. Received: {type(model).__name__}{unknown}"
+        )
+    check_keras()
+    return model
+
+
+def check_finite(model):
+    """Return ``model``, none of whose weights is NaN or infinite."""
+    name = not_finite(model)
+    if name:
+        raise ValueError(
+            "Expected a model with finite weights. Received: its weights are not finite, "
+            f"first in the layer {name!r}. Did its training diverge?"
         )
     return model
 
@@ -271,3 +306,11 @@ def check_path(name: str, path) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"Expected {name} to be a path. Received: {path!r}")
     return Path(os.path.expanduser(text))
+
+
+def not_finite(model):
+    """Return the name of the first layer with a weight that is not finite, or None."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            return weight.path.rpartition("/")[0]
+    return None

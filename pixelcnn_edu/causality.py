@@ -9,6 +9,7 @@ Everything is judged by exact equality: a leak of 1e-6 is a leak.
 """
 
 from pixelcnn_edu._checks import (
+    check_finite,
     check_image_shape,
     check_model,
     check_positive_int,
@@ -67,7 +68,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     image does not hide a pixel.
 
     Args:
-        model: a Keras model from (N, H, W, C) to (N, H, W, anything).
+        model: a Keras model from (N, H, W, C) to (N, H, W, anything). A model that takes
+            labels gets label 0, as in all functions of this module.
         row, col: the output pixel.
         image_shape: (H, W, C), for a model that leaves its size open.
         images: how many random images.
@@ -82,6 +84,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     import tensorflow as tf
 
     shape = _shape(model, image_shape)
+    check_finite(model)
     images = check_positive_int("images", images)
     row, col = plain(row), plain(col)
     whole = is_int(row) and is_int(col)
@@ -94,10 +97,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     x = tf.constant(rng.random((images, *shape), dtype="float32"))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        out = model(
-            x if len(model.inputs) == 1 else [x, np.zeros(images, "int32")],
-            training=False,
-        )[:, row, col]
+        inputs = [x, *map(tf.constant, _labels(model, images))]
+        out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
         # random signs and sizes: gradients of several logits must not cancel
         out = tf.reduce_sum(out * rng.uniform(1, 2, out.shape[1:]).astype("float32"))
     gradient = tape.gradient(out, x)
@@ -218,12 +219,17 @@ def _shape(model, image_shape):
     return shape
 
 
+def _labels(model, count):
+    """Return zeros for all inputs of a model but its images."""
+    return [np.zeros((count, *each.shape[1:]), each.dtype) for each in model.inputs[1:]]
+
+
 def _outputs(model, shape):
     """Return a function (n, H·W·C) → (n, H·W·C, logits per value)."""
     size, channels = int(np.prod(shape)), shape[-1]
     together = getattr(getattr(model, "likelihood", None), "orders_channels", False)
     logits = logits_function(model)
-    labels = [np.zeros(_ROWS_PER_PASS, "int32")] * (len(model.inputs) - 1)
+    labels = _labels(model, _ROWS_PER_PASS)
 
     def outputs(values):
         # always the same batch size: one compilation, and equal rounding in every pass

@@ -18,6 +18,7 @@ from pixelcnn_edu._checks import (
     check_dropout,
     check_kernel_size,
     check_positive_int,
+    check_precision,
 )
 from pixelcnn_edu.layers import Conv2D, fixed_arguments, pointwise
 from pixelcnn_edu.masks import causal_mask
@@ -183,6 +184,7 @@ class Gate(keras.layers.Layer):
 
     def __init__(self, colors=1, **kwargs):
         super().__init__(**kwargs)
+        check_precision(self)
         self.colors = check_positive_int("colors", colors)
 
     def build(self, input_shape):

@@ -122,7 +122,8 @@ def complete(
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
-        images: (N, H, W, C) on the likelihood's levels; unknown pixels are ignored.
+        images: (N, H, W, C) on the likelihood's levels; unknown pixels are ignored, and
+            may be anything: NaN, say.
         known: boolean (H, W), True where a pixel is given.
         count: completions per image.
         particles: completions drawn and weighted per image; 1 for none of that.
@@ -142,10 +143,13 @@ def complete(
         RuntimeWarning: fewer than 5 particles, or half of them, are effective.
     """
     likelihood = likelihood_of(model, likelihood)
+    images, known = np.asarray(images), np.asarray(known)
+    if known.dtype == bool and known.shape == images.shape[1:3] and images.ndim == 4:
+        blank = np.zeros((), images.dtype)
+        images = np.where(known[:, :, None], images, blank)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
-    known = np.asarray(known)
     if known.dtype != bool or known.shape != images.shape[1:3]:
         raise ValueError(
             f"Expected known to be boolean of shape {images.shape[1:3]}. "
@@ -165,7 +169,7 @@ def complete(
     labels = check_labels(model, labels, len(images))
     labels = [np.repeat(label, per_image) for label in labels]
     seeds = _seeds(seed, len(images) * per_image)
-    start = np.repeat(images, per_image, axis=0) * known[:, :, None]
+    start = np.repeat(images, per_image, axis=0)
     draw = _drawer(model, likelihood, temperature, method, progress)
     drawn = draw(start, known, _uniforms(None, seeds, images.shape[1:]), labels)
     drawn = drawn.reshape(len(images), per_image, *images.shape[1:])

@@ -14,6 +14,7 @@ from pixelcnn_edu._checks import (
     check_kernel_size,
     check_levels,
     check_positive_int,
+    check_precision,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
@@ -61,6 +62,10 @@ class Conv2D(keras.layers.Conv2D):
     matrix product: 64 filters and 6 blocks train 1.1 to 1.2 times as fast. Elsewhere, in
     bfloat16 or on a GPU, TensorFlow's own are as fast or faster, and are used.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        check_precision(self)
 
     @property
     def _own_gradients(self):
@@ -304,6 +309,7 @@ class PositionBias(keras.layers.Layer):
     """
 
     def build(self, input_shape):
+        check_precision(self)
         if None in input_shape[1:]:
             raise ValueError(
                 "Expected a fixed image size: a position bias has one weight per pixel. "
@@ -348,6 +354,7 @@ class OneHotLevels(keras.layers.Layer):
 
     def __init__(self, levels, **kwargs):
         super().__init__(**kwargs)
+        check_precision(self)
         self.levels = check_levels(levels)
 
     def call(self, inputs):

@@ -12,10 +12,13 @@ import functools
 import itertools
 import weakref
 
+from pixelcnn_edu._cache import kept
 from pixelcnn_edu._checks import (
     check_bool,
+    check_finite,
     check_image_shape,
     check_int,
+    check_keras,
     check_model,
     check_positive_int,
     listed,
@@ -42,8 +45,8 @@ import tensorflow as tf
 class ImageModel(keras.Model):
     """A functional Keras model that carries the likelihood its logits are meant for.
 
-    Built, trained, saved and loaded like any other; ``model.likelihood`` survives
-    ``model.save`` and ``keras.models.load_model``.
+    Built, trained, saved, loaded and cloned like any other; ``model.likelihood`` survives
+    ``model.save``, ``keras.models.load_model`` and ``keras.models.clone_model``.
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
@@ -64,6 +67,8 @@ class ImageModel(keras.Model):
         num_classes=None,
         **kwargs,
     ):
+        if likelihood is None:  # `keras.models.clone_model` hands over tensors alone
+            likelihood, num_classes = getattr(outputs, "meant_for", (None, num_classes))
         super().__init__(inputs, outputs, name=name, **kwargs)
         if not isinstance(likelihood, Likelihood):
             raise ValueError(
@@ -108,6 +113,12 @@ class ImageModel(keras.Model):
         both = [of_graph(part, training) for part in (first, second)]
         return keras.tree.map_structure(lambda *x: tf.concat(x, 0)[:count], *both)
 
+    def _run_through_graph(self, *args, **kwargs):
+        outputs = super()._run_through_graph(*args, **kwargs)
+        if isinstance(outputs, keras.KerasTensor):
+            outputs.meant_for = self.likelihood, self.num_classes
+        return outputs
+
     def get_config(self):
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         own = {"likelihood": likelihood, "num_classes": self.num_classes}
@@ -126,6 +137,10 @@ class ImageModel(keras.Model):
             likelihood=likelihood,
             num_classes=num_classes,
         )
+
+
+# a file in the older format, .h5, names the class alone, without its package
+keras.saving.get_custom_objects()["ImageModel"] = ImageModel
 
 
 def pixelcnn(
@@ -294,6 +309,7 @@ def gated_pixelcnn(
 
 def _checked(image_shape, depth, likelihood, colors):
     """Return the shape, depth, likelihood and color groups of a model to be built."""
+    check_keras()
     likelihood = Bernoulli() if likelihood is None else likelihood
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
@@ -357,39 +373,43 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
     return likelihood
 
 
-_compiled = weakref.WeakKeyDictionary()
-
-
-def _call(reference, *inputs):
-    return reference()(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
-
-
 def logits_function(model):
     """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
 
     A model with two inputs takes the labels as a second argument.
 
-    On TensorFlow it is compiled once per model and input shape, without XLA, which on a
-    CPU takes longer to compile than it saves. Other backends use ``predict_on_batch``.
-    """
-    if keras.config.backend() != "tensorflow":
-        return lambda *inputs: model.predict_on_batch(
-            list(inputs) if len(inputs) > 1 else inputs[0]
-        )
-    if model not in _compiled:
-        import tensorflow as tf
+    On TensorFlow it is compiled once per input shape, without XLA, which on a CPU takes
+    longer to compile than it saves; and anew if more of the model has changed than the
+    values of its weights. Other backends use ``predict_on_batch``.
 
-        reference = weakref.ref(model)  # else the cache would keep the model alive
-        # TensorFlow counts tracings per code object and warns from five on; a partial
-        # is counted by itself, so that several models do not add up to a warning
-        call = functools.partial(_call, reference)
-        _compiled[model] = tf.function(call, reduce_retracing=True)
-    compiled = _compiled[model]
+    Raises:
+        ValueError: ``model`` is no Keras model with known inputs, or its weights are not
+            finite.
+    """
+    check_finite(check_model(model))
+    build = functools.partial(_compile, weakref.ref(model))  # else it is kept for ever
 
     def call(images, *labels):
         # as tensors, so that values never become part of the graph
         images = keras.ops.convert_to_tensor(images, "float32")
         labels = [keras.ops.convert_to_tensor(label) for label in labels]
-        return np.asarray(compiled(images, *labels))
+        return np.asarray(kept(model, "logits", build)(images, *labels))
 
     return call
+
+
+def _compile(reference):
+    if keras.config.backend() != "tensorflow":
+        reference().make_predict_function(force=True)
+        return lambda *inputs: reference().predict_on_batch(_packed(inputs))
+    # TensorFlow counts tracings per code object and warns from five on; a partial
+    # is counted by itself, so that several models do not add up to a warning
+    return tf.function(functools.partial(_call, reference), reduce_retracing=True)
+
+
+def _call(reference, *inputs):
+    return reference()(_packed(inputs), training=False)
+
+
+def _packed(inputs):
+    return list(inputs) if len(inputs) > 1 else inputs[0]

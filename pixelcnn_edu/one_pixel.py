@@ -16,8 +16,9 @@ lie side by side, and a pixel is a strip of width 1.
 """
 
 import functools
-import weakref
 
+from pixelcnn_edu._cache import kept
+from pixelcnn_edu._checks import check_finite, check_model, check_temperature
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, Tensor, kernel_of, read_graph
 
@@ -81,14 +82,14 @@ class OnePixelModel:
         """
         import tensorflow as tf
 
+        temperature = check_temperature(temperature)
         greedy = temperature == 0
         key = (uniforms.shape, greedy)
         if key not in self._compiled:
             # a partial per key, since TensorFlow warns when one function is traced often
             function = functools.partial(self._draw, greedy)
-            self._compiled[key] = tf.function(
-                function, jit_compile=True, autograph=False
-            )
+            function = tf.function(function, jit_compile=True, autograph=False)
+            self._compiled.setdefault(key, function)  # another thread may be faster
         by_pixel = [np.transpose(a, (1, 2, 0, 3)) for a in (uniforms, given)]
         inputs = [*by_pixel, known, np.float32(temperature)]
         inputs += [] if labels is None else [labels]
@@ -198,15 +199,18 @@ class OnePixelModel:
         return _loop(height, draw_row, past, ops.zeros_like(given))[-1]
 
 
-_kept = weakref.WeakKeyDictionary()
+def one_pixel_model(model, likelihood, kind=OnePixelModel):
+    """Return ``kind(model, likelihood)``: the model's one-pixel form.
 
+    It is kept, and its compiled loops with it, until more of the model has changed than
+    the values of its weights.
 
-def one_pixel_model(model, likelihood) -> OnePixelModel:
-    """Return the model's one-pixel form; it is kept, and its compiled loops with it."""
-    forms = _kept.setdefault(model, {})
-    if likelihood not in forms:
-        forms[likelihood] = OnePixelModel(model, likelihood)
-    return forms[likelihood]
+    Raises:
+        ValueError: as for `OnePixelModel`, or the weights are not finite.
+    """
+    check_finite(check_model(model))
+    build = functools.partial(kind, model, likelihood)
+    return kept(model, kind, build, likelihood)
 
 
 def _loop(steps, body, *state):

@@ -11,7 +11,10 @@ Taught by notebook 10. Each tensor of the graph is known at one of three moments
 
 import dataclasses
 import functools
+import math
 
+from pixelcnn_edu._cache import runs_its_graph
+from pixelcnn_edu._checks import check_model
 from pixelcnn_edu.gated import Gate, StackConv2D
 from pixelcnn_edu.layers import Conv2D, MaskedConv2D, OneHotLevels, PositionBias
 
@@ -20,12 +23,6 @@ import numpy as np
 from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
-
-_PLAIN_CALLS = (
-    "keras.src.models.functional.Functional.call",
-    "keras.src.models.sequential.Sequential.call",
-    "pixelcnn_edu.models.ImageModel.call",
-)
 
 _POINTWISE = (
     *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
@@ -104,8 +101,8 @@ def read_graph(model):
     Raises:
         ValueError: the model is not functional, or a layer cannot be run pixel by pixel.
     """
-    graph = getattr(model, "_functional", None) or model
-    if not _is_plain(model):
+    graph = getattr(check_model(model), "_functional", None) or model
+    if not runs_its_graph(model):
         raise ValueError(
             "Expected a functional model for method='cached', since its graph is read. "
             f"Received: {type(model).__name__}. Use method='fixed_point'."
@@ -147,16 +144,9 @@ def read_graph(model):
     return inputs, tensors, outputs[0]
 
 
-def _is_plain(model):
-    """Whether a model is what its graph says, and has no ``call`` of its own."""
-    call = getattr(type(model), "call", None)
-    name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', '')}"
-    return name in _PLAIN_CALLS
-
-
 def _check_inner(model, graph, args):
     """Refuse a model inside a model if its graph does not tell what it does."""
-    if not _is_plain(model):
+    if not runs_its_graph(model):
         _refuse(model, "a model inside may have no call of its own")
     by_name = bool(args) and isinstance(args[0], dict)
     if len(args) != 1 or by_name != isinstance(graph._inputs_struct, dict):
@@ -200,7 +190,12 @@ def _place_convolution(tensor):
         ahead = [offset for offset in offsets if offset[0] > 0]
     if ahead:
         _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
-    for down, right in offsets:
+    # `one_pixel` cuts the kernel as a whole, whatever its mask leaves of it
+    here = (0, 0) if source.known == PIXEL else (0, math.inf)
+    for i, j in np.ndindex(mask.shape[:2]):
+        down, right = i * step + top, j * step + left
+        if (down, right) > here:
+            break
         if down < 0 or source.known == ROW:
             source.columns = max(source.columns, abs(right))
             source.rows = max(source.rows, -down)

@@ -12,6 +12,7 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 """
 
 import functools
+import warnings
 
 from pixelcnn_edu import data, generation
 from pixelcnn_edu._checks import (
@@ -22,6 +23,7 @@ from pixelcnn_edu._checks import (
     check_path,
     check_positive_int,
     check_seed,
+    not_finite,
     plain,
 )
 from pixelcnn_edu.batches import Batches, pipeline
@@ -56,6 +58,9 @@ class SampleGrid(keras.callbacks.Callback):
     Raises:
         ValueError: ``count`` or ``every`` is not a positive integer.
 
+    Warns:
+        RuntimeWarning: training has diverged; no samples are drawn of such a model.
+
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
         >>> samples = SampleGrid(4, every=2)
@@ -82,6 +87,14 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
         if done % self.every == 0:
+            if not_finite(self.model):  # the run itself goes on, with its history
+                warnings.warn(
+                    "SampleGrid draws no samples: weights are not finite. Training has "
+                    "diverged; try a lower learning rate.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
             self.grids[done] = generation.generate(
                 self.model,
                 self.count,
@@ -108,6 +121,7 @@ def compile_model(
     Raises:
         ValueError: if an argument is out of its range.
     """
+    likelihood = likelihood_of(model, likelihood)
     if isinstance(optimizer, str) and optimizer in BY_NAME:
         strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
         with strategy.scope():
@@ -119,7 +133,7 @@ def compile_model(
         )
     model.compile(
         optimizer=optimizer,
-        loss=NegativeLogLikelihood(likelihood_of(model, likelihood)),
+        loss=NegativeLogLikelihood(likelihood),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
 

@@ -1,13 +1,20 @@
 """Bad input to every public function: refused by name, before TensorFlow sees it."""
 
 import functools
+import importlib
+import inspect
+import pkgutil
 import traceback
 
+import pixelcnn_edu
 from pixelcnn_edu import (
     causality,
+    compression,
     data,
     evaluation,
     generation,
+    models,
+    one_pixel,
     plots,
     pretrained,
     scoreboard,
@@ -250,7 +257,7 @@ CASES = [
         case("labels", generate, labeled, labels=y)
         for y in (3, -1, 0.5, "a", (0, 1, 2))
     ),
-    *(case(words, complete, images) for words, images in LEVELS),
+    *(case(words, complete, images, known=~KNOWN) for words, images in LEVELS),
     *(
         case("known", complete, known=k)
         for k in (KNOWN.astype(int), KNOWN[:3], KNOWN[None], None, "top")
@@ -333,3 +340,181 @@ def test_a_model_that_is_not_one_has_no_likelihood():
     image = keras.Input((4, 4, 1))
     with pytest.raises(ValueError, match="likelihood"):
         ImageModel(image, image, likelihood=None)
+
+
+@functools.cache
+def diverged():
+    """A model after a step that was too long: one weight is not a number."""
+    model = pixelcnn((4, 4, 1), filters=2, depth=1)
+    bias = model.get_layer("logits").bias
+    bias.assign([np.nan])
+    return model
+
+
+@functools.cache
+def infinite():
+    """One weight of a label's map is infinite, and no image shows it."""
+    model = gated_pixelcnn((4, 4, 1), filters=2, depth=1, num_classes=3, label_map=1)
+    layer = next(x for x in model.layers if isinstance(x, keras.layers.Embedding))
+    layer.embeddings.assign(
+        np.where(layer.embeddings == layer.embeddings[2, 0], np.inf, 0)
+    )
+    return model
+
+
+FUNCTIONS = {
+    "generate": lambda m, **label: generation.generate(m, 1, **label),
+    "generate naive": lambda m, **label: generation.generate(
+        m, 1, method="naive", **label
+    ),
+    "generate fixed_point": lambda m, **label: generation.generate(
+        m, 1, method="fixed_point", **label
+    ),
+    "complete": lambda m, **label: generation.complete(m, X, KNOWN, **label),
+    "complete with particles": lambda m, **label: generation.complete(
+        m, X, KNOWN, particles=4, **label
+    ),
+    "assert_causal": lambda m, **_: causality.assert_causal(m),
+    "first_leak": lambda m, **_: causality.first_leak(m),
+    "dependency_matrix": lambda m, **_: causality.dependency_matrix(m),
+    "receptive_field": lambda m, **_: causality.receptive_field(m, 2, 2),
+    "nats_per_image": lambda m, **labels: evaluation.nats_per_image(m, X, **labels),
+    "bits_per_dim": lambda m, **labels: evaluation.bits_per_dim(m, X, **labels),
+    "total_probability": lambda m, **labels: evaluation.total_probability(
+        m, label=labels.get("labels")
+    ),
+    "logits_function": lambda m, **_: models.logits_function(m),
+    "one_pixel_model": lambda m, **_: one_pixel.one_pixel_model(m, m.likelihood),
+    "compress naive": lambda m, **labels: compression.compress(
+        m, X, method="naive", **labels
+    ),
+    "code_length naive": lambda m, **labels: compression.code_length(
+        m, X, method="naive", **labels
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_weights_that_are_not_finite_are_refused_by_the_name_of_their_layer(name):
+    call = FUNCTIONS[name]
+    with pytest.raises(ValueError, match="weights are not finite.*layer 'logits'"):
+        call(diverged())
+    with pytest.raises(ValueError, match="weights are not finite.*layer 'embedding"):
+        call(infinite(), labels=0)  # another label's map
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_every_weight_of_a_model_is_looked_at(value):
+    model = gated_pixelcnn((4, 4, 1), filters=2, depth=1, num_classes=3)
+    image = keras.Input((4, 4, 1))
+    nested = keras.layers.BatchNormalization()(model([image, keras.ops.zeros((1,))]))
+    for whole in (model, keras.Model(image, nested)):
+        for weight in whole.weights:
+            before = weight.numpy()
+            weight.assign(
+                np.where(np.arange(before.size).reshape(before.shape), before, value)
+            )
+            layer = weight.path.split("/")[-2]
+            with pytest.raises(ValueError, match=f"not finite.*{layer}'"):
+                models.logits_function(whole)
+            weight.assign(before)
+        models.logits_function(whole)
+
+
+def test_a_run_that_diverges_keeps_its_history_and_has_no_samples():
+    model = pixelcnn((4, 4, 1), filters=2, depth=1)
+    samples = training.SampleGrid(1)
+    broken = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: (
+            epoch
+            and model.set_weights(
+                [np.full(w.shape, np.nan) for w in model.get_weights()]
+            )
+        )
+    )
+    with pytest.warns(RuntimeWarning, match="weights are not finite"):
+        history = training.fit(
+            model, X, epochs=3, verbose=0, callbacks=[broken, samples]
+        )
+    assert list(samples.grids) == [1]
+    assert np.isnan(history.history["loss"][1:]).all()
+
+
+# what functions of a model need beside it; `inspect` finds the functions themselves
+BESIDE = {
+    "col": 0,
+    "copy": None,
+    "count": 1,
+    "choose": len,
+    "data": b"",
+    "digits": X,
+    "image": X[0],
+    "images": X,
+    "known": KNOWN,
+    "likelihood": Bernoulli(),
+    "mixtures": np.eye(3),
+    "pixels": [(0, 0)],
+    "row": 0,
+    "steps": 1,
+    "uniforms": X,
+}
+
+
+def functions_of_a_model():
+    """All public functions and classes with an argument called ``model``."""
+    # `one_file` checks nothing, `fit` checks before it calls `checkpoints`, and exercises
+    # have their own words
+    left_out = tuple(
+        f"pixelcnn_edu.{name}" for name in ("one_file", "checkpoints", "exercises")
+    )
+    for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
+        private = found.name.rpartition(".")[2].startswith("_")
+        if private or found.name.startswith(left_out):
+            continue
+        module = importlib.import_module(found.name)
+        for name, value in vars(module).items():
+            own = getattr(value, "__module__", None) == module.__name__
+            if own and callable(value) and not name.startswith("_"):
+                parameters = inspect.signature(value).parameters.values()
+                needed = [p.name for p in parameters if p.default is p.empty]
+                if any(p.name == "model" for p in parameters):
+                    words = [n for n in needed if n not in ("model", "arguments")]
+                    yield pytest.param(value, words, id=f"{found.name}.{name}")
+
+
+class Own(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def built():
+    model = Own()
+    model(X)
+    return model
+
+
+NO_MODELS = {
+    "a name": "coffee",
+    "None": None,
+    "a class": Own,
+    "a model never built": Own(),
+    "a model of no known inputs": built(),
+    "a Sequential model never built": keras.Sequential([keras.layers.Dense(1)]),
+    "a layer": keras.layers.Dense(1),
+    "a function": len,
+    "an array": X,
+}
+
+
+@pytest.mark.parametrize(("function", "needed"), list(functions_of_a_model()))
+def test_every_function_says_that_its_model_is_none(function, needed):
+    for value in NO_MODELS.values():
+        with pytest.raises(ValueError, match=r"^Expected model to ") as error:
+            function(model=value, **{name: BESIDE[name] for name in needed})
+        assert "Received: " in str(error.value)
+
+
+def test_the_search_finds_the_functions_of_a_model():
+    found = {str(each.id) for each in functions_of_a_model()}
+    assert len(found) >= 25
+    assert {"pixelcnn_edu.generation.generate", "pixelcnn_edu.training.fit"} <= found

@@ -3,7 +3,7 @@
 from pixelcnn_edu import causality
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
-from pixelcnn_edu.models import ImageModel, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
 import numpy as np
@@ -90,6 +90,29 @@ def test_gradient_and_perturbation_find_the_same_receptive_field():
     for row, col in [(0, 0), (3, 3), (6, 2), (5, 6)]:
         field = causality.receptive_field(model, row, col)
         np.testing.assert_array_equal(field.ravel(), matrix[row * 7 + col])
+
+
+def conditions(kind):
+    """A network with an open image size, and a second input that every output sees."""
+    if kind == "labels":
+        return gated_pixelcnn((None, None, 1), filters=2, depth=1, num_classes=3)
+    image = keras.Input((None, None, 1))
+    other = keras.Input((2,) if kind == "a vector" else (), name="other")
+    x = MaskedConv2D(2, 3, "A")(image)
+    shift = keras.layers.Dense(2)(keras.layers.Reshape((1, 1, -1))(other))
+    return keras.Model([image, other], MaskedConv2D(1, 3)(keras.layers.add([x, shift])))
+
+
+@pytest.mark.parametrize("kind", ["labels", "a number", "a vector"])
+def test_a_model_with_a_second_input_has_a_receptive_field(kind):
+    model, size = conditions(kind), (5, 5, 1)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.6, w.shape) for w in model.get_weights()])
+    causality.assert_causal(model, image_shape=size)
+    matrix = causality.dependency_matrix(model, image_shape=size)
+    for row, col in [(0, 0), (2, 3), (4, 4)]:
+        field = causality.receptive_field(model, row, col, image_shape=size)
+        np.testing.assert_array_equal(field.ravel(), matrix[row * 5 + col])
 
 
 def test_the_blind_spot_on_11_by_11_leaves_50_of_60_pixels():

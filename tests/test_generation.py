@@ -5,7 +5,7 @@ import sys
 
 from pixelcnn_edu import evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel
 
 import ipykernel.iostream
@@ -45,6 +45,33 @@ def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperatu
         np.testing.assert_array_equal(naive, fixed)
         assert naive.shape == (5, *shape)
         assert naive.dtype == np.float32
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+@pytest.mark.parametrize(
+    "likelihood", [Bernoulli(), Categorical(4), LogisticMixture(2, 4)], ids=repr
+)
+def test_extreme_temperatures_are_the_limits_that_they_come_close_to(
+    likelihood, method
+):
+    model = random_model((2, 3, 1), likelihood, seed=1)
+    uniforms = np.random.default_rng(0).random((8, 2, 3, 1), dtype="float32")
+
+    def drawn(temperature):
+        return generation.generate(
+            model, 8, uniforms=uniforms, temperature=temperature, method=method
+        )
+
+    most_likely = drawn(0)
+    for cold in (5e-324, 1e-45, np.float32(1e-45), 1e-38, 1e-30):
+        np.testing.assert_array_equal(drawn(cold), most_likely)
+    levels = likelihood.levels
+    if likelihood == Bernoulli():
+        any_level = uniforms < 0.5  # ink below, paper above
+    else:
+        any_level = np.floor(uniforms * levels) / np.float32(levels - 1)
+    for hot in (1e30, 1e300, 10**30):
+        np.testing.assert_array_equal(drawn(hot), any_level)
 
 
 def test_image_i_of_a_seed_is_the_same_for_every_count():
@@ -225,6 +252,31 @@ def test_everything_known_comes_back_unchanged():
     model = random_model((3, 3, 1))
     images = evaluation.all_images((3, 3, 1))[100:104]
     drawn = generation.complete(model, images, np.ones((3, 3), bool))
+    np.testing.assert_array_equal(drawn[:, 0], images)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -1, 0.3, 255])
+def test_unknown_pixels_may_be_anything(unknown):
+    model = random_model((3, 3, 1))
+    known = np.eye(3, dtype=bool)
+    images = evaluation.all_images((3, 3, 1))[[5, 300]]
+    marked = np.where(known[:, :, None], images, unknown)
+    first, second = (
+        generation.complete(model, given, known, count=2, seed=0)
+        for given in (images, marked)
+    )
+    np.testing.assert_array_equal(first, second)
+    known[0, 1] = True  # and now one of them is not
+    with pytest.raises(ValueError, match="images"):
+        generation.complete(model, marked, known)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "bool", "float16", "float64"])
+def test_images_to_complete_may_be_of_any_kind_of_number(kind):
+    model = random_model((3, 3, 1))
+    images = evaluation.all_images((3, 3, 1))[:3]
+    known = np.ones((3, 3), bool)
+    drawn = generation.complete(model, images.astype(kind), known)
     np.testing.assert_array_equal(drawn[:, 0], images)
 
 

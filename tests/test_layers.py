@@ -132,7 +132,7 @@ def test_a_wrong_gradient_is_found(name, bug, monkeypatch):
 
 
 def test_own_gradients_are_for_float32_alone():
-    for policy in ("mixed_bfloat16", "mixed_float16", "float64"):
+    for policy in ("mixed_bfloat16", "mixed_float16"):
         assert not Conv2D(4, 1, dtype=policy)._own_gradients
     assert not Conv2D(4, 1, data_format="channels_first")._own_gradients
 

@@ -1,11 +1,20 @@
 """Models: counted weights, save and load in a new process, one step of training."""
 
 import collections
+import json
+import os
 import subprocess
 import sys
 
 from pixelcnn_edu import causality, evaluation, generation
-from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.layers import (
+    Conv2D,
+    MaskedConv2D,
+    OneHotLevels,
+    PositionBias,
+    ResidualBlock,
+)
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 from pixelcnn_edu.training import compile_model
@@ -124,6 +133,146 @@ def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
         )
     script = LOADER.format(count=len(BUILT))
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def cloned(model):
+    return keras.models.clone_model(model)
+
+
+def cloned_layer_by_layer(model):
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: type(layer).from_config(layer.get_config())
+    )
+
+
+def cloned_onto_tensors(model):
+    """Onto tensors that are no inputs of a model."""
+    shape = model.inputs[0].shape[1:]
+    tensors = [keras.layers.Identity()(keras.Input(shape))]
+    tensors += [keras.Input((), dtype="int32") for _ in model.inputs[1:]]
+    return keras.models.clone_model(
+        model, input_tensors=tensors if len(tensors) > 1 else tensors[0]
+    )
+
+
+@pytest.mark.parametrize("clone", [cloned, cloned_layer_by_layer, cloned_onto_tensors])
+@pytest.mark.parametrize(("builder", "variant"), BUILT)
+def test_a_clone_is_the_same_network_with_weights_of_its_own(builder, variant, clone):
+    model = build(builder, variant, image_shape=(6, 5, 1))
+    compile_model(model, steps=10)
+    copy = clone(model)
+    assert type(copy) is ImageModel
+    assert (copy.likelihood, copy.num_classes) == (model.likelihood, model.num_classes)
+    assert copy.loss.get_config() == model.loss.get_config()
+    inputs, start = inputs_of(model, 3), copy.get_weights()
+    copy.set_weights(model.get_weights())
+    expected = logits_function(model)(*inputs)
+    np.testing.assert_array_equal(logits_function(copy)(*inputs), expected)
+    model.set_weights([w + 1 for w in start])
+    np.testing.assert_array_equal(logits_function(copy)(*inputs), expected)
+
+
+H5_LOADER = """
+import pixelcnn_edu
+import keras, numpy as np
+from pixelcnn_edu import models, training
+for i in range({count}):
+    model = keras.models.load_model(f"model_{{i}}.h5")
+    expected = np.load(f"expected_{{i}}.npz")
+    inputs = [expected[f"arr_{{j}}"] for j in range(len(model.inputs))]
+    assert np.array_equal(models.logits_function(model)(*inputs), expected["logits"])
+    assert repr(model.likelihood) == str(expected["likelihood"])
+    assert str(model.num_classes) == str(expected["num_classes"])
+    assert type(model) is models.ImageModel
+training.fit(model, np.zeros((2, 6, 5, 1)), labels=[0, 1], epochs=1, verbose=0)
+"""
+
+
+def test_models_in_the_older_file_format_load_in_a_new_process(tmp_path):
+    some = [BUILT[1], BUILT[3], BUILT[-2], BUILT[-3]]  # the last one takes labels
+    for i, (builder, variant) in enumerate(some):
+        model = build(builder, variant, image_shape=(6, 5, 1))
+        compile_model(model, steps=10)
+        model.save(tmp_path / f"model_{i}.h5")
+        inputs = inputs_of(model, 3)
+        np.savez(
+            tmp_path / f"expected_{i}.npz",
+            *inputs,
+            logits=logits_function(model)(*inputs),
+            likelihood=repr(model.likelihood),
+            num_classes=str(model.num_classes),
+        )
+    script = H5_LOADER.format(count=len(some))
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+@pytest.fixture
+def settings():
+    """Put Keras's settings back."""
+    before = keras.config.floatx(), keras.config.image_data_format()
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_image_data_format(before[1])
+    keras.config.set_dtype_policy(policy)
+
+
+TENSOR = keras.KerasTensor((None, 4, 4, 4))
+PARTS = {
+    "pixelcnn": lambda: pixelcnn(**PLAIN),
+    "pixelcnn one_hot": lambda: pixelcnn(**PLAIN, one_hot=True),
+    "gated_pixelcnn": lambda: gated_pixelcnn(**PLAIN),
+    "MaskedConv2D": lambda: MaskedConv2D(4, 3),
+    "StackConv2D": lambda: StackConv2D(4, 3, "vertical"),
+    "Conv2D": lambda: Conv2D(4, 3),
+    "Gate": lambda: Gate(),
+    "OneHotLevels": lambda: OneHotLevels(4),
+    "PositionBias": lambda: PositionBias()(TENSOR),
+    "ResidualBlock": lambda: ResidualBlock(4)(TENSOR),
+    "GatedBlock": lambda: GatedBlock(4)(TENSOR, TENSOR),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("floatx", "float64", "floatx to be 'float32'.*Received: 'float64'"),
+        ("floatx", "float16", "floatx to be 'float32'.*Received: 'float16'"),
+        ("image_data_format", "channels_first", "Received: 'channels_first'"),
+        ("dtype_policy", "float64", "dtype policy.*Received: 'float64'"),
+        ("dtype_policy", "float16", "dtype policy.*Received: 'float16'"),
+        ("dtype_policy", "bfloat16", "dtype policy.*Received: 'bfloat16'"),
+    ],
+)
+def test_settings_under_which_a_model_cannot_work_are_refused(
+    part, setting, value, words, settings
+):
+    getattr(keras.config, f"set_{setting}")(value)
+    with pytest.raises(ValueError, match=words) as error:
+        PARTS[part]()
+    assert "\n" not in str(error.value)
+
+
+def test_settings_that_change_after_the_model_was_built_are_named(settings):
+    model = pixelcnn((3, 3, 1), **PLAIN)
+    keras.config.set_floatx("float64")
+    with pytest.raises(ValueError, match="floatx"):
+        generation.generate(model, 1)
+
+
+def test_settings_in_keras_s_file_are_named_in_one_sentence(tmp_path):
+    file = {"floatx": "float64", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(file), encoding="utf-8")
+    script = "from pixelcnn_edu import models; models.pixelcnn(filters=4, depth=1)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ValueError: Expected Keras's floatx to be 'float32'")
 
 
 @pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])

@@ -1,7 +1,7 @@
 """Digits between two labels: what a network draws when it is told a part of each."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_number, is_int, plain
+from pixelcnn_edu._checks import check_model, check_number, is_int, plain
 from pixelcnn_edu.models import ImageModel
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
 
@@ -55,7 +55,7 @@ def with_labels(model, mixtures) -> ImageModel:
 
 def set_labels(copy, model, mixtures) -> None:
     """Give a copy that `with_labels` made of ``model`` other mixtures, (K, num_classes)."""
-    for old, new in zip(model.layers, copy.layers, strict=True):
+    for old, new in zip(check_model(model).layers, copy.layers, strict=True):
         if isinstance(old, keras.layers.Embedding):
             new.set_weights([mixtures @ old.get_weights()[0]])
 

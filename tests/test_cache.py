@@ -1,0 +1,399 @@
+"""Compiled functions follow their model: what Keras computes now is what they compute."""
+
+import gc
+import threading
+import weakref
+
+from pixelcnn_edu import _cache, evaluation, generation, one_pixel, training
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+from test_evaluation import random_model, randomize
+from test_models import inputs_of
+
+X = np.random.default_rng(0).integers(0, 2, (4, 3, 4, 1)).astype("float32")
+
+
+class Scaled(layers.Layer):
+    """A user's layer, of whose setting no configuration tells."""
+
+    factor = 2.0
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def get_config(self):
+        raise NotImplementedError("cannot be saved")
+
+
+class Slope:
+    """A user's activation with a setting."""
+
+    slope = 0.5
+
+    def __call__(self, x):
+        return ops.maximum(x, self.slope * x)
+
+
+class Doubled(keras.Model):
+    """A model with a ``call`` and a setting of its own."""
+
+    def call(self, inputs):
+        return super().call(inputs) * self.factor
+
+
+def of_keras_layers():
+    """Layers of Keras that the builders do not use, one of them in a model inside."""
+    image, inner = keras.Input((3, 4, 1)), keras.Input((3, 4, 4))
+    x = MaskedConv2D(4, 3, "A")(image)
+    x = layers.BatchNormalization()(layers.LeakyReLU()(x))
+    x = layers.LayerNormalization()(layers.ELU()(x))
+    x = layers.Rescaling(0.5, 0.1)(layers.ReLU()(x))
+    x = layers.GaussianNoise(0.1)(layers.Softmax()(x))
+    x = keras.Model(inner, layers.Dense(4, activation="relu")(inner))(x)
+    x = layers.Activation("tanh")(x)
+    return ImageModel(image, layers.Dense(1)(x), likelihood=Bernoulli())
+
+
+MODELS = {
+    "pixelcnn": lambda: pixelcnn(
+        (3, 4, 1),
+        filters=4,
+        depth=1,
+        activation="elu",
+        position=True,
+        one_hot=True,
+        likelihood=Categorical(2),
+    ),
+    "gated_pixelcnn": lambda: gated_pixelcnn(
+        (3, 4, 1), filters=2, depth=1, num_classes=4, label_map=1, dropout=0.1
+    ),
+    "layers of Keras": of_keras_layers,
+}
+
+
+def other_values(layer):
+    """Yield (attribute, another value) for all that a layer's configuration tells."""
+    yield "trainable", not layer.trainable
+    yield "dtype_policy", keras.DTypePolicy("mixed_bfloat16")
+    for name in layer.get_config():
+        value = getattr(layer, name, None)
+        if isinstance(value, bool) and name != "trainable":
+            yield name, not value
+        elif isinstance(value, int | float):
+            yield name, value + 1
+        elif callable(value) and name == "activation":
+            yield name, keras.activations.softsign
+        elif isinstance(value, tuple) and all(isinstance(v, int) for v in value):
+            yield name, tuple(v + 1 for v in value)
+
+
+def whole_tensor(model, inputs):
+    return model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+
+
+def whole(model, inputs):
+    """What Keras computes now, without anything that was compiled before."""
+    return np.asarray(whole_tensor(model, inputs))
+
+
+def compiled(model, inputs):
+    """The same, compiled for this call alone, so that roundings are equal."""
+    inputs = [ops.convert_to_tensor(value) for value in inputs]
+    function = tf.function(lambda *x: whole_tensor(model, x), autograph=False)
+    return np.asarray(function(*inputs))
+
+
+def one_pixel_form(model):
+    try:
+        return one_pixel.one_pixel_model(model, model.likelihood)
+    except ValueError as error:  # the changed layer looks ahead
+        return str(error)
+
+
+def stale(model):
+    """Change every attribute of a layer of each type; return what came of it.
+
+    The first result names the attributes whose change went unnoticed, the second says how
+    many changes move the logits.
+    """
+    inputs, found, moved = inputs_of(model, 4), [], 0
+    before = whole(model, inputs)
+    logits_function(model)(*inputs)
+    form = one_pixel_form(model)
+    every = {type(layer): layer for layer in model._flatten_layers(include_self=False)}
+    for layer in every.values():
+        for name, value in list(other_values(layer)):
+            old = getattr(layer, name)
+            try:
+                setattr(layer, name, value)
+                now = whole(model, inputs)
+                changed = abs(now - before).max() > 1e-3
+            except Exception:  # Keras refuses it, or the output has another shape
+                changed = False
+            if changed:
+                moved += 1
+                ours = logits_function(model)(*inputs)
+                same = np.array_equal(ours, compiled(model, inputs))
+                if not same or one_pixel_form(model) is form:
+                    found.append(f"{layer.name}.{name}")
+            setattr(layer, name, old)
+    np.testing.assert_allclose(logits_function(model)(*inputs), before, atol=1e-5)
+    return found, moved
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_answer_is_that_of_a_layer_as_it_was(name):
+    model = MODELS[name]()
+    model.set_weights([w + 0.3 for w in model.get_weights()])
+    found, moved = stale(model)
+    assert found == []
+    assert moved >= 8
+
+
+def test_the_search_finds_a_cache_that_knows_its_model_by_name(monkeypatch):
+    monkeypatch.setattr(_cache, "state_of", lambda *things: (str(things), []))
+    image = keras.Input((3, 4, 1))
+    x = MaskedConv2D(2, 3, "A", activation="relu", bias_initializer="ones")(image)
+    found, _ = stale(ImageModel(image, layers.Dense(1)(x), likelihood=Bernoulli()))
+    assert {name.split(".")[1] for name in found} >= {"activation", "use_bias"}
+
+
+def first_masked(model):
+    return next(layer for layer in model.layers if isinstance(layer, MaskedConv2D))
+
+
+def lora(model):
+    layer = model.layers[-1]
+    layer.enable_lora(1)
+    layer.lora_kernel_b.assign(ops.ones_like(layer.lora_kernel_b))
+
+
+def activation(model):
+    first_masked(model).activation = keras.activations.tanh
+
+
+def mask_in_place(model):
+    first_masked(model).mask[:3] = 0
+
+
+@pytest.mark.parametrize("change", [lora, activation, mask_in_place])
+def test_a_change_reaches_every_method_and_the_likelihood(change):
+    model = random_model((3, 4, 1), seed=1)
+    uniforms = np.random.default_rng(0).random((16, 3, 4, 1), dtype="float32")
+
+    def answers():
+        draws = [
+            generation.generate(model, 16, uniforms=uniforms, method=method)
+            for method in generation.METHODS
+        ]
+        return evaluation.nats_per_image(model, X), *draws
+
+    before = answers()
+    change(model)
+    nats, *draws = answers()
+    fresh = ImageModel(model.input, model.output, likelihood=Bernoulli())
+    np.testing.assert_array_equal(nats, evaluation.nats_per_image(fresh, X))
+    log_p = model.likelihood.log_prob(whole(model, [X]), X)
+    np.testing.assert_allclose(nats, -log_p, rtol=1e-5)
+    for drawn in draws:
+        np.testing.assert_array_equal(drawn, draws[-1])
+    assert (nats != before[0]).any()
+    assert (draws[-1] != before[-1]).any()
+
+
+def test_a_model_with_lora_says_what_its_copy_on_disk_says(tmp_path):
+    model = random_model((3, 4, 1))
+    evaluation.nats_per_image(model, X)
+    lora(model)
+    nats = evaluation.nats_per_image(model, X)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(nats, evaluation.nats_per_image(loaded, X), rtol=1e-5)
+
+
+def scaled(model):
+    model.get_layer("scaled").factor = 3.0
+
+
+def scaled_by_an_array(model):
+    model.get_layer("scaled").factor = np.float32([3.0])
+    logits_function(model)(X)
+    model.get_layer("scaled").factor[0] = 4.0
+
+
+def slope(model):
+    model.get_layer("dense").activation.slope = 0.25
+
+
+def call_of_a_layer(model):
+    model.get_layer("dense").call = lambda x, training=None: ops.tanh(x)
+
+
+def own_factor(model):
+    model.factor = 0.5
+
+
+def quantized(model):
+    model.get_layer("dense").quantize("int8")
+
+
+def doubled():
+    image = keras.Input((3, 4, 1))
+    x = Scaled(name="scaled")(MaskedConv2D(2, 3, "A")(image))
+    x = layers.Dense(2, activation=Slope(), name="dense")(x)
+    model = Doubled(image, layers.Conv2D(1, 1, name="last")(x))
+    model.factor = 2.0
+    return model
+
+
+CHANGES = [scaled, scaled_by_an_array, slope, call_of_a_layer, own_factor, quantized]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_settings_that_no_configuration_tells_are_seen(change):
+    model = doubled()
+    logits = logits_function(model)  # held, while the model changes
+    before = logits(X)
+    change(model)
+    np.testing.assert_array_equal(logits(X), compiled(model, [X]))
+    assert abs(logits(X) - before).max() > 1e-5
+
+
+def test_a_sequential_model_that_grew_is_seen():
+    model = keras.Sequential([keras.Input((3, 4, 1)), MaskedConv2D(1, 3, "A")])
+    before = evaluation.nats_per_image(model, X, likelihood=Bernoulli())
+    model.add(layers.Rescaling(2.0))
+    after = evaluation.nats_per_image(model, X, likelihood=Bernoulli())
+    assert (before != after).any()
+    model.pop()
+    again = evaluation.nats_per_image(model, X, likelihood=Bernoulli())
+    np.testing.assert_array_equal(again, before)
+
+
+def test_an_object_that_gets_the_id_of_one_that_is_gone_is_another():
+    model = random_model((3, 4, 1))
+    layer = first_masked(model)
+    for factor in range(1, 5):  # CPython gives a freed place away at once
+        layer.activation = eval(f"lambda x: x * {factor}")
+        np.testing.assert_array_equal(logits_function(model)(X), compiled(model, [X]))
+
+
+class Sharper(Bernoulli):
+    """A user's likelihood, whose configuration does not tell its setting."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def _sample(self, logits, uniforms):
+        return super()._sample(self.factor * logits, uniforms)
+
+
+def test_likelihoods_are_told_apart_by_their_attributes():
+    model = random_model((3, 4, 1))
+    form = one_pixel.one_pixel_model(model, Bernoulli())
+    assert one_pixel.one_pixel_model(model, Bernoulli()) is form
+    sharper = Sharper(2.0)
+    assert one_pixel.one_pixel_model(model, sharper) is not form
+    assert one_pixel.one_pixel_model(model, sharper).likelihood is sharper
+    sharper.factor = 3.0
+    drawn = one_pixel.one_pixel_model(model, Sharper(3.0))
+    assert drawn is one_pixel.one_pixel_model(model, sharper)
+    assert drawn is not one_pixel.one_pixel_model(model, Sharper(2.0))
+    assert one_pixel.one_pixel_model(model, Bernoulli()) is form
+
+
+def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
+    model = random_model((3, 4, 1), dropout=0.1)
+    form = one_pixel.one_pixel_model(model, model.likelihood)
+    logits_function(model)(X)
+    function = _cache.kept(model, "logits", None)
+    samples = training.SampleGrid(2)
+    training.fit(model, X, epochs=2, verbose=0, callbacks=[samples])
+    randomize(model)
+    model.compile("adam", "mse")
+    model.predict(X, verbose=0)
+    model.save(tmp_path / "model.keras")
+    keras.Model(model.input, model.layers[3].output)
+    keras.Sequential([model, layers.Conv2D(1, 1)])(X)
+    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+    assert _cache.kept(model, "logits", None) is function
+
+
+def test_forms_are_let_go_with_the_model_as_it_was_and_are_few():
+    model = random_model((3, 4, 1))
+    form = weakref.ref(one_pixel.one_pixel_model(model, model.likelihood))
+    activation(model)
+    one_pixel.one_pixel_model(model, model.likelihood)
+    gc.collect()
+    assert form() is None
+    for factor in range(30):
+        one_pixel.one_pixel_model(model, Sharper(factor))
+    assert len(_cache._kept[model][2]) == _cache._MOST
+
+
+def test_a_model_with_a_call_of_its_own_is_not_kept_alive():
+    model = doubled()
+    model.compile("sgd", "mse")
+    model.fit(X, X, verbose=0)  # the history refers to the model
+    logits_function(model)(X)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def at_once(*calls):
+    """Return what the calls return, each in a thread of its own; all begin together."""
+    results, barrier = [None] * len(calls), threading.Barrier(len(calls))
+
+    def run(i, call):
+        barrier.wait()
+        results[i] = call()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_threads_that_ask_at_once_share_one_form(monkeypatch):
+    model, built = random_model((3, 4, 1)), []
+    read_graph = one_pixel.read_graph
+
+    def slowly(model):
+        built.append(model)
+        threading.Event().wait(0.05)
+        return read_graph(model)
+
+    monkeypatch.setattr(one_pixel, "read_graph", slowly)
+    forms = at_once(
+        *[lambda: one_pixel.one_pixel_model(model, model.likelihood)] * 8,
+    )
+    assert len(built) == 1
+    assert len(set(map(id, forms))) == 1
+
+
+def test_threads_that_use_one_model_at_once_get_what_each_gets_alone():
+    calls = [
+        lambda m: evaluation.nats_per_image(m, X),
+        lambda m: generation.generate(m, 5, seed=0),
+        lambda m: generation.generate(m, 5, seed=0, method="naive"),
+        lambda m: generation.complete(m, X, X[0, ..., 0] > 0, seed=0, count=2),
+    ]
+    calls *= 2
+    model = random_model((3, 4, 1))
+    alone = [call(model) for call in calls]
+    fresh = keras.models.clone_model(model)
+    fresh.set_weights(model.get_weights())
+    together = at_once(*[lambda call=call: call(fresh) for call in calls])
+    for ours, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(ours, expected)
