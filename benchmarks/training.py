@@ -1,15 +1,21 @@
 """How fast a PixelCNN trains: the package, the tutorial's way, and PyTorch.
 
-    python benchmarks/training.py            about 20 minutes on 2 cores
-    python benchmarks/training.py --quick    about 7: fewer rounds, one size
+    python benchmarks/training.py            about 25 minutes on 2 cores
+    python benchmarks/training.py --quick    about 8: fewer rounds, one size
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
-are given, so that only ratios within one run should be compared. PyTorch, which nothing
-else here needs, is left out if it is not installed (pip install torch), and bfloat16 where
+are given, so that only ratios within one run should be compared. bfloat16 is left out where
 the processor has no instructions for it.
 
-The network is the plain one with ReLU and 6 blocks, on bundled digits of 0 and 1. A rate
+PyTorch, which nothing else here needs, may be installed in another environment
+(``--torch-python PATH``: the Python that has it), and is left out if there is none; its
+process never imports TensorFlow, and torch.compile needs a C++ compiler. It trains in
+three ways: as usually written (each step run eagerly, whole kernels multiplied by their
+masks); with ``cropped`` kernels, which leave out the same zero rows as the package; and
+with these and ``compiled``, as the package is. The last one does the package's work.
+
+The network is the plain one with ReLU and 6 blocks, on bundled digits. A rate
 counts all that a step needs: the input pipeline, the loss, its gradient, clipping (but not
 in the tutorial) and the optimizer. "matrix product" is how many images the same cores would
 train if a step were one large float32 product of so many operations, and nothing else; a
@@ -17,24 +23,28 @@ rate is also given as a share of that.
 """
 
 import argparse
+import contextlib
 import csv
-import importlib.util
 import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 DEPTH, IMAGES = 6, 2048
+DIGITS = Path(__file__).parents[1] / "pixelcnn_edu" / "bundled" / "digits.npz"
 COLUMNS = ["contender", "filters", "batch", "images_per_second", "share"]
 COLUMNS += ["parallel", "peak_mb", "grown_mb"]  # cores at work; memory, and its growth
 
 
 def turn():
     """Wait until it is this process's turn; return a function that ends the turn."""
-    sys.stdin.readline()
+    if not sys.stdin.readline():  # the benchmark has ended
+        sys.exit()
     began, used = time.perf_counter(), time.process_time()
 
     def end():
@@ -64,16 +74,23 @@ def turns():
     return Turns()
 
 
+def digits():
+    """Gray digits (N, 28, 28, 1), read without the package, which imports TensorFlow."""
+    import numpy as np
+
+    with np.load(DIGITS) as arrays:
+        return arrays["x_train"][:IMAGES, :, :, None] / np.float32(255)
+
+
 def package(filters, batch_size, precision="float32"):
-    from pixelcnn_edu import data, models, training
+    from pixelcnn_edu import models, training
 
     import keras
 
     keras.config.set_dtype_policy(precision)
-    (images, _), _ = data.load_mnist()
     training.fit(
         models.pixelcnn(filters=filters, depth=DEPTH, activation="relu"),
-        images[:IMAGES],
+        digits(),
         epochs=10_000,
         batch_size=batch_size,
         callbacks=[turns()],
@@ -81,39 +98,24 @@ def package(filters, batch_size, precision="float32"):
     )
 
 
-def tutorial(filters, batch_size):
-    """The whole kernel is masked and Keras's defaults are kept (XLA on "auto")."""
-    from pixelcnn_edu import data
-
-    import keras
-    from generation import WholeMaskedConv2D
-
-    relu = keras.layers.Activation("relu")
-    image = keras.Input((28, 28, 1))
-    x = WholeMaskedConv2D(filters, 7, "A")(image)
-    for _ in range(DEPTH):
-        y = keras.layers.Conv2D(filters // 2, 1)(relu(x))
-        y = WholeMaskedConv2D(filters // 2, 3, "B")(relu(y))
-        x = keras.layers.add([x, keras.layers.Conv2D(filters, 1)(relu(y))])
-    for _ in range(2):
-        x = WholeMaskedConv2D(filters, 1, "B")(relu(x))
-    outputs = keras.layers.Conv2D(1, 1, activation="sigmoid")(relu(x))
-    model = keras.Model(image, outputs)
-    model.compile(optimizer=keras.optimizers.Nadam(), loss="binary_crossentropy")
-    (images, _), _ = data.load_mnist()
-    ink = (images[:IMAGES] > 0.5).astype("float32")
-    recipe = {"epochs": 10_000, "batch_size": batch_size, "verbose": 0}
-    model.fit(ink, ink, callbacks=[turns()], **recipe)
-
-
 def package_bfloat16(filters, batch_size):
     package(filters, batch_size, "mixed_bfloat16")
 
 
-def pytorch(filters, batch_size, half=False):
-    """Channels last, the whole kernel masked."""
-    from pixelcnn_edu import data
+def tutorial(filters, batch_size):
+    """The whole kernel is masked and Keras's defaults are kept (XLA on "auto")."""
+    import keras
+    from generation import tutorial_network
 
+    model = tutorial_network(filters, DEPTH)
+    model.compile(optimizer=keras.optimizers.Nadam(), loss="binary_crossentropy")
+    ink = (digits() > 0.5).astype("float32")
+    recipe = {"epochs": 10_000, "batch_size": batch_size, "verbose": 0}
+    model.fit(ink, ink, callbacks=[turns()], **recipe)
+
+
+def pytorch_network(filters, cropped):
+    """The network in PyTorch; with ``cropped`` the zero rows of kernels are left out."""
     import torch
     from torch import nn
 
@@ -126,8 +128,11 @@ def pytorch(filters, batch_size, half=False):
             self.register_buffer("mask", mask)
 
         def forward(self, x):
-            weight = self.weight * self.mask
-            return nn.functional.conv2d(x, weight, self.bias, padding=self.padding)
+            weight, half = self.weight * self.mask, self.kernel_size[0] // 2
+            if not cropped:
+                return nn.functional.conv2d(x, weight, self.bias, padding=half)
+            x = nn.functional.pad(x, (half, half, half, 0))
+            return nn.functional.conv2d(x, weight[:, :, : half + 1], self.bias)
 
     class Block(nn.Module):
         def __init__(self):
@@ -145,8 +150,7 @@ def pytorch(filters, batch_size, half=False):
         def forward(self, x):
             return x + self.inside(x)
 
-    torch.set_num_threads(os.cpu_count())
-    model = nn.Sequential(
+    return nn.Sequential(
         Masked(1, filters, 7, "A"),
         *[Block() for _ in range(DEPTH)],
         nn.ReLU(inplace=True),
@@ -156,27 +160,37 @@ def pytorch(filters, batch_size, half=False):
         nn.ReLU(inplace=True),
         nn.Conv2d(filters, 1, 1),
     ).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.NAdam(model.parameters(), 2e-3)
-    loss_of = nn.BCEWithLogitsLoss(reduction="sum")
-    (images, _), _ = data.load_mnist()
-    ink = torch.from_numpy((images[:IMAGES] > 0.5).astype("float32"))
-    ink = ink.permute(0, 3, 1, 2)
+
+
+def pytorch(filters, batch_size, cropped=False, compiled=False, bfloat16=False):
+    gray = digits()
+
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(os.cpu_count())
+    gray = torch.from_numpy(gray).permute(0, 3, 1, 2)
+    model = pytorch_network(filters, cropped)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.NAdam(parameters, 2e-3)
+
+    def loss_of(batch):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+            logits = model(batch)
+        loss = nn.functional.binary_cross_entropy_with_logits
+        return loss(logits.float(), batch, reduction="sum") / len(batch)
+
+    if compiled:
+        loss_of = torch.compile(loss_of)
     while True:
         end = turn()
-        for batch in ink[torch.randperm(len(ink))].split(batch_size):
-            batch = batch.to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-                logits = model(batch)
-            loss = loss_of(logits.float(), batch) / len(batch)
+        for some in torch.randperm(len(gray)).split(batch_size):
+            ink = torch.bernoulli(gray[some])  # drawn afresh, as by the package
             optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            loss_of(ink.to(memory_format=torch.channels_last)).backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
         end()
-
-
-def pytorch_bfloat16(filters, batch_size):
-    pytorch(filters, batch_size, half=True)
 
 
 def matrix_product(filters, batch_size):
@@ -198,9 +212,13 @@ CONTENDERS = {
     "matrix product": matrix_product,
     "package": package,
     "tutorial": tutorial,
-    "pytorch": pytorch,
+    "pytorch, as usually written": pytorch,
+    "pytorch, cropped": partial(pytorch, cropped=True),
+    "pytorch, cropped, compiled": partial(pytorch, cropped=True, compiled=True),
     "package, bfloat16": package_bfloat16,
-    "pytorch, bfloat16": pytorch_bfloat16,
+    "pytorch, cropped, compiled, bfloat16": partial(
+        pytorch, cropped=True, compiled=True, bfloat16=True
+    ),
 }
 
 
@@ -210,28 +228,34 @@ CONTENDERS = {
 class Contender:
     """One contender in its process."""
 
-    def __init__(self, name, filters, batch):
+    def __init__(self, name, filters, batch, python=sys.executable):
         self.about = {"contender": name, "filters": filters, "batch": batch}
-        own = [sys.executable, __file__, "--child", name, str(filters), str(batch)]
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            own,
+            [python, __file__, "--child", name, str(filters), str(batch)],
             stdin=pipe,
             stdout=pipe,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
             env={**os.environ, "XLA_FLAGS": ""},  # the package's own would slow others
         )
         self.turns = []
 
     def take_turn(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as is said below
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
         for line in self.process.stdout:
             if line.startswith("turn"):
                 self.turns.append([float(value) for value in line.split()[1:]])
                 return
-        raise RuntimeError(f"{self.about} ended early")
+        code = self.process.wait()
+        self.errors.seek(0)
+        raise RuntimeError(
+            f"{self.about} ended early, with exit code {code}. It wrote to stderr:\n"
+            f"{self.errors.read()}"
+        )
 
     def row(self):
         """Medians, the first two turns (compilation) left out."""
@@ -247,15 +271,18 @@ class Contender:
         return {**self.about, **measured}
 
     def end(self):
-        with self.process:  # closes its pipes and waits
-            self.process.kill()
+        self.process.kill()
+        self.process.communicate()  # closes its pipes and waits
+        self.errors.close()
 
 
-def measure(filters, batch, names, rounds):
+def measure(filters, batch, names, rounds, torch_python):
     """Let the contenders take turns; return a row of each, the matrix product's first."""
-    names = ["matrix product", *names]
-    contenders = [Contender(name, filters, batch) for name in names]
+    contenders = []
     try:
+        for name in ["matrix product", *names]:
+            python = torch_python if "pytorch" in name else sys.executable
+            contenders.append(Contender(name, filters, batch, python))
         for _ in range(2 + rounds):
             for contender in contenders:
                 contender.take_turn()
@@ -299,42 +326,58 @@ def plot(rows, path):
     fig.savefig(path)
 
 
-def main():
+def can_import_torch(python):
+    found = subprocess.run([python, "-c", "import torch"], capture_output=True)
+    return found.returncode == 0
+
+
+def has_bfloat16():
+    # asked in a process of its own: TensorFlow would hold threads in this one
+    ask = "from pixelcnn_edu import command; print(command.fastest_precision())"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return answer.stdout.split()[-1] == "mixed_bfloat16"
+
+
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--torch-python", help="a Python that can import torch")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if args.child:
         name, filters, batch = args.child
         CONTENDERS[name](int(filters), int(batch))
         return
-    skipped = set()
-    if not importlib.util.find_spec("torch"):
-        skipped |= {"pytorch", "pytorch, bfloat16"}
-    # asked in a process of its own: TensorFlow would hold threads in this one
-    ask = "from pixelcnn_edu import command; print(command.fastest_precision())"
-    answer = subprocess.run(
-        [sys.executable, "-c", ask], capture_output=True, check=True
-    )
-    if answer.stdout.split()[-1] == b"float32":
-        skipped |= {"package, bfloat16", "pytorch, bfloat16"}
-    skipped.add("matrix product")  # `measure` adds it
-    names = [name for name in CONTENDERS if name not in skipped]
+    torch_python = args.torch_python or sys.executable
+    names = [name for name in CONTENDERS if name != "matrix product"]
+    if not can_import_torch(torch_python):
+        if args.torch_python:
+            parser.error(f"{torch_python} cannot import torch")
+        print(f"PyTorch is left out: {torch_python} cannot import torch")
+        names = [name for name in names if "pytorch" not in name]
+    if not has_bfloat16():
+        names = [name for name in names if "bfloat16" not in name]
     rounds = 5 if args.quick else 11
-    rows = measure(64, 64, names, rounds)
-    if not args.quick:
-        rows += measure(32, 64, names, rounds)
-        for batch in (16, 256):
-            rows += measure(64, batch, ["package"], 5)[1:]
+    try:
+        rows = measure(64, 64, names, rounds, torch_python)
+        if not args.quick:
+            rows += measure(32, 64, names, rounds, torch_python)
+            for batch in (16, 256):
+                rows += measure(64, batch, ["package"], 5, torch_python)[1:]
+    except RuntimeError as error:
+        sys.exit(str(error))
 
     from pixelcnn_edu import plots  # noqa: F401  (sets the style)
 
     print(" | ".join(COLUMNS))
     for row in rows:
         print(" | ".join(map(str, row.values())))
+    args.out.mkdir(parents=True, exist_ok=True)
     with open(args.out / "training.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     plot(rows, args.out / "training.png")

@@ -1,6 +1,10 @@
 """The benchmarks measure what they say: their contenders run, and draw the same images."""
 
 import importlib.util
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from pixelcnn_edu import generation, models
@@ -10,6 +14,15 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+LOOPS = ["tutorial's loop", "whole passes, compiled"]
+PYTORCH = ["pytorch, as usually written", "pytorch, cropped"]
+PYTORCH += [f"pytorch, cropped, compiled{more}" for more in ("", ", bfloat16")]
+WITH_TENSORFLOW = ["tensorflow", "keras", "pixelcnn_edu"]
+TORCH_PYTHON = os.environ.get("TORCH_PYTHON", sys.executable)  # may be elsewhere
+needs_torch = pytest.mark.skipif(
+    TORCH_PYTHON == sys.executable and not importlib.util.find_spec("torch"),
+    reason="PyTorch is not here; TORCH_PYTHON names a Python that has it",
+)
 BLOCK = [(8, 4), (5 * 4, 4), (4, 8)]  # of 8 filters: 1×1, five live taps of 3×3, 1×1
 
 
@@ -38,40 +51,203 @@ def test_dilation_adds_no_product(monkeypatch):
     assert script.products(near) == script.products(far)
 
 
-def test_the_tutorial_s_loop_draws_the_same_images(monkeypatch):
-    script = load("generation", monkeypatch)
-    keras.utils.set_random_seed(0)
-    tutorial = script.tutorial_network(5)
-    network = models.pixelcnn((5, 5, 1), filters=script.FILTERS, depth=script.DEPTH)
-    network.set_weights(tutorial.get_weights())
-    uniforms = np.random.default_rng(0).random((3, 5, 5, 1), dtype="float32")
-    drawn = script.tutorial_loop(tutorial, uniforms)
-    np.testing.assert_array_equal(
-        drawn, generation.generate(network, 3, uniforms=uniforms)
+@pytest.fixture
+def small(monkeypatch):
+    """A network like ``coffee``, 5 × 5, with 100 images that it drew, and their p."""
+    model = models.pixelcnn(
+        (5, 5, 1), filters=4, depth=2, activation="relu", position=True
     )
-    assert 0 < drawn.mean() < 1
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    uniforms = load("generation", monkeypatch).some_uniforms(100, 5)
+    images = generation.generate(model, 100, uniforms=uniforms, method="naive")
+    assert 0 < images.mean() < 1
+    p = keras.ops.sigmoid(model.predict_on_batch(images))
+    return model, images, np.asarray(p)
 
 
-@pytest.mark.parametrize("name", ["package", "tutorial", "pytorch", "matrix product"])
-def test_a_contender_trains_in_turns(name, monkeypatch):
-    if name == "pytorch" and not importlib.util.find_spec("torch"):
-        pytest.skip("PyTorch, which nothing but this benchmark needs, is not installed")
-    contender = load("training", monkeypatch).Contender(name, filters=4, batch=1024)
-    try:
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("name", [*LOOPS, "fixed point", "cached"])
+def test_all_contenders_draw_the_same_images(name, whole, small, monkeypatch):
+    script = load("generation", monkeypatch)
+    assert name in script.CONTENDERS
+    result = script.measure_one(name, *small, whole)
+    passes = 25 if whole else 5
+    assert (result["differ"], result["compared"]) == (0, 100 * passes)
+    assert result["passes"] == (passes if name in LOOPS else None)
+    assert result["largest_gap"] is None
+    assert result["cold_seconds"] > 0 and result["warm_seconds"] > 0
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_draws_only_the_pixels_asked_for(name, small, monkeypatch):
+    script = load("generation", monkeypatch)
+    model, images, _ = small
+    begun = images.copy().reshape(100, 25)
+    begun[:, 10:] = 0.5  # not yet drawn
+    begun = begun.reshape(images.shape)
+    draw = script.CONTENDERS[name](model)
+    drawn = draw(begun, script.some_uniforms(100, 5), 10, 15).reshape(100, 25)
+    np.testing.assert_array_equal(drawn[:, :15], images.reshape(100, 25)[:, :15])
+    assert (drawn[:, 15:] == 0.5).all()
+
+
+def test_a_value_that_differs_is_counted_and_its_distance_told(small, monkeypatch):
+    script = load("generation", monkeypatch)
+    model, images, p = small
+    wrong = images.copy()
+    wrong[1, 2, 3] = 1 - wrong[1, 2, 3]
+    u = script.some_uniforms(100, 5)
+    result = script.measure_one("cached", model, wrong, p)
+    assert result["differ"] == 1
+    assert result["largest_gap"] == pytest.approx(abs(u - p)[1, 2, 3, 0])
+
+
+def test_a_process_measures_one_contender(small, monkeypatch, tmp_path, capsys):
+    script = load("generation", monkeypatch)
+    model, images, p = small
+    monkeypatch.setattr(script.pretrained, "load", {"coffee": model}.get)
+    np.save(tmp_path / "reference.npy", [images, p])
+    path = str(tmp_path / "reference.npy")
+    script.main(["--child", "whole passes, compiled", path, "1", "False"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["compared"], result["differ"]) == (5, 0)
+
+
+def test_a_row_of_generation_holds_medians_and_the_most_that_differ(monkeypatch):
+    script = load("generation", monkeypatch)
+    seconds = {"cached": iter([2, 1, 9]), "fixed point": iter([8, 4, 5])}
+    monkeypatch.setattr(script, "CONTENDERS", seconds)
+    tiny = models.pixelcnn(filters=2, depth=1)
+    monkeypatch.setattr(script.pretrained, "load", {"coffee": tiny}.get)
+
+    def measured(name, path, count, whole):
+        one = next(seconds[name])
+        return {"cold_seconds": 10 * one, "warm_seconds": one, "differ": one}
+
+    monkeypatch.setattr(script, "measure_in_child", measured)
+    cached, fixed_point = script.measure_contenders([1], 3, quick=True)
+    assert (cached["warm_seconds"], cached["cold_seconds"]) == (2, 20)
+    assert cached["differ"] == 9
+    assert cached["warm_over_cached"] == 1
+    assert fixed_point["warm_over_cached"] == fixed_point["cold_over_cached"] == 5 / 2
+
+
+def run_child(name, *, turns, blocked=(), python=sys.executable):
+    """Run a contender of ``training`` in a process where importing ``blocked`` fails."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(FOLDER)!r})
+sys.modules |= dict.fromkeys({blocked!r})
+import training
+training.main(["--child", {name!r}, "4", "1024"])
+"""
+    return subprocess.run(
+        [python, "-c", code], input="\n" * turns, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["package", "tutorial", "matrix product"])
+def test_a_contender_trains_in_turns_and_ends_with_them(name):
+    done = run_child(name, turns=2)
+    assert done.returncode == 0, done.stderr
+    turns = [line.split() for line in done.stdout.splitlines() if line[:4] == "turn"]
+    assert len(turns) == 2
+    assert all(float(seconds) > 0 for _, seconds, *_ in turns)
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_pytorch_needs_neither_tensorflow_nor_what_imports_it(name):
+    done = run_child(name, turns=0, blocked=[*WITH_TENSORFLOW, "torch"])
+    assert "import of torch halted" in done.stderr.splitlines()[-1], done.stderr
+
+
+@needs_torch
+@pytest.mark.parametrize("name", PYTORCH)
+def test_pytorch_trains_without_tensorflow(name):
+    done = run_child(name, turns=2, blocked=WITH_TENSORFLOW, python=TORCH_PYTHON)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("turn") == 2
+
+
+@needs_torch
+def test_pytorch_s_network_is_the_package_s_cropped_or_not(tmp_path):
+    model = models.pixelcnn(filters=4, depth=1, activation="relu")
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
+    images = rng.random((2, 28, 28, 1), dtype="float32")
+    weights = [
+        w.transpose(3, 2, 0, 1) if w.ndim > 1 else w for w in model.get_weights()
+    ]
+    np.savez(tmp_path / "given.npz", images.transpose(0, 3, 1, 2), *weights)
+    code = f"""
+import os, sys
+import numpy as np
+import torch
+os.chdir({str(tmp_path)!r})
+sys.path.insert(0, {str(FOLDER)!r})
+import training
+training.DEPTH = 1
+images, *weights = map(torch.from_numpy, np.load("given.npz").values())
+logits = []
+with torch.no_grad():
+    for cropped in (False, True):
+        network = training.pytorch_network(4, cropped)
+        for parameter, weight in zip(network.parameters(), weights, strict=True):
+            parameter.copy_(weight)
+        logits.append(network(images))
+    network[0].mask[0, 0, 3, 3] = 1  # a planted bug: each pixel sees itself
+    logits.append(network(images))
+np.save("logits.npy", torch.stack(logits).numpy())
+"""
+    subprocess.run([TORCH_PYTHON, "-c", code], check=True)
+    whole, cropped, planted = np.load(tmp_path / "logits.npy").transpose(0, 1, 3, 4, 2)
+    expected = model.predict_on_batch(images)
+    np.testing.assert_allclose(whole, expected, atol=1e-4)
+    np.testing.assert_allclose(cropped, whole, atol=1e-5)
+    assert abs(planted - expected).max() > 0.01
+
+
+def dying_python(folder, before):
+    """A program that a contender is run with, and that dies."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{before}\necho a planted death >&2\nexit 7\n", "utf-8")
+    path.chmod(0o700)
+    return str(path)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_contender_that_dies_tells_its_exit_code_and_stderr(
+    turns, tmp_path, monkeypatch
+):
+    one_turn = "read line; echo turn 1 1 1"
+    python = dying_python(tmp_path, one_turn if turns else "")
+    script = load("training", monkeypatch)
+    contender = script.Contender("package", 4, 1024, python)
+    if turns:
         contender.take_turn()
-        contender.take_turn()
-    finally:
-        contender.end()
-    assert all(seconds > 0 for seconds, *_ in contender.turns)
-    assert len(contender.turns) == 2
-
-
-def test_a_contender_that_fails_is_named(monkeypatch):
-    odd = 3  # filters, which a residual block refuses
-    contender = load("training", monkeypatch).Contender("package", odd, 1024)
-    with pytest.raises(RuntimeError, match="'filters': 3"):
+    contender.process.wait()
+    with pytest.raises(RuntimeError, match=r"(?s)'package'.*code 7.*a planted death"):
         contender.take_turn()
     contender.end()
+
+
+def test_the_benchmark_ends_with_what_a_dead_contender_said(tmp_path, monkeypatch):
+    script = load("training", monkeypatch)
+    monkeypatch.setattr(script, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(sys, "executable", dying_python(tmp_path, ""))
+    with pytest.raises(SystemExit, match=r"(?s)exit code 7.*a planted death"):
+        script.main(["--quick", "--out", str(tmp_path)])
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_python_without_torch_is_refused_before_anything_is_measured(
+    tmp_path, monkeypatch, capsys
+):
+    script = load("training", monkeypatch)
+    with pytest.raises(SystemExit):
+        script.main(["--torch-python", dying_python(tmp_path, "")])
+    assert "cannot import torch" in capsys.readouterr().err
 
 
 def test_a_row_holds_medians_without_the_first_two_turns(monkeypatch):
