@@ -421,10 +421,15 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
 
 
 def public_functions():
-    """Yield (name, function) of all public modules, exercises aside."""
+    """Yield (name, function) of all public modules.
+
+    Exercises are left out, and ``one_file``, which has no validators.
+    """
     for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
         short = found.name.removeprefix("pixelcnn_edu.")
-        if short.startswith("exercises") or short.split(".")[-1].startswith("_"):
+        if short.startswith(("exercises", "one_file")) or short.split(".")[
+            -1
+        ].startswith("_"):
             continue
         for name, value in vars(importlib.import_module(found.name)).items():
             ours = getattr(value, "__module__", "") == found.name
