@@ -211,7 +211,7 @@ def ablation() -> list[dict]:
     """Return the runs of ``benchmarks/ablation.py``: in each, one change or a few at once.
 
     Each is a dict: ``change``, ``base`` (the change that it is compared with), ``seed``,
-    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` and
-    ``cpu_minutes``, those of one core.
+    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` (those
+    that no mask sets to 0) and ``cpu_minutes``, those of one core.
     """
     return json.loads(ABLATION.read_text("utf-8"))
