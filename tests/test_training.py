@@ -18,7 +18,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, live_weights, pixelcnn
 
 import keras
 import numpy as np
@@ -157,7 +157,7 @@ CHILD = """
 import sys
 import keras
 from pixelcnn_edu import data, training
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, live_weights, pixelcnn
 (x, _), (x_test, _) = data.load_mnist()
 keras.utils.set_random_seed(0)
 model = pixelcnn((10, 10, 1), filters=8, depth=1, dropout=0.2)
@@ -377,6 +377,31 @@ def test_grey_images_off_the_levels_are_refused_by_many_levels(digits):
     assert Bernoulli().levels == 2
 
 
+def as_set(images):
+    return {image.tobytes() for image in images}
+
+
+@pytest.mark.parametrize("source", ["bundled", "full", "own.npz"])
+def test_no_test_image_trains_or_validates(source, monkeypatch):
+    bundled = data.load_mnist()
+    size = {"bundled": 0, "full": 60_000, "own.npz": 50}[source]
+    images = np.arange(size + 20, dtype="float32").reshape(-1, 1, 1, 1) / 1e5
+    labels = np.arange(size + 20) % 10
+    other = (images[:size], labels[:size]), (images[size:], labels[size:])
+    monkeypatch.setattr(
+        data,
+        "load_mnist",
+        lambda source="bundled": {"bundled": bundled}.get(source, other),
+    )
+    (x_train, _), (x_test, _) = data.load_mnist(source)
+    (x, y), (x_val, y_val), _ = command.digits_from(source)
+    train, validation, test = as_set(x), as_set(x_val), as_set(x_test)
+    assert not train & validation and not (train | validation) & test
+    assert train | validation == as_set(x_train)
+    assert len(x_val) == {"bundled": 400, "full": 10_000, "own.npz": 5}[source]
+    assert len(x) == len(y) and len(x_val) == len(y_val)
+
+
 def test_the_command_line_trains_and_writes_weights_and_card(
     digits, tmp_path, monkeypatch, capsys
 ):
@@ -401,12 +426,14 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     assert "epoch 1 of 1" in told and "0 minutes left" in told
     assert "nats per image" in told
     card = json.loads((out / "tiny.json").read_text("utf-8"))
-    assert card["training_images"] == 64
+    assert (card["training_images"], card["validation_images"]) == (58, 6)
+    assert card["weights"] == live_weights(tiny.model())
     assert card["precision"] == command.fastest_precision()
     model = keras.models.load_model(out / "tiny.keras")
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
-    held_out = data.binarize((new[:32] / 255)[..., None].astype("float32"), seed=0)
-    nats = evaluation.nats_per_image(model, held_out).mean()
+    gray = (new / 255)[..., None].astype("float32")
+    _, (x_val, _) = data.hold_out(gray, np.zeros(64, int), 6)
+    nats = evaluation.nats_per_image(model, data.binarize(x_val, seed=0)).mean()
     assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
     assert str(tmp_path) not in json.dumps(card)
 
