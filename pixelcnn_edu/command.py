@@ -85,34 +85,26 @@ def cores_of_process() -> int:
 def digits_from(source):
     """Load MNIST to train on, and to validate.
 
-    Validation images come from the training set: the test images choose nothing.
-
     Args:
-        source: as for `data.load_mnist`. Of 60,000 training images the last 10,000
-            validate, of another number a tenth. Of any but the bundled ones, bundled test
-            digits are left out.
+        source: as for `data.load_mnist`. ``"bundled"``: a tenth of the training digits
+            validates. 60,000 training images: the last 10,000 validate. In both cases the
+            test images are left for the test. Any other number: the second set of the
+            file validates, so let it hold no test images. Of any but the bundled ones,
+            bundled test digits are left out.
 
     Returns:
         ((x, y), (x_val, y_val), which they are in words).
     """
-    (x, y), _ = data.load_mnist(source)
+    (x, y), (x_val, y_val) = data.load_mnist(source)
     if source == "bundled":
         train, validation = data.hold_out(x, y, len(x) // 10)
         return train, validation, f"{len(train[0]):,} of the bundled training digits"
-    others = data.load_mnist()[1][0]
-    if len(x) == 60_000:
-        validation = x[50_000:], y[50_000:]
-        which, train = (
-            "the first 50,000",
-            training.without(x[:50_000], y[:50_000], others),
-        )
-    else:
-        x, y = training.without(x, y, others)
-        train, validation = data.hold_out(x, y, len(x) // 10)
-        which = f"{len(train[0]):,} of the"
+    if len(x) == 60_000:  # keep the official test digits apart
+        x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
     named = "MNIST" if source == "full" else Path(source).name
-    digits = f"{named}: {which} training images, without the bundled test digits"
-    return train, validation, digits
+    digits = f"{named}: the first {len(x):,} training images"
+    x, y = training.without(x, y, data.load_mnist()[1][0])
+    return (x, y), (x_val, y_val), f"{digits}, without the bundled test digits"
 
 
 def arguments(argv=None) -> argparse.Namespace:

@@ -82,7 +82,7 @@ class Preset:
 
     @property
     def protocol(self) -> str:
-        """How held-out digits become `images`, in words."""
+        """How validation digits become `images`, in words."""
         if self.colored:
             return "dynamic binarization, then 64 colors; validation drawn with seed 0"
         if self.likelihood.levels == 2:
@@ -119,7 +119,7 @@ class Preset:
 
 PRESETS = {
     "minutes": Preset(
-        "the 4,000 bundled digits in about a minute",
+        "the bundled digits in about a minute",
         filters=32,
         depth=4,
         epochs=8,
