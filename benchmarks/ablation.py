@@ -174,7 +174,7 @@ def run(change, seed, full, held_out):
     return {
         "nats_per_image": round(mean, 3),
         "standard_error": round(error, 3),
-        "weights": model.count_params(),
+        "weights": models.live_weights(model),
         "cpu_minutes": round(cpu_minutes, 2),
     }
 

@@ -16,7 +16,7 @@ import shlex
 import time
 from pathlib import Path
 
-from pixelcnn_edu import data, evaluation, training
+from pixelcnn_edu import data, evaluation, models, training
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import locked, whole_file
 from pixelcnn_edu.presets import PRESETS
@@ -95,15 +95,19 @@ def digits_from(source):
     """Load MNIST to train on, and to validate.
 
     Args:
-        source: as for `data.load_mnist`. Of all 60,000 training images the last 10,000
-            validate; of any but the bundled ones, bundled test digits are left out.
+        source: as for `data.load_mnist`. ``"bundled"``: a tenth of the training digits
+            validates. 60,000 training images: the last 10,000 validate. In both cases the
+            test images are left for the test. Any other number: the second set of the
+            file validates, so let it hold no test images. Of any but the bundled ones,
+            bundled test digits are left out.
 
     Returns:
         ((x, y), (x_val, y_val), which they are in words).
     """
     (x, y), (x_val, y_val) = data.load_mnist(source)
     if source == "bundled":
-        return (x, y), (x_val, y_val), "the bundled training digits"
+        train, validation = data.hold_out(x, y, len(x) // 10)
+        return train, validation, f"{len(train[0]):,} of the bundled training digits"
     if len(x) == 60_000:  # keep the official test digits apart
         x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
     named = "MNIST" if source == "full" else name_of(source).removeprefix("./")
@@ -190,7 +194,7 @@ def main(argv=None):
         "nats_per_image": round(mean, 2),
         "standard_error": round(error, 2),
         "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
-        "weights": model.count_params(),
+        "weights": models.live_weights(model),
         "recipe": preset.as_data(),
         "seed": args.seed,
         "precision": args.precision,

@@ -18,6 +18,7 @@ from pixelcnn_edu._checks import (
     check_levels,
     check_number,
     check_path,
+    check_positive_int,
     check_seed,
 )
 
@@ -90,6 +91,52 @@ def load_mnist(source="bundled"):
         _to_float(x_test),
         y_test.astype("int64"),
     )
+
+
+def hold_out(images, labels, count, *, seed=0):
+    """Split images off a training set, to validate on.
+
+    Validation images choose: between settings, and when to stop. Test images score what was
+    chosen, so they choose nothing. Each class gives its share of the validation images,
+    and both parts keep the order of the whole.
+
+    Args:
+        images: the training set, (N, H, W, C) in [0, 1].
+        labels: their classes, (N,).
+        count: how many images to split off, less than N.
+        seed: of the choice.
+
+    Returns:
+        ``(x_train, y_train), (x_val, y_val)``: together all that was given, each image
+        once.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> (x, y), (x_test, y_test) = load_mnist()
+        >>> (x_train, y_train), (x_val, y_val) = hold_out(x, y, 400)
+        >>> x_train.shape, x_val.shape, np.bincount(y_val)[:3]
+        ((3600, 28, 28, 1), (400, 28, 28, 1), array([40, 40, 40]))
+    """
+    images, labels = check_images(images), np.asarray(labels)
+    whole, count = len(images), check_positive_int("count", count)
+    if labels.shape != (whole,):
+        raise ValueError(
+            f"Expected labels of shape {(whole,)}, one for each image. "
+            f"Received: {labels.shape}"
+        )
+    if count >= whole:
+        raise ValueError(
+            f"Expected count to be less than the {whole} images. Received: {count}"
+        )
+    rng = np.random.default_rng(check_seed(seed, optional=False))
+    order = rng.permutation(whole)
+    order = order[np.argsort(labels[order], kind="stable")]  # class after class
+    chosen = np.zeros(whole, bool)
+    chosen[order[np.arange(count) * whole // count]] = True  # at equal distances
+    kept = ~chosen
+    return (images[kept], labels[kept]), (images[chosen], labels[chosen])
 
 
 def binarize(images, *, seed=None, threshold=None) -> np.ndarray:

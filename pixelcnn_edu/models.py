@@ -184,8 +184,9 @@ def pixelcnn(
         ValueError: if an argument is out of its range.
 
     Example:
-        >>> pixelcnn(filters=128, depth=6).count_params()
-        362497
+        >>> model = pixelcnn(filters=128, depth=6)
+        >>> model.count_params(), live_weights(model)
+        (362497, 260993)
     """
     image_shape, depth, likelihood, colors = _checked(
         image_shape, depth, likelihood, colors
@@ -359,6 +360,33 @@ def _condition(label, num_classes, label_map, image_shape):
     values = keras.layers.Embedding(num_classes, int(np.prod(size)))(label)
     maps = keras.layers.Reshape(size)(values)
     return lambda channels: pointwise(channels, use_bias=False)(maps)
+
+
+def live_weights(model) -> int:
+    """Count the weights of a model that no mask sets to 0.
+
+    A masked weight is stored, and counted by ``model.count_params()``, but it is multiplied
+    by 0 before it is used. To compare the sizes of two models, compare their live weights.
+
+    Args:
+        model: any Keras model with known inputs. A mask is the array ``layer.mask`` that a
+            layer multiplies into ``layer.kernel``, as `layers.MaskedConv2D` does.
+
+    Raises:
+        ValueError: it is no such model.
+
+    Example:
+        >>> image = keras.Input((28, 28, 1))
+        >>> one = keras.Model(image, MaskedConv2D(1, 7, "A")(image))
+        >>> one.count_params(), live_weights(one)  # 24 taps before the pixel, and a bias
+        (50, 25)
+    """
+    count = check_model(model).count_params()
+    for layer in model._flatten_layers(include_self=False):
+        if hasattr(layer, "mask") and hasattr(layer, "kernel"):
+            mask = np.broadcast_to(layer.mask, layer.kernel.shape)
+            count -= int((mask == 0).sum())
+    return count
 
 
 def likelihood_of(model, likelihood=None) -> Likelihood:

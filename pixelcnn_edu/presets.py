@@ -82,7 +82,7 @@ class Preset:
 
     @property
     def protocol(self) -> str:
-        """How held-out digits become `images`, in words."""
+        """How validation digits become `images`, in words."""
         if self.colored:
             return "dynamic binarization, then 64 colors; validation drawn with seed 0"
         if self.likelihood.levels == 2:
@@ -119,7 +119,7 @@ class Preset:
 
 PRESETS = {
     "minutes": Preset(
-        "the 4,000 bundled digits in about a minute",
+        "the bundled digits in about a minute",
         filters=32,
         depth=4,
         epochs=8,
@@ -211,7 +211,7 @@ def ablation() -> list[dict]:
     """Return the runs of ``benchmarks/ablation.py``: in each, one change or a few at once.
 
     Each is a dict: ``change``, ``base`` (the change that it is compared with), ``seed``,
-    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` and
-    ``cpu_minutes``, those of one core.
+    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` (those
+    that no mask sets to 0) and ``cpu_minutes``, those of one core.
     """
     return json.loads(ABLATION.read_text("utf-8"))

@@ -165,7 +165,8 @@ def fit(
         model: a Keras model from images to logits.
         images: (N, H, W, C) in [0, 1].
         labels: (N,) integers, for a model that takes labels.
-        validation_images: held-out images, likewise; their nats are ``val_loss``.
+        validation_images: images to validate on, likewise, from `data.hold_out` say; their
+            nats are ``val_loss``. Leave a set's test images for the test.
         validation_labels: theirs.
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.

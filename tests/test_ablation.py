@@ -4,7 +4,7 @@ import importlib.util
 from collections import defaultdict
 from pathlib import Path
 
-from pixelcnn_edu import data, presets
+from pixelcnn_edu import data, models, presets
 
 import keras
 import numpy as np
@@ -96,13 +96,20 @@ def test_the_table_has_every_change_and_three_seeds_where_it_is_close(script):
         assert row["cpu_minutes"] > 0
 
 
+@pytest.mark.parametrize("name", ["base", "layer normalization", "gated with Muon"])
+def test_the_table_counts_live_weights(script, name):
+    network = script.CHANGES[name][1].get("network", script.plain())()
+    rows = [row for row in presets.ablation() if row["change"] == name]
+    assert {row["weights"] for row in rows} == {models.live_weights(network)}
+
+
 def test_a_run_changes_what_it_says(script):
     (few, _), (held_out, _) = data.load_mnist()
     few, held_out = few[:8], data.binarize(held_out[:8], seed=0)
     small = {"network": script.plain(filters=4, depth=1), "epochs": 1}
     run = script.trained
     base = run(small, 0, few, held_out)
-    assert base["weights"] == script.plain(filters=4, depth=1)().count_params()
+    assert base["weights"] == models.live_weights(script.plain(filters=4, depth=1)())
     assert base == {**run(small, 0, few, held_out), "cpu_minutes": base["cpu_minutes"]}
     for other in (
         {"digits": "static"},

@@ -205,6 +205,73 @@ def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path):
         data.load_mnist(tmp_path / "float.npz")
 
 
+def numbered(count):
+    """Images that carry their own number, and labels that are sorted by class."""
+    images = np.arange(count).reshape(count, 1, 1, 1) / 1000
+    return images.astype("float32"), np.sort(np.arange(count) % 7)
+
+
+def numbers(images):
+    return np.round(images.ravel() * 1000).astype(int).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 33, 99])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_images_held_out_are_apart_and_together_the_whole(count, seed):
+    images, labels = numbered(100)
+    train, held_out = data.hold_out(images, labels, count, seed=seed)
+    both = numbers(train[0]) + numbers(held_out[0])
+    assert len(held_out[0]) == count and sorted(both) == list(range(100))
+    for x, y in (train, held_out):
+        assert numbers(x) == sorted(numbers(x))  # in the order of the whole
+        np.testing.assert_array_equal(y, labels[numbers(x)])
+        assert x.dtype == np.float32
+
+
+def test_each_class_gives_its_share_whatever_the_order():
+    (x, y), _ = data.load_mnist()
+    for order in (np.arange(4000), np.argsort(y, kind="stable")):
+        _, (_, y_val) = data.hold_out(x[order], y[order], 400)
+        assert (np.bincount(y_val) == 40).all()
+    images, labels = numbered(100)
+    shares = np.bincount(labels) * 33 / 100
+    for seed in range(20):
+        _, (_, y_val) = data.hold_out(images, labels, 33, seed=seed)
+        assert (abs(np.bincount(y_val, minlength=7) - shares) < 1).all()
+
+
+def test_every_image_is_held_out_as_often_as_any_other():
+    images, labels = numbered(28)
+    times = np.zeros(28)
+    for seed in range(600):
+        _, (x_val, _) = data.hold_out(images, labels, 7, seed=seed)
+        times[numbers(x_val)] += 1
+    # a quarter of 600, and the chance of one image scatters by about 11
+    assert (abs(times - 150) < 5 * 11).all()
+
+
+def test_a_seed_chooses_what_is_held_out():
+    images, labels = numbered(100)
+    first, again, other = (
+        numbers(data.hold_out(images, labels, 30, seed=seed)[1][0])
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_holding_out_names_its_bad_arguments():
+    images, labels = numbered(10)
+    for count in (0, 10, 11, 2.5, True):
+        with pytest.raises(ValueError, match="count"):
+            data.hold_out(images, labels, count)
+    with pytest.raises(ValueError, match=r"labels of shape \(10,\)"):
+        data.hold_out(images, labels[:9], 3)
+    with pytest.raises(ValueError, match="seed"):
+        data.hold_out(images, labels, 3, seed=None)
+    with pytest.raises(ValueError, match="shape"):
+        data.hold_out(images[..., 0], labels, 3)
+
+
 def test_binarize_draws_with_the_grey_value_as_probability():
     gray = np.linspace(0, 1, 5, dtype="float32").reshape(1, 1, 5, 1)
     drawn = data.binarize(np.repeat(gray, 20_000, axis=0), seed=0)

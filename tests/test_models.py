@@ -16,7 +16,13 @@ from pixelcnn_edu.layers import (
     ResidualBlock,
 )
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
-from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.models import (
+    ImageModel,
+    gated_pixelcnn,
+    live_weights,
+    logits_function,
+    pixelcnn,
+)
 from pixelcnn_edu.training import compile_model
 
 import keras
@@ -61,6 +67,96 @@ def test_weights_are_the_counted_ones():
     assert (
         sum(layer.count_params() for layer in slopes) == 6 * (128 + 64 + 64) + 3 * 128
     )
+
+
+class OwnMask(keras.layers.Conv2D):
+    """A masked convolution as a student writes it, with one mask for all channels."""
+
+    mask = np.array([1, 0, 1], "float32").reshape(1, 3, 1, 1)
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, kernel * self.mask)
+
+
+def own_mask():
+    return keras.Sequential([keras.Input((7, 7, 2)), OwnMask(3, (1, 3))])
+
+
+def nested():
+    """A masked network as one layer of another, in two places."""
+    inner, image = pixelcnn((7, 7, 1), filters=4, depth=1), keras.Input((7, 7, 1))
+    return keras.Model(image, keras.layers.Conv2D(1, 1)(inner(inner(image))))
+
+
+COLORS = {"image_shape": (7, 7, 3), "likelihood": Categorical(2), "filters": 6}
+COUNTED = {
+    "plain": lambda: pixelcnn((7, 7, 1), filters=4, depth=1, position=True),
+    "colors": lambda: pixelcnn(**COLORS, depth=1),
+    "gated": lambda: gated_pixelcnn((7, 7, 1), filters=3, depth=1, num_classes=2),
+    "gated colors": lambda: gated_pixelcnn(**COLORS, depth=1, one_hot=True),
+    "a student's layer": own_mask,
+    "nested": nested,
+}
+
+
+def acting_weights(model):
+    """Count the weights that move an output, by gradients at random weights and images."""
+    rng = np.random.default_rng(0)
+    acting = [np.zeros(w.shape, bool) for w in model.weights]
+    for _ in range(10):  # a ReLU may be off for all images of one draw
+        model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
+        images = rng.normal(size=(8, *model.inputs[0].shape[1:]))
+        labels = [np.arange(8) % 2 for _ in model.inputs[1:]]
+        with tf.GradientTape() as tape:
+            outputs = model([images, *labels] if labels else images)
+            total = tf.reduce_sum(outputs * rng.normal(size=outputs.shape))
+        slopes = tape.gradient(total, model.weights)
+        for seen, slope in zip(acting, slopes, strict=True):
+            seen |= np.asarray(tf.convert_to_tensor(slope)) != 0
+    return sum(int(seen.sum()) for seen in acting)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_live_weights_are_those_that_can_move_an_output(name):
+    model = COUNTED[name]()
+    assert live_weights(model) == acting_weights(model)
+
+
+def stored(model):
+    return model.count_params()
+
+
+def without_stacks(model):
+    """The planted bug: masks of the gated network's layers are left out."""
+    layers = [layer for layer in model.layers if isinstance(layer, StackConv2D)]
+    return live_weights(model) + sum(int((x.mask == 0).sum()) for x in layers)
+
+
+def zeros_of_own_layers(model):
+    """The planted bug: no look into inner networks, and a mask's zeros as they stand."""
+    layers = [layer for layer in model.layers if hasattr(layer, "mask")]
+    return model.count_params() - sum(int((x.mask == 0).sum()) for x in layers)
+
+
+@pytest.mark.parametrize(
+    ("counter", "name"),
+    [
+        (stored, "plain"),
+        (without_stacks, "gated colors"),
+        (zeros_of_own_layers, "nested"),
+        (zeros_of_own_layers, "a student's layer"),
+    ],
+)
+def test_a_counter_that_ignores_a_mask_is_found(counter, name):
+    model = COUNTED[name]()
+    assert counter(model) > acting_weights(model)
+
+
+def test_live_weights_of_the_networks_in_the_text():
+    assert live_weights(pixelcnn(filters=128, depth=6)) == 362_497 - 101_504
+    assert live_weights(gated_pixelcnn(filters=24, depth=8, position=True)) == 141_169
+    with pytest.raises(ValueError, match="Expected model to be a Keras model"):
+        live_weights("coffee")
 
 
 def test_only_the_first_layer_has_mask_a():

@@ -276,6 +276,55 @@ def check_seeded(nb, path):
             yield f"random weights before a seed: {source(cell)[:60]!r}"
 
 
+def names_of(tree):
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def made_of(value):
+    """The name that a value is a part of, or that a call takes first: x of f(x[:9], y)."""
+    while isinstance(value, ast.Subscript | ast.Call):
+        parts = [value.value] if isinstance(value, ast.Subscript) else value.args
+        if not parts:
+            return None
+        value = parts[0]
+    return value.id if isinstance(value, ast.Name) else None
+
+
+def test_images_of(statements):
+    """The names that hold test images: those that `load_mnist` gave, and made of them."""
+    found = set()
+    for target, value in ((t, node.value) for node in statements for t in node.targets):
+        both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+        pairs = zip(target.elts, value.elts, strict=True) if both else [(target, value)]
+        for left, right in pairs:
+            if re.match(r"(data\.)?load_mnist\(", ast.unparse(right)):
+                parts = getattr(left, "elts", [])[1:2]
+                found |= set().union(*map(names_of, parts)) - {"_"}
+            elif made_of(right) in found:
+                found |= names_of(left)
+    return found
+
+
+def fits_with_test_images(text):
+    """The calls of a `fit` that are given test images, to train on or to validate."""
+    nodes = list(ast.walk(ast.parse(text)))
+    statements = [node for node in nodes if isinstance(node, ast.Assign)]
+    test = test_images_of(sorted(statements, key=lambda node: node.lineno))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    for call in calls:
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        names = set().union(*map(names_of, given))
+        if ast.unparse(call.func).endswith("fit") and names & test:
+            yield ast.unparse(call)
+
+
+def check_test_images_stay_apart(nb, path):
+    text = "\n".join(source(cell) for cell in code_cells(nb))
+    plain = re.sub(r"^(\s*)[%!].*", r"\1pass", text, flags=re.MULTILINE)
+    for call in fits_with_test_images(plain):
+        yield f"test images in {call[:60]!r}; split some off with data.hold_out"
+
+
 CHECKS = {
     name.removeprefix("check_"): function
     for name, function in list(globals().items())
@@ -443,6 +492,7 @@ def show_widget(nb, name, *, stored=(), picture=b"PNG"):
 
 MODELS = [f"{number:032x}" for number in (1, 2, 3)]
 HOME = "/" + "home/ann/x.npz"
+LOAD = "(a, _), (x, _) = data.load_mnist()\n"
 FAULTS = [
     ("valid", lambda nb: nb["cells"][0].update(id="not an id")),
     ("title", lambda nb: nb["cells"][0].update(source="# 08 · " + "word " * 400)),
@@ -483,6 +533,11 @@ FAULTS = [
     ("links", lambda nb: add_text(nb, "[up](#A-c)")),
     ("seeded", lambda nb: set_code(nb, "network = models.gated_pixelcnn()")),
     ("solution_is_linked", lambda nb: nb["cells"][0].update(source="# 07 · Name")),
+    ("test_images_stay_apart", lambda nb: set_code(nb, f"{LOAD}fit(m, a, b=x[:9])")),
+    (
+        "test_images_stay_apart",
+        lambda nb: set_cells(nb, LOAD, "y = binarize(x)", "training.fit(m, y)"),
+    ),
 ]
 
 
@@ -509,12 +564,20 @@ def test_every_check_has_a_fault_that_it_refuses():
         lambda nb: nb["cells"].append(code("", None)),
         lambda nb: set_cells(nb, "x = 1\nx = x + 1\nx"),
         lambda nb: set_code(nb, "set_random_seed(0)\nnetwork = pixelcnn()"),
+        lambda nb: set_code(nb, f"{LOAD}fit(m, a)\nnats_per_image(m, x)"),
         lambda nb: show_widget(nb, MODELS[0], stored=MODELS[:2]),
     ],
 )
 def test_what_is_harmless_passes(good, folder, harmless):
     harmless(good)
     assert problems(good, folder) == []
+
+
+def test_the_readme_s_example_leaves_test_images_for_the_test():
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    assert "fit(" in example and list(fits_with_test_images(example)) == []
 
 
 def test_a_wrong_name_in_the_text_is_found():

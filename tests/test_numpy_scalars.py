@@ -152,6 +152,7 @@ CALLS = {
         (MODEL.input, MODEL.output),
         {"likelihood": MODEL.likelihood, "num_classes": 3},
     ),
+    "data.hold_out": (data.hold_out, (X, [0, 1, 0, 1, 0, 1], 2), {"seed": 3}),
     "data.binarize": (data.binarize, (X,), {"seed": 3}),
     "data.binarize with several seeds": (data.binarize, (X,), {"seed": [3, 1]}),
     "data.binarize with a threshold": (data.binarize, (X,), {"threshold": 0.5}),

@@ -3,7 +3,15 @@
 import json
 import shlex
 
-from pixelcnn_edu import causality, command, data, evaluation, generation, pretrained
+from pixelcnn_edu import (
+    causality,
+    command,
+    data,
+    evaluation,
+    generation,
+    models,
+    pretrained,
+)
 from pixelcnn_edu.presets import PRESETS
 
 import numpy as np
@@ -56,7 +64,7 @@ def test_the_card_s_command_builds_it_again(name):
 
 def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name):
     model, card, preset = pretrained.load(name), pretrained.card(name), PRESETS[name]
-    assert model.count_params() == card["weights"]
+    assert models.live_weights(model) == card["weights"]
     assert preset.as_data().items() <= card["recipe"].items()
     assert model.likelihood == preset.likelihood
     digits, classes = data.load_mnist()[1]
@@ -95,6 +103,17 @@ def test_the_results_table_has_a_row_for_every_card_and_is_the_readme_s():
         (row,) = [line for line in table.splitlines() if f"| `{name}` |" in line]
         assert figure in row
     assert table in (pretrained.FOLDER.parents[1] / "README.md").read_text("utf-8")
+
+
+def test_the_readme_tells_stored_weights_from_live_ones():
+    readme = (pretrained.FOLDER.parents[1] / "README.md").read_text("utf-8")
+    words = " ".join(readme.split())
+    model = models.pixelcnn(filters=128, depth=6)
+    stored, live = model.count_params(), models.live_weights(model)
+    assert f"stores {stored:,} weights" in words
+    assert f"set {stored - live:,} of them to 0, so {live:,} are live" in words
+    for name in ("coffee", "night"):
+        assert f"`{name}` ({pretrained.card(name)['weights']:,} live weights)" in words
 
 
 def test_damaged_or_unknown_weights_are_refused(tmp_path, monkeypatch):

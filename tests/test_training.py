@@ -18,7 +18,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, live_weights, pixelcnn
 
 import keras
 import numpy as np
@@ -157,7 +157,7 @@ CHILD = """
 import sys
 import keras
 from pixelcnn_edu import data, training
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, live_weights, pixelcnn
 (x, _), (x_test, _) = data.load_mnist()
 keras.utils.set_random_seed(0)
 model = pixelcnn((10, 10, 1), filters=8, depth=1, dropout=0.2)
@@ -375,6 +375,26 @@ def test_grey_images_off_the_levels_are_refused_by_many_levels(digits):
     assert Bernoulli().levels == 2
 
 
+def as_set(images):
+    return {image.tobytes() for image in images}
+
+
+@pytest.mark.parametrize(("source", "count"), [("bundled", 400), ("full", 10_000)])
+def test_no_test_image_trains_or_validates(source, count, monkeypatch):
+    bundled = data.load_mnist()
+    images = np.arange(60_020, dtype="float32").reshape(-1, 1, 1, 1) / 1e5
+    labels = np.arange(60_020) % 10
+    full = (images[:60_000], labels[:60_000]), (images[60_000:], labels[60_000:])
+    load = {"bundled": bundled, "full": full}
+    monkeypatch.setattr(data, "load_mnist", lambda source="bundled": load[source])
+    (x_train, _), (x_test, _) = load[source]
+    (x, y), (x_val, y_val), _ = command.digits_from(source)
+    train, validation, test = as_set(x), as_set(x_val), as_set(x_test)
+    assert not train & validation and not (train | validation) & test
+    assert train | validation == as_set(x_train)
+    assert len(x) == len(y) and len(x_val) == len(y_val) == count
+
+
 def test_the_command_line_trains_and_writes_weights_and_card(
     digits, tmp_path, monkeypatch, capsys
 ):
@@ -399,7 +419,8 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     assert "epoch 1 of 1" in told and "0 minutes left" in told
     assert "nats per image" in told
     card = json.loads((out / "tiny.json").read_text("utf-8"))
-    assert card["training_images"] == 64
+    assert (card["training_images"], card["validation_images"]) == (64, 32)
+    assert card["weights"] == live_weights(tiny.model())
     assert card["precision"] == command.fastest_precision()
     model = keras.models.load_model(out / "tiny.keras")
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}

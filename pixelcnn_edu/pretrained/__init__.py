@@ -1,7 +1,7 @@
 """Pretrained weights: small models, each with a card.
 
 A card (JSON) says which digits the model saw, under which protocol, by which recipe, how
-good it is on which held-out digits, and how to build it again.
+good it is on which validation digits, and how to build it again.
 """
 
 import hashlib
@@ -57,9 +57,9 @@ def results_table() -> str:
     """Return all cards as one Markdown table, grouped by protocol.
 
     Rows of one protocol may be compared, by the difference of their nats; rows of two
-    protocols never.
+    protocols never. Live weights are those that no mask sets to 0.
     """
-    head = "| held-out images | model | what it is | weights | minutes (cores) "
+    head = "| validation digits | model | what it is | live weights | minutes (cores) "
     lines = [
         head + "| nats per image | bits per dim |",
         "|---|---|---|---|---|---|---|",
