@@ -290,7 +290,7 @@ def made_of(value):
     return value.id if isinstance(value, ast.Name) else None
 
 
-def test_images_of(statements):
+def of_test_images(statements):
     """The names that hold test images: those that `load_mnist` gave, and made of them."""
     found = set()
     for target, value in ((t, node.value) for node in statements for t in node.targets):
@@ -309,7 +309,7 @@ def fits_with_test_images(text):
     """The calls of a `fit` that are given test images, to train on or to validate."""
     nodes = list(ast.walk(ast.parse(text)))
     statements = [node for node in nodes if isinstance(node, ast.Assign)]
-    test = test_images_of(sorted(statements, key=lambda node: node.lineno))
+    test = of_test_images(sorted(statements, key=lambda node: node.lineno))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in calls:
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
