@@ -13,7 +13,7 @@ ARGS   ?=
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 VERSION := import sys; print("%d.%d" % sys.version_info[:2])
 
-.PHONY: help lab setup test test-browser notebooks format results-table trust test-pythons
+.PHONY: help lab setup test quick test-browser notebooks format results-table trust test-pythons
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -32,7 +32,11 @@ setup: $(STAMP) ## Create .venv and install everything into it
 test: setup ## Check format and lint, run all tests and all notebooks strictly
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m pytest --nbval $(ARGS)
+	$(PY) $(if $(ARGS),-m pytest --nbval $(ARGS),tools/suite.py)
+
+quick: setup ## Run a few tests of each kind: an answer within 90 seconds
+	$(PY) -m ruff check .
+	$(PY) tools/suite.py --quick
 
 test-browser: $(DRIVER) ## Run all notebooks in JupyterLab in Chromium; move all widgets
 	$(PY) -m pytest tests/browser -rs $(ARGS)

@@ -1,5 +1,6 @@
 """The files around the package agree with each other, and the Makefile does its work."""
 
+import itertools
 import os
 import re
 import shutil
@@ -282,7 +283,7 @@ def desk(tmp_path):
 @needs_make
 def test_make_alone_lists_the_targets_and_each_of_them_exists(desk):
     listed = re.findall(r"^make ([a-z-]+) ", desk.make().stdout, re.MULTILINE)
-    targets = "help lab setup test test-browser notebooks trust test-pythons"
+    targets = "help lab setup test quick test-browser notebooks trust test-pythons"
     targets += " results-table format"
     assert listed == targets.split()
     desk.put("python3", "3.12")
@@ -359,11 +360,42 @@ def test_lab_opens_the_first_notebook_and_leaves_safety_to_jupyter(desk):
 def test_tests_run_once_and_strictly(desk):
     desk.put("python3", "3.12")
     assert desk.make("test").returncode == 0
+    assert len(desk.lines("tools/suite.py")) == 1
+    assert not desk.lines("-m pytest")
+    assert desk.make("test", "ARGS=tests/test_masks.py").returncode == 0
     assert [line.split("-m ")[1] for line in desk.lines("-m pytest")] == [
-        "pytest --nbval"
+        "pytest --nbval tests/test_masks.py"
     ]
     for name in ("pyproject.toml", "Makefile", ".ci/run"):
         assert "nbval-lax" not in (ROOT / name).read_text("utf-8")
+
+
+def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
+    import suite
+
+    names = suite.everything()
+    found = suite.groups(names, suite.ALONE.split())
+    assert sorted(itertools.chain.from_iterable(found)) == names
+    assert "tests/test_project.py" in names
+    assert "notebooks/solutions/11_blind_spot_and_gating.ipynb" in names
+    assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
+
+
+def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, capsys):
+    import suite
+
+    for name, body in (("good", "assert True"), ("bad", "assert 'a bug' == ''")):
+        (tmp_path / f"test_{name}.py").write_text(
+            f"def test_it():\n    {body}\n", "utf-8"
+        )
+    good, bad, missing = (
+        suite.run([str(tmp_path / f"test_{name}.py")], tmp_path)
+        for name in ("good", "bad", "missing")
+    )
+    assert not good["failed"] and good["counts"]["tests"] == 1
+    assert bad["failed"] and bad["counts"]["failures"] == 1
+    assert missing["failed"]
+    assert "a bug" in capsys.readouterr().out
 
 
 @needs_make

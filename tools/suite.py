@@ -1,0 +1,166 @@
+"""Run the whole suite in several processes: what `make test` does.
+
+    python tools/suite.py            all tests, doctests and notebooks
+    python tools/suite.py --quick    a few of each kind, in 90 seconds
+
+XLA keeps what it has compiled until its process ends, and a suite in one process grows to
+9 GB. Here each group of tests has a process of its own, and two run at a time: the longest
+first. `pytest --nbval` runs the same tests in one process.
+
+Prints a line for each group, the output of a group that fails, the slowest tests, and how
+much memory all processes together held at most (PSS: shared pages count once).
+"""
+
+import argparse
+import concurrent.futures
+import functools
+import itertools
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+AT_ONCE = 2
+# The longest first. A file belongs to the first group that fits; a test holds that each
+# belongs to one.
+ALONE = """
+    notebooks/11* notebooks/07* notebooks/13* notebooks/08* notebooks/10* notebooks/06*
+    tests/test_one_pixel* tests/test_gated* tests/test_faults* tests/test_models*
+    tests/test_ablation* notebooks/12* notebooks/14* notebooks/16* notebooks/15*
+    notebooks/09* notebooks/05* notebooks/04* notebooks/03* tests/test_compression*
+    tests/test_oracles* tests/test_planted* tests/test_generation* tests/test_training*
+    tests/test_threads* tests/test_numpy* tests/test_notebooks*
+    tests/test_exercises_b* tests/test_exercises_[c-f]* tests/test_exercises_[g-z]*
+    tests/test_widgets_[a-f]* tests/test_widgets_[g-z]* notebooks/0[0-2]* tests/test_[a-c]*
+    tests/test_[d-l]* tests/test_[m-z]* pixelcnn_edu/*
+"""
+QUICK = """
+    notebooks/02* tests/test_masks* tests/test_layers* tests/test_likelihoods*
+    tests/test_data* tests/test_causality* tests/test_bad_input*
+"""
+
+
+def everything() -> list[str]:
+    """Return all test files, notebooks, and modules with doctests."""
+    patterns = ["tests/test_*.py", "notebooks/**/[0-9]*.ipynb", "pixelcnn_edu/**/*.py"]
+    paths = itertools.chain.from_iterable(ROOT.glob(pattern) for pattern in patterns)
+    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
+
+
+def groups(names, patterns) -> list[list[str]]:
+    """Split names into one list for each pattern: a name belongs to the first that fits.
+
+    ``notebooks/03*`` takes the solution of notebook 03 too.
+    """
+    left, found = list(names), []
+    for pattern in patterns:
+        folder, start = pattern.split("/")
+        fits = functools.partial(_fits, folder, start)
+        found.append([name for name in left if fits(name)])
+        left = [name for name in left if not fits(name)]
+    return [group for group in found if group]
+
+
+def _fits(folder, start, name):
+    path = Path(name)
+    return path.parts[0] == folder and Path(path.name).match(start)
+
+
+def run(group, folder) -> dict:
+    """Run a group; return its name, seconds, exit code, output and slowest tests."""
+    began = time.perf_counter()
+    report = Path(tempfile.mkstemp(suffix=".xml", dir=folder)[1])
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        [*command, f"--junitxml={report}", *group],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    tests = counts = None
+    if report.stat().st_size:
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        counts = {key: int(suite.get(key)) for key in ("tests", "failures", "errors")}
+        counts["skipped"] = int(suite.get("skipped"))
+        tests = [
+            (float(case.get("time")), f"{case.get('classname')}::{case.get('name')}")
+            for case in suite.iter("testcase")
+        ]
+    seconds = time.perf_counter() - began
+    failed = done.returncode != 0 or counts is None
+    if failed:
+        print(done.stdout, flush=True)
+    name = group[0] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+    print(f"{seconds:4.0f} s  {'FAILED ' if failed else ''}{name}", flush=True)
+    return {"name": name, "failed": failed, "counts": counts, "tests": tests or []}
+
+
+class Memory(threading.Thread):
+    """Each second, add up the memory of this process and of all that it started."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak, self.over = 0, threading.Event()
+
+    def run(self):
+        while not self.over.wait(1):
+            total = 0
+            for process in [me := psutil.Process(), *me.children(recursive=True)]:
+                try:
+                    memory = process.memory_full_info()
+                except psutil.Error:  # it ended in the meantime
+                    continue
+                total += getattr(memory, "pss", memory.uss)  # PSS: Linux alone
+            self.peak = max(self.peak, total)
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a few tests of each kind")
+    parser.add_argument("--slowest", type=int, default=20, help="how many to list")
+    arguments = parser.parse_args(argv)
+    began, memory = time.perf_counter(), Memory()
+    memory.start()
+    jobs = groups(everything(), (QUICK if arguments.quick else ALONE).split())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        results = list(pool.map(functools.partial(run, folder=folder), jobs))
+    memory.over.set()
+    slowest = sorted((test for one in results for test in one["tests"]), reverse=True)
+    for seconds, name in slowest[: arguments.slowest]:
+        print(f"{seconds:6.1f} s  {name}")
+    total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for one in results:
+        for key, value in (one["counts"] or {"errors": 1, "tests": 1}).items():
+            total[key] += value
+    failed = total["failures"] + total["errors"]
+    minutes = (time.perf_counter() - began) / 60
+    print(f"{minutes:.1f} minutes, at most {memory.peak / 2**30:.1f} GB at a time")
+    for one in results:
+        if one["failed"]:
+            print(f"FAILED {one['name']}")
+    passed = total["tests"] - failed - total["skipped"]
+    print(f"{passed} passed, {failed} failed, {total['skipped']} skipped")
+    return any(one["failed"] for one in results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
