@@ -216,6 +216,7 @@ CONTENDERS = {
     "pytorch, cropped": partial(pytorch, cropped=True),
     "pytorch, cropped, compiled": partial(pytorch, cropped=True, compiled=True),
     "package, bfloat16": package_bfloat16,
+    "pytorch, cropped, bfloat16": partial(pytorch, cropped=True, bfloat16=True),
     "pytorch, cropped, compiled, bfloat16": partial(
         pytorch, cropped=True, compiled=True, bfloat16=True
     ),
@@ -312,8 +313,9 @@ def plot(rows, path):
     batch = 64
     rows = [row for row in rows if row["batch"] == batch]
     sizes = sorted({row["filters"] for row in rows})
-    fig, axes = plt.subplots(1, len(sizes), figsize=(4.5 * len(sizes), 3.2))
-    for ax, size in zip(axes if len(sizes) > 1 else [axes], sizes, strict=True):
+    shape = {"ncols": len(sizes), "sharey": True, "squeeze": False}
+    fig, axes = plt.subplots(figsize=(4 + 4 * len(sizes), 4.5), **shape)
+    for ax, size in zip(axes[0], sizes, strict=True):
         of_size = [row for row in rows if row["filters"] == size]
         names = [row["contender"] for row in of_size]
         colors = ["0.7" if name == "matrix product" else "C0" for name in names]
@@ -322,7 +324,7 @@ def plot(rows, path):
         ax.bar_label(bars, fmt="%.0f", padding=3)
         ax.set(title=f"{size} filters", xlabel="images per second")
         ax.margins(x=0.2)
-        ax.invert_yaxis()
+    axes[0, 0].invert_yaxis()
     fig.savefig(path)
 
 
@@ -360,7 +362,7 @@ def main(argv=None):
         names = [name for name in names if "pytorch" not in name]
     if not has_bfloat16():
         names = [name for name in names if "bfloat16" not in name]
-    rounds = 5 if args.quick else 11
+    rounds = 3 if args.quick else 11
     try:
         rows = measure(64, 64, names, rounds, torch_python)
         if not args.quick:

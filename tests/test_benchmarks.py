@@ -15,8 +15,9 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 LOOPS = ["tutorial's loop", "whole passes, compiled"]
-PYTORCH = ["pytorch, as usually written", "pytorch, cropped"]
-PYTORCH += [f"pytorch, cropped, compiled{more}" for more in ("", ", bfloat16")]
+PYTORCH = ["pytorch, as usually written"]
+PYTORCH += [f"pytorch, cropped{more}" for more in ("", ", compiled")]
+PYTORCH += [f"pytorch, cropped{more}, bfloat16" for more in ("", ", compiled")]
 WITH_TENSORFLOW = ["tensorflow", "keras", "pixelcnn_edu"]
 TORCH_PYTHON = os.environ.get("TORCH_PYTHON", sys.executable)  # may be elsewhere
 needs_torch = pytest.mark.skipif(
