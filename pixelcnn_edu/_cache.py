@@ -61,7 +61,9 @@ def state_of(*things):
     For a model, the tuple holds the attributes of all its layers and operations: numbers,
     words and arrays by value (a mask may be changed in place), other objects, such as
     variables and functions, by their id. Left out is what Keras notes down in every layer,
-    and in a model, when it is called or trained.
+    and in a model, when it is called or trained. Not seen, as in Keras's own ``predict``,
+    is a change of what a ``call`` reads from elsewhere: a global name, a class, or an
+    object inside an object of the layer.
     """
     state, references, left_out = [], [], _records()
 
@@ -102,6 +104,12 @@ def state_of(*things):
             add_id(part)
             if not runs_its_graph(part):
                 add_attributes(part, inside=True)
+            for node in getattr(part, "_inbound_nodes", ()):
+                for value in keras.tree.flatten(
+                    (node.arguments.args, node.arguments.kwargs)
+                ):
+                    if isinstance(value, np.ndarray):  # x * mask keeps the array itself
+                        add(value)
     return tuple(state), references
 
 

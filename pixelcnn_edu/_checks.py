@@ -221,7 +221,7 @@ def check_labels(model, labels, count) -> list:
     if not takes:
         return []
     labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or np.inf
+    classes = getattr(model, "num_classes", None) or _labels_embedded(model)
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         raise ValueError(
@@ -234,6 +234,22 @@ def check_labels(model, labels, count) -> list:
             f"Received: {labels.min()} to {labels.max()}"
         )
     return [np.broadcast_to(labels, (count,)).astype("int32")]
+
+
+def _labels_embedded(model):
+    """Return how many labels a model's embeddings know, or infinity without one.
+
+    TensorFlow on a CPU refuses a label beyond them. XLA takes the last one instead.
+    """
+    import keras
+
+    sizes = [
+        layer.input_dim
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Embedding)
+        and any(layer.input is one for one in model.inputs[1:])
+    ]
+    return min(sizes, default=np.inf)
 
 
 def check_keras():
@@ -261,7 +277,7 @@ def check_precision(layer):
 
 
 def check_model(model):
-    """Return ``model``, a Keras model that knows its inputs."""
+    """Return ``model``, a Keras model from images (and labels) to logits."""
     import keras
 
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -269,6 +285,18 @@ def check_model(model):
         raise ValueError(
             "Expected model to be a Keras model with known inputs, such as those of "
             f"pixelcnn_edu.models. Received: {type(model).__name__}{unknown}"
+        )
+    image, *labels = model.inputs
+    outputs = getattr(model, "_outputs_struct", model.outputs)  # a dict, a list, a tensor
+    if len(labels) > 1 or len(model.outputs) != 1 or isinstance(outputs, dict):
+        raise ValueError(
+            "Expected model to map images, or [images, labels], to one tensor of logits. "
+            f"Received: {len(model.inputs)} inputs and the output {outputs}"
+        )
+    if image.dtype not in ("float32", "float64"):
+        raise ValueError(
+            "Expected model to take images in float32: another type would round them. "
+            f"Received: an input of {image.dtype}"
         )
     check_keras()
     return model

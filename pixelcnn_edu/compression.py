@@ -21,7 +21,6 @@ import itertools
 import math
 import struct
 import threading
-import weakref
 import zlib
 
 from pixelcnn_edu._checks import (
@@ -31,7 +30,7 @@ from pixelcnn_edu._checks import (
     check_positive_int,
 )
 from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import OnePixelModel
+from pixelcnn_edu.one_pixel import OnePixelModel, one_pixel_model
 
 import numpy as np
 from keras import ops
@@ -356,18 +355,12 @@ class _Run:
         return np.zeros(len(p), "float32")
 
 
-_askers = weakref.WeakKeyDictionary()
-
-
 def _run_cached(model, likelihood, shape, answer, *labels):
-    kept = _askers.setdefault(model, {})
-    if likelihood not in kept:
-        try:
-            asker = _Asker(model, likelihood)
-        except ValueError as error:  # a layer that cannot run one pixel at a time
-            raise ValueError(str(error).replace("fixed_point", "naive")) from None
-        kept.setdefault(likelihood, asker)  # another thread may have been faster
-    return kept[likelihood].run(shape, answer, *labels)
+    try:
+        asker = one_pixel_model(model, likelihood, _Asker)
+    except ValueError as error:  # a layer that cannot run one pixel at a time
+        raise ValueError(str(error).replace("fixed_point", "naive")) from None
+    return asker.run(shape, answer, *labels)
 
 
 def _run_naive(model, likelihood, shape, answer, *labels):

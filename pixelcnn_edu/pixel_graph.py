@@ -110,6 +110,11 @@ def read_graph(model):
     channels = graph.inputs[0].shape[-1]
     inputs = [Tensor(0, None, spec=_pixel(channels), own=channels - 1)]
     for i, label in enumerate(graph.inputs[1:], 1):
+        if len(label.shape) != 1:
+            raise ValueError(
+                "Expected a label to be one number, keras.Input(()), for method='cached'. "
+                f"Received: an input of shape {label.shape}. Use method='fixed_point'."
+            )
         spec = keras.KerasTensor((1, *label.shape[1:]), label.dtype)
         inputs.append(Tensor(i, None, spec=spec, known=IMAGE))
     tensors = [*inputs]

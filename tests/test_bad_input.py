@@ -518,3 +518,51 @@ def test_the_search_finds_the_functions_of_a_model():
     found = {str(each.id) for each in functions_of_a_model()}
     assert len(found) >= 25
     assert {"pixelcnn_edu.generation.generate", "pixelcnn_edu.training.fit"} <= found
+
+
+def of_another_form(kind):
+    """A causal model that does not map float images (and a label) to one tensor."""
+    image = keras.Input((4, 4, 1), dtype="uint8" if kind == "uint8" else None)
+    x = MaskedConv2D(2, 3, "A")(keras.layers.Rescaling(1.0)(image))
+    y, z = keras.layers.Dense(1)(x), keras.layers.Dense(1)(x)
+    labels = [keras.Input((), dtype="int32") for _ in range(2)]
+    inputs = [image, *labels] if kind == "two labels" else image
+    outputs = {"two outputs": [y, z], "a dict": {"logits": y}}.get(kind, y)
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "two labels", "two outputs", "a dict"])
+@pytest.mark.parametrize("call", ["naive", "cached", "nats", "leaks", "field", "fit"])
+def test_a_model_of_another_form_is_refused_by_name(kind, call):
+    model, own = of_another_form(kind), {"likelihood": Bernoulli()}
+    calls = {
+        "naive": lambda: generation.generate(model, 1, method="naive", **own),
+        "cached": lambda: generation.generate(model, 1, **own),
+        "nats": lambda: evaluation.nats_per_image(model, X, **own),
+        "leaks": lambda: causality.assert_causal(model),
+        "field": lambda: causality.receptive_field(model, 1, 1),
+        "fit": lambda: training.fit(model, X, epochs=1, **own),
+    }
+    with pytest.raises(ValueError, match="Expected model to (map|take) images"):
+        calls[call]()
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+def test_a_label_that_an_embedding_does_not_know_is_refused(method):
+    """XLA takes the last label instead, and draws another class without an error."""
+    told = labeled()
+    bare = ImageModel(told.inputs, told.output, likelihood=Bernoulli())
+    own = {"method": method, "seed": 0}
+    assert generation.generate(bare, 1, labels=2, **own).shape == (1, 4, 4, 1)
+    with pytest.raises(ValueError, match="labels from 0 to 2"):
+        generation.generate(bare, 1, labels=3, **own)
+
+
+def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
+    image, label = keras.Input((4, 4, 1)), keras.Input((1,), dtype="int32")
+    told = keras.layers.Reshape((1, 1, 2))(keras.layers.Embedding(3, 2)(label))
+    x = keras.layers.add([MaskedConv2D(2, 3, "A")(image), told])
+    model = ImageModel([image, label], keras.layers.Dense(1)(x), likelihood=Bernoulli())
+    assert evaluation.nats_per_image(model, X, labels=1).shape == (2,)
+    with pytest.raises(ValueError, match=r"keras.Input\(\(\)\)"):
+        generation.generate(model, 1, labels=1)
