@@ -10,6 +10,7 @@ choose; ``position``, ``dropout``, ``skip`` and ``dilations`` are additions, off
 
 import functools
 import itertools
+import threading
 import weakref
 
 from pixelcnn_edu._cache import kept
@@ -430,9 +431,16 @@ def _compile(reference):
     if keras.config.backend() != "tensorflow":
         reference().make_predict_function(force=True)
         return lambda *inputs: reference().predict_on_batch(_packed(inputs))
-    # TensorFlow counts tracings per code object and warns from five on; a partial
-    # is counted by itself, so that several models do not add up to a warning
-    return tf.function(functools.partial(_call, reference), reduce_retracing=True)
+    call = functools.partial(_call, reference)
+    function = tf.function(call, reduce_retracing=True, autograph=False)
+    lock = threading.Lock()
+
+    def compiled(*inputs):
+        with lock:  # of threads that begin together, one compiles
+            concrete = function.get_concrete_function(*inputs)
+        return concrete(*inputs)
+
+    return compiled
 
 
 def _call(reference, *inputs):

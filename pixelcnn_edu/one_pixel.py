@@ -16,6 +16,7 @@ lie side by side, and a pixel is a strip of width 1.
 """
 
 import functools
+import threading
 
 from pixelcnn_edu._cache import kept
 from pixelcnn_edu._checks import check_finite, check_model, check_temperature
@@ -65,7 +66,7 @@ class OnePixelModel:
             for t in self.tensors
             if t.operation and (t.rows or t.left)
         )
-        self._compiled = {}
+        self._compiled, self._lock = {}, threading.Lock()
 
     def draw(self, uniforms, given, known, temperature, labels=None):
         """Draw images, value by value.
@@ -85,15 +86,16 @@ class OnePixelModel:
         temperature = check_temperature(temperature)
         greedy = temperature == 0
         key = (uniforms.shape, greedy)
-        if key not in self._compiled:
-            # a partial per key, since TensorFlow warns when one function is traced often
-            function = functools.partial(self._draw, greedy)
-            function = tf.function(function, jit_compile=True, autograph=False)
-            self._compiled.setdefault(key, function)  # another thread may be faster
         by_pixel = [np.transpose(a, (1, 2, 0, 3)) for a in (uniforms, given)]
         inputs = [*by_pixel, known, np.float32(temperature)]
         inputs += [] if labels is None else [labels]
-        drawn = self._compiled[key](*[tf.constant(value) for value in inputs])
+        inputs = [tf.constant(value) for value in inputs]
+        with self._lock:  # of threads that begin together, one compiles
+            if key not in self._compiled:
+                function = functools.partial(self._draw, greedy)
+                function = tf.function(function, jit_compile=True, autograph=False)
+                self._compiled[key] = function.get_concrete_function(*inputs)
+        drawn = self._compiled[key](*inputs)
         return np.transpose(drawn.numpy(), (2, 0, 1, 3))
 
     def _draw(self, greedy, uniforms, given, known, temperature, *labels):
