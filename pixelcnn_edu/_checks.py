@@ -287,7 +287,9 @@ def check_model(model):
             f"pixelcnn_edu.models. Received: {type(model).__name__}{unknown}"
         )
     image, *labels = model.inputs
-    outputs = getattr(model, "_outputs_struct", model.outputs)  # a dict, a list, a tensor
+    outputs = getattr(
+        model, "_outputs_struct", model.outputs
+    )  # a dict, a list, a tensor
     if len(labels) > 1 or len(model.outputs) != 1 or isinstance(outputs, dict):
         raise ValueError(
             "Expected model to map images, or [images, labels], to one tensor of logits. "

@@ -379,6 +379,8 @@ FUNCTIONS = {
     "dependency_matrix": lambda m, **_: causality.dependency_matrix(m),
     "receptive_field": lambda m, **_: causality.receptive_field(m, 2, 2),
     "nats_per_image": lambda m, **labels: evaluation.nats_per_image(m, X, **labels),
+    "compress": lambda m, **labels: compression.compress(m, X, **labels),
+    "code_length": lambda m, **labels: compression.code_length(m, X, **labels),
     "bits_per_dim": lambda m, **labels: evaluation.bits_per_dim(m, X, **labels),
     "total_probability": lambda m, **labels: evaluation.total_probability(
         m, label=labels.get("labels")
