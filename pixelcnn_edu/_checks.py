@@ -51,8 +51,11 @@ def check_positive_int(name: str, value) -> int:
 
 
 def check_levels(levels) -> int:
-    """Return a number of levels as an int of at least 2."""
-    return check_int("levels", levels, at_least=2)
+    """Return a number of levels as an int from 2 to 2**24, which float32 tells apart."""
+    number = check_int("levels", levels, at_least=2)
+    if number > 2**24:
+        raise ValueError(f"Expected levels <= {2**24:,}. Received: {levels!r}")
+    return number
 
 
 def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf):

@@ -20,7 +20,8 @@ class Likelihood:
     """What all likelihoods share; not used on its own.
 
     A likelihood has ``levels``, and says with ``logits_per_pixel(channels)`` how many
-    numbers the network must put out per pixel.
+    numbers the network must put out per pixel. Its attributes are the arguments of its
+    ``__init__``: so it is saved, and compared with others.
     """
 
     #: whether it orders the channels of a pixel itself, so that a network must not
@@ -100,7 +101,7 @@ class Likelihood:
         return logits, values
 
     def get_config(self):
-        return {}
+        return dict(vars(self))  # the arguments, which `__init__` keeps by their names
 
     @classmethod
     def from_config(cls, config):
@@ -169,9 +170,6 @@ class Categorical(Likelihood):
     def __init__(self, levels):
         self.levels = check_levels(levels)
 
-    def get_config(self):
-        return {"levels": self.levels}
-
     def logits_per_pixel(self, channels: int) -> int:
         return channels * self.levels
 
@@ -232,9 +230,6 @@ class LogisticMixture(Likelihood):
     def __init__(self, components, levels):
         self.components = check_positive_int("components", components)
         self.levels = check_levels(levels)
-
-    def get_config(self):
-        return {"components": self.components, "levels": self.levels}
 
     def logits_per_pixel(self, channels: int) -> int:
         if channels not in (1, 3):
@@ -370,5 +365,5 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config):
-        likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
-        return cls(likelihood, **config)
+        likelihood = keras.saving.deserialize_keras_object(config["likelihood"])
+        return cls(**{**config, "likelihood": likelihood})

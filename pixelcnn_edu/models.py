@@ -25,8 +25,9 @@ from pixelcnn_edu._checks import (
     listed,
     plain,
 )
-from pixelcnn_edu.gated import GatedBlock
+from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
 from pixelcnn_edu.layers import (
+    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
@@ -40,6 +41,14 @@ from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
 import keras
 import numpy as np
 import tensorflow as tf
+
+# Layers that treat each image by itself: a batch of them may be trained in two halves.
+_BY_IMAGE = {
+    *(keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.Dense),
+    *(keras.layers.Activation, keras.layers.PReLU, keras.layers.Dropout),
+    *(keras.layers.Add, keras.layers.Embedding, keras.layers.Reshape),
+    *(Conv2D, MaskedConv2D, StackConv2D, Gate, PositionBias, OneHotLevels),
+}
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
@@ -95,11 +104,12 @@ class ImageModel(keras.Model):
     def _may_be_halved(self):
         if tf.executing_eagerly() or not on_tensorflow_cpu():
             return False
-        for layer in self._flatten_layers(include_self=False):
-            ours = type(layer).__module__.startswith(("keras.", "pixelcnn_edu."))
-            if not ours or layer.activity_regularizer:
-                return False  # it adds to the loss, or may: twice, if called twice
-        return not self.non_trainable_weights  # statistics of the batch
+        for part in self._operations:  # operations of `keras.ops` too
+            activation = getattr(part, "activation", keras.activations.linear)
+            by_name = getattr(activation, "__module__", "").startswith("keras.")
+            if type(part) not in _BY_IMAGE or not by_name or part.activity_regularizer:
+                return False  # it may read the whole batch, or add to the loss twice
+        return not self.non_trainable_weights
 
     def call(self, inputs, training=None, mask=None, **kwargs):
         of_graph = super().call

@@ -35,6 +35,12 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         raise ValueError(
             f"Expected at least one image. Received: images {images.shape}"
         )
+    low, high = np.nanmin(images), np.nanmax(images)
+    if low < 0 or high > 1:
+        hint = " Divide by 255." if high > 1 else ""
+        raise ValueError(
+            f"Expected images in [0, 1]. Received: values from {low:g} to {high:g}.{hint}"
+        )
     count, height, width, channels = images.shape
     if labels is not None and len(labels) != count:
         raise ValueError(
@@ -158,13 +164,13 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     """Draw labeled curves on one pair of axes, against 1, 2, 3, …
 
     Args:
-        series: dict from label to (N,) values, or to a pair (x, values).
+        series: dict from label to (N,) values, or to a tuple of two (N,): (x, values).
         xlabel, ylabel: what the axes show, with units.
         ax: where to draw.
     """
     ax = _axes(ax)
     for label, values in series.items():
-        pair = isinstance(values, tuple)
+        pair = isinstance(values, tuple) and np.ndim(values[0]) == 1
         x, y = values if pair else (range(1, len(values) + 1), values)
         ax.plot(x, y, marker="o", label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)

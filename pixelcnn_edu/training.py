@@ -281,10 +281,12 @@ def fit(
 def without(images, labels, others):
     """Return ``images`` and ``labels`` less every image that is among ``others``.
 
-    Images are compared byte by byte.
+    Args:
+        images, others: (N, H, W, C) in [0, 1]; they are compared as float32 numbers.
+        labels: (N,), of the images.
     """
-    seen = {image.tobytes() for image in others}
-    keep = np.array([image.tobytes() not in seen for image in images])
+    seen = {one.tobytes() for one in check_images(others, name="others")}
+    keep = np.array([one.tobytes() not in seen for one in check_images(images)])
     return images[keep], labels[keep]
 
 

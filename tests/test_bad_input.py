@@ -207,6 +207,8 @@ CASES = [
     *(case("seed", data.binarize, X, seed=s) for s in (-1, 1.5, "x")),
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
+    case("levels", data.quantize, X, 10**39),
+    case("Divide by 255", training.without, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
     # evaluation
@@ -313,6 +315,8 @@ CASES = [
     *(case("name", pretrained.load, name) for name in ("tea", "../coffee", 3, None)),
     case("name", pretrained.card, "tea"),
     case("row of the scoreboard", scoreboard.show, "09", {"no such row": [80.0]}),
+    *(case("Divide by 255", plots.image_grid, np.uint8([[[[n]]]])) for n in (2, 255)),
+    case("in .0, 1.", plots.image_grid, -np.ones((1, 4, 4, 1))),
     case("images of shape", plots.image_grid, X[0]),
     case("images of shape", plots.image_grid, np.zeros((2, 4, 4, 2))),
     case("at least one image", plots.image_grid, np.zeros((0, 4, 4, 1))),

@@ -242,3 +242,36 @@ def test_bad_arguments_are_named():
         LogisticMixture(2, 4).logits_per_pixel(2)
     with pytest.raises(ValueError, match=r"likelihoods.*'mse'"):
         NegativeLogLikelihood("mse")
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Warmer(Bernoulli):
+    """A likelihood of a user's own, with a setting."""
+
+    def __init__(self, by=1.0):
+        self.by = by
+
+    def _log_prob_of_pixels(self, logits, images):
+        return super()._log_prob_of_pixels(logits / self.by, images)
+
+
+def test_a_likelihood_of_one_s_own_keeps_its_settings(tmp_path):
+    from pixelcnn_edu import evaluation, models
+
+    model = models.pixelcnn((3, 3, 1), filters=4, depth=1, likelihood=Warmer(4.0))
+    model.set_weights([weight + 0.3 for weight in model.get_weights()])
+    model.save(tmp_path / "warmer.keras")
+    loaded = keras.models.load_model(tmp_path / "warmer.keras")
+    assert loaded.likelihood == Warmer(4.0) != Warmer(1.0)
+    images = np.ones((1, 3, 3, 1), "float32")
+    nats = [evaluation.nats_per_image(one, images) for one in (model, loaded)]
+    np.testing.assert_array_equal(*nats)
+    other = evaluation.nats_per_image(model, images, likelihood=Warmer(1.0))
+    assert not np.allclose(nats[0], other)
+
+
+def test_a_loss_leaves_its_configuration_as_it_was():
+    config = NegativeLogLikelihood(Categorical(4)).get_config()
+    for _ in range(2):
+        loss = NegativeLogLikelihood.from_config(config)
+        assert loss.likelihood == Categorical(4)

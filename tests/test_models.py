@@ -446,6 +446,11 @@ def test_a_step_of_training_takes_the_fast_way(builder):
     assert not step["BiasAddGrad"]
 
 
+def centered(x):
+    """Features less their mean over the batch."""
+    return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
 class Penalty(keras.layers.Layer):
     def call(self, inputs):
         self.add_loss(keras.ops.mean(inputs**2))
@@ -458,8 +463,13 @@ class Penalty(keras.layers.Layer):
         keras.layers.Conv2D(4, 1, activity_regularizer=keras.regularizers.L2(10.0)),
         keras.layers.ActivityRegularization(l2=10.0),
         keras.layers.BatchNormalization(),
+        keras.layers.Softmax(axis=0),
+        keras.layers.Lambda(centered),
+        keras.layers.Activation(centered),
+        centered,  # operations of `keras.ops`, which are no layers
         Penalty(),
     ],
+    ids=str,
 )
 def test_a_network_whose_halves_would_train_otherwise_stays_whole(layer):
     rng = np.random.default_rng(0)

@@ -576,3 +576,10 @@ def test_every_preset_s_images_fit_its_network(name):
     assert np.isfinite(nats).all()
     assert f"{preset.filters}" in json.dumps(preset.as_data())
     assert 4 * model.count_params() < 2_000_000  # bytes
+
+
+def test_without_compares_numbers_not_bytes():
+    images = np.random.default_rng(0).integers(0, 2, (4, 3, 3, 1)).astype("uint8")
+    kept, labels = training.without(images, np.arange(4), images[1:2].astype("float64"))
+    assert labels.tolist() == [0, 2, 3]
+    np.testing.assert_array_equal(kept, images[[0, 2, 3]])
