@@ -79,7 +79,7 @@ def test_an_answer_without_return_is_told_so_and_a_blank_that_it_is_one(name):
 
 
 NONSENSE = (
-    "none", b"", 0.1234, -7, np.nan, np.inf, 1j, [], {}, {(0, 0)}, [[1], [2, 3]], ["a", 2],
+    "none", b"", 0.1234, -7, np.nan, np.inf, [], {}, {(0, 0)}, [[1], [2, 3]], ["a", 2],
     (1, 2), (1.5, "a"), ([1], [1]), ([[0, 1]], 3), (np.ones(3), np.ones(4)), (1, 2, 3),
     np.ones((2, 3, 4, 5)), np.full((5, 3), np.nan), object(), len,
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Other right answers pass too, and the right ones agree with Keras and the package."""
 
+import itertools
+
 from pixelcnn_edu import exercises
 from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
 from pixelcnn_edu.masks import causal_mask
@@ -173,6 +175,100 @@ def test_the_numbers_of_the_seed_post():
     assert slopes == 1_920
     assert slopes * 784 == 1_505_280
     assert shared + 783 * slopes == 1_865_857
+
+
+# Notebook 03
+
+
+@also_right("output_side")
+def side_by_counting(side, kernel_size, stride, padding):
+    last = side if padding == "same" else side - kernel_size + 1
+    return np.int64(len(range(0, last, stride)))
+
+
+@also_right("first_leak")
+def leak_by_nan(f, shape):
+    size = shape[0] * shape[1]
+    image = np.random.default_rng(1).normal(size=size)
+    reached = np.zeros((size, size), bool)
+    for j in range(size):
+        poisoned = image.copy()
+        poisoned[j] = np.nan
+        reached[:, j] = np.isnan(f(poisoned.reshape(1, *shape, 1))).ravel()
+    leaks = np.argwhere(np.triu(reached))
+    return leaks[0] if len(leaks) else None
+
+
+@also_right("live_taps_only")
+def pixel_by_pixel(images, kernel, bias):
+    count, height, width, _ = images.shape
+    kh, kw = kernel.shape[:2]
+    out = np.tile(bias, (count, height, width, 1)).astype("float32")
+    for row, col in np.ndindex(height, width):
+        for u, v in np.ndindex(kh, kw):
+            y, x = row + u - kh // 2, col + v - kw // 2
+            if (y, x) < (row, col) and y >= 0 and 0 <= x < width:
+                out[:, row, col] += images[:, y, x] @ kernel[u, v]
+    return out
+
+
+# Notebook 05
+
+
+def sums(first, second):
+    return {(r1 + r2, c1 + c2) for r1, c1 in first for r2, c2 in second}
+
+
+def taps(size, mask_type):
+    mask = causal_mask(size, mask_type)[:, :, 0, 0]
+    return [tuple(tap - size // 2) for tap in np.argwhere(mask)]
+
+
+@also_right("two_layers")
+def sums_by_loop(first, second):
+    return [np.add(a, b) for a, b in itertools.product(first, second)]
+
+
+@also_right("seen")
+def seen_by_growing_an_array(n):
+    page = np.zeros((28, 28), bool)
+    page[14, 14] = True
+    for offsets in [taps(3, "B")] * n + [taps(7, "A")]:
+        padded = np.pad(page, 3)
+        page = np.any([np.roll(padded, o, (0, 1))[3:-3, 3:-3] for o in offsets], axis=0)
+    return np.int64(page.sum())
+
+
+def blind_share_by_walking(height, width, first):
+    """By brute force: walk until nothing new is found, then one step of the first."""
+
+    def step(found, offsets):
+        pixels = sums(found, offsets)
+        return {(r, c) for r, c in pixels if 0 <= r < height and 0 <= c < width}
+
+    blind = earlier = 0
+    for row, col in np.ndindex(height, width):
+        found, before = {(row, col)}, None
+        while found != before:
+            found, before = step(found, taps(3, "B")), found
+        earlier += row * width + col
+        blind += row * width + col - len(step(found, taps(first, "A")))
+    return blind / earlier
+
+
+def test_the_rule_of_the_blind_spot_is_what_walking_finds():
+    for page in ((2, 5, 3), (5, 2, 3), (6, 9, 5), (9, 6, 7)):
+        rule = exercises.blind_share.right(*page)
+        assert blind_share_by_walking(*page) == pytest.approx(rule)
+
+
+def test_the_published_counts():
+    seen, share = exercises.seen.right, exercises.blind_share.right
+    assert [seen(n) for n in (5, 7, 10, 11, 12)] == [129, 192, 309, 351, 351]
+    assert seen(10, masks="AA") == 244
+    assert [seen(n, first=3) for n in (5, 10, 13, 14)] == [69, 209, 328, 328]
+    assert share(28, 28, 3) == pytest.approx(0.221, abs=5e-4)
+    assert share(28, 28, 7) == pytest.approx(0.180, abs=5e-4)
 
 
 # The end

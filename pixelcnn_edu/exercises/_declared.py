@@ -191,12 +191,16 @@ class Exercise:
 
     def diagnosed(self, actual, expected, case):
         diagnosis = self.fitting(actual, expected, case)
-        of_one_shape = _shapes(actual) == _shapes(expected)
-        if not diagnosis and not of_one_shape:
-            words = {"expected": _shapes(expected), "actual": _shapes(actual)}
-            return Wrong(self.shape, case=self.told(case), **words)
-        words = {"expected": _plain(expected), "actual": _plain(actual)}
-        words = {"case": self.told(case)} | words | self.show(expected, actual, *case)
+        expected_words, actual_words = _plain(expected), _plain(actual)
+        if not diagnosis and _shapes(actual) != _shapes(expected):
+            diagnosis = self.shape
+            expected_words, actual_words = _shapes(expected), _shapes(actual)
+        words = {
+            "case": self.told(case),
+            "expected": expected_words,
+            "actual": actual_words,
+        }
+        words |= self.show(expected, actual, *case)
         return Wrong(diagnosis or self.otherwise, **words)
 
     def fitting(self, actual, expected, case):
@@ -288,6 +292,11 @@ def close(a, b, atol=1e-6, rtol=0.0) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol, atol, equal_nan=True)
 
 
+def as_arrays(expected, actual, *case):
+    """Show a single number as arrays are shown, with four digits."""
+    return {"actual": actual} if np.shape(actual) == () else {}
+
+
 def _holds(result, value):
     if isinstance(result, tuple | list | set | frozenset):
         return any(_holds(part, value) for part in result)
@@ -295,8 +304,11 @@ def _holds(result, value):
 
 
 def _arguments(function):
-    names = list(inspect.signature(function).parameters) if callable(function) else []
-    return ", ".join(f"{name} = {{}}" for name in names)
+    parameters = inspect.signature(function).parameters if callable(function) else {}
+    names = [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    return lambda *case: ", ".join(
+        f"{name} = {_short(value)}" for name, value in zip(names, case, strict=True)
+    )
 
 
 def _shapes(value):

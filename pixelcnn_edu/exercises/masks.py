@@ -159,7 +159,7 @@ def _order_mask(order, row, col, size):
     size×size. The result is (size, size) of zeros and ones: 1 where a tap lies on the
     page and its pixel is read before the center's.
     """
-    return _window(order, row, col, size) < order[row, col]
+    return (_window(order, row, col, size) < order[row, col]).astype(int)
 
 
 def _window(order, row, col, size, off_page=np.nan):
@@ -230,5 +230,4 @@ order_mask = Exercise(
     shape="The mask has another shape than the kernel.",
     otherwise="That is not what was read before the center.",
     praise="One function, every order: but a snake needs another mask in every second row.",
-    show=lambda expected, actual, *case: {"expected": expected.astype(int)},
 )
