@@ -2,8 +2,9 @@
 
 import itertools
 
-from pixelcnn_edu import exercises
+from pixelcnn_edu import data, evaluation, exercises
 from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
+from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.models import pixelcnn
 
@@ -269,6 +270,118 @@ def test_the_published_counts():
     assert [seen(n, first=3) for n in (5, 10, 13, 14)] == [69, 209, 328, 328]
     assert share(28, 28, 3) == pytest.approx(0.221, abs=5e-4)
     assert share(28, 28, 7) == pytest.approx(0.180, abs=5e-4)
+
+
+# Notebook 06
+
+
+also_right("to_bits")(lambda nats, shape: np.float32(nats / np.prod(shape)) / np.log(2))
+
+
+@also_right("lowest_crossentropy")
+def floor_by_clipping(images):
+    p = np.clip(images, 1e-7, 1 - 1e-7)
+    return -(images * np.log(p) + (1 - images) * np.log(1 - p)).sum(axis=(1, 2, 3))
+
+
+@also_right("lowest_crossentropy")
+def floor_by_keras(images):
+    cost = keras.losses.binary_crossentropy(images, images).numpy()
+    return cost.sum(axis=(1, 2)).tolist()
+
+
+@also_right("level_nats")
+def level_nats_by_the_package(logits, levels):
+    count = logits.shape[-1]
+    images = (levels / (count - 1)).astype("float32")[None, ..., None]
+    return -Categorical(count).log_prob(logits[None], images)[0]
+
+
+# Notebook 08
+
+
+@also_right("stop_epoch")
+def stop_by_slices(val_loss, patience):
+    for epoch in range(patience + 1, len(val_loss) + 1):
+        if min(val_loss[epoch - patience : epoch]) >= min(val_loss[: epoch - patience]):
+            return np.int64(epoch)
+    return len(val_loss)
+
+
+@also_right("stop_epoch")
+def stop_like_keras(val_loss, patience):
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=patience)
+    stopping.set_model(keras.Sequential())
+    stopping.model.optimizer = None
+    stopping.model.compile("sgd", "mse")
+    stopping.on_train_begin()
+    for epoch, value in enumerate(val_loss):
+        stopping.on_epoch_end(epoch, {"val_loss": value})
+        if stopping.model.stop_training:
+            return epoch + 1
+    return len(val_loss)
+
+
+@also_right("cosine_rate")
+def rate_like_keras(step, steps, peak, warmup):
+    schedule = keras.optimizers.schedules.CosineDecay(
+        peak / 10 if warmup else peak,
+        steps - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    return schedule(step)
+
+
+def test_a_straight_line_shows_other_numbers_than_the_cosine():
+    def straight(step, steps, peak, warmup):
+        right = exercises.cosine_rate.right(step, steps, peak, warmup)
+        return right if step < warmup else peak * (steps - step) / (steps - warmup)
+
+    expected, actual = exercises.cosine_rate(straight).text.splitlines()[2:4]
+    assert expected.split(":")[1].split() != actual.split(":")[1].split()
+    assert "0.003414" in expected  # at step 325: four significant digits
+
+
+@also_right("paired_difference")
+def paired_by_hand(a, b):
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    mean = sum(differences) / len(differences)
+    variance = sum((d - mean) ** 2 for d in differences) / len(differences)
+    return [mean, (variance / len(differences)) ** 0.5]
+
+
+# Notebook 07
+
+
+@also_right("gradient_step")
+def step_as_tensor(logit, pixel, rate):
+    p = keras.ops.sigmoid(logit)
+    return keras.ops.convert_to_tensor(logit - rate * (p - pixel))
+
+
+@also_right("evaluate")
+def evaluate_by_hand(model, images):
+    x = data.binarize(images)
+    p = 1 / (1 + np.exp(-model.predict(x, verbose=0).astype("float64")))
+    nats = -np.log(np.where(x == 1, p, 1 - p)).sum(axis=(1, 2, 3))
+    return np.array([nats.mean(), nats.std(ddof=1) / len(nats) ** 0.5])
+
+
+@also_right("evaluate")
+def evaluate_one_fixed_draw(model, images):
+    nats = evaluation.nats_per_image(model, data.binarize(images, seed=3))
+    return evaluation.mean_and_standard_error(nats)
+
+
+@also_right("adam")
+def adam_of_keras(gradients, rate, beta_1, beta_2):
+    weight, path = keras.Variable(0.0), []
+    optimizer = keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+        path.append(weight.numpy())
+    return path
 
 
 # The end

@@ -82,7 +82,7 @@ class Exercise:
         describe: a case in words: ``describe(*case)``, or a format of its arguments.
         run: ``run(answer, *case)``, if an answer is not simply called.
         read: the result as an array, or as a tuple of arrays; may raise `Wrong`.
-        rtol, atol: how far a result may lie from the right one.
+        rtol, atol: how far a result may lie from the right one; a tuple if it has parts.
         show: ``show(expected, actual, *case)`` → a dictionary of what is shown.
         shape: what an answer of another form is told.
         otherwise: what a wrong answer is told in which no mistake is recognized.
@@ -216,9 +216,9 @@ class Exercise:
                 return diagnosis
         if isinstance(expected, tuple):
             parts = zip(actual, expected, strict=True)
-            first = next(i for i, (a, e) in enumerate(parts) if not self.same(a, e))
+            first = next(i for i, p in enumerate(parts) if not self.same_part(i, *p))
             for diagnosis, wrongs in results.items():
-                if any(self.same(actual[first], wrong[first]) for wrong in wrongs):
+                if any(self.same_part(first, actual[first], w[first]) for w in wrongs):
                     return diagnosis
         return None
 
@@ -233,9 +233,18 @@ class Exercise:
         return self.read(self.run(answer, *copy.deepcopy(case)))
 
     def same(self, a, b):
-        if isinstance(a, tuple):
-            return len(a) == len(b) and all(map(self.same, a, b))
-        return close(a, b, self.atol, self.rtol)
+        if not isinstance(b, tuple):
+            return close(a, b, self.atol, self.rtol)
+        return len(a) == len(b) and all(
+            self.same_part(i, *parts) for i, parts in enumerate(zip(a, b, strict=True))
+        )
+
+    def same_part(self, i, a, b):
+        atol, rtol = (
+            limit[i] if isinstance(limit, tuple) else limit
+            for limit in (self.atol, self.rtol)
+        )
+        return close(a, b, atol, rtol)
 
     def told(self, case):
         tell = self.describe
