@@ -94,28 +94,32 @@ def test_nonsense_is_wrong_and_never_makes_the_check_fail(name):
         assert verdict.status == "wrong", (nonsense, verdict.text)
         firsts.add(verdict.text.splitlines()[0])
     if exercise.cases:
+        others = exercise.otherwise
+        others = others if isinstance(others, tuple) else (others,)
         firsts |= {exercise(answer).text.splitlines()[0] for answer in unlike(exercise)}
-        assert {
-            f"Not right: {exercise.shape}",
-            f"Not right: {exercise.otherwise}",
-        } <= firsts
+        assert {f"Not right: {told}" for told in (exercise.shape, *others)} <= firsts
 
 
 def unlike(exercise):
     """Answers of the right form with numbers that no mistake gives, in one part or all."""
 
-    def shifted(result, number, part):
-        if isinstance(result, tuple):
-            return tuple(
-                shifted(each, number, None) if part in (i, None) else each
+    def changed(result, change, part):
+        if isinstance(result, tuple | list):
+            return [
+                changed(each, change, None) if part in (i, None) else each
                 for i, each in enumerate(result)
-            )
-        return np.asarray(result, "float64") * 0 + number
+            ]
+        return change(np.asarray(result, "float64"))
 
-    for number in (77.0625, 0, 1):
-        for part in (None, 1):
-            yield lambda *arguments, change=(number, part): shifted(
-                exercise.right(*arguments), *change
+    for change in (
+        lambda x: x * 0 + 77.0625,
+        lambda x: x * 0,
+        lambda x: x * 0 + 1,
+        lambda x: np.where(np.isclose(x, np.round(x)), x, x / 2 + 0.21),
+    ):
+        for part in (None, 0, 1):
+            yield lambda *arguments, how=(change, part): changed(
+                exercise.right(*arguments), *how
             )
 
 
@@ -123,9 +127,7 @@ def unlike(exercise):
 def test_an_error_in_the_answer_is_shown(name):
     verdict = answered(DECLARED[name], lambda *arguments: [][0])
     assert verdict.status == "wrong"
-    assert "raised IndexError: list index out of range" in verdict.text.replace(
-        "\n", " "
-    )
+    assert "Your code raised IndexError: list index out of range" in verdict.text
 
 
 def half(number):

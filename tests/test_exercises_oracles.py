@@ -384,6 +384,111 @@ def adam_of_keras(gradients, rate, beta_1, beta_2):
     return path
 
 
+# Notebook 09
+
+
+@also_right("temper")
+def temper_by_powers(p, temperature):
+    ink, paper = p ** (1 / temperature), (1 - p) ** (1 / temperature)
+    return (ink / (ink + paper)).astype("float32")
+
+
+@also_right("draw")
+def draw_by_fixed_point(probs, u):
+    images, previous = np.zeros(u.shape, bool), None
+    while previous is None or (images != previous).any():
+        previous, images = images, u < probs(images)
+    return images
+
+
+@also_right("exact_conditional")
+def enumerated_by_bits(probs, image, known):
+    holes = np.argwhere(~known)
+    total, ink = 0, np.zeros(known.shape)
+    for number in range(2 ** len(holes)):
+        x = image.copy()
+        for bit, (row, col) in enumerate(holes):
+            x[row, col] = number >> bit & 1
+        p = probs(x[None])[0]
+        weight = np.prod(x * p + (1 - x) * (1 - p))
+        total, ink = total + weight, ink + weight * x[..., 0]
+    return (ink / total)[..., None]
+
+
+# Notebook 10
+
+
+@also_right("most_rounds")
+def simulated_rounds(n, back):
+    """The fixed point of a chain in which every value copies one, so nothing is easy."""
+    values, rounds = np.zeros(n), 0
+    while not values.all():
+        values = np.append(np.ones(back), values)[:n]
+        rounds += 1
+    return rounds
+
+
+@also_right("next_output")
+def next_in_plain_loops(kernels, windows):
+    value = sum(w * k for w, k in zip(windows[0], kernels[0], strict=True))
+    kept = [windows[0]]
+    for kernel, window in zip(kernels[1:], windows[1:], strict=True):
+        inputs = [*window, value if value > 0 else 0]
+        kept.append(inputs[1:])
+        value = sum(i * k for i, k in zip(inputs, kernel, strict=True))
+    return value, tuple(kept)
+
+
+def convolve(x, kernel):
+    padded = np.append(np.zeros(len(kernel) - 1), x)
+    return np.array([padded[i : i + len(kernel)] @ kernel for i in range(len(x))])
+
+
+def whole_row(kernels, row):
+    """The outputs at all pixels at once, by convolutions of the whole row."""
+    x = convolve(np.append(0, row[:-1]), kernels[0])  # mask A: moved right by one
+    for kernel in kernels[1:]:
+        x = convolve(np.maximum(0, x), kernel)
+    return x
+
+
+def test_the_outputs_pixel_by_pixel_are_those_of_the_whole_row():
+    exercise = exercises.next_output
+    for kernels, row in exercise.cases():
+        outputs = exercise.run(exercise.right, kernels, row)
+        np.testing.assert_array_equal(outputs, whole_row(kernels, row))
+    a, b, row = np.array([1.0, -2.0]), np.array([3.0, 1.0]), np.array([1.0, 1, 0, 1])
+    h = np.maximum(0, [0, -2, 1 - 2, 1])  # 2 taps before each pixel
+    expected = [h[0], 3 * h[0] + h[1], 3 * h[1] + h[2], 3 * h[2] + h[3]]
+    np.testing.assert_array_equal(whole_row([a, b], row), expected)
+
+
+def test_a_cache_without_memory_is_wrong():
+    def no_memory(kernels, windows):
+        output, kept = exercises.next_output.right(kernels, windows)
+        return output, [0 * np.array(window) for window in kept]
+
+    assert exercises.next_output(no_memory).status == "wrong"
+
+
+@also_right("particle_weights")
+def weights_in_float32(probs, images, known):
+    p = probs(images)[..., 0]
+    logs = np.log(np.where(images[..., 0] == 1, p, 1 - p))[:, known].sum(axis=1)
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    return weights.astype("float32"), np.float32(1 / (weights**2).sum())
+
+
+def test_the_particles_are_told_apart_and_underflow_is_among_them():
+    for about, probs, images, known in exercises.particle_weights.cases():
+        p = probs(images)
+        assert ((0 < p) & (p < 1)).all(), about
+        weights, _ = exercises.particle_weights.right(probs, images, known)
+        assert known.any() == (len(set(weights.round(6))) > 1)
+    assert np.where(images == 1, p, 1 - p)[:, known].prod(axis=(1, 2)).max() == 0
+
+
 # The end
 
 

@@ -10,15 +10,12 @@ from pixelcnn_edu.exercises.blind_spot_and_gating import (
 )
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
 from pixelcnn_edu.exercises.color import center_tap, other_layout, two_prices
+from pixelcnn_edu.exercises.completion import particle_weights
 from pixelcnn_edu.exercises.compression import decode_stream, interval, whole_counts
 from pixelcnn_edu.exercises.conditional import mixture_nats, posterior, reading
 from pixelcnn_edu.exercises.convolution import first_leak, live_taps_only, output_side
 from pixelcnn_edu.exercises.evaluation import pooled, surprise, unpadded_bits
-from pixelcnn_edu.exercises.fast_generation import (
-    most_rounds,
-    next_output,
-    particle_weights,
-)
+from pixelcnn_edu.exercises.fast_generation import most_rounds, next_output
 from pixelcnn_edu.exercises.generation import draw, exact_conditional, temper
 from pixelcnn_edu.exercises.longer import cosine_rate, paired_difference, stop_epoch
 from pixelcnn_edu.exercises.many_levels import bin_probability, color_log_prob, log_bin

@@ -85,7 +85,8 @@ class Exercise:
         rtol, atol: how far a result may lie from the right one; a tuple if it has parts.
         show: ``show(expected, actual, *case)`` → a dictionary of what is shown.
         shape: what an answer of another form is told.
-        otherwise: what a wrong answer is told in which no mistake is recognized.
+        otherwise: what a wrong answer is told in which no mistake is recognized; a tuple
+            if the result has parts.
         judge: ``judge(answer)``, which raises `Wrong`, in place of cases.
     """
 
@@ -182,7 +183,8 @@ class Exercise:
                 for diagnosis, mistake in self.mistakes.items():
                     if mistake.raises and mistake.raises(raised.args[0]):
                         told = _name_and_message(raised.args[0])
-                        raise Wrong(diagnosis, raised=told) from raised
+                        told = {"case": self.told(case), "raised": told}
+                        raise Wrong(diagnosis, **told) from raised
                 raise
             if isinstance(expected, np.ndarray) and expected.ndim == 0:
                 actual = actual.reshape(()) if actual.size == 1 else actual
@@ -190,20 +192,25 @@ class Exercise:
                 raise self.diagnosed(actual, expected, case)
 
     def diagnosed(self, actual, expected, case):
-        diagnosis = self.fitting(actual, expected, case)
-        expected_words, actual_words = _plain(expected), _plain(actual)
+        part = self.first_wrong_part(actual, expected)
+        words = {"expected": _plain(expected), "actual": _plain(actual)}
+        diagnosis = self.fitting(actual, expected, case, part)
         if not diagnosis and _shapes(actual) != _shapes(expected):
             diagnosis = self.shape
-            expected_words, actual_words = _shapes(expected), _shapes(actual)
-        words = {
-            "case": self.told(case),
-            "expected": expected_words,
-            "actual": actual_words,
-        }
-        words |= self.show(expected, actual, *case)
-        return Wrong(diagnosis or self.otherwise, **words)
+            words = {"expected": _shapes(expected), "actual": _shapes(actual)}
+        elif not diagnosis:
+            by_part = isinstance(self.otherwise, tuple)
+            diagnosis = self.otherwise[part] if by_part else self.otherwise
+        shown = self.show(expected, actual, *case)
+        return Wrong(diagnosis, **({"case": self.told(case)} | words | shown))
 
-    def fitting(self, actual, expected, case):
+    def first_wrong_part(self, actual, expected):
+        if not isinstance(expected, tuple):
+            return None
+        parts = enumerate(zip(actual, expected, strict=True))
+        return next(i for i, (a, e) in parts if not self.same(a, e, i))
+
+    def fitting(self, actual, expected, case, part):
         """The mistake that gives this result; if none does, the first wrong part of it."""
         results = {}
         for diagnosis, mistake in self.mistakes.items():
@@ -214,11 +221,9 @@ class Exercise:
             results[diagnosis] = list(self.results(mistake, case))
             if any(self.same(actual, wrong) for wrong in results[diagnosis]):
                 return diagnosis
-        if isinstance(expected, tuple):
-            parts = zip(actual, expected, strict=True)
-            first = next(i for i, p in enumerate(parts) if not self.same_part(i, *p))
+        if part is not None:
             for diagnosis, wrongs in results.items():
-                if any(self.same_part(first, actual[first], w[first]) for w in wrongs):
+                if any(self.same(actual[part], w[part], part) for w in wrongs):
                     return diagnosis
         return None
 
@@ -232,19 +237,16 @@ class Exercise:
     def result(self, answer, case):
         return self.read(self.run(answer, *copy.deepcopy(case)))
 
-    def same(self, a, b):
-        if not isinstance(b, tuple):
-            return close(a, b, self.atol, self.rtol)
-        return len(a) == len(b) and all(
-            self.same_part(i, *parts) for i, parts in enumerate(zip(a, b, strict=True))
-        )
-
-    def same_part(self, i, a, b):
-        atol, rtol = (
-            limit[i] if isinstance(limit, tuple) else limit
+    def same(self, a, b, part=0):
+        """Whether two results agree; ``part`` tells which limits hold for an array."""
+        if isinstance(b, tuple):
+            pairs = enumerate(zip(a, b, strict=True))
+            return all(self.same(*pair, part=i) for i, pair in pairs)
+        limits = (
+            limit[part] if isinstance(limit, tuple) else limit
             for limit in (self.atol, self.rtol)
         )
-        return close(a, b, atol, rtol)
+        return close(a, b, *limits)
 
     def told(self, case):
         tell = self.describe
