@@ -2,11 +2,13 @@
 
 import itertools
 
-from pixelcnn_edu import data, evaluation, exercises
+from pixelcnn_edu import causality, data, evaluation, exercises
+from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.widgets import fields
 
 import keras
 import numpy as np
@@ -487,6 +489,93 @@ def test_the_particles_are_told_apart_and_underflow_is_among_them():
         weights, _ = exercises.particle_weights.right(probs, images, known)
         assert known.any() == (len(set(weights.round(6))) > 1)
     assert np.where(images == 1, p, 1 - p)[:, known].prod(axis=(1, 2)).max() == 0
+
+
+# Notebook 11
+
+
+@also_right("stack_taps")
+def taps_of_the_package(size, mask_type):
+    return [
+        int(np.prod(StackConv2D(1, size, stack, mask_type).kernel_size))
+        for stack in ("vertical", "horizontal")
+    ]
+
+
+def above(size, own):
+    half = size // 2
+    return {(r, c) for r in range(-half, own) for c in range(-half, half + 1)}
+
+
+@also_right("seen_by_two")
+def by_forward_offsets(n):
+    """What a feature of either stack knows, as offsets from its own place."""
+    v = above(7, False)
+    h = {(0, c) for c in range(-3, 0)} | v
+    for _ in range(n):
+        v = sums(v, above(3, True))
+        h = sums(h, {(0, -1), (0, 0)}) | v
+    return sum(0 <= 14 + r < 28 and 0 <= 14 + c < 28 for r, c in h)
+
+
+@also_right("seen_by_two")
+def by_the_explorer(n):
+    return fields.seen((28, 28), (14, 14), further=n, gated=True).sum()
+
+
+def test_the_counts_of_two_stacks_are_those_of_a_network():
+    counts = [by_forward_offsets(n) for n in (0, 5, 8, 11, 12)]
+    assert counts == [24, 144, 264, 406, 406]
+    keras.utils.set_random_seed(0)
+    for n in (1, 5):
+        network = gated_pixelcnn(filters=4, depth=n)
+        seen = causality.receptive_field(network, 14, 14).sum()
+        assert seen == by_forward_offsets(n)
+
+
+def test_two_stacks_without_a_free_step_see_what_one_stack_sees():
+    count = exercises.seen_by_two.right
+    for n in (5, 8, 12):
+        one = fields.seen((28, 28), (14, 14), further=n).sum()
+        assert one == count(n, own=False) == count(n, free=False)
+    assert count(5, source="vertical") == 44 and count(5, source="horizontal") == 60
+    assert count(5, parts="features") == 66 and count(5, in_turn=True) == 152
+
+
+def shifted(activation, *, residual=False, back=False):
+    """A layer in plain Keras layers, with kernels that padding cuts."""
+    pad, convolution = keras.layers.ZeroPadding2D, keras.layers.Conv2D
+
+    def layer(vertical, horizontal, filters, first):
+        height, width = vertical.shape[1:3]
+        if back and not first:
+            vertical = keras.layers.add([vertical, horizontal])
+        v = convolution(filters, (2, 3))(pad(((1, 0), (1, 1)))(vertical))
+        down = pad(((1, 0), (0, 0)))(v)[:, :height]
+        h = convolution(filters, (1, 2 - first))(pad(((0, 0), (1, 0)))(horizontal))
+        h = h[:, :, :width] + convolution(filters, 1)(down)
+        v, h = activation(v), activation(h)
+        return v, keras.layers.add([horizontal, h]) if residual and not first else h
+
+    return layer
+
+
+RELU, LEAKY = keras.layers.ReLU, keras.layers.LeakyReLU
+also_right("shifted_layer")(shifted(lambda x: RELU()(x)))  # refused until this test
+also_right("shifted_layer")(shifted(lambda x: RELU()(x), residual=True))
+also_right("shifted_layer")(shifted(lambda x: RELU()(x), back=True))
+also_right("shifted_layer")(shifted(lambda x: LEAKY()(x)))
+also_right("shifted_layer")(shifted(keras.ops.sigmoid))
+also_right("shifted_layer")(shifted(lambda x: x))
+
+
+def test_a_rectified_layer_without_its_shift_is_refused():
+    def layer(vertical, horizontal, filters, first):
+        v = RELU()(StackConv2D(filters, 3, "vertical", "B")(vertical))
+        h = StackConv2D(filters, 3, "horizontal", "A" if first else "B")(horizontal)
+        return v, RELU()(h + keras.layers.Conv2D(filters, 1)(v))
+
+    assert "the shift is missing" in exercises.shifted_layer(layer).text
 
 
 # The end

@@ -3,11 +3,6 @@
 In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for help.
 """
 
-from pixelcnn_edu.exercises.blind_spot_and_gating import (
-    seen_by_two,
-    shifted_layer,
-    stack_taps,
-)
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
 from pixelcnn_edu.exercises.color import center_tap, other_layout, two_prices
 from pixelcnn_edu.exercises.completion import particle_weights
@@ -25,6 +20,11 @@ from pixelcnn_edu.exercises.sequence import chain, draw_pixels, image_nats
 from pixelcnn_edu.exercises.stacking import blind_share, seen, two_layers
 from pixelcnn_edu.exercises.start import fair_coins, first_ink, place
 from pixelcnn_edu.exercises.training import adam, evaluate, gradient_step
+from pixelcnn_edu.exercises.two_stacks import (
+    seen_by_two,
+    shifted_layer,
+    stack_taps,
+)
 
 __all__ = [
     "adam",
