@@ -578,6 +578,114 @@ def test_a_rectified_layer_without_its_shift_is_refused():
     assert "the shift is missing" in exercises.shifted_layer(layer).text
 
 
+# Notebook 12
+
+
+@also_right("center_tap")
+def tap_of_the_package(mask_type, filters):
+    channels = {"in_channels": filters, "out_channels": filters, "colors": 3}
+    return causal_mask(1, mask_type, **channels)[0, 0]
+
+
+@also_right("center_tap")
+def tap_by_blocks(mask_type, filters):
+    block = np.triu(np.ones((3, 3)), k=1 if mask_type == "A" else 0)
+    return np.kron(block, np.ones((filters // 3, filters // 3))).tolist()
+
+
+@also_right("two_prices")
+def prices_from_the_joint_table(ink, paper, q):
+    """Both prices from the whole table of 4³ colors, without knowing the trick."""
+    joint = np.zeros((4, 4, 4))
+    joint[tuple(ink)], joint[tuple(paper)] = q, 1 - q
+
+    def entropy(p):
+        p = p[p > 0]
+        return -np.sum(p * np.log(p))
+
+    axes = [(1, 2), (0, 2), (0, 1)]
+    return entropy(joint), sum(entropy(joint.sum(axis=other)) for other in axes)
+
+
+def test_the_average_number_of_channels_that_differ_is_16_7():
+    colors = np.stack(np.unravel_index(np.arange(64), (4, 4, 4)), axis=-1)
+    differ = (colors[:, None] != colors).sum(axis=-1)
+    assert differ.sum() / (64 * 63) == pytest.approx(16 / 7)
+
+
+def in_turns_with_keras(logits, levels):
+    split = keras.ops.reshape(logits, (*logits.shape[:-1], levels, 3))
+    return keras.ops.swapaxes(split, -1, -2)
+
+
+def in_turns_by_slices(logits, levels):
+    return np.stack([logits[..., color::3] for color in range(3)], axis=-2)
+
+
+def in_thirds(logits, levels):
+    return np.reshape(logits, (*logits.shape[:-1], 3, levels))
+
+
+@pytest.mark.parametrize("reading", [in_turns_with_keras, in_turns_by_slices])
+def test_other_layout_accepts_another_reading(reading):
+    tap, _ = exercises.other_layout.right
+    verdict = exercises.other_layout((tap, reading))
+    assert verdict.passed, verdict.text
+
+
+def test_a_blank_in_one_of_the_two_functions_is_not_yet():
+    tap, reading = exercises.other_layout.right
+    for pair in ((..., reading), (tap, ...), (tap, lambda *a: ...), [..., ...]):
+        assert exercises.other_layout(pair).status == "not yet"
+
+
+def test_the_reading_in_thirds_is_that_of_the_package():
+    logits = np.random.default_rng(0).normal(size=(2, 3, 3, 12)).astype("float32")
+    image = np.zeros((2, 3, 3, 3), "float32")
+    package = Categorical(4).probabilities(logits, image)
+    exp = np.exp(in_thirds(logits, 4))
+    assert np.allclose(package, exp / exp.sum(axis=-1, keepdims=True), atol=1e-6)
+
+
+# Notebook 13
+
+
+@also_right("posterior")
+def posterior_by_softmax(log_p, prior):
+    return np.asarray(keras.ops.softmax(log_p + np.log(prior), axis=1))
+
+
+@also_right("posterior")
+def posterior_by_ratios(log_p, prior):
+    """1 / Σ of the ratios to each label, without a logarithm of a sum."""
+    joint = log_p + np.log(prior)
+    return [[1 / sum(np.exp(row - one)) for one in row] for row in joint]
+
+
+@also_right("mixture_nats")
+def mixture_by_pairs(log_p, prior):
+    return -np.logaddexp.reduce(log_p + np.log(prior), axis=1)
+
+
+@also_right("mixture_nats")
+def mixture_by_bayes(log_p, prior):
+    """-log p(x) = -log p(x | y) - log p(y) + log p(y | x), for any label y."""
+    first = np.log(posterior_by_softmax(log_p, prior)[:, 1])
+    return -log_p[:, 1] - np.log(prior[1]) + first
+
+
+@also_right("reading")
+def read_one_by_one(log_p, prior):
+    """The posterior so far is the prior of the next pixel."""
+    so_far = np.log(prior)
+    rows = [so_far]
+    for pixel in log_p:
+        so_far = so_far + pixel
+        so_far = so_far - np.logaddexp.reduce(so_far)
+        rows.append(so_far)
+    return np.exp(rows)
+
+
 # The end
 
 

@@ -431,8 +431,8 @@ shifted_layer = Exercise(
             )(vertical, horizontal),
             _layer(rows=False),
         ),
-        "The vertical tensor that is returned goes on moved down. Only the horizontal stack "
-        "gets the moved copy; the vertical stack goes on with its own rows.": Mistake(
+        "The vertical tensor that is returned goes on moved down. Only the horizontal "
+        "stack gets the moved copy; the vertical stack goes on with its own rows.": Mistake(
             _layer(carry=True), hint=2
         ),
         "The row of the vertical features reaches the horizontal stack: the shift is "
