@@ -1,13 +1,15 @@
 """Other right answers pass too, and the right ones agree with Keras and the package."""
 
+import decimal
 import itertools
+from fractions import Fraction
 
 from pixelcnn_edu import causality, data, evaluation, exercises
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
-from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.likelihoods import Categorical, LogisticMixture
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 from pixelcnn_edu.widgets import fields
 
 import keras
@@ -684,6 +686,201 @@ def read_one_by_one(log_p, prior):
         so_far = so_far - np.logaddexp.reduce(so_far)
         rows.append(so_far)
     return np.exp(rows)
+
+
+# Notebook 14
+
+
+@also_right("bin_probability")
+def by_adding_up(level, levels, mean, scale):
+    """The density of the logistic, added up in small steps from border to border."""
+    middle, half = 2 * level / (levels - 1) - 1, 1 / (levels - 1)
+    start = mean - 40 * scale if level == 0 else middle - half
+    stop = mean + 40 * scale if level == levels - 1 else middle + half
+    x, dx = np.linspace(start, stop, 200_000, retstep=True)
+    density = 1 / (4 * scale * np.cosh((x - mean) / (2 * scale)) ** 2)
+    return (density[1:] + density[:-1]).sum() * dx / 2
+
+
+def test_the_package_agrees_in_float32():
+    for level, levels, mean, scale in ((0, 4, -0.2, 0.3), (100, 256, -0.2, 0.05)):
+        exact = exercises.bin_probability.right(level, levels, mean, scale)
+        logits = np.float32([[0, mean, np.log(scale)]])
+        p = LogisticMixture(1, levels).probabilities(
+            logits, np.zeros((1, 1), "float32")
+        )
+        assert float(np.asarray(p)[0, 0, level]) == pytest.approx(exact, 1e-4)
+
+
+@also_right("log_bin")
+def from_the_nearer_tail(upper, lower):
+    """Mirror a bin above the mean to below it; log σ(a) + log(1 - σ(b)/σ(a))."""
+
+    def softplus(z):
+        return np.logaddexp(0, z).astype(z.dtype)
+
+    mirrored = lower > 0
+    a, b = np.where(mirrored, -lower, upper), np.where(mirrored, -upper, lower)
+    log_a, log_b = -softplus(-a), -softplus(-b)
+    ratio = np.where(np.isinf(b), -np.inf, log_b - log_a)
+    exact = log_a - softplus(b) + np.log(-np.expm1(b - a))
+    return np.where(np.abs(ratio) < 1e-3, exact, log_a + np.log(-np.expm1(ratio)))
+
+
+@pytest.mark.parametrize("upper", [-300.0, -3.0, 0.4, 20.0, 300.0])
+def test_the_logarithm_of_a_bin_is_exact_to_many_decimals(upper):
+    decimal.getcontext().prec = 400
+    a, b = decimal.Decimal(upper), decimal.Decimal(upper - 1)
+    difference = 1 / (1 + (-a).exp()) - 1 / (1 + (-b).exp())
+    ours = exercises.log_bin.right(np.array([upper]), np.array([upper - 1]))[0]
+    assert ours == pytest.approx(float(difference.ln()))
+
+
+@also_right("color_log_prob")
+def color_by_components(logits, color, levels):
+    """A sum over the components, one after the other."""
+    log_bin = exercises.log_bin.right
+    m = len(logits) // 10
+    weights = logits[:m] - np.logaddexp.reduce(logits[:m])
+    x, total = np.array(color) * 2 / (levels - 1) - 1, []
+    for j in range(m):
+        mean, scale, c = np.reshape(logits[m:], (3, 3, m))[..., j]
+        c = np.tanh(c)
+        moved = mean + np.array([0, c[0] * x[0], c[1] * x[0] + c[2] * x[1]])
+        upper = (x + 1 / (levels - 1) - moved) / np.exp(scale)
+        lower = (x - 1 / (levels - 1) - moved) / np.exp(scale)
+        upper[x > 1 - 1e-9], lower[x < -1 + 1e-9] = np.inf, -np.inf
+        total.append(weights[j] + log_bin(upper, lower).sum())
+    return np.logaddexp.reduce(total)
+
+
+def test_the_mixture_over_colors_is_that_of_the_package():
+    rng = np.random.default_rng(0)
+    for levels in (2, 4, 256):
+        logits = rng.normal(0, 1, 30)
+        for color in ((0, 1, levels - 1), (1, 1, 0)):
+            ours = exercises.color_log_prob.right(logits, color, levels)
+            assert color_by_components(logits, color, levels) == pytest.approx(ours)
+            image = np.float32([[[np.array(color) / (levels - 1)]]])
+            batch = np.float32(logits).reshape(1, 1, 1, -1)
+            theirs = LogisticMixture(3, levels).log_prob(batch, image)[0]
+            assert ours == pytest.approx(float(theirs), 1e-4)
+
+
+# Notebook 15
+
+
+@also_right("unpadded_bits")
+def bits_by_nats(bits_per_dim, padded_shape, shape):
+    nats = bits_per_dim * np.log(2) * np.prod(padded_shape)
+    return np.float32(nats / np.log(2) / np.prod(shape))
+
+
+def test_the_bits_of_a_padded_network_are_those_of_the_one_inside():
+    keras.utils.set_random_seed(0)
+    inside = pixelcnn((4, 5, 1), filters=4, depth=1)
+    image = keras.Input((8, 9, 1))
+    frame = np.pad(np.zeros((4, 5)), 2, constant_values=-50)[..., None]
+    logits = inside(keras.layers.Cropping2D(2)(image))
+    logits = keras.layers.ZeroPadding2D(2)(logits) + frame.astype("float32")
+    outside = ImageModel(image, logits, likelihood=inside.likelihood)
+    images = (np.random.default_rng(0).random((6, 4, 5, 1)) < 0.5).astype("float32")
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    reported = evaluation.bits_per_dim(outside, padded)
+    bits = exercises.unpadded_bits.right(reported, (8, 9, 1), (4, 5, 1))
+    assert np.allclose(bits, evaluation.bits_per_dim(inside, images), atol=1e-6)
+
+
+@also_right("pooled")
+def pooled_by_sums(sizes, means, spreads):
+    count, total = sizes.sum(), (sizes * means).sum()
+    squares = (sizes * (spreads**2 + means**2)).sum()
+    variance = (squares - total**2 / count) / (count - 1)
+    return np.array([total / count, (variance / count) ** 0.5])
+
+
+def test_pooling_gives_what_the_package_gives_for_all_digits_at_once():
+    nats = np.random.default_rng(0).normal(85, 20, 50)
+    parts = np.split(nats, [7, 8, 31])
+    sizes = np.array([len(part) for part in parts])
+    means = np.array([part.mean() for part in parts])
+    spreads = np.array([part.std() for part in parts])
+    result = exercises.pooled.right(sizes, means, spreads)
+    assert np.allclose(result, evaluation.mean_and_standard_error(nats))
+
+
+@also_right("surprise")
+def in_bits_from_the_two_costs(logits, images):
+    """The variance as a mean of squares, in another unit, which cancels."""
+    costs = [np.logaddexp(0, sign * logits) / np.log(2) for sign in (1, -1)]
+    chances = [np.exp(-np.logaddexp(0, sign * logits)) for sign in (1, -1)]
+    mean = chances[0] * costs[0] + chances[1] * costs[1]  # paper, ink
+    square = sum(p * (cost - mean) ** 2 for p, cost in zip(chances, costs, strict=True))
+    paid = np.where(images > 0, costs[1], costs[0])
+    every = (1, 2, 3)
+    return (paid - mean).sum(every) / square.sum(every) ** 0.5
+
+
+def test_surprise_has_mean_0_and_deviation_1_for_images_that_the_network_draws():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 4, 5, 1))
+    images = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype("float64")
+    scores = exercises.surprise.right(logits, images)
+    assert abs(scores.mean()) < 4 / 4000**0.5
+    assert abs(scores.std() - 1) < 0.05
+    inverted = exercises.surprise.right(logits, 1 - images)  # the planted stranger
+    assert inverted.mean() > 3
+
+
+# Notebook 16
+
+
+@also_right("interval")
+def part_in_floats(p, symbol, low, width):
+    edges = np.cumsum([0.0, *map(float, p)])
+    return [float(low) + edges[symbol] * float(width), float(p[symbol] * width)]
+
+
+@also_right("whole_counts")
+def counts_of_a_scaled_copy(p, total):
+    p = p / p.sum()
+    counts = 1 + np.floor(p * (total - len(p)))
+    counts[p.argmax()] += total - counts.sum()
+    return counts
+
+
+@also_right("decode_stream")
+def decoded_by_whole_intervals(bits, model, count):
+    """Bit by bit: which symbols do both ends of the interval agree on?"""
+    symbols, read = [], []
+    for used in range(len(bits) + 30):
+        head = [*bits, *[0] * used][:used]
+        start = sum((Fraction(bit, 2**i) for i, bit in enumerate(head, 1)), Fraction(0))
+        ends = (start, start + Fraction(1, 2**used) - Fraction(1, 2**200))
+        agreed = []
+        for first, last in zip(*(by_the_point(end, model, count) for end in ends)):  # noqa: B905
+            if first != last:
+                break
+            agreed.append(first)
+        read += [used] * (len(agreed) - len(read))
+        symbols = agreed
+        if len(symbols) == count:
+            break
+    return np.array(symbols), np.array(read)
+
+
+def by_the_point(number, model, count):
+    """The symbols in whose parts a number lies."""
+    low, width, symbols = Fraction(0), Fraction(1), []
+    for _ in range(count):
+        edges = [
+            low + width * edge
+            for edge in itertools.accumulate(model(symbols), initial=0)
+        ]
+        s = max(s for s, edge in enumerate(edges[:-1]) if edge <= number)
+        low, width = edges[s], edges[s + 1] - edges[s]
+        symbols.append(s)
+    return symbols
 
 
 # The end

@@ -146,7 +146,8 @@ class Exercise:
             status, fitting = "wrong", mistake.hint
             lines = [f"Not right: {diagnosis}"]
             for name, value in wrong.details.items():
-                lines.append(f"  {name + ':':<10}{_short(value)}")
+                if value is not None:
+                    lines.append(f"  {name + ':':<10}{_short(value)}")
         except Exception as error:
             status = "failed"
             lines = [
