@@ -1,7 +1,8 @@
 """Every exercise: its right answer, each of its mistakes, its blanks, and nonsense."""
 
 from pixelcnn_edu import exercises
-from pixelcnn_edu.exercises._declared import Exercise, Wrong
+from pixelcnn_edu.exercises._answers import Wrong
+from pixelcnn_edu.exercises._declared import Exercise
 
 import numpy as np
 import pytest
@@ -146,11 +147,17 @@ def check(**changes):
     return Exercise(half, **(arguments | changes))
 
 
+def refuse(result):
+    raise Wrong("refused, as the right answer is")
+
+
 def test_a_check_that_fails_does_not_call_the_answer_wrong():
     for broken in (
         check(cases=[("four",)]),
         check(describe=lambda number: 1 / 0),
         check(judge=lambda answer: 1 / 0),
+        check(read=lambda result: 1 / 0),
+        check(read=refuse),
     ):
         verdict = broken(lambda number: 0)
         assert verdict.status == "failed" and not verdict.passed

@@ -1,13 +1,7 @@
 """Exercises of notebook 04: weights of a block, the block itself, PReLU's gradients."""
 
-from pixelcnn_edu.exercises._declared import (
-    Exercise,
-    Mistake,
-    Wrong,
-    asking,
-    close,
-    pair,
-)
+from pixelcnn_edu.exercises._answers import Wrong, asking, close, pair
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.layers import MaskedConv2D
 
 import keras
@@ -353,6 +347,9 @@ prelu_gradients = Exercise(
     describe=lambda x, slope, upstream: f"x of shape {x.shape}",
     read=pair("Two arrays are asked for: (grad_x, grad_slope)."),
     mistakes={
+        "Two arrays are asked for: (grad_x, grad_slope).": Mistake(
+            lambda x, slope, upstream: upstream * np.where(x > 0, 1, slope), hint=0
+        ),
         "grad_x: upstream is missing; by the chain rule it multiplies the slope.": _grad_x(
             lambda x, s, u: np.where(x > 0, 1, s)
         ),

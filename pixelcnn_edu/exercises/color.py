@@ -1,15 +1,7 @@
 """Exercises of notebook 12: the center tap, the price of independence, another layout."""
 
-from pixelcnn_edu.exercises._declared import (
-    Blank,
-    Exercise,
-    Mistake,
-    Wrong,
-    asking,
-    close,
-    numbers,
-    pair,
-)
+from pixelcnn_edu.exercises._answers import Blank, Wrong, asking, close, numbers, pair
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from pixelcnn_edu.compression import quantize
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong, numbers
+from pixelcnn_edu.exercises._answers import Wrong, numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """Exercises of notebook 13: Bayes' rule, the label averaged out, a digit in pieces."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, numbers
+from pixelcnn_edu.exercises._answers import numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

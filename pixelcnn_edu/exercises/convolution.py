@@ -1,12 +1,7 @@
 """Exercises of notebook 03: output sizes, a causality test, a convolution of live taps."""
 
-from pixelcnn_edu.exercises._declared import (
-    Exercise,
-    Mistake,
-    NoReturn,
-    Wrong,
-    asking,
-)
+from pixelcnn_edu.exercises._answers import NoReturn, Wrong, asking
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

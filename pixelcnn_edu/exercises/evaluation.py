@@ -2,8 +2,8 @@
 
 import math
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong, as_arrays, pair
-from pixelcnn_edu.exercises.longer import plus_minus
+from pixelcnn_edu.exercises._answers import Wrong, as_arrays, pair, plus_minus
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
@@ -146,6 +146,7 @@ pooled = Exercise(
             weighted=False
         ),
         "That is the sum, not the mean.": lambda n, m, s: ((n * m).sum(), 1.0),
+        "That is the median.": lambda n, m, s: (np.median(m), 1.0),
         "The two are swapped: first the mean, then its error.": Mistake(
             lambda *batches: _pooled(*batches)[::-1], hint=0
         ),

@@ -1,6 +1,7 @@
 """Exercises of notebook 10: rounds of the fixed point, and a cache."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong
+from pixelcnn_edu.exercises._answers import Wrong
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

@@ -1,7 +1,8 @@
 """Exercises of notebook 09: temperature, the loop that draws, the exact conditional."""
 
 from pixelcnn_edu.evaluation import all_images
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, numbers
+from pixelcnn_edu.exercises._answers import numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

@@ -2,7 +2,8 @@
 
 import math
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, pair
+from pixelcnn_edu.exercises._answers import pair, plus_minus
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
@@ -214,21 +215,6 @@ def _two_models():
 
 def _with_error(error):
     return lambda a, b: ((a - b).mean(), error(a, b))
-
-
-def plus_minus(digits):
-    """Show a mean and its error."""
-
-    def show(expected, actual, *case):
-        words = {"expected": expected, "actual": actual}
-        texts = {
-            word: f"{float(pair[0]):.{digits}f} ± {float(pair[1]):.{digits}f}"
-            for word, pair in words.items()
-            if np.ndim(pair[0]) == np.ndim(pair[1]) == 0
-        }
-        return texts if len(texts) == 2 else {}
-
-    return show
 
 
 _A, _B = list(_two_models())[-1]

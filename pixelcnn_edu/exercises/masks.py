@@ -1,6 +1,7 @@
 """Exercises of notebook 02: live weights, and masks for other reading orders."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, numbers
+from pixelcnn_edu.exercises._answers import numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.masks import causal_mask
 
 import numpy as np

@@ -2,7 +2,8 @@
 
 import itertools
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, as_arrays
+from pixelcnn_edu.exercises._answers import as_arrays
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

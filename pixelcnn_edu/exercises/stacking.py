@@ -1,6 +1,7 @@
 """Exercises of notebook 05: what a stack of masked layers sees, without a network."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong, numbers
+from pixelcnn_edu.exercises._answers import Wrong, numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 

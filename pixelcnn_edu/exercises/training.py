@@ -4,7 +4,8 @@ import functools
 import math
 
 from pixelcnn_edu import data, evaluation
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong, asking, pair
+from pixelcnn_edu.exercises._answers import Wrong, asking, pair
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel

@@ -1,6 +1,7 @@
 """Exercises of notebook 11: taps of two stacks, what they see, the recipe with a shift."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, Wrong, asking
+from pixelcnn_edu.exercises._answers import Wrong, asking
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.exercises.stacking import a_count
 from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
 from pixelcnn_edu.models import logits_function
