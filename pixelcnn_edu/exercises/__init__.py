@@ -1,4 +1,4 @@
-"""Checks of a student's answers, one module for each notebook.
+"""Exercises that check a student's answers, one module for each topic.
 
 In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for help.
 """

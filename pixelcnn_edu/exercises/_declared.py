@@ -73,7 +73,7 @@ class Exercise:
         read: turns a result into an array, or into a tuple of arrays; may raise `Wrong`.
         rtol, atol: how far a result may lie from the right one; a tuple if it has parts.
         show: ``show(expected, actual, *case)`` → a dictionary of what is shown.
-        shape: what an answer of another form is told.
+        shape: what an answer of another form is told, if that differs from ``otherwise``.
         otherwise: what a wrong answer is told in which no mistake is recognized; a tuple
             if the result has parts.
         judge: ``judge(answer)``, which raises `Wrong`, in place of cases.
@@ -93,7 +93,7 @@ class Exercise:
         rtol=1e-6,
         atol=1e-6,
         show=None,
-        shape="The result has another shape.",
+        shape=None,
         otherwise="The result is another one.",
         judge=None,
         name=None,
@@ -105,10 +105,10 @@ class Exercise:
         }
         self.describe = describe or _arguments(right)
         self.run = run or (lambda answer, *case: answer(*case))
-        self.read = read or numbers(shape)
+        self.otherwise, self.shape = otherwise, shape or otherwise
+        self.read = read or numbers(self.shape)
         self.rtol, self.atol = rtol, atol
         self.show = show or (lambda expected, actual, *case: {})
-        self.shape, self.otherwise = shape, otherwise
         self.judge = judge or self.judge_by_cases
         self.__name__ = name or right.__name__.removeprefix("_")
         self.__doc__ = right.__doc__ if callable(right) else judge.__doc__

@@ -73,7 +73,6 @@ output_side = Exercise(
         "Rounding up without floats: -(-side // stride). For 'valid': the kernel fits at "
         "(side - kernel_size) // stride + 1 places.",
     ),
-    shape="The output has another size.",
     otherwise="The output has another size.",
     praise="At stride 1 with 'same', and only there, every pixel keeps its own output.",
 )

@@ -197,7 +197,6 @@ pooled = Exercise(
         "The mean is right, its standard error is another one.",
     ),
     praise="Nothing is lost: three numbers per batch tell as much as all its digits.",
-    rtol=0,
     show=plus_minus(4),
 )
 
@@ -324,5 +323,4 @@ surprise = Exercise(
     otherwise="Those are not the surprises.",
     praise="For images as the network draws them this has mean 0 and standard deviation 1, "
     "about. The solutions try it on digits, and on what is none.",
-    rtol=0,
 )

@@ -38,7 +38,6 @@ most_rounds = Exercise(
         "How many groups of `back` values make n values, the last one perhaps incomplete? "
         "math.ceil rounds up.",
     ),
-    shape="That is not how many rounds it takes.",
     otherwise="That is not how many rounds it takes.",
     praise="What counts is the longest chain of values that wait for each other, not "
     "their number. A pixel that read only the one above it would need 28 rounds of 784.",
@@ -148,7 +147,6 @@ next_output = Exercise(
         "inputs = np.append(window, max(0, value)). The next pixel needs all of it but the "
         "oldest: inputs[1:]. And value = inputs @ kernel.",
     ),
-    shape="Those are not the outputs of the stack.",
     otherwise="Those are not the outputs of the stack.",
     praise="A pixel costs the same however many were drawn before it. That is what the "
     "windows buy.",

@@ -240,15 +240,15 @@ draw = Exercise(
         "Each value is the more likely one: that is argmax, and u is not used.": (
             _loop(_values, lambda p, u, at: p[at] > 0.5)
         ),
-        "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": (
-            _loop(_values, lambda p, u, at: u[at] > p[at])
+        "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": Mistake(
+            _loop(_values, lambda p, u, at: u[at] > p[at]), hint=2
         ),
         "Every image was drawn with the probabilities of image 0. Keep the batch axis: "
         "probs(images)[:, row, col, channel].": (
             _loop(_values, lambda p, u, at: u[at] < p[:1][at])
         ),
-        "Every image uses the uniform numbers of image 0, so all are alike.": (
-            _loop(_values, lambda p, u, at: u[:1][at] < p[at])
+        "Every image uses the uniform numbers of image 0, so all are alike.": Mistake(
+            _loop(_values, lambda p, u, at: u[:1][at] < p[at]), hint=2
         ),
         "One pass served all pixels: no pixel could see what was drawn before it. Call "
         "probs again after each value.": _loop(_whole, _below),

@@ -114,7 +114,6 @@ stop_epoch = Exercise(
         "An epoch that is not lower than the *lowest* so far adds 1 to the wait; a lower "
         "one sets it to 0. Stop when the wait reaches patience.",
     ),
-    shape="it stops at another epoch.",
     otherwise="it stops at another epoch.",
     praise="keras.callbacks.EarlyStopping stops there too.",
     show=_first_wrong_run,

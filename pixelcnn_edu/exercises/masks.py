@@ -40,7 +40,6 @@ live_taps = Exercise(
         "Of the k·k weights all but the center lie before it or after it, half and half.",
         "(k * k - 1) // 2 come before the center. Type B adds the center itself.",
     ),
-    shape="That is not the number of ones in the mask.",
     otherwise="That is not the number of ones in the mask.",
     praise="A 7×7 kernel of type A keeps 24 of 49, a 3×3 of type B 5 of 9.",
 )

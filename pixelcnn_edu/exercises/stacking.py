@@ -75,7 +75,6 @@ two_layers = Exercise(
         "Offsets add up in both places: rows to rows, columns to columns.",
         "From (r1, c1) and (r2, c2) comes (r1 + r2, c1 + c2).",
     ),
-    shape="These are not the sums of one offset from each layer.",
     otherwise="These are not the sums of one offset from each layer.",
     praise="It does not matter which layer comes first: sums commute.",
     show=_as_lists,
@@ -164,7 +163,6 @@ seen = Exercise(
         "after each: 0 <= row < 28 and 0 <= col < 28. The answer is the length of the "
         "set.",
     ),
-    shape="That is not how many pixels are seen.",
     otherwise="That is not how many pixels are seen.",
     praise="Found with sets alone; the network agrees, pixel for pixel.",
 )
@@ -241,7 +239,6 @@ blind_share = Exercise(
         "Go through all pairs (output, earlier pixel) of the page: count the blind ones, "
         "count all, and divide once, at the end.",
     ),
-    shape="That is not the share of blind pairs.",
     otherwise="That is not the share of blind pairs.",
     praise="On 28×28, 22.1 % of all pairs are blind after a 3×3 layer, 18.0 % after 7×7.",
 )

@@ -79,7 +79,6 @@ gradient_step = Exercise(
         "The slope of the nats with respect to the logit is sigmoid(logit) - pixel.",
         "Gradient descent goes against the slope: logit - learning_rate * slope.",
     ),
-    shape="the logit after the step is another one.",
     otherwise="the logit after the step is another one.",
     praise="The slope is p - pixel, never larger than 1: one pixel cannot push a logit by "
     "more than the learning rate.",

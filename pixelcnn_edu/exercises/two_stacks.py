@@ -217,7 +217,6 @@ seen_by_two = Exercise(
         "horizontal = step(horizontal, left_of(3, own_place=1)). The first layer does the "
         "same with size 7 and zeros; both then read the image, so join the two and count.",
     ),
-    shape="That is not how many pixels are seen.",
     otherwise="That is not how many pixels are seen.",
     praise="All 406 from eleven layers on. The network agrees, pixel for pixel.",
 )
