@@ -247,6 +247,8 @@ def _is_number(result):
 
 
 def _plain(result):
+    if isinstance(result, tuple):
+        return tuple(map(_plain, result))
     return result.item() if _is_number(result) else result
 
 

@@ -1,6 +1,6 @@
 """Exercises of notebook 11: taps of two stacks, what they see, the recipe with a shift."""
 
-from pixelcnn_edu.exercises._answers import Wrong, asking
+from pixelcnn_edu.exercises._answers import Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.exercises.stacking import a_count
 from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
@@ -24,46 +24,10 @@ def _stack_taps(size, mask_type, *, own=None, columns=None, left=None):
     return vertical, half + type_b if left is None else left(size)
 
 
-def _as_taps(result):
-    """A pair of numbers, as an array of two."""
-    try:
-        array = np.asarray(result, "float64")
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.shape != (2,):
-        raise Wrong("Return a pair: (vertical, horizontal).", actual=str(result))
-    return array
-
-
-def _as_pairs(expected, actual, *case):
-    words = {"expected": expected, "actual": actual}
-    return {
-        word: tuple(int(n) if n.is_integer() else n for n in map(float, pair))
-        for word, pair in words.items()
-    }
-
-
-def _vertical(counts):
-    """Fits an answer whose vertical kernel has ``counts(half, size, type_b)`` taps."""
-
-    def fits(actual, expected, size, mask_type):
-        numbers = counts(size // 2, size, mask_type == "B")
-        return actual[0] != expected[0] and actual[0] in numbers
-
-    return fits
-
-
-def _horizontal(counts):
-    def fits(actual, expected, size, mask_type):
-        return actual[1] != expected[1] and actual[1] in counts(size // 2, size)
-
-    return fits
-
-
 stack_taps = Exercise(
     _stack_taps,
     cases=[(3, "B"), (7, "A"), (3, "A"), (5, "B"), (7, "B")],
-    read=_as_taps,
+    read=pair("Return a pair: (vertical, horizontal)."),
     describe="size = {}, type {}",
     mistakes={
         "The two are swapped: the vertical kernel first.": (
@@ -72,35 +36,30 @@ stack_taps = Exercise(
         "The vertical kernel leaves out the current row in every layer. From the second "
         "layer on it reads that row too: of features, which know rows above only.": Mistake(
             lambda size, mask_type: _stack_taps(size, mask_type, own=False),
-            fits=_vertical(lambda half, size, b: (half * size,) if b else ()),
             hint=2,
         ),
         "The first layer's kernel reads pixels, not features: its own row (or its own "
         "pixel) is left out.": Mistake(
             lambda size, mask_type: _stack_taps(size, mask_type, own=True),
-            fits=_vertical(lambda half, size, b: () if b else ((half + 1) * size,)),
         ),
         "The vertical kernel reads its rows from end to end, `size` places each.": Mistake(
             lambda *a: _stack_taps(*a, columns=lambda size: size // 2 + 1),
             lambda *a: _stack_taps(*a, columns=lambda size: 1),
-            fits=_vertical(lambda half, size, b: (half + b, (half + b) * (half + 1))),
             hint=0,
         ),
         "The vertical kernel is whole, rows below and all.": Mistake(
             lambda size, mask_type: (size * size, _stack_taps(size, mask_type)[1]),
-            fits=_vertical(lambda half, size, b: (size * size,)),
             hint=0,
         ),
         "The horizontal kernel reads to the left only: what lies to the right in its row "
         "comes later.": Mistake(
             lambda *a: _stack_taps(*a, left=lambda size: size),
-            fits=_horizontal(lambda half, size: (size, size - 1)),
+            lambda *a: _stack_taps(*a, left=lambda size: size - 1),
         ),
         "Type A hides the place itself from the horizontal kernel, type B does "
         "not.": Mistake(
             lambda *a: _stack_taps(*a, left=lambda size: size // 2),
             lambda *a: _stack_taps(*a, left=lambda size: size // 2 + 1),
-            fits=_horizontal(lambda half, size: (half, half + 1)),
         ),
     },
     hints=(
@@ -113,7 +72,6 @@ stack_taps = Exercise(
     otherwise="Those are not the taps of the two kernels.",
     praise="In the first layer that is mask A cut in two: 21 + 3 = 24 taps of 7×7. Later "
     "it is 6 + 2 = 8 against 5: three places more, in the row of features.",
-    show=_as_pairs,
 )
 
 
