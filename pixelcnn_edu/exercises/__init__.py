@@ -1,24 +1,16 @@
-"""Checks of a student's answers, one module for each notebook.
+"""Exercises that check a student's answers, one module for each topic.
 
 In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for help.
 """
 
-from pixelcnn_edu.exercises.blind_spot_and_gating import (
-    seen_by_two,
-    shifted_layer,
-    stack_taps,
-)
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block
 from pixelcnn_edu.exercises.color import center_tap, other_layout, two_prices
+from pixelcnn_edu.exercises.completion import particle_weights
 from pixelcnn_edu.exercises.compression import decode_stream, interval, whole_counts
 from pixelcnn_edu.exercises.conditional import mixture_nats, posterior, reading
 from pixelcnn_edu.exercises.convolution import first_leak, live_taps_only, output_side
 from pixelcnn_edu.exercises.evaluation import pooled, surprise, unpadded_bits
-from pixelcnn_edu.exercises.fast_generation import (
-    most_rounds,
-    next_output,
-    particle_weights,
-)
+from pixelcnn_edu.exercises.fast_generation import most_rounds, next_output
 from pixelcnn_edu.exercises.generation import draw, exact_conditional, temper
 from pixelcnn_edu.exercises.longer import cosine_rate, paired_difference, stop_epoch
 from pixelcnn_edu.exercises.many_levels import bin_probability, color_log_prob, log_bin
@@ -28,6 +20,11 @@ from pixelcnn_edu.exercises.sequence import chain, draw_pixels, image_nats
 from pixelcnn_edu.exercises.stacking import blind_share, seen, two_layers
 from pixelcnn_edu.exercises.start import fair_coins, first_ink, place
 from pixelcnn_edu.exercises.training import adam, evaluate, gradient_step
+from pixelcnn_edu.exercises.two_stacks import (
+    seen_by_two,
+    shifted_layer,
+    stack_taps,
+)
 
 __all__ = [
     "adam",

@@ -1,139 +1,153 @@
-"""Checks for notebook 04: weights of a block, the block itself, PReLU's gradients."""
+"""Exercises of notebook 04: weights of a block, the block itself, PReLU's gradients."""
 
-from pixelcnn_edu.exercises._check import Blank, Wrong, called, check, close
+from pixelcnn_edu.exercises._answers import Wrong, asking, close, pair
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.layers import MaskedConv2D
 
 import keras
 import numpy as np
 
 
-@check(
-    "The 3×3 convolution goes from half to half channels: 9 · half · half weights, and "
-    "half biases. A mask makes weights 0; they are stored all the same.",
-    "The three PReLUs see filters, half and half channels: one slope for each.",
-)
-def block_weights(answer):
-    """Judge ``block_weights(filters)``: how many numbers a residual block holds.
+def _block_weights(filters, *, live=9, weights=None, biases=True, slopes=None):
+    """How many numbers a residual block holds.
 
     PReLU with one slope per channel, 1×1 to ``filters // 2``, PReLU, 3×3 masked, PReLU,
-    1×1 back to ``filters``; every convolution has biases. Returns a whole number.
+    1×1 back to ``filters``; every convolution has biases. The result is a whole number.
     """
-    for filters in (128, 2, 32, 48):
-        half = filters // 2
-        ones = 2 * filters * half
-        biases = 2 * half + filters
-        slopes = filters + 2 * half
-        expected = ones + 9 * half * half + biases + slopes
-        actual = np.asarray(called(answer, filters))
-        if actual.shape == () and actual == expected:
-            continue
-        mistakes = {
-            "2 · filters numbers are missing: all biases, or all slopes of the PReLUs.": (
-                expected - slopes
-            ),
-            "Biases and slopes are missing.": expected - biases - slopes,
-            "The 3×3 convolution is missing its biases, the PReLUs their slopes.": (
-                expected - half - slopes
-            ),
-            "h numbers are missing: the 3×3's biases, or slopes (2h + h + h).": (
-                expected - half
-            ),
-            "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": (
-                expected - 4 * half * half
-            ),
-            "Only live weights are counted, and no slopes.": (
-                expected - 4 * half * half - slopes
-            ),
-            "The 3×3 convolution works on half the channels; this is on all of them.": (
-                ones + 9 * filters * filters + half + 2 * filters + slopes
-            ),
-            "That is one slope per pixel and channel of a 28×28 image: share them.": (
-                expected + 783 * slopes
-            ),
-            "That is a single slope for each PReLU; there is one per channel.": (
-                expected - slopes + 3
-            ),
-            "Slopes: one per channel that *enters* each PReLU: 2h + h + h.": (
-                expected - slopes + 3 * filters
-            ),
-        }
-        diagnosis = "The block holds another number of weights."
-        for words, wrong in mistakes.items():
-            if actual.shape == () and actual == wrong:
-                diagnosis = words
-                break
-        raise Wrong(
-            diagnosis, case=f"filters = {filters}", expected=expected, actual=actual
-        )
-    return (
-        "13h² + 8h with h = filters / 2; one 3×3 on all channels would hold 36h² + 2h."
-    )
+    half = filters // 2
+    convolutions = 2 * filters * half + live * half * half
+    slopes = filters + 2 * half if slopes is None else slopes
+    return convolutions + biases * (2 * half + filters) + slopes
 
 
-@check(
-    "Follow the drawing: three times activation and convolution (1×1, masked 3×3, 1×1), "
-    "then keras.layers.add([x, y]) with the x that came in.",
-    "y = keras.layers.PReLU(shared_axes=[1, 2])(y); the middle is "
-    'MaskedConv2D(filters // 2, 3, mask_type="B")(y).',
+block_weights = Exercise(
+    _block_weights,
+    cases=[(128,), (2,), (32,), (48,)],
+    describe="filters = {}",
+    mistakes={
+        "2 · filters numbers are missing: all biases, or all slopes of the PReLUs.": (
+            lambda filters: _block_weights(filters, slopes=0)
+        ),
+        "Biases and slopes are missing.": (
+            lambda filters: _block_weights(filters, slopes=0, biases=False)
+        ),
+        "The 3×3 convolution is missing its biases, the PReLUs their slopes.": (
+            lambda filters: _block_weights(filters, slopes=0) - filters // 2
+        ),
+        "h numbers are missing: the 3×3's biases, or slopes (2h + h + h).": Mistake(
+            lambda filters: _block_weights(filters) - filters // 2, hint=2
+        ),
+        "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": (
+            lambda filters: _block_weights(filters, live=5)
+        ),
+        "Only live weights are counted, and no slopes.": (
+            lambda filters: _block_weights(filters, live=5, slopes=0)
+        ),
+        "The 3×3 convolution works on half the channels; this is on all of them.": (
+            lambda filters: 10 * filters * filters + filters // 2 + 4 * filters
+        ),
+        "That is one slope per pixel and channel of a 28×28 image: share them.": (
+            lambda filters: _block_weights(filters, slopes=784 * 2 * filters)
+        ),
+        "That is a single slope for each PReLU; there is one per channel.": Mistake(
+            lambda filters: _block_weights(filters, slopes=3), hint=2
+        ),
+        "Slopes: one per channel that *enters* each PReLU: 2h + h + h.": Mistake(
+            lambda filters: _block_weights(filters, slopes=3 * filters), hint=2
+        ),
+    },
+    hints=(
+        "The 3×3 convolution goes from half to half channels: 9 · half · half weights, "
+        "and half biases. A mask makes weights 0; they are stored all the same.",
+        "The three PReLUs see filters, half and half channels: one slope for each.",
+    ),
+    otherwise="The block holds another number of weights.",
+    praise="13h² + 8h with h = filters / 2; one 3×3 on all channels would hold 36h² + 2h.",
 )
-def residual_block(answer):
-    """Judge ``residual_block(x)``: the block of the paper, out of Keras layers.
+
+
+def _prelu(x):
+    return keras.layers.PReLU(shared_axes=[1, 2])(x)
+
+
+def _add(x, y):
+    return keras.layers.add([x, y])
+
+
+def _residual_block(x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None):
+    """The block of the paper, out of Keras layers.
 
     ``x`` is a Keras tensor (N, H, W, filters), ``filters`` even; so is the result. In
     between: 1×1 to half the channels, 3×3 of type B, 1×1 back, each after an
     activation; then the sum with ``x``.
     """
-    height, width, filters = 5, 7, 8
-    x = keras.Input((height, width, filters))
-    out = called(answer, x)
+    filters = x.shape[-1]
+    half = half or filters // 2
+    middle = middle or MaskedConv2D(half, 3, mask_type="B")
+    y = keras.layers.Conv2D(half, 1)(bends[0](x))
+    y = middle(bends[1](y))
+    y = keras.layers.Conv2D(filters, 1)(bends[2](y))
+    return end(x, y)
+
+
+def _but(**change):
+    """The right block, but for one part; a layer is made anew for each call."""
+    middle = change.pop("middle", None)
+    return lambda x: _residual_block(x, middle=middle and middle(), **change)
+
+
+def _straight(x):
+    return x
+
+
+def _negatives_lost(x):
+    return _residual_block(_prelu(x), bends=(_straight, _prelu, _prelu))
+
+
+_HEIGHT, _WIDTH, _FILTERS = 5, 7, 8
+
+
+def _judge_block(answer):
+    x = keras.Input((_HEIGHT, _WIDTH, _FILTERS))
+    out = asking(answer)(x)
     _judge_shape(out, x)
-    model = keras.Model(x, out)
+    model = asking(keras.Model)(x, out)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(0, 0.5, weight.shape))
-    images = rng.normal(size=(4, height, width, filters)).astype("float32")
-
+    images = rng.normal(size=(4, _HEIGHT, _WIDTH, _FILTERS)).astype("float32")
     _judge_sum(model, images)
     _judge_reach(model, images)
-    _judge_bend(model, images)
-    _judge_weights(model, height * width, filters)
-    return (
-        "With its last convolution at zero the block is the identity, to the last bit."
-    )
+    # without an activation f(a) + f(-a) = 2 f(0), up to rounding
+    if close(
+        _run(model, images) + _run(model, -images), 2 * _run(model, 0 * images), 1e-4
+    ):
+        raise Wrong("Nothing bends")
+    _judge_weights(model)
 
 
 def _judge_shape(out, x):
-    shape = getattr(out, "shape", None)
     if not isinstance(out, keras.KerasTensor):
-        raise Wrong(
-            "The result is not a Keras tensor. Call the layers on x, do not only make "
-            "them.",
-            expected="a Keras tensor",
-            actual=type(out).__name__,
-        )
+        kind = type(out).__name__
+        raise Wrong("not a Keras tensor", expected="a Keras tensor", actual=kind)
+    shape = out.shape
     words = {"expected": str(tuple(x.shape)), "actual": str(tuple(shape))}
     if len(shape) != 4 or shape[1:3] != x.shape[1:3]:
-        raise Wrong("Height and width have changed: stride 1, padding 'same'.", **words)
+        raise Wrong("Height and width have changed", **words)
     if shape[-1] == 2 * x.shape[-1]:
-        raise Wrong(
-            "Twice the channels: input and change were concatenated, not added.",
-            **words,
-        )
+        raise Wrong("concatenated, not added", **words)
     if shape[-1] != x.shape[-1]:
-        raise Wrong("The number of channels has changed.", **words)
+        raise Wrong("number of channels has changed", **words)
 
 
 def _judge_sum(model, images):
     """With the last 1×1 at zero nothing is added to the input: it must come out."""
     convolutions = [layer for layer in model.layers if hasattr(layer, "kernel")]
-    if not convolutions or convolutions[-1].kernel.shape[-1] != images.shape[-1]:
-        raise Wrong(
-            "The last convolution should be a 1×1 back to all channels.",
-            expected=f"{images.shape[-1]} filters",
-            actual=f"{convolutions[-1].kernel.shape[-1]} filters"
-            if convolutions
-            else "no convolution",
-        )
-    last = convolutions[-1]
+    last = convolutions[-1] if convolutions else None
+    filters = last.kernel.shape[-1] if last else 0
+    if filters != _FILTERS:
+        actual = f"{filters} filters" if last else "no convolution"
+        raise Wrong("1×1 back to all", expected=f"{_FILTERS} filters", actual=actual)
     kept = last.get_weights()
     last.set_weights([np.zeros_like(weight) for weight in kept])
     out = _run(model, images)
@@ -145,23 +159,14 @@ def _judge_sum(model, images):
         "expected": images[0, 0, 0],
         "actual": out[0, 0, 0],
     }
-    negative = images < 0
     if not out.any():
-        raise Wrong("The input is not added: without the sum nothing is left.", **words)
+        raise Wrong("The input is not added", **words)
     if close(out, 2 * images):
-        raise Wrong("The input is added twice.", **words)
-    if np.array_equal(out[~negative], images[~negative]):
+        raise Wrong("The input is added twice", **words)
+    if np.array_equal(out[images >= 0], images[images >= 0]):
         if isinstance(model.layers[-1], keras.layers.Add):
-            raise Wrong(
-                "Negatives are lost: what is added is the input after its activation, "
-                "not the input itself.",
-                **words,
-            )
-        raise Wrong(
-            "Negatives are lost: there is an activation after the sum. The sum is the "
-            "block's last step.",
-            **words,
-        )
+            raise Wrong("the input after its activation", **words)
+        raise Wrong("an activation after the sum", **words)
     raise Wrong("What comes out is not the input.", **words)
 
 
@@ -191,165 +196,202 @@ def _judge_reach(model, images):
     }
     order = np.arange(seen.size).reshape(seen.shape)
     if seen[order > order[row, col]].any():
-        raise Wrong(
-            "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.", **words
-        )
+        raise Wrong("the 3×3 is unmasked", **words)
     if np.array_equal(seen, expected & (order < order[row, col])):
-        raise Wrong(
-            "The change does not see its own pixel: the 3×3 is of type A. Inside the "
-            "network it is B.",
-            **words,
-        )
+        raise Wrong("the 3×3 is of type A", **words)
     if seen.sum() <= 1:
-        raise Wrong("No neighbor is read: the masked 3×3 is missing.", **words)
+        raise Wrong("No neighbor is read", **words)
     raise Wrong("It reads other pixels than a 3×3 of type B.", **words)
 
 
-def _judge_bend(model, images):
-    """Without an activation f(a) + f(-a) = 2 f(0), up to rounding."""
-    twice, zero = _run(model, images) + _run(model, -images), _run(model, 0 * images)
-    if close(twice, 2 * zero, 1e-4):
-        raise Wrong(
-            "Nothing bends: without activations the three convolutions are one. Put a "
-            "PReLU before each."
-        )
-
-
-def _judge_weights(model, pixels, filters):
-    half = filters // 2
-    convolutions = 13 * half * half + 2 * half + filters
-    slopes = filters + 2 * half
+def _judge_weights(model):
+    half = _FILTERS // 2
+    convolutions = 13 * half * half + 2 * half + _FILTERS
+    slopes = _FILTERS + 2 * half
     actual = model.count_params()
     if actual in (convolutions, convolutions + slopes, convolutions + 3):
         return
-    words = {
-        "case": f"5 × 7 pixels, {filters} filters",
-        "expected": f"{convolutions + slopes} weights with PReLU",
-        "actual": actual,
-    }
+    case = f"{_HEIGHT} × {_WIDTH} pixels, {_FILTERS} filters"
+    expected = f"{convolutions + slopes} weights with PReLU"
+    words = {"case": case, "expected": expected, "actual": actual}
     prelus = [layer for layer in model.layers if isinstance(layer, keras.layers.PReLU)]
-    if any(layer.count_params() >= pixels for layer in prelus):
-        raise Wrong(
-            "A PReLU has one slope per pixel: shared_axes=[1, 2] is missing.", **words
-        )
+    if any(layer.count_params() >= _HEIGHT * _WIDTH for layer in prelus):
+        raise Wrong("one slope per pixel", **words)
     if prelus and len(prelus) != 3:
-        raise Wrong(
-            "One PReLU stands before each of the three convolutions.",
-            case=words["case"],
-            expected="3 PReLUs",
-            actual=f"{len(prelus)}",
-        )
-    whole = 2 * filters**2 + 9 * filters**2 + 3 * filters
-    if actual in (whole, whole + 3 * filters):
-        raise Wrong(
-            "The middle works on all channels: the first 1×1 should halve them.",
-            **words,
-        )
+        count = {"expected": "3 PReLUs", "actual": f"{len(prelus)}"}
+        raise Wrong("One PReLU stands before each", case=case, **count)
+    whole = 11 * _FILTERS**2 + 3 * _FILTERS
+    if actual in (whole, whole + 3 * _FILTERS):
+        raise Wrong("the first 1×1 should halve them", **words)
     if any(getattr(layer, "use_bias", True) is False for layer in model.layers):
         raise Wrong("A convolution has no bias.", **words)
     raise Wrong("The block has another number of weights.", **words)
 
 
 def _run(model, images):
-    return np.asarray(model(images, training=False))
+    return np.asarray(asking(model)(images, training=False))
 
 
-@check(
-    "Where x > 0 the output is x itself: it passes the slope on unchanged and does not "
-    "depend on the PReLU's slope. Where x < 0 the output is slope · x.",
-    "grad_x = upstream * np.where(x > 0, 1, slope). One number `slope[c]` acts on every "
-    "pixel of every image: sum upstream * np.minimum(x, 0) over axes 0, 1 and 2.",
+residual_block = Exercise(
+    _residual_block,
+    judge=_judge_block,
+    mistakes={
+        "The result is not a Keras tensor. Call the layers on x, do not only make them.": (
+            lambda x: keras.layers.Add()
+        ),
+        "Height and width have changed: stride 1, padding 'same'.": _but(
+            middle=lambda: keras.layers.Conv2D(4, 3, strides=3, padding="same"),
+            end=lambda x, y: y,
+        ),
+        "Twice the channels: input and change were concatenated, not added.": _but(
+            end=lambda x, y: keras.layers.concatenate([x, y])
+        ),
+        "The number of channels has changed.": lambda x: keras.layers.Conv2D(4, 1)(x),
+        "The last convolution should be a 1×1 back to all channels.": Mistake(
+            lambda x: _prelu(x), _but(end=lambda x, y: x)
+        ),
+        "The input is not added: without the sum nothing is left.": _but(
+            end=lambda x, y: y
+        ),
+        "The input is added twice.": _but(end=lambda x, y: keras.layers.add([x, x, y])),
+        "Negatives are lost: what is added is the input after its activation, not the "
+        "input itself.": _negatives_lost,
+        "Negatives are lost: there is an activation after the sum. The sum is the block's "
+        "last step.": _but(end=lambda x, y: keras.layers.ReLU()(x + y)),
+        "What comes out is not the input.": _but(end=lambda x, y: _add(0.5 * x, y)),
+        "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.": _but(
+            middle=lambda: keras.layers.Conv2D(4, 3, padding="same")
+        ),
+        "The change does not see its own pixel: the 3×3 is of type A. Inside the network "
+        "it is B.": Mistake(_but(middle=lambda: MaskedConv2D(4, 3, "A")), hint=2),
+        "No neighbor is read: the masked 3×3 is missing.": _but(
+            middle=lambda: keras.layers.Conv2D(4, 1)
+        ),
+        "It reads other pixels than a 3×3 of type B.": Mistake(
+            _but(middle=lambda: MaskedConv2D(4, 5)), hint=2
+        ),
+        "Nothing bends: without activations the three convolutions are one. Put a PReLU "
+        "before each.": _but(bends=(_straight,) * 3),
+        "A PReLU has one slope per pixel: shared_axes=[1, 2] is missing.": Mistake(
+            _but(bends=(lambda x: keras.layers.PReLU()(x),) * 3),
+            _but(bends=(_prelu, lambda x: keras.layers.PReLU()(x), _prelu)),
+        ),
+        "One PReLU stands before each of the three convolutions.": Mistake(
+            _but(bends=(_straight, _prelu, _prelu)),
+            _but(bends=(_prelu, _straight, _prelu)),
+            _but(bends=(_prelu, _prelu, _straight)),
+        ),
+        "The middle works on all channels: the first 1×1 should halve them.": _but(
+            half=_FILTERS
+        ),
+        "A convolution has no bias.": Mistake(
+            _but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
+        ),
+        "The block has another number of weights.": _but(half=3),
+    },
+    hints=(
+        "Follow the drawing: three times activation and convolution (1×1, masked 3×3, "
+        "1×1), then keras.layers.add([x, y]) with the x that came in.",
+        "y = keras.layers.PReLU(shared_axes=[1, 2])(y); the middle is "
+        'MaskedConv2D(filters // 2, 3, mask_type="B")(y).',
+    ),
+    praise="With its last convolution at zero the block is the identity, to the last bit.",
 )
-def prelu_gradients(answer):
-    """Judge ``prelu_gradients(x, slope, upstream)`` → (grad_x, grad_slope).
 
-    PReLU with one slope per channel, f(x) = max(0, x) + slope · min(0, x). ``x`` and
-    ``upstream`` (the gradient of the loss with respect to f(x)) are float arrays
-    (N, H, W, C), ``slope`` is (C,). The results are the gradients of the loss with
-    respect to ``x``, (N, H, W, C), and to ``slope``, (C,).
+
+def _prelu_gradients(x, slope, upstream):
+    """The gradients of PReLU with one slope per channel: (grad_x, grad_slope).
+
+    PReLU is f(x) = max(0, x) + slope · min(0, x). ``x`` and ``upstream`` (the gradient
+    of the loss with respect to f(x)) are float arrays (N, H, W, C), ``slope`` is (C,).
+    The results are the gradients of the loss with respect to ``x``, (N, H, W, C), and to
+    ``slope``, (C,).
     """
+    grad_x = upstream * np.where(x > 0, 1, slope)
+    return grad_x, (upstream * np.minimum(x, 0)).sum(axis=(0, 1, 2))
+
+
+def _grad_x(function):
+    return lambda x, s, u: (function(x, s, u), _prelu_gradients(x, s, u)[1])
+
+
+def _grad_slope(function):
+    return lambda x, s, u: (_prelu_gradients(x, s, u)[0], function(x, s, u))
+
+
+def _inputs_of_prelu():
     rng = np.random.default_rng(0)
     for shape in ((2, 3, 4, 2), (1, 1, 1, 3), (3, 5, 2, 4)):
         x, upstream = rng.normal(size=(2, *shape))
-        slope = rng.uniform(0.1, 0.9, shape[-1])
-        result = called(answer, x.copy(), slope.copy(), upstream.copy())
-        if isinstance(result, tuple | list) and any(part is ... for part in result):
-            raise Blank
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise Wrong("Two arrays are asked for: (grad_x, grad_slope).")
-        grad_x, grad_slope = (np.asarray(part) for part in result)
-        _judge_grad_x(grad_x, x, slope, upstream)
-        _judge_grad_slope(grad_slope, x, upstream)
-    return (
-        "A shared slope hears from every pixel: with shared_axes=[1, 2] its gradient is "
-        "a sum over the page, 784 terms for a digit."
-    )
+        yield x, rng.uniform(0.1, 0.9, shape[-1]), upstream
 
 
-def _judge_grad_x(actual, x, slope, upstream):
-    expected = upstream * np.where(x > 0, 1, slope)
-    if close(actual, expected, 1e-4):
-        return
-    diagnosis = "grad_x is another one."
-    mistakes = {
-        "grad_x: upstream is missing; by the chain rule it multiplies the slope.": (
-            np.where(x > 0, 1, slope)
+def _first_wrong_gradient(expected, actual, x, slope, upstream):
+    case = f"x of shape {x.shape}"
+    if not close(actual[0], expected[0], 1e-4):
+        case += f"; first pixel {np.round(x[0, 0, 0], 3).tolist()}"
+        first, given = expected[0][0, 0, 0], actual[0]
+        given = given[0, 0, 0] if given.shape == x.shape else str(given.shape)
+        return {"case": case, "expected": first, "actual": given}
+    given = actual[1]
+    if given.ndim > 1:
+        given = f"an array of shape {given.shape}"
+    return {"case": case, "expected": expected[1], "actual": given}
+
+
+prelu_gradients = Exercise(
+    _prelu_gradients,
+    cases=_inputs_of_prelu,
+    describe=lambda x, slope, upstream: f"x of shape {x.shape}",
+    read=pair("Two arrays are asked for: (grad_x, grad_slope)."),
+    mistakes={
+        "Two arrays are asked for: (grad_x, grad_slope).": Mistake(
+            lambda x, slope, upstream: upstream * np.where(x > 0, 1, slope), hint=0
         ),
-        "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": (
-            upstream * (x > 0)
+        "grad_x: upstream is missing; by the chain rule it multiplies the slope.": _grad_x(
+            lambda x, s, u: np.where(x > 0, 1, s)
         ),
-        "grad_x: the two sides are exchanged.": upstream * np.where(x > 0, slope, 1),
-        "grad_x: that is the value of PReLU, times upstream, not its derivative.": (
-            upstream * np.where(x > 0, x, slope * x)
+        "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": _grad_x(
+            lambda x, s, u: u * (x > 0)
         ),
-    }
-    for words, wrong in mistakes.items():
-        if close(actual, wrong, 1e-4):
-            diagnosis = words
-            break
-    raise Wrong(
-        diagnosis,
-        case=f"x of shape {x.shape}; first pixel {np.round(x[0, 0, 0], 3).tolist()}",
-        expected=expected[0, 0, 0],
-        actual=actual[0, 0, 0] if actual.shape == x.shape else str(actual.shape),
-    )
-
-
-def _judge_grad_slope(actual, x, upstream):
-    terms = upstream * np.minimum(x, 0)
-    expected = terms.sum(axis=(0, 1, 2))
-    if close(actual, expected, 1e-4):
-        return
-    diagnosis = "grad_slope is another one."
-    if actual.shape == x.shape and close(actual, terms, 1e-4):
-        diagnosis = (
-            "grad_slope: that is one gradient per pixel. The slope is shared, so "
-            "its gradient is the sum over images and pixels."
-        )
-    elif actual.shape == x.shape[1:] and close(actual, terms.sum(axis=0), 1e-4):
-        diagnosis = (
-            "grad_slope: summed over the images only. Rows and columns share the "
-            "slope too."
-        )
-    else:
-        mistakes = {
-            "grad_slope: a mean, where the loss adds up: sum.": terms.mean((0, 1, 2)),
-            "grad_slope: upstream is missing.": np.minimum(x, 0).sum((0, 1, 2)),
-            "grad_slope: positive inputs do not pass through the slope.": (
-                (upstream * x).sum((0, 1, 2))
-            ),
-            "grad_slope: the derivative by the slope is min(0, x), not 1.": (
-                (upstream * (x < 0)).sum((0, 1, 2))
-            ),
-            "grad_slope: one number for all channels; each has a slope.": terms.sum(),
-        }
-        for words, wrong in mistakes.items():
-            if close(actual, wrong, 1e-4):
-                diagnosis = words
-                break
-    raise Wrong(
-        diagnosis,
-        case=f"x of shape {x.shape}",
-        expected=expected,
-        actual=actual if actual.ndim <= 1 else f"an array of shape {actual.shape}",
-    )
+        "grad_x: the two sides are exchanged.": _grad_x(
+            lambda x, s, u: u * np.where(x > 0, s, 1)
+        ),
+        "grad_x: that is the value of PReLU, times upstream, not its derivative.": _grad_x(
+            lambda x, s, u: u * np.where(x > 0, x, s * x)
+        ),
+        "grad_slope: that is one gradient per pixel. The slope is shared, so its gradient "
+        "is the sum over images and pixels.": _grad_slope(
+            lambda x, s, u: u * np.minimum(x, 0)
+        ),
+        "grad_slope: summed over the images only. Rows and columns share the slope "
+        "too.": _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum(0)),
+        "grad_slope: a mean, where the loss adds up: sum.": _grad_slope(
+            lambda x, s, u: (u * np.minimum(x, 0)).mean((0, 1, 2))
+        ),
+        "grad_slope: upstream is missing.": Mistake(
+            _grad_slope(lambda x, s, u: np.minimum(x, 0).sum((0, 1, 2))), hint=2
+        ),
+        "grad_slope: positive inputs do not pass through the slope.": _grad_slope(
+            lambda x, s, u: (u * x).sum((0, 1, 2))
+        ),
+        "grad_slope: the derivative by the slope is min(0, x), not 1.": Mistake(
+            _grad_slope(lambda x, s, u: (u * (x < 0)).sum((0, 1, 2))), hint=2
+        ),
+        "grad_slope: one number for all channels; each has a slope.": Mistake(
+            _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum()), hint=2
+        ),
+    },
+    hints=(
+        "Where x > 0 the output is x itself: it passes the slope on unchanged and does not "
+        "depend on the PReLU's slope. Where x < 0 the output is slope · x.",
+        "grad_x = upstream * np.where(x > 0, 1, slope). One number `slope[c]` acts on "
+        "every pixel of every image: sum upstream * np.minimum(x, 0) over axes 0, 1 and 2.",
+    ),
+    shape="Gradients are shaped as x and slope are.",
+    otherwise=("grad_x is another one.", "grad_slope is another one."),
+    praise="A shared slope hears from every pixel: with shared_axes=[1, 2] its gradient is "
+    "a sum over the page, 784 terms for a digit.",
+    atol=1e-4,
+    show=_first_wrong_gradient,
+)

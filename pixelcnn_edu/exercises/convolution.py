@@ -1,106 +1,132 @@
-"""Checks for notebook 03: output sizes, a causality test, a convolution of live taps."""
+"""Exercises of notebook 03: output sizes, a causality test, a convolution of live taps."""
 
-from pixelcnn_edu.exercises._check import Blank, NoReturn, Wrong, called, check, close
+from pixelcnn_edu.exercises._answers import NoReturn, Wrong, asking
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
 
-@check(
-    "Padding 'same' adds as many zeros as it takes to put one output on every "
-    "stride-th pixel, the last one included: divide, and round up.",
-    "Rounding up without floats: -(-side // stride). For 'valid': the kernel fits at "
-    "(side - kernel_size) // stride + 1 places.",
-)
-def output_side(answer):
-    """Judge ``output_side(side, kernel_size, stride, padding)``: pixels along one side.
+def _output_side(side, kernel_size, stride, padding):
+    """How many pixels lie along one side of the output.
 
     All sizes are in pixels; ``padding`` is ``"same"`` or ``"valid"``, as in Keras. The
     result is a whole number: the output's height for an input of height ``side``.
     """
-    cases = [(28, 7, 1), (28, 7, 7), (4, 3, 3), (28, 3, 2), (29, 7, 7), (30, 5, 4)]
-    for side, kernel_size, stride in cases:
-        for padding in ("same", "valid"):
-            if padding == "valid" and kernel_size > side:
-                continue
-            same = -(-side // stride)
-            valid = (side - kernel_size) // stride + 1
-            expected = same if padding == "same" else valid
-            actual = np.asarray(called(answer, side, kernel_size, stride, padding))
-            if actual.shape == () and actual == expected:
-                continue
-            if actual.shape == () and actual != np.floor(actual):
-                diagnosis = "That is not a whole number of pixels."
-            elif padding == "same" and actual.shape == () and actual == side // stride:
-                diagnosis = (
-                    "Rounded down: the last, incomplete step gets an output too, for "
-                    "which 'same' adds zeros."
-                )
-            elif padding == "same" and actual.shape == () and actual == side:
-                diagnosis = (
-                    "'same' keeps the size only at stride 1: it puts one output on every "
-                    "stride-th pixel."
-                )
-            elif padding == "same" and actual.shape == () and actual == valid:
-                diagnosis = (
-                    "That is 'valid': 'same' lets the kernel hang over the edge."
-                )
-            elif padding == "valid" and actual.shape == () and actual == expected - 1:
-                diagnosis = "One short: the first place counts as well as the steps."
-            elif padding == "valid" and actual.shape == () and actual == same:
-                diagnosis = (
-                    "That is 'same': under 'valid' the kernel stays on the page."
-                )
-            else:
-                diagnosis = "The output has another size."
-            raise Wrong(
-                diagnosis,
-                case=f"side {side}, kernel {kernel_size}, stride {stride}, '{padding}'",
-                expected=expected,
-                actual=actual,
-            )
-    return "At stride 1 with 'same', and only there, every pixel keeps its own output."
+    if padding == "same":
+        return -(-side // stride)
+    return (side - kernel_size) // stride + 1
 
 
-@check(
-    "Two random images that differ in one pixel, or in all pixels from one on: which "
-    "outputs differ? Compare with !=, not with a tolerance.",
-    "Loop over the outputs first, then over the inputs from that output on; return the "
-    "first pair for which f(changed) != f(image) at the output. None at the end.",
+def _if_same(function):
+    """``function`` of the sizes where padding is "same"; right where it is "valid"."""
+    return lambda side, kernel_size, stride, padding: (
+        function if padding == "same" else _output_side
+    )(side, kernel_size, stride, padding)
+
+
+def _if_valid(function):
+    return lambda side, kernel_size, stride, padding: (
+        function if padding == "valid" else _output_side
+    )(side, kernel_size, stride, padding)
+
+
+output_side = Exercise(
+    _output_side,
+    cases=[
+        (*sizes, padding)
+        for sizes in (
+            (28, 7, 1),
+            (28, 7, 7),
+            (4, 3, 3),
+            (28, 3, 2),
+            (29, 7, 7),
+            (30, 5, 4),
+        )
+        for padding in ("same", "valid")
+    ],
+    describe="side {}, kernel {}, stride {}, '{}'",
+    mistakes={
+        "That is not a whole number of pixels.": Mistake(
+            _if_same(lambda side, kernel_size, stride, _: side / stride),
+            fits=lambda actual, *_: actual.ndim == 0 and actual != np.floor(actual),
+        ),
+        "Rounded down: the last, incomplete step gets an output too, for which 'same' "
+        "adds zeros.": _if_same(lambda side, kernel_size, stride, _: side // stride),
+        "'same' keeps the size only at stride 1: it puts one output on every stride-th "
+        "pixel.": _if_same(lambda side, kernel_size, stride, _: side),
+        "That is 'valid': 'same' lets the kernel hang over the edge.": (
+            lambda side, kernel_size, stride, _: (side - kernel_size) // stride + 1
+        ),
+        "One short: the first place counts as well as the steps.": Mistake(
+            _if_valid(
+                lambda side, kernel_size, stride, _: (side - kernel_size) // stride
+            ),
+            hint=2,
+        ),
+        "That is 'same': under 'valid' the kernel stays on the page.": Mistake(
+            _if_valid(lambda side, kernel_size, stride, _: -(-side // stride)), hint=2
+        ),
+    },
+    hints=(
+        "Padding 'same' adds as many zeros as it takes to put one output on every "
+        "stride-th pixel, the last one included: divide, and round up.",
+        "Rounding up without floats: -(-side // stride). For 'valid': the kernel fits at "
+        "(side - kernel_size) // stride + 1 places.",
+    ),
+    otherwise="The output has another size.",
+    praise="At stride 1 with 'same', and only there, every pixel keeps its own output.",
 )
-def first_leak(answer):
-    """Judge ``first_leak(f, shape)``: the first pair that breaks causality, or None.
+
+
+def _first_leak(f, shape, *, image=None, same=np.equal, own=0):
+    """The first pair (output, input) that breaks causality, or None.
 
     ``f`` maps images, float64 (N, H, W, 1), to outputs of the same shape; ``shape`` is
     (H, W). Pixels are numbered in reading order, 0 … H·W - 1. An output leaks if it
     changes with the input of its own number or of a later one. The result is a pair of
-    whole numbers ``(output, input)``: the smallest output that leaks, and the smallest
-    input that leaks into it. A causal ``f`` gives None.
+    whole numbers: the smallest output that leaks, and the smallest input that leaks into
+    it. A causal ``f`` gives None.
     """
-    results = [(box, answer(box, box.shape)) for box in _boxes()]
-    if any(result is ... for _, result in results):
-        raise Blank
-    if all(result is None for _, result in results):
-        raise NoReturn  # some boxes leak
-    for box, result in results:
-        if result is None:
-            given = None
-        else:
-            try:
-                given = tuple(int(k) for k in np.ravel(np.asarray(result)))
-            except (TypeError, ValueError):
-                given = ()
-        if given == box.leak:
-            continue
-        raise Wrong(
-            _diagnosis_of_leak(box, given),
-            case=f"{box.name}, {box.shape[0]} × {box.shape[1]} pixels",
-            expected=str(box.leak),
-            actual=str(result),
-        )
-    return (
-        "A leak of 0.000001 is found, and so are two that sleep: one while the page is all "
-        "0, one while it is all 1."
-    )
+    size = shape[0] * shape[1]
+    random = np.random.default_rng(0).random((2, size))
+    image = random[0] if image is None else np.full(size, float(image))
+    changed = np.where(np.eye(size), random[1], image)
+    outputs = np.reshape(f(np.reshape([image, *changed], (-1, *shape, 1))), (-1, size))
+    for output in range(size):
+        for source in range(output + own, size):
+            if not same(outputs[1 + source, output], outputs[0, output]):
+                return output, source
+    return None
+
+
+def _any_dependence(f, shape):
+    """The first input that any output depends on, were it an earlier one."""
+    size = shape[0] * shape[1]
+    image = np.random.default_rng(0).random((1, *shape, 1))
+    for source in range(size):
+        other = image.copy()
+        other.reshape(-1)[source] += 1
+        moved = (f(other) != f(image)).ravel()
+        if moved.any():
+            return int(moved.argmax()), source
+    return None
+
+
+def _inputs_first(f, shape):
+    """The leak with the smallest input."""
+    size = shape[0] * shape[1]
+    leaks = []
+    for source in range(size):
+        image, other = np.random.default_rng(0).random((2, 1, *shape, 1))
+        other = np.where(np.arange(size).reshape(image.shape) == source, other, image)
+        moved = (f(other) != f(image)).ravel()
+        leaks += [(output, source) for output in range(source + 1) if moved[output]]
+    return leaks[0] if leaks else None
+
+
+def _reversed(f, shape):
+    pair = _first_leak(f, shape)
+    return pair and pair[::-1]
 
 
 class _Box:
@@ -139,93 +165,165 @@ class _Box:
             out[:, output] += np.maximum(0, distance - 1)
         return out.reshape(-1, height, width, 1)
 
+    def all_leaks(self):
+        found = {(int(o), int(i)) for o, i in np.argwhere(np.triu(self.weights))}
+        if self.sleeper:
+            output, source = self.sleeper
+            found |= {(output, i) for i in range(source, len(self.weights))}
+        return found
+
 
 def _boxes():
-    last = 19  # of a 4 × 5 page
+    itself = {(k, k): 0.5 for k in range(12)}
+    three = {(9, 10): 1.0, (4, 13): 1.0, (4, 11): 1.0}
+    dead = "a ReLU that is dead at zero input"
+    dead_on_ones = "a ReLU that is dead on a page of ones"
     return (
-        _Box(
-            "mask B, every output reads itself",
-            (3, 4),
-            leaks={(k, k): 0.5 for k in range(12)},
-        ),
+        _Box("mask B, every output reads itself", (3, 4), leaks=itself),
         _Box("a clean box", (4, 5), seed=1),
         _Box("one leak of 0.000001", (4, 5), leaks={(7, 12): 1e-6}, seed=2),
-        _Box(
-            "three leaks",
-            (3, 5),
-            leaks={(9, 10): 1.0, (4, 13): 1.0, (4, 11): 1.0},
-            seed=3,
-        ),
-        _Box("a ReLU that is dead at zero input", (4, 5), sleeper=(2, 4), seed=4),
-        _Box(
-            "a ReLU that is dead on a page of ones",
-            (4, 5),
-            sleeper=(2, 4),
-            page=1,
-            seed=6,
-        ),
-        _Box("one leak, from the last pixel", (5, 4), leaks={(3, last): 0.3}, seed=5),
+        _Box("three leaks", (3, 5), leaks=three, seed=3),
+        _Box(dead, (4, 5), sleeper=(2, 4), seed=4),
+        _Box(dead_on_ones, (4, 5), sleeper=(2, 4), page=1, seed=6),
+        _Box("one leak, from the last pixel", (5, 4), leaks={(3, 19): 0.3}, seed=5),
     )
 
 
-def _diagnosis_of_leak(box, given):
+def _judge_first_leak(answer):
+    boxes, results = _boxes(), []
+    for box in boxes:
+        try:
+            results.append(asking(answer)(box, box.shape))
+        except NoReturn:
+            results.append(None)
+    if all(result is None for result in results):
+        raise NoReturn  # some boxes leak
+    for box, result in zip(boxes, results, strict=True):
+        try:
+            given = None if result is None else tuple(int(k) for k in np.ravel(result))
+        except (TypeError, ValueError, OverflowError):
+            given = ()
+        if given != box.leak:
+            raise Wrong(
+                _what_is_wrong(box, given),
+                case=f"{box.name}, {box.shape[0]} × {box.shape[1]} pixels",
+                expected=str(box.leak),
+                actual=str(result),
+            )
+
+
+def _what_is_wrong(box, given):
+    """A few words of the diagnosis."""
     if box.leak is None:
-        if given and len(given) == 2 and given[1] < given[0]:
-            return (
-                "Nothing leaks here: that output comes after that input. Reading the "
-                "past is allowed."
-            )
-        return "Nothing leaks here: every output reads earlier pixels alone."
+        past = given and len(given) == 2 and given[1] < given[0]
+        return "Nothing leaks here: that" if past else "Nothing leaks here: every"
     if given is None:
-        if "0.000001" in box.name:
-            return (
-                "It missed a leak of 1e-6. A causal output does not change at all, so "
-                "compare exactly: a tolerance hides small leaks."
-            )
         if box.sleeper:
-            page = "ones" if box.page else "zeros"
-            return (
-                f"It missed the dead ReLU: on a page of {page} it is off, whatever one "
-                "pixel does. Try random images."
-            )
-        if "itself" in box.name:
-            return "It missed that an output must not read its own pixel either."
-        return "It missed a leak."
+            return "a page of ones" if box.page else "a page of zeros"
+        known = {"one leak of 0.000001": "a leak of 1e-6", "mask B": "its own pixel"}
+        return next((w for n, w in known.items() if n in box.name), "It missed a leak.")
     if len(given) != 2:
-        return "A pair of whole numbers is asked for, (output, input), or None."
+        return "A pair of whole numbers"
     if given == box.leak[::-1]:
-        return "The pair is reversed: the output comes first, then the input."
+        return "The pair is reversed"
     if given[1] < given[0]:
-        return "That output comes after that input. Reading the past is allowed."
-    if given in _all_leaks(box):
-        return "That one leaks, but it is not the first: smallest output, then input."
-    return "That output does not depend on that input."
+        return "That output comes after"
+    return "not the first" if given in box.all_leaks() else "does not depend"
 
 
-def _all_leaks(box):
-    found = {(int(o), int(i)) for o, i in np.argwhere(np.triu(box.weights))}
-    if box.sleeper:
-        found |= {
-            (box.sleeper[0], i) for i in range(box.sleeper[1], box.weights.shape[0])
-        }
-    return found
-
-
-@check(
-    "Start from the bias, spread over an array (N, H, W, filters). For each live tap "
-    "add a shifted copy of the images, times its weights.",
-    "Pad the images with zeros, kh // 2 and kw // 2 on each side. The copy for tap "
-    "(u, v) is padded[:, u : u + H, v : v + W], times kernel[u, v] by the matrix "
-    "product @. Skip the taps whose mask is 0; never multiply by it.",
+first_leak = Exercise(
+    _first_leak,
+    judge=_judge_first_leak,
+    mistakes={
+        "Nothing leaks here: that output comes after that input. Reading the past is "
+        "allowed.": Mistake(
+            lambda f, shape: _first_leak(f, shape) or _any_dependence(f, shape)
+        ),
+        "Nothing leaks here: every output reads earlier pixels alone.": (
+            lambda f, shape: _first_leak(f, shape) or (0, 0)
+        ),
+        "It missed the dead ReLU: on a page of zeros it is off, whatever one pixel does. "
+        "Try random images.": lambda f, shape: _first_leak(f, shape, image=0),
+        "It missed the dead ReLU: on a page of ones it is off, whatever one pixel does. "
+        "Try random images.": lambda f, shape: _first_leak(f, shape, image=1),
+        "It missed a leak of 1e-6. A causal output does not change at all, so compare "
+        "exactly: a tolerance hides small leaks.": (
+            lambda f, shape: _first_leak(f, shape, same=np.isclose)
+        ),
+        "It missed that an output must not read its own pixel either.": Mistake(
+            lambda f, shape: _first_leak(f, shape, own=1), hint=2
+        ),
+        "It missed a leak.": Mistake(
+            lambda f, shape: None if shape == (3, 5) else _first_leak(f, shape), hint=2
+        ),
+        "A pair of whole numbers is asked for, (output, input), or None.": Mistake(
+            lambda f, shape: 0, lambda f, shape: "none", hint=2
+        ),
+        "The pair is reversed: the output comes first, then the input.": Mistake(
+            _reversed, hint=2
+        ),
+        "That output comes after that input. Reading the past is allowed.": Mistake(
+            lambda f, shape: _first_leak(f, shape) and _any_dependence(f, shape), hint=2
+        ),
+        "That one leaks, but it is not the first: smallest output, then input.": Mistake(
+            _inputs_first, hint=2
+        ),
+        "That output does not depend on that input.": lambda f, shape: (0, 1),
+    },
+    hints=(
+        "Two random images that differ in one pixel, or in all pixels from one on: which "
+        "outputs differ? Compare with !=, not with a tolerance.",
+        "Loop over the outputs first, then over the inputs from that output on; return "
+        "the first pair for which f(changed) != f(image) at the output. None at the end.",
+    ),
+    praise="A leak of 0.000001 is found, and so are two that sleep: one while the page is "
+    "all 0, one while it is all 1.",
 )
-def live_taps_only(answer):
-    """Judge ``live_taps_only(images, kernel, bias)``: type A, and no tap multiplied by 0.
+
+
+def _live_taps_only(images, kernel, bias, *, taps=None, mode="constant"):
+    """A convolution of type A in NumPy, in which no tap is multiplied by 0.
 
     ``images``: float (N, H, W, C); ``kernel``: (kh, kw, C, filters), odd sizes, all of
     its weights different from 0; ``bias``: (filters,). The result is
     (N, H, W, filters): what a masked convolution of type A puts out, zero-padded to the
-    same size, in NumPy. A NaN in one pixel must not reach that output or an earlier one.
+    same size. A NaN in one pixel must not reach that output or an earlier one.
     """
+    _, height, width, _ = images.shape
+    kh, kw = kernel.shape[:2]
+    sides = ((0, 0), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0))
+    padded = np.pad(images, sides, mode=mode)
+    out = np.zeros((*images.shape[:3], len(bias))) + bias
+    for u, v in (_up_to_the_center if taps is None else taps)(kh, kw):
+        out += padded[:, u : u + height, v : v + width] @ kernel[u, v]
+    return out
+
+
+def _up_to_the_center(kh, kw, also=0):
+    return list(np.ndindex(kh, kw))[: kh // 2 * kw + kw // 2 + also]
+
+
+def _with_taps(taps):
+    return lambda *arguments: _live_taps_only(*arguments, taps=taps)
+
+
+def _masked(images, kernel, bias):
+    kh, kw = kernel.shape[:2]
+    live = np.arange(kh * kw).reshape(kh, kw) < kh // 2 * kw + kw // 2
+    return _live_taps_only(
+        images, kernel * live[..., None, None], bias, taps=np.ndindex
+    )
+
+
+def _shrunk(images, kernel, bias):
+    kh, kw = kernel.shape[:2]
+    height, width = images.shape[1] - kh + 1, images.shape[2] - kw + 1
+    out = _live_taps_only(images, kernel, bias)
+    return out[:, kh // 2 : kh // 2 + height, kw // 2 : kw // 2 + width]
+
+
+def _images_and_kernels():
+    """Each pair twice, the second time with a NaN in the middle of the images."""
     rng = np.random.default_rng(0)
     for size, shape, filters in (
         ((3, 3), (4, 5, 1), 1),
@@ -237,99 +335,97 @@ def live_taps_only(answer):
         kernel = rng.uniform(0.5, 1.5, (*size, shape[-1], filters))
         kernel *= rng.choice([-1, 1], kernel.shape)
         bias = rng.uniform(0.5, 1, filters)
-        _judge_live_taps(answer, images, kernel, bias)
-    return "The same function as the masked kernel, with 24 of 49 products at 7×7."
+        yield images, kernel, bias
+        poisoned = images.copy()
+        poisoned[:, shape[0] // 2, shape[1] // 2] = np.nan
+        yield poisoned, kernel, bias
 
 
-def _judge_live_taps(answer, images, kernel, bias):
-    count, height, width, channels = images.shape
-    kh, kw = kernel.shape[:2]
-    filters = len(bias)
-    expected = _convolve(images, kernel, bias, _live(kh, kw))
-    actual = np.asarray(called(answer, images.copy(), kernel.copy(), bias.copy()))
-    case = f"{height} × {width} pixels, {channels} channels, kernel {kh} × {kw}"
-    if actual.shape != expected.shape:
-        valid = (count, height - kh + 1, width - kw + 1, filters)
-        raise Wrong(
-            "The output shrank: pad the page with zeros, so that every pixel keeps its "
-            "own output."
-            if actual.shape == valid
-            else "The output has another shape.",
-            case=case,
-            expected=str(expected.shape),
-            actual=str(actual.shape),
-        )
-    if not close(actual, expected, 1e-4):
-        mistakes = (
-            (
-                "The bias is missing.",
-                _convolve(images, kernel, 0 * bias, _live(kh, kw)),
-            ),
-            (
-                "The center is used: that is type B, and each pixel reads itself.",
-                _convolve(images, kernel, bias, [*_live(kh, kw), (kh // 2, kw // 2)]),
-            ),
-            (
-                "No tap is left out: this is the convolution without a mask.",
-                _convolve(images, kernel, bias, list(np.ndindex(kh, kw))),
-            ),
-            (
-                "The kernel is turned around. Deep learning's convolution is a "
-                "correlation: weight (0, 0) belongs to the pixel up left.",
-                _convolve(images, kernel[::-1, ::-1], bias, _live(kh, kw)),
-            ),
-            (
-                "The rows above are used, but not the same row to the left.",
-                _convolve(
-                    images, kernel, bias, [t for t in _live(kh, kw) if t[0] < kh // 2]
-                ),
-            ),
-            (
-                "The page wraps around: what falls off one edge came back at the other "
-                "(as np.roll does). Outside the page there are zeros.",
-                _convolve(images, kernel, bias, _live(kh, kw), mode="wrap"),
-            ),
-        )
-        diagnosis = "The output is another one."
-        for words, wrong in mistakes:
-            if close(actual, wrong, 1e-4):
-                diagnosis = words
-                break
-        raise Wrong(
-            diagnosis,
-            case=f"{case}; output of image 0, filter 0",
-            expected=expected[0, ..., 0],
-            actual=actual[0, ..., 0],
-        )
-    poisoned = images.copy()
-    row, col = height // 2, width // 2
-    poisoned[:, row, col] = np.nan
-    with np.errstate(invalid="ignore"):
-        out = np.asarray(answer(poisoned, kernel.copy(), bias.copy()))
-    place = row * width + col
-    hit = np.isnan(out).any(axis=(0, 3)).ravel()[: place + 1]
-    if hit.any():
-        at = divmod(int(hit.argmax()), width)
-        raise Wrong(
-            "Right on numbers, but a NaN in one pixel reached an earlier output: "
-            "0 · NaN is NaN. A masked tap must be left out, not multiplied by 0.",
-            case=f"{case}; NaN at ({row}, {col})",
-            expected=f"no NaN up to output ({row}, {col})",
-            actual=f"NaN at output {at}",
-        )
-
-
-def _live(kh, kw):
-    """The taps of type A, in reading order."""
-    return list(np.ndindex(kh, kw))[: kh // 2 * kw + kw // 2]
-
-
-def _convolve(images, kernel, bias, taps, mode="constant"):
-    _, height, width, _ = images.shape
-    kh, kw = kernel.shape[:2]
-    pad = ((0, 0), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0))
-    padded = np.pad(images, pad, mode=mode)
-    out = np.zeros((*images.shape[:3], len(bias))) + bias
-    for u, v in taps:
-        out += padded[:, u : u + height, v : v + width] @ kernel[u, v]
+def _up_to_a_nan(answer, images, kernel, bias):
+    """The outputs; where the images hold a NaN, those up to its place, others as 0."""
+    out = answer(images, kernel, bias)
+    poisoned = np.isnan(images).any(axis=(0, 3))
+    if poisoned.any() and np.shape(out)[:3] == images.shape[:3]:
+        later = np.cumsum(poisoned).reshape(poisoned.shape) - poisoned > 0
+        out = np.where(later[..., None], 0, out)
     return out
+
+
+def _sizes(images, kernel, bias):
+    height, width, channels = images.shape[1:]
+    kh, kw = kernel.shape[:2]
+    return f"{height} × {width} pixels, {channels} channels, kernel {kh} × {kw}"
+
+
+def _first_output(expected, actual, images, kernel, bias):
+    case, (height, width) = _sizes(images, kernel, bias), images.shape[1:3]
+    if actual.shape != expected.shape:
+        return {"expected": str(expected.shape), "actual": str(actual.shape)}
+    if not np.isnan(images).any():
+        first = {"expected": expected[0, ..., 0], "actual": actual[0, ..., 0]}
+        return {"case": f"{case}; output of image 0, filter 0"} | first
+    at = height // 2, width // 2
+    hit = divmod(int(np.isnan(actual).any(axis=(0, 3)).argmax()), width)
+    return {
+        "case": f"{case}; NaN at {at}",
+        "expected": f"no NaN up to output {at}",
+        "actual": f"NaN at output {hit}",
+    }
+
+
+live_taps_only = Exercise(
+    _live_taps_only,
+    cases=_images_and_kernels,
+    run=_up_to_a_nan,
+    describe=_sizes,
+    mistakes={
+        "The output shrank: pad the page with zeros, so that every pixel keeps its own "
+        "output.": Mistake(
+            _shrunk,
+            fits=lambda actual, expected, images, kernel, bias: (
+                actual.shape[1:] == _shrunk(images, kernel, bias).shape[1:]
+                and actual.shape != expected.shape
+            ),
+            hint=2,
+        ),
+        "The bias is missing.": (
+            lambda images, kernel, bias: _live_taps_only(images, kernel, 0 * bias)
+        ),
+        "The center is used: that is type B, and each pixel reads itself.": _with_taps(
+            lambda kh, kw: _up_to_the_center(kh, kw, also=1)
+        ),
+        "No tap is left out: this is the convolution without a mask.": Mistake(
+            _with_taps(np.ndindex), hint=2
+        ),
+        "The kernel is turned around. Deep learning's convolution is a correlation: weight "
+        "(0, 0) belongs to the pixel up left.": Mistake(
+            lambda images, kernel, bias: _live_taps_only(
+                images, kernel[::-1, ::-1], bias
+            ),
+            hint=2,
+        ),
+        "The rows above are used, but not the same row to the left.": _with_taps(
+            lambda kh, kw: np.ndindex(kh // 2, kw)
+        ),
+        "The page wraps around: what falls off one edge came back at the other (as "
+        "np.roll does). Outside the page there are zeros.": (
+            lambda *arguments: _live_taps_only(*arguments, mode="wrap")
+        ),
+        "Right on numbers, but a NaN in one pixel reached an earlier output: 0 · NaN is "
+        "NaN. A masked tap must be left out, not multiplied by 0.": Mistake(
+            _masked, fits=lambda actual, *_: np.isnan(actual).any()
+        ),
+    },
+    hints=(
+        "Start from the bias, spread over an array (N, H, W, filters). For each live tap "
+        "add a shifted copy of the images, times its weights.",
+        "Pad the images with zeros, kh // 2 and kw // 2 on each side. The copy for tap "
+        "(u, v) is padded[:, u : u + H, v : v + W], times kernel[u, v] by the matrix "
+        "product @. Skip the taps whose mask is 0; never multiply by it.",
+    ),
+    shape="The output has another shape.",
+    otherwise="The output is another one.",
+    praise="The same function as the masked kernel, with 24 of 49 products at 7×7.",
+    atol=1e-4,
+    show=_first_output,
+)

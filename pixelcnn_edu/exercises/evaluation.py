@@ -1,191 +1,255 @@
-"""Checks for notebook 15: padding undone, batches pooled, a cost that was expected."""
+"""Exercises of notebook 15: padding undone, batches pooled, a cost that was expected."""
 
 import math
 
-from pixelcnn_edu.exercises._check import Blank, Wrong, called, check, close
+from pixelcnn_edu.exercises._answers import Wrong, as_arrays, pair, plus_minus
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
+LN2 = math.log(2)
 
-@check(
-    "Padding leaves the bits of an image as they are: known pixels cost nothing. Only the "
-    "number that they are divided by has changed.",
-    "bits / math.prod(shape)",
-)
-def unpadded_bits(answer):
-    """Judge ``unpadded_bits(bits_per_dim, padded_shape, shape)``: padding undone.
+
+def _unpadded_bits(bits_per_dim, padded_shape, shape):
+    """Bits per dimension with the padding undone.
 
     ``bits_per_dim``: reported for images of ``padded_shape``, (H, W, C), whose frame is
-    known and free. Returns the bits per dimension of the same images without it, of
+    known and free. The result is the bits per dimension of the same images without it, of
     ``shape``.
     """
-    cases = (
+    return bits_per_dim * math.prod(padded_shape) / math.prod(shape)
+
+
+unpadded_bits = Exercise(
+    _unpadded_bits,
+    cases=[
         (0.12, (32, 32, 1), (28, 28, 1)),
         (0.5, (8, 10, 1), (4, 5, 1)),
         (2.1, (40, 36, 3), (32, 32, 3)),
-    )
-    for reported, padded, shape in cases:
-        dims, more = math.prod(shape), math.prod(padded)
-        expected = reported * more / dims
-        actual = np.asarray(called(answer, reported, padded, shape), "float64")
-        words = {
-            "case": f"{reported} bits per dim of {padded}, without the frame {shape}",
-            "expected": expected,
-            "actual": actual,
-        }
-        if actual.shape != ():
-            raise Wrong("The answer is one number.", **words)
-        if abs(actual - expected) <= 1e-5 * expected:
-            continue
-        mistakes = {
-            "The same bits, spread over fewer pixels, are more per pixel.": reported,
-            "The other way round: without the frame there are fewer pixels to share the "
-            "bits.": reported * dims / more,
-            "Those are the bits of the whole image. Divide by its number of values.": (
-                reported * more
-            ),
-            "Divided once more, and never multiplied: reported are bits per value of the "
-            "padded image.": reported / dims,
-            "The ratio of one side. A page has two: 32/28 counts twice.": (
-                reported * padded[0] / shape[0]
-            ),
-            "Those are nats per dimension. The question and the answer are in bits.": (
-                expected * math.log(2)
-            ),
-            "Divided by 784 whatever the shape.": reported * more / 784,
-            "A value is a pixel *of a channel*: divide by all three.": (
-                reported * more / (shape[0] * shape[1])
-            ),
-            "A value is a pixel *of a channel*: multiply by all three.": (
-                reported * padded[0] * padded[1] / dims
-            ),
-            "Divided by ln 2, as nats would be. Reported were bits already.": (
-                expected / math.log(2)
-            ),
-        }
-        for diagnosis, wrong in mistakes.items():
-            if abs(actual - wrong) <= 1e-5 * abs(wrong):
-                raise Wrong(diagnosis, **words)
-        raise Wrong("Those are not the bits per dimension without the frame.", **words)
-    return "From 32×32 to 28×28 it is a factor of 1024/784 = 1.31."
-
-
-@check(
-    "The mean of all digits weighs each batch by its size. The squared distances from the "
-    "mean of all are those inside a batch, plus size · (batch mean - mean of all)².",
-    "variance = (inside + between).sum() / (count - 1); the standard error is "
-    "np.sqrt(variance / count).",
+    ],
+    describe="{} bits per dim of {}, without the frame {}",
+    mistakes={
+        "The same bits, spread over fewer pixels, are more per pixel.": (
+            lambda bits, padded, shape: bits
+        ),
+        "The other way round: without the frame there are fewer pixels to share the "
+        "bits.": lambda bits, padded, shape: _unpadded_bits(bits, shape, padded),
+        "Those are the bits of the whole image. Divide by its number of values.": (
+            lambda bits, padded, shape: bits * math.prod(padded)
+        ),
+        "Divided once more, and never multiplied: reported are bits per value of the "
+        "padded image.": lambda bits, padded, shape: bits / math.prod(shape),
+        "The ratio of one side. A page has two: 32/28 counts twice.": (
+            lambda bits, padded, shape: bits * padded[0] / shape[0]
+        ),
+        "Those are nats per dimension. The question and the answer are in bits.": Mistake(
+            lambda *case: _unpadded_bits(*case) * LN2, hint=0
+        ),
+        "Divided by 784 whatever the shape.": Mistake(
+            lambda bits, padded, shape: bits * math.prod(padded) / 784, hint=2
+        ),
+        "A value is a pixel *of a channel*: divide by all three.": Mistake(
+            lambda bits, padded, shape: bits * math.prod(padded) / math.prod(shape[:2]),
+            hint=2,
+        ),
+        "A value is a pixel *of a channel*: multiply by all three.": Mistake(
+            lambda bits, padded, shape: bits * math.prod(padded[:2]) / math.prod(shape),
+            hint=0,
+        ),
+        "Divided by ln 2, as nats would be. Reported were bits already.": Mistake(
+            lambda *case: _unpadded_bits(*case) / LN2, hint=0
+        ),
+    },
+    hints=(
+        "Padding leaves the bits of an image as they are: known pixels cost nothing. Only "
+        "the number that they are divided by has changed.",
+        "bits / math.prod(shape)",
+    ),
+    shape="The answer is one number.",
+    otherwise="Those are not the bits per dimension without the frame.",
+    praise="From 32×32 to 28×28 it is a factor of 1024/784 = 1.31.",
+    rtol=1e-5,
+    atol=0,
+    show=as_arrays,
 )
-def pooled(answer):
-    """Judge ``pooled(sizes, means, spreads)``: one mean and error from unequal batches.
+
+
+def _pooled(
+    sizes,
+    means,
+    spreads,
+    *,
+    weighted=True,
+    inside=True,
+    between=True,
+    square=2,
+    once=False,
+    bessel=1,
+    divisor=None,
+    root=True,
+):
+    """One mean and its standard error from unequal batches.
 
     ``sizes``, ``means``, ``spreads``: arrays (B,), for each batch how many digits it
     had, the mean of their nats, and their standard deviation as NumPy gives it,
-    ``nats.std()``. Returns (mean, standard error) of all digits.
+    ``nats.std()``. The result is (mean, standard error) of all digits.
     """
+    count = sizes.sum()
+    mean = (sizes * means).sum() / count if weighted else means.mean()
+    outside = (means - mean) ** square * (1 if once else sizes)
+    squares = inside * sizes * spreads**2 + between * outside
+    variance = squares.sum() / (count - bessel) / (divisor or count)
+    return mean, math.sqrt(variance) if root else variance
+
+
+def _with(**change):
+    return lambda *batches: _pooled(*batches, **change)
+
+
+def _with_error(error):
+    return lambda n, m, s: (_pooled(n, m, s)[0], error(n, m, s))
+
+
+def _batches():
     rng = np.random.default_rng(15)
     in_order = np.sort(rng.normal(85, 20, 12))
-    cases = (
+    cuts = [333, 666, 999]
+    for name, batches in (
         ("batches of 4, 4 and 1", np.split(rng.normal(85, 20, 9), [4, 8])),
         ("cheap digits first: 6, 4 and 2", np.split(in_order, [6, 10])),
-        ("batches of 333, 333, 333 and 1", np.split(rng.normal(85, 20, 1000), _CUTS)),
-    )
-    for case, batches in cases:
-        sizes = np.array([len(batch) for batch in batches])
-        means = np.array([batch.mean() for batch in batches])
-        spreads = np.array([batch.std() for batch in batches])
-        every = np.concatenate(batches)
-        count = len(every)
-        expected = every.mean(), every.std(ddof=1) / math.sqrt(count)
-        given = sizes.copy(), means.copy(), spreads.copy()
-        actual = _pair(_called(answer, *given))
-        words = {
-            "case": case,
-            "expected": "{:.4f} ± {:.4f}".format(*expected),
-            "actual": "{:.4f} ± {:.4f}".format(*actual),
-        }
-        if close(actual, expected, 1e-6):
-            continue
-        mean, error = actual
-        if not close(mean, expected[0]):
-            mistakes = {
-                "A mean of means: the batch of one digit counts as much as the others.": (
-                    means.mean()
-                ),
-                "That is the sum, not the mean.": every.sum(),
-                "The two are swapped: first the mean, then its error.": expected[1],
-                "That is the median.": np.median(every),
-            }
-            for diagnosis, wrong in mistakes.items():
-                if close(mean, wrong, 1e-6):
-                    raise Wrong(diagnosis, **words)
-            raise Wrong("The mean is another one.", **words)
-        inside = (sizes * spreads**2).sum()
-        between = (sizes * (means - expected[0]) ** 2).sum()
-        once = ((means - expected[0]) ** 2).sum()
-        bessel = math.sqrt(count - 1)
-        mistakes = {
-            "Only the distances inside the batches. Each batch's mean also lies away from "
-            "the mean of all; with sorted digits that is most of the spread. (Is it there, "
-            "but not squared? Then it sums to 0.)": (
-                math.sqrt(inside / (count - 1) / count)
-            ),
-            "Each batch counts once; a batch of 333 is 333 distances.": (
-                math.sqrt((inside + once) / (count - 1) / count)
-            ),
-            "Divided by N minus the number of batches. One mean was made from the digits, "
-            "that of all: N - 1.": (
-                math.sqrt((inside + between) / (count - len(sizes)) / count)
-            ),
-            "Only the distances between the batches; inside each there are more.": (
-                math.sqrt(between / (count - 1) / count)
-            ),
-            "This is the spread of the digits. The mean is surer by √N.": (
-                math.sqrt((inside + between) / (count - 1))
-            ),
-            "This is the spread of the digits, with N for N - 1. The mean is surer by "
-            "√N.": math.sqrt((inside + between) / count),
-            "Divided by N where N - 1 belongs: each distance is from a mean that the same "
-            "digits made.": math.sqrt((inside + between) / count / count),
-            "This is the squared error; take the root.": (
-                (inside + between) / (count - 1) / count
-            ),
-            "Divided by the root of the number of batches. N counts digits.": (
-                math.sqrt((inside + between) / (count - 1) / len(sizes))
-            ),
-            "The error of the batch means, as if each were one digit.": (
-                means.std(ddof=1) / math.sqrt(len(means))
-            ),
-            "The average of the batches' spreads leaves out their sizes, and how far the "
-            "batches lie apart.": spreads.mean() / math.sqrt(count),
-            "The average of the batches' spreads leaves out how far the batches lie "
-            "apart.": (sizes * spreads).sum() / count / bessel,
-        }
-        for diagnosis, wrong in mistakes.items():
-            if close(error, wrong, 1e-6):
-                raise Wrong(diagnosis, **words)
-        raise Wrong("The mean is right, its standard error is another one.", **words)
-    return "Nothing is lost: three numbers per batch tell as much as all its digits."
+        ("batches of 333, 333, 333 and 1", np.split(rng.normal(85, 20, 1000), cuts)),
+    ):
+        yield (
+            name,
+            np.array([len(batch) for batch in batches]),
+            np.array([batch.mean() for batch in batches]),
+            np.array([batch.std() for batch in batches]),
+        )
 
 
-_CUTS = [333, 666, 999]
+def _as_numbers(result):
+    parts = pair("Return a pair: (mean, standard error).")(result)
+    if any(part.ndim for part in parts):
+        raise Wrong("Mean and standard error are one number each.", actual=str(result))
+    return parts
 
 
-@check(
-    "A pixel of logit l is ink with p = 1 / (1 + exp(-l)). It costs softplus(-l) if it is "
-    "ink and softplus(l) if it is paper. The expected cost is p · the first + (1 - p) · "
-    "the second; the paid cost is the one that came.",
-    "The two costs lie |l| apart, so the variance of a pixel's cost is p · (1 - p) · l². "
-    "Add the variances of an image's pixels before you take the root. "
-    "softplus(l) is np.logaddexp(0, l).",
+pooled = Exercise(
+    _pooled,
+    cases=_batches,
+    run=lambda answer, name, *batches: answer(*batches),
+    read=_as_numbers,
+    describe="{0}",
+    mistakes={
+        "Mean and standard error are one number each.": lambda n, m, s: (m, s),
+        "A mean of means: the batch of one digit counts as much as the others.": _with(
+            weighted=False
+        ),
+        "That is the sum, not the mean.": lambda n, m, s: ((n * m).sum(), 1.0),
+        "That is the median.": lambda n, m, s: (np.median(m), 1.0),
+        "The two are swapped: first the mean, then its error.": Mistake(
+            lambda *batches: _pooled(*batches)[::-1], hint=0
+        ),
+        "Only the distances inside the batches. Each batch's mean also lies away from the "
+        "mean of all; with sorted digits that is most of the spread. (Is it there, but not "
+        "squared? Then it sums to 0.)": Mistake(_with(between=False), _with(square=1)),
+        "Each batch counts once; a batch of 333 is 333 distances.": _with(once=True),
+        "Divided by N minus the number of batches. One mean was made from the digits, that "
+        "of all: N - 1.": Mistake(
+            lambda n, m, s: _pooled(n, m, s, bessel=len(n)), hint=2
+        ),
+        "Only the distances between the batches; inside each there are more.": _with(
+            inside=False
+        ),
+        "This is the spread of the digits. The mean is surer by √N.": Mistake(
+            _with(divisor=1), hint=2
+        ),
+        "This is the spread of the digits, with N for N - 1. The mean is surer by "
+        "√N.": Mistake(_with(divisor=1, bessel=0), hint=2),
+        "Divided by N where N - 1 belongs: each distance is from a mean that the same "
+        "digits made.": Mistake(_with(bessel=0), hint=2),
+        "This is the squared error; take the root.": Mistake(_with(root=False), hint=2),
+        "Divided by the root of the number of batches. N counts digits.": Mistake(
+            lambda n, m, s: _pooled(n, m, s, divisor=len(n)), hint=2
+        ),
+        "The error of the batch means, as if each were one digit.": _with_error(
+            lambda n, m, s: m.std(ddof=1) / math.sqrt(len(m))
+        ),
+        "The average of the batches' spreads leaves out their sizes, and how far the "
+        "batches lie apart.": _with_error(
+            lambda n, m, s: s.mean() / math.sqrt(n.sum())
+        ),
+        "The average of the batches' spreads leaves out how far the batches lie "
+        "apart.": _with_error(
+            lambda n, m, s: (n * s).sum() / n.sum() / math.sqrt(n.sum() - 1)
+        ),
+    },
+    hints=(
+        "The mean of all digits weighs each batch by its size. The squared distances from "
+        "the mean of all are those inside a batch, plus size · (batch mean - mean of "
+        "all)².",
+        "variance = (inside + between).sum() / (count - 1); the standard error is "
+        "np.sqrt(variance / count).",
+    ),
+    shape="Return a pair: (mean, standard error).",
+    otherwise=(
+        "The mean is another one.",
+        "The mean is right, its standard error is another one.",
+    ),
+    praise="Nothing is lost: three numbers per batch tell as much as all its digits.",
+    show=plus_minus(4),
 )
-def surprise(answer):
-    """Judge ``surprise(logits, images)``: costs beyond what the network expected.
+
+
+def _surprise(logits, images, *, paid_only=False, scale=None):
+    """Costs beyond what the network expected, in standard deviations, (N,).
 
     ``logits``, ``images``: float64 (N, H, W, 1), images of 0 and 1. For each image: the
     nats paid, minus the nats expected by the network's own probabilities, divided by the
-    standard deviation that goes with them. Returns (N,).
+    standard deviation that goes with them.
     """
+    paid, expected, variance = _parts(logits, images)
+    apart = _total(paid if paid_only else paid - expected)
+    return apart / (
+        np.sqrt(_total(variance)) if scale is None else scale(logits, variance)
+    )
+
+
+def _total(values):
+    return values.sum(axis=(1, 2, 3))
+
+
+def _parts(logits, images):
+    """Paid cost, expected cost and its variance, of each pixel."""
+    if_ink, if_paper = np.logaddexp(0, -logits), np.logaddexp(0, logits)
+    p, q = np.exp(-if_ink), np.exp(-if_paper)
+    paid = np.where(images == 1, if_ink, if_paper)
+    # a sure network's other cost is large, but its probability is 0
+    return paid, p * if_ink + q * if_paper, p * q * logits**2
+
+
+def _scaled(scale):
+    return lambda *case: _surprise(*case, scale=scale)
+
+
+def _through_p(logits, images):
+    p = 1 / (1 + np.exp(-logits))
+    paid = -images * np.log(p) - (1 - images) * np.log(1 - p)
+    expected = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    return _total(paid - expected) / np.sqrt(_total(p * (1 - p) * logits**2))
+
+
+def _across_images(logits, images):
+    paid = _total(_parts(logits, images)[0])
+    return (paid - paid.mean()) / paid.std()
+
+
+def _mean_of_scores(logits, images):
+    paid, expected, variance = _parts(logits, images)
+    return ((paid - expected) / np.sqrt(variance)).mean(axis=(1, 2, 3))
+
+
+def _logits_and_images():
     rng = np.random.default_rng(16)
     shape = (4, 3, 5, 1)
     logits = rng.normal(0, 2, shape)
@@ -193,109 +257,70 @@ def surprise(answer):
     sure = np.where(rng.random(shape) < 0.5, 1000.0, -1000.0)
     sure[:, 0] = logits[:, 0]
     agreeing = np.where(sure == 1000, 1.0, np.where(sure == -1000, 0.0, images))
-    coin = np.full(shape, 0.5)
-    cases = (
-        ("logits of about ±2", logits, images),
-        ("every logit 0.5", coin, images),
-        ("a network that is sure: logits of ±1,000", sure, agreeing),
-    )
-    for case, logits, images in cases:
-        paid, expected_cost, variance = _parts(logits, images)
-        apart = (paid - expected_cost).sum(axis=(1, 2, 3))
-        deviation = np.sqrt(variance.sum(axis=(1, 2, 3)))
-        expected = apart / deviation
-        with np.errstate(all="ignore"):
-            actual = np.asarray(called(answer, logits.copy(), images.copy()), "float64")
-        words = {"case": case, "expected": expected, "actual": actual}
-        if actual.shape == images.shape:
-            raise Wrong(
-                "One number for each image is asked for: add up the pixels.", **words
-            )
-        if actual.shape != expected.shape:
-            raise Wrong("One number for each image is asked for, (N,).", **words)
-        if not np.isfinite(actual).all():
-            raise Wrong(
-                "Infinite, or not a number. Through p, a sure network gives log(0) and "
-                "0 · log(0); np.logaddexp(0, logits) has no such trouble. Where a pixel is "
-                "sure, its variance is 0, so divide sums only.",
-                **words,
-            )
-        if close(actual, expected, 1e-6):
-            continue
-        p = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+    yield "logits of about ±2", logits, images
+    yield "every logit 0.5", np.full(shape, 0.5), images
+    yield "a network that is sure: logits of ±1,000", sure, agreeing
 
-        def total(values):
-            return values.sum(axis=(1, 2, 3))
 
-        paid_all = total(paid)
-        mistakes = {
-            "The sign: a digit that costs more than expected has a positive surprise.": (
-                -expected
+surprise = Exercise(
+    _surprise,
+    cases=_logits_and_images,
+    run=lambda answer, name, *case: answer(*case),
+    describe="{0}",
+    mistakes={
+        "One number for each image is asked for: add up the pixels.": Mistake(
+            lambda logits, images: logits - images,
+            fits=lambda actual, expected, name, logits, images: (
+                actual.shape == images.shape
             ),
-            "These are the nats beyond what was expected. In standard deviations, please: "
-            "divide by the root of the summed variances.": apart,
-            "Divided by the variance; its root is the standard deviation.": (
-                apart / deviation**2
+        ),
+        "Infinite, or not a number. Through p, a sure network gives log(0) and 0 · log(0); "
+        "np.logaddexp(0, logits) has no such trouble. Where a pixel is sure, its variance "
+        "is 0, so divide sums only.": Mistake(
+            _through_p,
+            fits=lambda actual, expected, *_: (
+                actual.shape == expected.shape and not np.isfinite(actual).all()
             ),
-            "Standard deviations do not add; variances do. Sum them, then take the root.": (
-                apart / total(np.sqrt(variance))
-            ),
-            "That is the variance of the pixel, p (1 - p). The cost moves by |logit| when "
-            "the pixel moves by 1: p (1 - p) · logit².": (
-                apart / np.sqrt(total(p * (1 - p)))
-            ),
-            "Only what was paid. The network expected to pay something.": (
-                paid_all / deviation
-            ),
-            "Standardized by these images. The network has an expectation for each image "
-            "by itself; other images do not enter.": (
-                (paid_all - paid_all.mean()) / paid_all.std()
-            ),
-            "The pixels' scores, averaged: pixels of which the network is nearly sure then "
-            "count as much as doubtful ones. Sum first, divide once.": (
-                _safe_mean((paid - expected_cost) / np.sqrt(variance))
-            ),
-        }
-        for diagnosis, wrong in mistakes.items():
-            if close(actual, wrong, 1e-6):
-                raise Wrong(diagnosis, **words)
-        raise Wrong("Those are not the surprises.", **words)
-    return (
-        "For images as the network draws them this has mean 0 and standard deviation 1, "
-        "about. "
-        "The solutions try it on digits, and on what is none."
-    )
-
-
-def _parts(logits, images):
-    """Paid cost, expected cost and its variance, of each pixel."""
-    p = np.exp(-np.logaddexp(0, -logits))
-    if_ink, if_paper = np.logaddexp(0, -logits), np.logaddexp(0, logits)
-    paid = np.where(images == 1, if_ink, if_paper)
-    # a sure network's other cost is large, but its probability is 0
-    q = np.exp(-np.logaddexp(0, logits))
-    return paid, p * if_ink + q * if_paper, p * q * logits**2
-
-
-def _safe_mean(values):
-    return np.nan_to_num(values).mean(axis=(1, 2, 3))
-
-
-def _called(answer, *given):
-    """Call the answer; one that calculates with a ``...`` it has left is a blank."""
-    try:
-        return called(answer, *given)
-    except TypeError as error:
-        if "ellipsis" in str(error):
-            raise Blank from error
-        raise
-
-
-def _pair(result):
-    if not isinstance(result, tuple | list | np.ndarray) or len(result) != 2:
-        raise Wrong("Return a pair: (mean, standard error).", actual=result)
-    if any(part is ... for part in result):
-        raise Blank
-    if any(np.ndim(part) for part in result):
-        raise Wrong("Mean and standard error are one number each.", actual=result)
-    return tuple(float(part) for part in result)
+            hint=2,
+        ),
+        "The sign: a digit that costs more than expected has a positive surprise.": (
+            lambda *case: -_surprise(*case)
+        ),
+        "These are the nats beyond what was expected. In standard deviations, please: "
+        "divide by the root of the summed variances.": Mistake(
+            _scaled(lambda logits, variance: 1), hint=2
+        ),
+        "Divided by the variance; its root is the standard deviation.": Mistake(
+            _scaled(lambda logits, variance: _total(variance)), hint=2
+        ),
+        "Standard deviations do not add; variances do. Sum them, then take the root.": (
+            Mistake(_scaled(lambda logits, variance: _total(np.sqrt(variance))), hint=2)
+        ),
+        "That is the variance of the pixel, p (1 - p). The cost moves by |logit| when the "
+        "pixel moves by 1: p (1 - p) · logit².": Mistake(
+            _scaled(lambda logits, variance: np.sqrt(_total(variance / logits**2))),
+            hint=2,
+        ),
+        "Only what was paid. The network expected to pay something.": (
+            lambda *case: _surprise(*case, paid_only=True)
+        ),
+        "Standardized by these images. The network has an expectation for each image by "
+        "itself; other images do not enter.": _across_images,
+        "The pixels' scores, averaged: pixels of which the network is nearly sure then "
+        "count as much as doubtful ones. Sum first, divide once.": Mistake(
+            _mean_of_scores, hint=2
+        ),
+    },
+    hints=(
+        "A pixel of logit l is ink with p = 1 / (1 + exp(-l)). It costs softplus(-l) if it "
+        "is ink and softplus(l) if it is paper. The expected cost is p · the first + "
+        "(1 - p) · the second; the paid cost is the one that came.",
+        "The two costs lie |l| apart, so the variance of a pixel's cost is "
+        "p · (1 - p) · l². Add the variances of an image's pixels before you take the "
+        "root. softplus(l) is np.logaddexp(0, l).",
+    ),
+    shape="One number for each image is asked for, (N,).",
+    otherwise="Those are not the surprises.",
+    praise="For images as the network draws them this has mean 0 and standard deviation 1, "
+    "about. The solutions try it on digits, and on what is none.",
+)

@@ -1,211 +1,336 @@
-"""Checks for notebook 09: temperature, the loop that draws, the exact conditional."""
+"""Exercises of notebook 09: temperature, the loop that draws, the exact conditional."""
 
 from pixelcnn_edu.evaluation import all_images
-from pixelcnn_edu.exercises._check import Wrong, called, check, close
+from pixelcnn_edu.exercises._answers import numbers
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
 
-@check(
-    "A temperature divides the logits. 1 / (1 + np.exp(-x)) turns a logit x back into "
-    "a probability.",
-    "Put logit / temperature for the ?, and that whole formula for the ... .",
-)
-def temper(answer):
-    """Judge ``temper(p, temperature)``: probabilities at another temperature.
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _logit(p):
+    return np.log(p / (1 - p))
+
+
+def _temper(p, temperature):
+    """Probabilities at another temperature.
 
     ``p``: an array of probabilities of ink, in (0, 1). ``temperature``: above 0.
-    Returns an array shaped as ``p``: sigmoid(logit(p) / temperature).
+    The result is shaped as ``p``: sigmoid(logit(p) / temperature).
     """
+    return _sigmoid(_logit(p) / temperature)
+
+
+def _probabilities():
     rng = np.random.default_rng(1)
     for temperature in (0.5, 2.0, 0.8, 1.0):
-        p = rng.uniform(0.02, 0.98, 6).round(2)
-        logit = np.log(p / (1 - p))
-        expected = _sigmoid(logit / temperature)
-        actual = np.asarray(called(answer, p.copy(), temperature), "float64")
-        seen = {
-            "case": f"temperature = {temperature}, p = {p.round(2).tolist()}",
-            "expected": expected,
-            "actual": actual,
-        }
-        if actual.shape != p.shape:
-            raise Wrong("The answer needs one probability for each in p.", **seen)
-        if close(actual, expected):
-            continue
-        power = p ** (1 / temperature)
-        mistakes = {
-            "The temperature multiplies your logits; it divides them.": (
-                _sigmoid(logit * temperature)
-            ),
-            "Temperature 1 has come back: your answer does not use it.": p,
-            "The probability itself was divided. At temperature 0.5 that can exceed 1; "
-            "divide the logit.": p / temperature,
-            "A power of p alone: p and 1 - p no longer sum to 1. Divide by the sum of "
-            "both powers.": power,
-            "Those are the logits, divided. Turn them back into probabilities.": (
-                logit / temperature
-            ),
-            "Those are the probabilities of paper. Look at the sign in exp(-...).": (
-                1 - expected
-            ),
-        }
-        _refuse(actual, mistakes, seen)
-        raise Wrong("Those are not the tempered probabilities.", **seen)
-    return (
-        "1/2 stays 1/2 at every temperature: a logit of 0 can be divided by anything."
-    )
+        yield rng.uniform(0.02, 0.98, 6).round(2), temperature
 
 
-@check(
-    "Three loops: rows, columns, channels. In the innermost one: a whole pass on the "
-    "images as they are now, then one value of each image is set.",
-    "p = probs(images)[:, row, col, channel] has one number per image; "
-    "images[:, row, col, channel] = u[:, row, col, channel] < p.",
+temper = Exercise(
+    _temper,
+    cases=_probabilities,
+    describe=lambda p, temperature: f"temperature = {temperature}, p = {p.tolist()}",
+    mistakes={
+        "The temperature multiplies your logits; it divides them.": (
+            lambda p, temperature: _sigmoid(_logit(p) * temperature)
+        ),
+        "Temperature 1 has come back: your answer does not use it.": (
+            lambda p, temperature: p
+        ),
+        "The probability itself was divided. At temperature 0.5 that can exceed 1; divide "
+        "the logit.": lambda p, temperature: p / temperature,
+        "A power of p alone: p and 1 - p no longer sum to 1. Divide by the sum of both "
+        "powers.": lambda p, temperature: p ** (1 / temperature),
+        "Those are the logits, divided. Turn them back into probabilities.": (
+            lambda p, temperature: _logit(p) / temperature
+        ),
+        "Those are the probabilities of paper. Look at the sign in exp(-...).": (
+            lambda p, temperature: 1 - _temper(p, temperature)
+        ),
+    },
+    hints=(
+        "A temperature divides the logits. 1 / (1 + np.exp(-x)) turns a logit x back into "
+        "a probability.",
+        "Put logit / temperature for the ?, and that whole formula for the ... .",
+    ),
+    shape="The answer needs one probability for each in p.",
+    otherwise="Those are not the tempered probabilities.",
+    praise="1/2 stays 1/2 at every temperature: a logit of 0 can be divided by anything.",
 )
-def draw(answer):
-    """Judge ``draw(probs, u)``: the loop of generation, for any function probs.
+
+
+def _loop(places, rule):
+    """Draw at each of ``places(u)`` by ``rule(p, u, at)``, after a pass of its own."""
+
+    def draw(probs, u):
+        images = np.zeros_like(u)
+        for place in places(u):
+            at = (slice(None), *place)
+            images[at] = rule(probs(images), u, at)
+        return images
+
+    return draw
+
+
+_ALL = slice(None)
+
+
+def _values(u):
+    return list(np.ndindex(u.shape[1:]))
+
+
+def _whole(u):
+    return [(_ALL, _ALL, _ALL)]
+
+
+def _rows(u):
+    return [(row, _ALL, _ALL) for row in range(u.shape[1])]
+
+
+def _pixels(u):
+    return [(row, col, _ALL) for row, col in np.ndindex(u.shape[1:3])]
+
+
+def _columns(u):
+    return [(r, c, k) for c, r, k in np.ndindex(u.shape[2], u.shape[1], u.shape[3])]
+
+
+def _channels(u):
+    return [(r, c, k) for k, r, c in np.ndindex(u.shape[3], *u.shape[1:3])]
+
+
+def _below(p, u, at):
+    return u[at] < p[at]
+
+
+def _draw(probs, u):
+    """The loop of generation, for any function probs.
 
     ``probs(images)``: from (N, H, W, C) of 0 and 1 to the probability of ink of each
     value, (N, H, W, C), given those before it (rows, then columns, then channels).
-    ``u``: uniform numbers, (N, H, W, C). Returns images (N, H, W, C) of 0 and 1: a value
-    is ink where its ``u`` lies below its probability.
+    ``u``: uniform numbers, (N, H, W, C). The result is images (N, H, W, C) of 0 and 1: a
+    value is ink where its ``u`` lies below its probability.
     """
+    return _loop(_values, _below)(probs, u)
+
+
+def _own_random_numbers(probs, u, rng=np.random.default_rng(0)):  # noqa: B008
+    return _draw(probs, rng.random(u.shape))
+
+
+def _twice(answer, about, probs, u):
+    """The images; NaN if the same u gives others a second time."""
+    images, again = answer(probs, u.copy()), answer(probs, u.copy())
+    return images if np.array_equal(images, again) else np.full(u.shape, np.nan)
+
+
+def _batch_last(probs, u):
+    images = np.zeros_like(u)
+    for row, col, channel in _values(u):
+        p = probs(images)[channel][:, row * u.shape[2] + col]
+        images[:, row, col, channel] = u[:, row, col, channel] < p
+    return images
+
+
+def _copies(images, *rules):
+    """0.15, and 0.4 more for ink at each place that lies ``rule`` = (up, right) away."""
+    images = np.asarray(images)
+    height, width = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    p = np.full(images.shape, 0.15)
+    for up, right in rules:
+        p += 0.4 * padded[:, 1 - up : 1 - up + height, 1 + right : 1 + right + width]
+    return p
+
+
+def _of_image(images):
+    n = len(images)
+    p = (np.arange(n) + 1) / (n + 1)
+    return np.broadcast_to(p.reshape(-1, 1, 1, 1), np.shape(images)).copy()
+
+
+def _of_channels(images, source, low, high):
+    """Channel 0 copies the left pixel's channel ``source``, channel 1 the channel 0."""
+    images = np.asarray(images)
+    p = np.full(images.shape, 0.5)
+    p[:, :, 1:, 0] = 0.1 + 0.8 * images[:, :, :-1, source]
+    p[..., 1] = low + (high - low) * images[..., 0]
+    return p
+
+
+def _worlds():
     rng = np.random.default_rng(5)
-    for probs, about, shape in (
-        (_constant, "every pixel is ink with p = 0.3", (3, 4, 4, 1)),
-        (_by_image, "image i of N is ink with p = (i + 1)/(N + 1)", (5, 3, 3, 1)),
-        (_copy_left_above, "0.15, and 0.4 more for ink left and above", (9, 3, 5, 1)),
+    for about, probs, shape in (
         (
-            _copy_above_right,
+            "every pixel is ink with p = 0.3",
+            lambda images: np.full(np.shape(images), 0.3),
+            (3, 4, 4, 1),
+        ),
+        ("image i of N is ink with p = (i + 1)/(N + 1)", _of_image, (5, 3, 3, 1)),
+        (
+            "0.15, and 0.4 more for ink left and above",
+            lambda images: _copies(images, (0, -1), (1, 0)),
+            (9, 3, 5, 1),
+        ),
+        (
             "0.15, 0.4 more for ink left and above right",
+            lambda images: _copies(images, (0, -1), (1, 1)),
             (9, 5, 3, 1),
         ),
         (
-            _copy_channel,
             "channel 1 copies channel 0, that copies the left",
+            lambda images: _of_channels(images, 0, 0.05, 0.95),
             (9, 3, 2, 2),
         ),
         (
-            _copy_last_channel,
             "channel 0 copies the left pixel's channel 1, channel 1 leans to channel 0",
+            lambda images: _of_channels(images, 1, 0.25, 0.75),
             (9, 3, 4, 2),
         ),
     ):
-        u = rng.random(shape, dtype="float32")
-        expected = _in_order(probs, u)
-        seen = {"case": f"{about}; u of shape {shape}"}
-        try:
-            result = called(answer, probs, u.copy())
-        except (IndexError, ValueError) as error:
-            raise Wrong(_explained(error), **seen) from error
-        actual = np.asarray(result, "float32")
-        if actual.shape != shape:
-            raise Wrong(
-                "The images need the shape of u.",
-                **seen,
-                expected=str(shape),
-                actual=str(actual.shape),
-            )
-        if close(actual, expected):
-            continue
-        at = int((actual != expected).reshape(len(u), -1).any(1).argmax())
-        seen["case"] += f"; image {at}"
-        seen["expected"] = _flat(expected[at])
-        seen["actual"] = _flat(actual[at])
-        if not close(actual, np.asarray(answer(probs, u.copy()), "float32")):
-            raise Wrong(
-                "The same u gave two different results. Compare with u; draw no other "
-                "random numbers.",
-                **seen,
-            )
-        if not np.isin(actual, (0, 1)).all():
-            raise Wrong("Some values are neither 0 nor 1. Compare: u < p.", **seen)
-        _refuse(actual, _wrong_draws(probs, u), seen)
-        raise Wrong("Those are not the images that u and probs give.", **seen)
-    return "The same loop draws from any autoregressive model of binary values."
+        yield about, probs, rng.random(shape, dtype="float32")
 
 
-def _explained(error):
-    said = f"Your code raised {type(error).__name__}: {error}."
-    if isinstance(error, IndexError):
-        return f"{said} Take the sizes from u.shape."
-    if "broadcast" in str(error):
-        return (
-            f"{said} One number per image is wanted, N in all. probs(images)[channel] "
-            "picks an image: the batch is the first axis."
-        )
-    return said
-
-
-def _wrong_draws(probs, u):
-    _, height, width, channels = u.shape
-
-    def loop(places, rule):
-        images = np.zeros_like(u)
-        for at in places:
-            at = (slice(None), *at)
-            images[at] = rule(probs(images), at)
-        return images
-
-    cells = list(np.ndindex(height, width, channels))
-    everything = [(slice(None),) * 3]
-    by_row = [(row, slice(None), slice(None)) for row in range(height)]
-    by_pixel = [(row, col, slice(None)) for row, col in np.ndindex(height, width)]
-    by_column = [(r, c, k) for c in range(width) for r in range(height)
-                 for k in range(channels)]  # fmt: skip
-    by_channel = [(r, c, k) for k, r, c in np.ndindex(channels, height, width)]
+def _first_wrong_drawing(expected, actual, about, probs, u):
+    if actual.shape != expected.shape:
+        return {}
+    if np.isnan(actual).any():
+        return {"expected": "the same images twice", "actual": "two sets of images"}
+    image = int((actual != expected).reshape(len(u), -1).any(1).argmax())
+    flat = [a[image].astype(int) for a in (expected, actual)]
+    if u.shape[-1] == 1:
+        flat = [a.squeeze(-1) for a in flat]
     return {
-        "Each value is the more likely one: that is argmax, and u is not used.": (
-            loop(cells, lambda p, at: p[at] > 0.5)
-        ),
-        "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": (
-            loop(cells, lambda p, at: u[at] > p[at])
-        ),
-        "Every image was drawn with the probabilities of image 0. Keep the batch axis: "
-        "probs(images)[:, row, col, channel].": (
-            loop(cells, lambda p, at: u[at] < p[:1][at])
-        ),
-        "Every image uses the uniform numbers of image 0, so all are alike.": (
-            loop(cells, lambda p, at: u[:1][at] < p[at])
-        ),
-        "One pass served all pixels: no pixel could see what was drawn before it. Call "
-        "probs again after each value.": loop(everything, lambda p, at: u < p),
-        "One pass served a whole row: a pixel could not see its left neighbor.": (
-            loop(by_row, lambda p, at: u[at] < p[at])
-        ),
-        "One pass served all channels of a pixel: channel 1 could not see channel 0.": (
-            loop(by_pixel, lambda p, at: u[at] < p[at])
-        ),
-        "Channels outermost: channel 0 could not see the left pixel's channel 1.": (
-            loop(by_channel, lambda p, at: u[at] < p[at])
-        ),
-        "The page was drawn column by column. The pixel above right comes earlier in "
-        "reading order: rows outside, columns inside.": (
-            loop(by_column, lambda p, at: u[at] < p[at])
-        ),
-        "Only the first row was drawn: return after the loops.": (
-            loop(cells[: width * channels], lambda p, at: u[at] < p[at])
-        ),
-        "Only the first value was drawn: return after the loops.": (
-            loop(cells[:1], lambda p, at: u[at] < p[at])
-        ),
+        "case": f"{about}; u of shape {u.shape}; image {image}",
+        "expected": flat[0],
+        "actual": flat[1],
     }
 
 
-@check(
-    "Enumerate: write every possible value into the unknown pixels. What is p(x) of "
-    "each such image? The chain rule multiplies over all pixels, the known ones too.",
-    "images = those of evaluation.all_images that agree with the known pixels; "
-    "p = probs(images); weight = np.where(images == 1, p, 1 - p) multiplied over each "
-    "image; divide the weights by their sum; the answer is the images' weighted mean.",
+draw = Exercise(
+    _draw,
+    cases=_worlds,
+    run=_twice,
+    describe=lambda about, probs, u: f"{about}; u of shape {u.shape}",
+    mistakes={
+        "Take the sizes from u.shape.": Mistake(
+            _loop(lambda u: np.ndindex(28, 28, 1), _below),
+            raises=lambda error: "out of bounds" in str(error),
+        ),
+        "One number per image is wanted, N in all. probs(images)[channel] picks an image: "
+        "the batch is the first axis.": Mistake(
+            _batch_last,
+            raises=lambda error: "broadcast" in str(error),
+            hint=2,
+        ),
+        "The same u gave two different results. Compare with u; draw no other random "
+        "numbers.": Mistake(
+            _own_random_numbers,
+            fits=lambda actual, *_: np.isnan(actual).all(),
+        ),
+        "Some values are neither 0 nor 1. Compare: u < p.": Mistake(
+            _loop(_values, lambda p, u, at: p[at]),
+            fits=lambda actual, *_: not np.isin(actual, (0, 1)).all(),
+            hint=2,
+        ),
+        "Each value is the more likely one: that is argmax, and u is not used.": (
+            _loop(_values, lambda p, u, at: p[at] > 0.5)
+        ),
+        "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": Mistake(
+            _loop(_values, lambda p, u, at: u[at] > p[at]), hint=2
+        ),
+        "Every image was drawn with the probabilities of image 0. Keep the batch axis: "
+        "probs(images)[:, row, col, channel].": (
+            _loop(_values, lambda p, u, at: u[at] < p[:1][at])
+        ),
+        "Every image uses the uniform numbers of image 0, so all are alike.": Mistake(
+            _loop(_values, lambda p, u, at: u[:1][at] < p[at]), hint=2
+        ),
+        "One pass served all pixels: no pixel could see what was drawn before it. Call "
+        "probs again after each value.": _loop(_whole, _below),
+        "One pass served a whole row: a pixel could not see its left neighbor.": (
+            _loop(_rows, _below)
+        ),
+        "One pass served all channels of a pixel: channel 1 could not see channel 0.": (
+            _loop(_pixels, _below)
+        ),
+        "Channels outermost: channel 0 could not see the left pixel's channel 1.": (
+            _loop(_channels, _below)
+        ),
+        "The page was drawn column by column. The pixel above right comes earlier in "
+        "reading order: rows outside, columns inside.": _loop(_columns, _below),
+        "Only the first row was drawn: return after the loops.": Mistake(
+            _loop(lambda u: _values(u[:, :1]), _below), hint=0
+        ),
+        "Only the first value was drawn: return after the loops.": Mistake(
+            _loop(lambda u: [(0, 0, 0)], _below), hint=0
+        ),
+    },
+    hints=(
+        "Three loops: rows, columns, channels. In the innermost one: a whole pass on the "
+        "images as they are now, then one value of each image is set.",
+        "p = probs(images)[:, row, col, channel] has one number per image; "
+        "images[:, row, col, channel] = u[:, row, col, channel] < p.",
+    ),
+    shape="The images need the shape of u.",
+    otherwise="Those are not the images that u and probs give.",
+    praise="The same loop draws from any autoregressive model of binary values.",
+    show=_first_wrong_drawing,
 )
-def exact_conditional(answer):
-    """Judge ``exact_conditional(probs, image, known)``: the truth, by enumeration.
+
+
+def _exact_conditional(probs, image, known, *, weigh=None):
+    """The probability of ink at each pixel given *all* known ones, by enumeration.
 
     ``probs``: as for `draw`, one channel. ``image``: (H, W, 1), at most 9 pixels; its
-    unknown pixels hold 0. ``known``: boolean (H, W). Returns (H, W): the probability of
-    ink at each pixel given *all* known ones; 0 or 1 at the known pixels.
+    unknown pixels hold 0. ``known``: boolean (H, W). The result is (H, W); 0 or 1 at the
+    known pixels.
     """
+    images, p = _that_agree(probs, image, known)
+    weight = (weigh or _factors)(images, p, known).prod(axis=(1, 2))
+    return np.tensordot(weight / weight.sum(), images[..., 0].astype("float64"), 1)
+
+
+def _that_agree(probs, image, known):
+    images = all_images(image.shape)
+    images = images[(images == image)[:, known].all(axis=(1, 2))]
+    return images, np.asarray(probs(images), "float64")
+
+
+def _factors(images, p, known):
+    return np.where(images == 1, p, 1 - p)[..., 0]
+
+
+def _weighed(weigh):
+    return lambda *case: _exact_conditional(*case, weigh=weigh)
+
+
+def _one_pass(probs, image, known):
+    return np.asarray(probs(image[None]))[0, ..., 0]
+
+
+def _unnormalized(probs, image, known):
+    images, p = _that_agree(probs, image, known)
+    weight = _factors(images, p, known).prod(axis=(1, 2))
+    return np.tensordot(weight, images[..., 0].astype("float64"), 1)
+
+
+def _random_world(rng, size):
+    weights = np.tril(rng.normal(0, 2, (size, size)), -1)
+    bias = rng.normal(0, 1, size)
+
+    def probs(images):
+        flat = np.asarray(images, "float64").reshape(len(images), size)
+        return _sigmoid(flat @ weights.T + bias).reshape(np.shape(images))
+
+    return probs
+
+
+def _parts_of_images():
     rng = np.random.default_rng(3)
     bottom, top, middle = (np.zeros((3, 3), bool) for _ in range(3))
     bottom[2], top[0], middle[1, 1] = True, True, True
@@ -222,139 +347,64 @@ def exact_conditional(answer):
         image = (rng.random((*known.shape, 1)) < 0.5).astype("float32")
         image[known, 0] = np.arange(known.sum()) % 2 == 0  # ink among the given
         image *= known[..., None]
-        truth = _conditionals(probs, image, known)
-        expected = truth.pop("exact")
-        result = called(answer, probs, image.copy(), known.copy())
-        actual = np.asarray(result, "float64")
-        seen = {"case": f"{about}, {known.shape[0]} × {known.shape[1]} pixels"}
-        if actual.shape == (*known.shape, 1):
-            actual = actual[..., 0]
-        if actual.shape != known.shape:
-            raise Wrong(
-                "The answer needs one probability for each pixel.",
-                **seen,
-                expected=str(known.shape),
-                actual=str(actual.shape),
-            )
-        if close(actual, expected, 1e-5):
-            continue
-        seen.update(expected=expected, actual=actual)
-        _refuse(actual, truth, seen, 1e-5)
-        if not close(actual[known], image[known, 0]):
-            raise Wrong("A known pixel is 0 or 1, as given: it is certain.", **seen)
-        raise Wrong("That is not the exact conditional.", **seen)
-    return (
-        "For 28 × 28 with the lower half given there are 2^392 images to enumerate, "
-        "which is why no one does it."
-    )
+        yield about, probs, image, known
 
 
-def _conditionals(probs, image, known):
-    """The exact conditional, and what each classic mistake makes of it."""
-    images = all_images(image.shape)
-    agrees = (images == image)[:, known].all(axis=(1, 2))
-    p = np.asarray(probs(images), "float64")
-    factor = np.where(images == 1, p, 1 - p)[..., 0]
-    ink = images[..., 0].astype("float64")
-    joint = factor.prod(axis=(1, 2))
-    clamped = np.where(known, 1, factor).prod(axis=(1, 2))
+def _without_channel(result):
+    array = numbers("The answer needs one probability for each pixel.")(result)
+    return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
-    def mean(weight):
-        weight = weight * agrees
-        return np.tensordot(weight / weight.sum(), ink, 1)
 
-    return {
-        "exact": mean(joint),
-        "The factors of the known pixels are missing. That is what clamping draws: "
-        "nothing asks how well the rest explains what is given.": mean(clamped),
-        "Those are the probabilities of one pass: each given the pixels before it, "
-        "with the unknown ones at 0.": np.asarray(probs(image[None]))[0, ..., 0],
-        "One pass, with the known pixels put back. The unknown ones need a mean over "
-        "all their values.": np.where(
-            known, image[..., 0], np.asarray(probs(image[None]))[0, ..., 0]
+exact_conditional = Exercise(
+    _exact_conditional,
+    cases=_parts_of_images,
+    run=lambda answer, about, *case: answer(*case),
+    read=_without_channel,
+    describe=lambda about, probs, image, known: (
+        f"{about}, {known.shape[0]} × {known.shape[1]} pixels"
+    ),
+    mistakes={
+        "The factors of the known pixels are missing. That is what clamping draws: nothing "
+        "asks how well the rest explains what is given.": _weighed(
+            lambda images, p, known: np.where(known, 1, _factors(images, p, known))
+        ),
+        "Those are the probabilities of one pass: each given the pixels before it, with "
+        "the unknown ones at 0.": _one_pass,
+        "One pass, with the known pixels put back. The unknown ones need a mean over all "
+        "their values.": lambda probs, image, known: np.where(
+            known, image[..., 0], _one_pass(probs, image, known)
         ),
         "The weights do not sum to 1: divide by p(known), the sum of the weights.": (
-            np.tensordot(joint * agrees, ink, 1)
+            _unnormalized
         ),
-        "All images that agree count alike. Weight each by its probability.": (
-            mean(np.ones_like(joint))
+        "All images that agree count alike. Weight each by its probability.": _weighed(
+            lambda images, p, known: np.ones(images.shape[:3])
         ),
-        "The known pixels play no part: those are the probabilities of ink when "
-        "nothing is given.": np.tensordot(joint, ink, 1),
-        "Paper was given the probability of ink. A pixel that is 0 has 1 - p.": (
-            mean(p[..., 0].prod(axis=(1, 2)))
+        "The known pixels play no part: those are the probabilities of ink when nothing is "
+        "given.": lambda probs, image, known: _exact_conditional(
+            probs, image, known & False
         ),
-    }
-
-
-def _refuse(actual, mistakes, seen, tolerance=1e-6):
-    for diagnosis, wrong in mistakes.items():
-        if close(actual, wrong, tolerance):
-            raise Wrong(diagnosis, **seen)
-
-
-def _in_order(probs, u):
-    images = np.zeros_like(u)
-    for at in np.ndindex(u.shape[1:]):
-        at = (slice(None), *at)
-        images[at] = u[at] < probs(images)[at]
-    return images
-
-
-def _flat(image):
-    return image.squeeze(-1).astype(int) if image.shape[-1] == 1 else image.astype(int)
-
-
-def _sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def _constant(images):
-    return np.full(np.shape(images), 0.3)
-
-
-def _by_image(images):
-    n = len(images)
-    p = (np.arange(n) + 1) / (n + 1)
-    return np.broadcast_to(p.reshape(-1, 1, 1, 1), np.shape(images)).copy()
-
-
-def _copy_left_above(images):
-    left, above = np.zeros((2, *np.shape(images)))
-    left[:, :, 1:] = np.asarray(images)[:, :, :-1]
-    above[:, 1:] = np.asarray(images)[:, :-1]
-    return 0.15 + 0.4 * left + 0.4 * above
-
-
-def _copy_above_right(images):
-    left, above_right = np.zeros((2, *np.shape(images)))
-    left[:, :, 1:] = np.asarray(images)[:, :, :-1]
-    above_right[:, 1:, :-1] = np.asarray(images)[:, :-1, 1:]
-    return 0.15 + 0.4 * left + 0.4 * above_right
-
-
-def _copy_channel(images):
-    images = np.asarray(images)
-    p = np.full(images.shape, 0.5)
-    p[:, :, 1:, 0] = 0.1 + 0.8 * images[:, :, :-1, 0]
-    p[..., 1] = 0.05 + 0.9 * images[..., 0]
-    return p
-
-
-def _copy_last_channel(images):
-    images = np.asarray(images)
-    p = np.full(images.shape, 0.5)
-    p[:, :, 1:, 0] = 0.1 + 0.8 * images[:, :, :-1, 1]
-    p[..., 1] = 0.25 + 0.5 * images[..., 0]
-    return p
-
-
-def _random_world(rng, size):
-    weights = np.tril(rng.normal(0, 2, (size, size)), -1)
-    bias = rng.normal(0, 1, size)
-
-    def probs(images):
-        flat = np.asarray(images, "float64").reshape(len(images), size)
-        return _sigmoid(flat @ weights.T + bias).reshape(np.shape(images))
-
-    return probs
+        "Paper was given the probability of ink. A pixel that is 0 has 1 - p.": Mistake(
+            _weighed(lambda images, p, known: p[..., 0]), hint=2
+        ),
+        "A known pixel is 0 or 1, as given: it is certain.": Mistake(
+            lambda probs, image, known: known * 0.5,
+            fits=lambda actual, expected, about, probs, image, known: (
+                actual.shape == known.shape
+                and not np.allclose(actual[known], image[known, 0], rtol=0, atol=1e-6)
+            ),
+        ),
+    },
+    hints=(
+        "Enumerate: write every possible value into the unknown pixels. What is p(x) of "
+        "each such image? The chain rule multiplies over all pixels, the known ones too.",
+        "images = those of evaluation.all_images that agree with the known pixels; "
+        "p = probs(images); weight = np.where(images == 1, p, 1 - p) multiplied over each "
+        "image; divide the weights by their sum; the answer is the images' weighted mean.",
+    ),
+    shape="The answer needs one probability for each pixel.",
+    otherwise="That is not the exact conditional.",
+    praise="For 28 × 28 with the lower half given there are 2^392 images to enumerate, "
+    "which is why no one does it.",
+    atol=1e-5,
+)

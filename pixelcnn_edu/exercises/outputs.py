@@ -1,158 +1,178 @@
-"""Checks for notebook 06: units, the floor of a cross-entropy, a softmax over levels."""
+"""Exercises of notebook 06: units, the floor of a cross-entropy, a softmax over levels."""
 
 import math
 
-from pixelcnn_edu.exercises._check import Wrong, called, check, close
+from pixelcnn_edu.exercises._answers import as_arrays
+from pixelcnn_edu.exercises._declared import Exercise, Mistake
 
 import numpy as np
 
 LN2 = math.log(2)
 
 
-@check(
-    "A bit is ln 2 = 0.693 nats. An image has height × width × channels values.",
-    "nats / (math.prod(image_shape) * math.log(2))",
-)
-def to_bits(answer):
-    """Judge ``to_bits(nats, image_shape)``: nats per image as bits per dimension.
+def _to_bits(nats, image_shape):
+    """Nats per image as bits per dimension, that is, per pixel and channel.
 
     ``nats``: one number, nats per image. ``image_shape``: (height, width, channels).
-    Returns bits per dimension: per pixel and channel.
     """
-    cases = ((784 * LN2, (28, 28, 1)), (81.45, (28, 28, 1)), (6500.0, (32, 32, 3)))
-    for nats, shape in cases:
-        dims = math.prod(shape)
-        expected = nats / dims / LN2
-        actual = np.asarray(called(answer, nats, shape), "float64")
-        if actual.shape == () and abs(actual - expected) <= 1e-5 * expected:
-            continue
-        mistakes = {
-            "These are nats per dimension. A nat is more than a bit: divide by ln 2.": (
-                nats / dims
-            ),
-            "These are bits per image. Divide by the number of values.": nats / LN2,
-            "Multiplied by ln 2. One nat is 1 / ln 2 = 1.44 bits, so bits are more.": (
-                nats / dims * LN2
-            ),
-            "That is the logarithm of the nats; nats are already one. Divide by ln 2.": (
-                math.log2(nats) / dims
-            ),
-            "Divided by the number of pixels; each channel is a dimension of its own.": (
-                nats / (shape[0] * shape[1]) / LN2
-            ),
-            "Divided by 784 whatever the shape.": nats / 784 / LN2,
-            "Divided by 2, where ln 2 belongs.": nats / dims / 2,
-        }
-        words = {
-            "case": f"{nats:.2f} nats per image of {shape}",
-            "expected": expected,
-            "actual": actual,
-        }
-        if actual.shape != ():
-            raise Wrong("The answer is one number.", **words)
-        for diagnosis, wrong in mistakes.items():
-            if abs(actual - wrong) <= 1e-5 * abs(wrong):
-                raise Wrong(diagnosis, **words)
-        raise Wrong("Those are not bits per dimension.", **words)
-    return "784 ln 2 nats, a fair coin for each pixel, is exactly 1 bit per dimension."
+    return nats / math.prod(image_shape) / LN2
 
 
-@check(
-    "For one pixel of gray x, the cross-entropy -x log p - (1 - x) log(1 - p) is lowest "
-    "at p = x. Put p = x in, and add up the pixels of each image.",
-    "At x = 0 and x = 1 the lowest cost is 0, but 0 * log(0) is NaN: use "
-    "np.clip(x, 1e-7, 1 - 1e-7) inside the logarithms. (In float32, 1 - 1e-12 is 1.)",
+to_bits = Exercise(
+    _to_bits,
+    cases=[(784 * LN2, (28, 28, 1)), (81.45, (28, 28, 1)), (6500.0, (32, 32, 3))],
+    describe="{:.2f} nats per image of {}",
+    mistakes={
+        "These are nats per dimension. A nat is more than a bit: divide by ln 2.": (
+            lambda nats, shape: nats / math.prod(shape)
+        ),
+        "These are bits per image. Divide by the number of values.": (
+            lambda nats, shape: nats / LN2
+        ),
+        "Multiplied by ln 2. One nat is 1 / ln 2 = 1.44 bits, so bits are more.": (
+            lambda nats, shape: nats / math.prod(shape) * LN2
+        ),
+        "That is the logarithm of the nats; nats are already one. Divide by ln 2.": (
+            lambda nats, shape: math.log2(nats) / math.prod(shape)
+        ),
+        "Divided by the number of pixels; each channel is a dimension of its own.": (
+            lambda nats, shape: nats / math.prod(shape[:2]) / LN2
+        ),
+        "Divided by 784 whatever the shape.": lambda nats, shape: nats / 784 / LN2,
+        "Divided by 2, where ln 2 belongs.": (
+            lambda nats, shape: nats / math.prod(shape) / 2
+        ),
+    },
+    hints=(
+        "A bit is ln 2 = 0.693 nats. An image has height × width × channels values.",
+        "nats / (math.prod(image_shape) * math.log(2))",
+    ),
+    shape="The answer is one number.",
+    otherwise="Those are not bits per dimension.",
+    praise="784 ln 2 nats, a fair coin for each pixel, is exactly 1 bit per dimension.",
+    rtol=1e-5,
+    atol=0,
+    show=as_arrays,
 )
-def lowest_crossentropy(answer):
-    """Judge ``lowest_crossentropy(images)``: the floor under gray targets.
 
-    ``images``: float64 or float32 (N, H, W, 1) in [0, 1]. Returns (N,): the lowest
+
+def _lowest_crossentropy(images):
+    """The floor under gray targets.
+
+    ``images``: float64 or float32 (N, H, W, 1) in [0, 1]. The result is (N,): the lowest
     binary cross-entropy, in nats per image, that any prediction p can reach when the
     targets are the gray values themselves.
     """
+    return _cost(images.astype("float64"), 1e-12).sum(axis=(1, 2, 3))
+
+
+def _cost(images, clip=0.0):
+    p = np.clip(images, clip, 1 - clip)
+    return -(images * np.log(p) + (1 - images) * np.log(1 - p))
+
+
+def _gray_images():
     rng = np.random.default_rng(6)
     few = rng.choice([0.0, 0.2, 0.5, 0.9, 1.0], (4, 5, 7, 1))
-    cases = (
-        ("every pixel 0.5", np.full((2, 28, 28, 1), 0.5)),
-        ("every pixel 0.1 or 0.7", rng.choice([0.1, 0.7], (3, 4, 6, 1))),
-        ("only 0 and 1", (rng.random((3, 28, 28, 1)) < 0.3).astype("float64")),
-        ("0, 0.2, 0.5, 0.9 and 1", few),
-        ("0, 0.2, 0.5, 0.9 and 1 in float32", few.astype("float32")),
-    )
-    for case, images in cases:
-        count, pixels = len(images), images[0].size
-        expected = _entropy(images.astype("float64")).sum(axis=(1, 2, 3))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            actual = np.asarray(called(answer, images.copy()), "float64")
-        words = {"case": case, "expected": expected, "actual": actual}
-        if np.isnan(actual).any() and images.dtype == "float32":
-            raise Wrong(
-                "In float32, 1 - 1e-12 is exactly 1, and 0 · log 0 is NaN again. Clip at "
-                "1e-7, or work in float64.",
-                **words,
-            )
-        if np.isnan(actual).any():
-            raise Wrong("0 · log 0 is NaN in floats; it should count as 0.", **words)
-        mistakes = {
-            "That is per pixel. An image has all of them: sum, do not average.": (
-                expected / pixels
-            ),
-            "Those are bits (log2). Nats use the natural logarithm.": expected / LN2,
-            "The sign: a cost is -log.": -expected,
-            "The term of the paper, -(1 - x) log(1 - x), is missing.": (
-                -images * _log(images)
-            ).sum(axis=(1, 2, 3)),
-            "A fair coin at every pixel costs this much; p = x costs less.": np.full(
-                count, pixels * LN2
-            ),
-        }
-        if actual.shape == expected.shape and close(actual, expected, 1e-3):
-            continue
-        if actual.shape in ((), (count,)) and np.all(actual == 0):
-            raise Wrong(
-                "Even a perfect prediction of gray is not free: predicting .5 for .5 "
-                "costs ln 2.",
-                **words,
-            )
-        for diagnosis, wrong in mistakes.items():
-            if actual.shape == wrong.shape and close(actual, wrong, 1e-4):
-                raise Wrong(diagnosis, **words)
-        if actual.shape == images.shape:
-            raise Wrong("That is the cost of each pixel; add up each image.", **words)
-        if actual.shape == ():
-            whole = {
-                "That is the sum over all images; one number per image is asked for.": (
-                    expected.sum()
-                ),
-                "That is the mean over the images; one number per image is asked for.": (
-                    expected.mean()
-                ),
-                "That is per pixel. An image has all of them: sum, do not average.": (
-                    expected.mean() / pixels
-                ),
-            }
-            for diagnosis, wrong in whole.items():
-                if close(actual, np.asarray(wrong), 1e-4):
-                    raise Wrong(diagnosis, **words)
-        if actual.shape != expected.shape:
-            raise Wrong("One number for each image is asked for, (N,).", **words)
-        raise Wrong("That is not the lowest cross-entropy.", **words)
-    return "Only images of 0 and 1 can cost nothing. Gray ones have a floor above 0."
+    yield "every pixel 0.5", np.full((2, 28, 28, 1), 0.5)
+    yield "every pixel 0.1 or 0.7", rng.choice([0.1, 0.7], (3, 4, 6, 1))
+    yield "only 0 and 1", (rng.random((3, 28, 28, 1)) < 0.3).astype("float64")
+    yield "0, 0.2, 0.5, 0.9 and 1", few
+    yield "0, 0.2, 0.5, 0.9 and 1 in float32", few.astype("float32")
 
 
-@check(
-    "softmax(z) = exp(z) / Σ exp(z) over the K levels of one pixel, so "
-    "log p(k) = z[k] - log Σ exp(z). Add it up over the pixels; change the sign.",
-    "exp(1000) is inf. Subtract the largest logit of each pixel first: the softmax "
-    "does not change, and exp never sees a number above 0.",
+lowest_crossentropy = Exercise(
+    _lowest_crossentropy,
+    cases=_gray_images,
+    run=lambda answer, name, images: answer(images),
+    describe="{0}",
+    mistakes={
+        "In float32, 1 - 1e-12 is exactly 1, and 0 · log 0 is NaN again. Clip at 1e-7, or "
+        "work in float64.": Mistake(
+            lambda images: _cost(images, images.dtype.type(1e-12)).sum(axis=(1, 2, 3)),
+            fits=lambda actual, expected, name, images: (
+                np.isnan(actual).any() and images.dtype == "float32"
+            ),
+        ),
+        "0 · log 0 is NaN in floats; it should count as 0.": Mistake(
+            lambda images: _cost(images).sum(axis=(1, 2, 3)),
+            fits=lambda actual, *_: np.isnan(actual).any(),
+        ),
+        "Even a perfect prediction of gray is not free: predicting .5 for .5 costs "
+        "ln 2.": Mistake(
+            lambda images: np.zeros(len(images)),
+            fits=lambda actual, expected, *_: (
+                actual.shape in ((), expected.shape) and np.all(actual == 0)
+            ),
+        ),
+        "That is per pixel. An image has all of them: sum, do not average.": Mistake(
+            lambda images: _lowest_crossentropy(images) / images[0].size,
+            lambda images: _lowest_crossentropy(images).mean() / images[0].size,
+        ),
+        "Those are bits (log2). Nats use the natural logarithm.": Mistake(
+            lambda images: _lowest_crossentropy(images) / LN2, hint=0
+        ),
+        "The sign: a cost is -log.": lambda images: -_lowest_crossentropy(images),
+        "The term of the paper, -(1 - x) log(1 - x), is missing.": (
+            lambda images: -(images * np.log(np.clip(images, 1e-12, 1))).sum((1, 2, 3))
+        ),
+        "A fair coin at every pixel costs this much; p = x costs less.": (
+            lambda images: np.full(len(images), images[0].size * LN2)
+        ),
+        "That is the cost of each pixel; add up each image.": Mistake(
+            lambda images: _cost(images, 1e-7),
+            fits=lambda actual, expected, name, images: actual.shape == images.shape,
+        ),
+        "That is the sum over all images; one number per image is asked for.": (
+            lambda images: _lowest_crossentropy(images).sum()
+        ),
+        "That is the mean over the images; one number per image is asked for.": (
+            lambda images: _lowest_crossentropy(images).mean()
+        ),
+    },
+    hints=(
+        "For one pixel of gray x, the cross-entropy -x log p - (1 - x) log(1 - p) is "
+        "lowest at p = x. Put p = x in, and add up the pixels of each image.",
+        "At x = 0 and x = 1 the lowest cost is 0, but 0 * log(0) is NaN: use "
+        "np.clip(x, 1e-7, 1 - 1e-7) inside the logarithms. (In float32, 1 - 1e-12 is 1.)",
+    ),
+    shape="One number for each image is asked for, (N,).",
+    otherwise="That is not the lowest cross-entropy.",
+    praise="Only images of 0 and 1 can cost nothing. Gray ones have a floor above 0.",
+    atol=1e-3,
 )
-def level_nats(answer):
-    """Judge ``level_nats(logits, levels)``: nats of one image under a softmax.
+
+
+def _log_softmax(logits, axis=-1):
+    shifted = logits - logits.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def _chosen(log_p, levels):
+    return np.take_along_axis(log_p, levels[..., None], -1)
+
+
+def _level_nats(logits, levels):
+    """Nats of one image under a softmax.
 
     ``logits``: float64 (H, W, K), K logits per pixel. ``levels``: int (H, W), each in
-    0 … K-1: the level of each pixel. Returns one number: -log p(image), in nats. Logits
-    may be as large as ±1000.
+    0 … K-1: the level of each pixel. The result is one number: -log p(image), in nats.
+    Logits may be as large as ±1000.
     """
+    return -_chosen(_log_softmax(logits), levels).sum()
+
+
+def _shifted_by(highest):
+    """The nats after ``highest(logits)``, one number, is subtracted from all logits."""
+
+    def level_nats(logits, levels):
+        z = logits - highest(logits)
+        return -_chosen(z - np.log(np.exp(z).sum(-1, keepdims=True)), levels).sum()
+
+    return level_nats
+
+
+def _logits_and_levels():
     rng = np.random.default_rng(7)
     apart = np.random.default_rng(8).normal(0, 2, (2, 3, 3))
     apart[0, 0] += 1000
@@ -164,68 +184,60 @@ def level_nats(answer):
         ("logits of ±1000, K = 5", rng.choice([-1e3, 0.0, 1e3], (3, 2, 5)), None),
         ("one pixel at +1000, one at -1000, K = 3", apart, None),
     )
-    for case, logits, levels in cases:
-        height, width, count = logits.shape
+    for name, logits, levels in cases:
         if levels is None:
-            levels = rng.integers(0, count, (height, width))
-        log_p = _log_softmax(logits, -1)
-        chosen = np.take_along_axis(log_p, levels[..., None], -1)
-        expected = -chosen.sum()
-        with np.errstate(all="ignore"):
-            actual = np.asarray(called(answer, logits.copy(), levels.copy()), "float64")
-        if actual.shape == () and abs(actual - expected) <= 1e-5 * expected + 1e-4:
-            continue
-        words = {"case": case, "expected": float(expected), "actual": actual}
-        if actual.shape != ():
-            raise Wrong("The answer is one number for the whole image.", **words)
-        words["actual"] = float(actual)
-        if not np.isfinite(actual) and logits is apart:
-            raise Wrong(
-                "Where all logits of a pixel lie far below the largest of the image, "
-                "every exp is 0. Subtract each pixel's own largest logit.",
-                **words,
-            )
-        if not np.isfinite(actual):
-            raise Wrong(
-                "exp of a large logit is inf, or of a small one 0. Subtract each pixel's "
-                "largest logit, and stay with logarithms.",
-                **words,
-            )
-        raw = np.take_along_axis(logits, levels[..., None], -1)
-        across = np.take_along_axis(_log_softmax(logits, (0, 1)), levels[..., None], -1)
-        mistakes = {
-            "The sign: log p is negative, nats are -log p.": -expected,
-            "That is per pixel; the nats of an image are the sum.": (
-                expected / levels.size
+            levels = rng.integers(0, logits.shape[-1], logits.shape[:2])
+        yield name, logits, levels
+
+
+level_nats = Exercise(
+    _level_nats,
+    cases=_logits_and_levels,
+    run=lambda answer, name, *case: answer(*case),
+    describe="{0}",
+    mistakes={
+        "Where all logits of a pixel lie far below the largest of the image, every exp is "
+        "0. Subtract each pixel's own largest logit.": Mistake(
+            _shifted_by(lambda logits: logits.max()),
+            fits=lambda actual, expected, name, *_: (
+                actual.ndim == 0 and not np.isfinite(actual) and "one pixel" in name
             ),
-            "Those are bits (log2). Nats use the natural logarithm.": expected / LN2,
-            "The logits were used as if they were log-probabilities: log Σ exp(z) is "
-            "missing.": -raw.sum(),
-            "The softmax ran over the pixels; it belongs over the K levels of each.": (
-                -across.sum()
-            ),
-            "All levels are added up. Only the level that the pixel has counts.": (
-                -log_p.sum()
-            ),
-            "That is the sum of the probabilities; take their logarithms.": (
-                np.exp(chosen).sum()
-            ),
-        }
-        for diagnosis, wrong in mistakes.items():
-            if abs(actual - wrong) <= 1e-5 * abs(wrong) + 1e-9:
-                raise Wrong(diagnosis, **words)
-        raise Wrong("Those are not the nats of this image.", **words)
-    return "Equal logits cost ln K nats per pixel: log2(K) bits, whatever the image."
-
-
-def _log(x):
-    return np.log(np.where(x > 0, x, 1))  # 0 where x is 0, as the factor x is
-
-
-def _entropy(x):
-    return -x * _log(x) - (1 - x) * _log(1 - x)
-
-
-def _log_softmax(logits, axis):
-    shifted = logits - logits.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        ),
+        "exp of a large logit is inf, or of a small one 0. Subtract each pixel's largest "
+        "logit, and stay with logarithms.": Mistake(
+            _shifted_by(lambda logits: 0),
+            fits=lambda actual, *_: actual.ndim == 0 and not np.isfinite(actual),
+        ),
+        "The sign: log p is negative, nats are -log p.": (
+            lambda logits, levels: -_level_nats(logits, levels)
+        ),
+        "That is per pixel; the nats of an image are the sum.": (
+            lambda logits, levels: _level_nats(logits, levels) / levels.size
+        ),
+        "Those are bits (log2). Nats use the natural logarithm.": Mistake(
+            lambda logits, levels: _level_nats(logits, levels) / LN2, hint=0
+        ),
+        "The logits were used as if they were log-probabilities: log Σ exp(z) is "
+        "missing.": lambda logits, levels: -_chosen(logits, levels).sum(),
+        "The softmax ran over the pixels; it belongs over the K levels of each.": (
+            lambda logits, levels: -_chosen(_log_softmax(logits, (0, 1)), levels).sum()
+        ),
+        "All levels are added up. Only the level that the pixel has counts.": (
+            lambda logits, levels: -_log_softmax(logits).sum()
+        ),
+        "That is the sum of the probabilities; take their logarithms.": (
+            lambda logits, levels: np.exp(_chosen(_log_softmax(logits), levels)).sum()
+        ),
+    },
+    hints=(
+        "softmax(z) = exp(z) / Σ exp(z) over the K levels of one pixel, so "
+        "log p(k) = z[k] - log Σ exp(z). Add it up over the pixels; change the sign.",
+        "exp(1000) is inf. Subtract the largest logit of each pixel first: the softmax "
+        "does not change, and exp never sees a number above 0.",
+    ),
+    shape="The answer is one number for the whole image.",
+    otherwise="Those are not the nats of this image.",
+    praise="Equal logits cost ln K nats per pixel: log2(K) bits, whatever the image.",
+    rtol=1e-5,
+    atol=1e-4,
+)

@@ -1,0 +1,113 @@
+"""How an answer is asked, and how its result is read, compared and shown."""
+
+import numpy as np
+
+
+class Wrong(Exception):
+    """A diagnosis, or a few words of a declared one; and case, expected, actual."""
+
+    def __init__(self, diagnosis, **details):
+        super().__init__(diagnosis)
+        self.details = details
+
+
+class Blank(Exception):
+    """The answer is, or its result holds, ``...``."""
+
+
+class NoReturn(Exception):
+    """The answer returned nothing."""
+
+
+class Raised(Exception):
+    """The answer raised an error, which is the argument."""
+
+
+def asking(answer):
+    """Return a student's function that tells apart a blank, a None and an error."""
+
+    def ask(*args, **kwargs):
+        try:
+            result = answer(*args, **kwargs)
+        except Exception as error:
+            if isinstance(error, TypeError) and "ellipsis" in str(error):
+                raise Blank from error  # calculated with a ... that was left
+            raise Raised(error) from error
+        if _holds(result, ...):
+            raise Blank
+        if _holds(result, None):
+            raise NoReturn
+        return result
+
+    return ask
+
+
+def _holds(result, value):
+    if isinstance(result, tuple | list | set | frozenset):
+        return any(_holds(part, value) for part in result)
+    return result is value
+
+
+def numbers(otherwise):
+    """Return a reader of results that are one array."""
+
+    def read(result):
+        try:
+            array = np.asarray(result)
+            return array if array.dtype.kind in "biuf" else array.astype("float64")
+        except Exception:
+            raise Wrong(otherwise, actual=type(result).__name__) from None
+
+    return read
+
+
+def pair(otherwise):
+    """Return a reader of results that are a pair of numbers or arrays."""
+
+    def read(result):
+        of_two = isinstance(result, tuple | list) and len(result) == 2
+        if not of_two and np.shape(result) != (2,):
+            raise Wrong(otherwise, actual=type(result).__name__)
+        return tuple(map(numbers(otherwise), result))
+
+    return read
+
+
+def close(a, b, atol=1e-6, rtol=0.0) -> bool:
+    """Whether two arrays have one shape and the same values, NaN included."""
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and np.allclose(a, b, rtol, atol, equal_nan=True)
+
+
+def as_arrays(expected, actual, *case):
+    """Show a single number as arrays are shown, with four digits."""
+    return {"actual": actual} if np.shape(actual) == () else {}
+
+
+def plus_minus(digits):
+    """Show a mean and its error."""
+
+    def show(expected, actual, *case):
+        words = {"expected": expected, "actual": actual}
+        texts = {
+            word: f"{float(mean):.{digits}f} ± {float(error):.{digits}f}"
+            for word, (mean, error) in words.items()
+            if np.ndim(mean) == np.ndim(error) == 0
+        }
+        return texts if len(texts) == 2 else {}
+
+    return show
+
+
+def shape_in_words(result):
+    if isinstance(result, tuple):
+        return ", ".join(map(shape_in_words, result))
+    return f"shape {np.shape(result)}" if np.ndim(result) else "one number"
+
+
+def short(value):
+    """Return a value in words, arrays indented as a `Verdict` shows them."""
+    if isinstance(value, np.ndarray):
+        value = np.array2string(value, precision=4, suppress_small=True, threshold=60)
+        return value.replace("\n", "\n" + " " * 12)
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
