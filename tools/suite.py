@@ -31,14 +31,14 @@ AT_ONCE = 2
 # belongs to one.
 ALONE = """
     notebooks/11* notebooks/07* notebooks/13* notebooks/08* notebooks/10* notebooks/06*
-    tests/test_one_pixel* tests/test_gated* tests/test_faults* tests/test_models*
-    tests/test_ablation* notebooks/12* notebooks/14* notebooks/16* notebooks/15*
-    notebooks/09* notebooks/05* notebooks/04* notebooks/03* tests/test_compression*
-    tests/test_oracles* tests/test_planted* tests/test_generation* tests/test_training*
-    tests/test_threads* tests/test_numpy* tests/test_notebooks*
-    tests/test_exercises_b* tests/test_exercises_[c-f]* tests/test_exercises_[g-z]*
-    tests/test_widgets_[a-f]* tests/test_widgets_[g-z]* notebooks/0[0-2]* tests/test_[a-c]*
-    tests/test_[d-l]* tests/test_[m-z]* pixelcnn_edu/*
+    tests/test_runs* tests/test_cache* tests/test_one_pixel* tests/test_gated*
+    tests/test_faults* tests/test_models* tests/test_ablation* notebooks/12*
+    notebooks/14* notebooks/16* notebooks/15* notebooks/09* notebooks/05* notebooks/04*
+    notebooks/03* tests/test_compression* tests/test_oracles* tests/test_planted*
+    tests/test_generation* tests/test_training* tests/test_threads* tests/test_numpy*
+    tests/test_bad* tests/test_likelihoods* tests/test_notebooks* tests/test_exercises*
+    tests/test_widgets_[a-f]* tests/test_widgets_[g-z]* notebooks/0[0-2]*
+    tests/test_[a-c]* tests/test_[d-l]* tests/test_[m-z]* pixelcnn_edu/*
 """
 QUICK = """
     notebooks/02* tests/test_masks* tests/test_layers* tests/test_likelihoods*
