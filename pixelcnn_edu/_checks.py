@@ -318,6 +318,16 @@ def check_finite(model):
     return model
 
 
+def check_logits(logits):
+    """Return a model's logits, none of which is NaN."""
+    if np.isnan(logits).any():
+        raise ValueError(
+            "Expected a model whose logits are numbers. Received: NaN, though its weights "
+            "are finite. Do features overflow in half precision?"
+        )
+    return logits
+
+
 def check_callbacks(callbacks) -> list:
     """Return the callbacks that Keras takes: one, a list of them, or None for none."""
     import keras

@@ -11,6 +11,7 @@ Everything is judged by exact equality: a leak of 1e-6 is a leak.
 from pixelcnn_edu._checks import (
     check_finite,
     check_image_shape,
+    check_logits,
     check_model,
     check_positive_int,
     check_seed,
@@ -99,6 +100,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         tape.watch(x)
         inputs = [x, *map(tf.constant, _labels(model, images))]
         out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
+        check_logits(out.numpy())
         # random signs and sizes: gradients of several logits must not cancel
         out = tf.reduce_sum(out * rng.uniform(1, 2, out.shape[1:]).astype("float32"))
     gradient = tape.gradient(out, x)

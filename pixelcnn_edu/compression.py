@@ -21,6 +21,7 @@ import itertools
 import math
 import struct
 import threading
+import weakref
 import zlib
 
 from pixelcnn_edu._checks import (
@@ -76,6 +77,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     _check_that_header_holds(*images.shape, likelihood.levels)
     encoder = _constriction().queue.RangeEncoder()
     known = _in_order(images, likelihood.levels)
+    sums = _checksums(model, labels, likelihood, len(images))
 
     def write(counts):
         _, values = next(known)
@@ -85,7 +87,11 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     how = {"labels": labels, "method": method, "likelihood": likelihood}
     walk(model, len(images), write, image_shape=images.shape[1:], **how)
     code = encoder.get_compressed().astype("<u4").tobytes()
-    sums = _checksums(model, labels, likelihood, len(images))
+    if sums != _checksums(model, labels, likelihood, len(images)):
+        raise ValueError(
+            "Expected a model whose weights stay as they are while images are compressed. "
+            "Received: weights that changed. Does it train in another thread?"
+        )
     method = METHODS.index(method)
     shape = (*images.shape, likelihood.levels, method)
     rest = _FIELDS.pack(*shape, *sums, _checksum(images)) + code
@@ -284,10 +290,14 @@ class _Asker:
         """
         import tensorflow as tf
 
+        asker = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
+
         def ask(values, channels):
             p = self.likelihood.probabilities(logits, values)[:, channels]
             inputs = [number, places[0, channels], p]
-            answer = tf.numpy_function(self.ask, inputs, tf.float32)
+            answer = tf.numpy_function(
+                lambda *inputs: asker().ask(*inputs), inputs, tf.float32
+            )
             return ops.reshape(answer, (places.shape[0], 1))
 
         values = ops.zeros(places.shape)

@@ -11,7 +11,8 @@ value of the image, so for the same seed all of them draw the same image:
   value (arXiv 1704.06001), in one compiled loop. See `one_pixel`.
 
 They compute the same numbers in another order. So their images can differ where rounding
-decides: where a uniform number lies within 1e-5 of a cumulative probability.
+decides: where a uniform number lies within 1e-5 of a cumulative probability, and within
+a few thousandths for a model that computes in half precision.
 """
 
 import concurrent.futures

@@ -20,6 +20,7 @@ from pixelcnn_edu._checks import (
     check_image_shape,
     check_int,
     check_keras,
+    check_logits,
     check_model,
     check_positive_int,
     listed,
@@ -422,8 +423,8 @@ def logits_function(model):
     values of its weights. Other backends use ``predict_on_batch``.
 
     Raises:
-        ValueError: ``model`` is no Keras model with known inputs, or its weights are not
-            finite.
+        ValueError: ``model`` is no Keras model with known inputs, its weights are not
+            finite, or, when it is called, a logit is NaN.
     """
     check_finite(check_model(model))
     build = functools.partial(_compile, weakref.ref(model))  # else it is kept for ever
@@ -432,7 +433,8 @@ def logits_function(model):
         # as tensors, so that values never become part of the graph
         images = keras.ops.convert_to_tensor(images, "float32")
         labels = [keras.ops.convert_to_tensor(label) for label in labels]
-        return np.asarray(kept(model, "logits", build)(images, *labels))
+        logits = np.asarray(kept(model, "logits", build)(images, *labels))
+        return logits if np.isnan(images).any() else check_logits(logits)
 
     return call
 

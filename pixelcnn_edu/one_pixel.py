@@ -19,7 +19,12 @@ import functools
 import threading
 
 from pixelcnn_edu._cache import kept
-from pixelcnn_edu._checks import check_finite, check_model, check_temperature
+from pixelcnn_edu._checks import (
+    check_finite,
+    check_logits,
+    check_model,
+    check_temperature,
+)
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, Tensor, kernel_of, read_graph
 
@@ -80,6 +85,9 @@ class OnePixelModel:
 
         Returns:
             float32 (N, H, W, C).
+
+        Raises:
+            ValueError: a logit is NaN.
         """
         import tensorflow as tf
 
@@ -95,8 +103,8 @@ class OnePixelModel:
                 function = functools.partial(self._draw, greedy)
                 function = tf.function(function, jit_compile=True, autograph=False)
                 self._compiled[key] = function.get_concrete_function(*inputs)
-        drawn = self._compiled[key](*inputs)
-        return np.transpose(drawn.numpy(), (2, 0, 1, 3))
+        drawn = check_logits(self._compiled[key](*inputs).numpy())
+        return np.transpose(drawn, (2, 0, 1, 3))
 
     def _draw(self, greedy, uniforms, given, known, temperature, *labels):
         height, width, count, _ = uniforms.shape
@@ -154,6 +162,8 @@ class OnePixelModel:
                 here = run(values, windows, strips, above)
                 logits = ops.cast(here[self.output][0], "float32")
                 drawn = self.likelihood.sample(logits, u, temperature)
+                no_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
+                drawn = ops.where(no_number, np.float32("nan"), drawn)
                 drawn = ops.where(known[row, col], kept, drawn)
                 one_channel = np.arange(image.channels) == channel
                 all_at_once = len(self.passes) == 1

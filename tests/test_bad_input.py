@@ -572,3 +572,15 @@ def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
     assert evaluation.nats_per_image(model, X, labels=1).shape == (2,)
     with pytest.raises(ValueError, match=r"keras.Input\(\(\)\)"):
         generation.generate(model, 1, labels=1)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(FUNCTIONS) - {"logits_function", "one_pixel_model"})
+)
+def test_logits_that_are_nan_though_the_weights_are_finite_are_named(name):
+    """In float16 features overflow. Before, pages were blank and leaks were seen."""
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Rescaling(float("inf"))(MaskedConv2D(2, 3, "A")(image))
+    model = ImageModel(image, keras.layers.Dense(1)(x), likelihood=Bernoulli())
+    with pytest.raises(ValueError, match="logits|finite"):
+        FUNCTIONS[name](model)

@@ -876,3 +876,30 @@ def test_probabilities_of_a_full_pass_never_give_wrong_images_silently(monkeypat
         data = compress(model, images)
     with pytest.raises(ValueError, match="Expected images of checksum"):
         decompress(model, data)
+
+
+def test_weights_that_change_while_images_are_compressed_are_noticed(monkeypatch):
+    """The file would hold the probabilities of two networks: nobody could read it."""
+    model = model_of("binary")
+    images = images_of(model, 3)
+    changes, answer = iter([True]), compression._answer
+
+    def changing(*inputs):
+        if next(changes, False):
+            model.set_weights([weight * 1.5 for weight in model.get_weights()])
+        return answer(*inputs)
+
+    monkeypatch.setattr(compression, "_answer", changing)
+    with pytest.raises(ValueError, match="weights that changed"):
+        compress(model, images)
+    np.testing.assert_array_equal(decompress(model, compress(model, images)), images)
+
+
+def test_weights_of_a_model_that_is_gone_leave_the_memory():
+    model = trivial()
+    compress(model, images_of(model, 2))
+    gone = weakref.ref(model.layers[-1])
+    del model
+    for _ in range(2):  # TensorFlow's destructors let go of more
+        gc.collect()
+    assert gone() is None
