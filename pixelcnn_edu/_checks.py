@@ -8,6 +8,7 @@ what came. A NumPy scalar or an array without axes counts as the number that it 
 import math
 import operator
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf)
         if math.isfinite(number) and above(number, low) and below(number, high):
             return number
     raise ValueError(f"Expected {name} {within}. Received: {value!r}")
+
+
+def check_notebook(name: str, notebook) -> str:
+    """Return a notebook's number as it stands in its file's name, such as ``"03"``."""
+    if not isinstance(notebook, str) or not re.fullmatch("[0-9]{2}", notebook):
+        raise ValueError(
+            f"Expected {name} to be a notebook's two digits, such as '03'. "
+            f"Received: {notebook!r}"
+        )
+    return str(notebook)
 
 
 def check_temperature(temperature) -> float:
@@ -209,8 +220,14 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
     return nearest / np.float32(levels - 1) + np.float32(0)
 
 
-def check_labels(model, labels, count) -> list:
+def check_labels(model, labels, count, *, name="labels") -> list:
     """Return [] or [labels], an integer (count,), as the model takes them.
+
+    Args:
+        model: a Keras model.
+        labels: what the user gave.
+        count: how many images they belong to.
+        name: what the error calls them.
 
     Raises:
         ValueError: labels are missing, not wanted, or out of their range.
@@ -218,8 +235,9 @@ def check_labels(model, labels, count) -> list:
     takes = len(model.inputs) > 1
     if takes != (labels is not None):
         raise ValueError(
-            f"Expected {'labels, as' if takes else 'no labels:'} the model "
-            f"{'takes' if takes else 'does not take'} them. Received: labels={labels!r}"
+            f"Expected {'' if takes else 'no '}{name}, as the model "
+            f"{'takes' if takes else 'does not take'} labels. "
+            f"Received: {name}={labels!r}"
         )
     if not takes:
         return []
@@ -228,12 +246,12 @@ def check_labels(model, labels, count) -> list:
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         raise ValueError(
-            f"Expected labels to be an integer or integers of shape {(count,)}. "
+            f"Expected {name} to be an integer or integers of shape {(count,)}. "
             f"Received: {labels.dtype} {labels.shape}"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"Expected labels from 0 to {classes - 1}. "
+            f"Expected {name} from 0 to {classes - 1}. "
             f"Received: {labels.min()} to {labels.max()}"
         )
     return [np.broadcast_to(labels, (count,)).astype("int32")]
@@ -297,6 +315,11 @@ def check_model(model):
         raise ValueError(
             "Expected model to map images, or [images, labels], to one tensor of logits. "
             f"Received: {len(model.inputs)} inputs and the output {outputs}"
+        )
+    if len(image.shape) != 4:
+        raise ValueError(
+            "Expected model to take images (N, H, W, C), or [images, labels] in this "
+            f"order. Received: a first input of shape {image.shape}"
         )
     if image.dtype not in ("float32", "float64"):
         raise ValueError(

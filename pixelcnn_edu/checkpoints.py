@@ -6,11 +6,14 @@ Taught by notebook 08.
 import contextlib
 import errno
 import hashlib
+import io
+import itertools
 import json
 import os
 import platform
 import time
 import warnings
+import zipfile
 
 from pixelcnn_edu._checks import check_path, plain
 
@@ -18,7 +21,8 @@ import filelock
 import keras
 import numpy as np
 
-# What Keras's own callbacks remember from one epoch to the next.
+# What Keras's own callbacks remember from one epoch to the next. They are told apart by
+# their class, by what they monitor, and by their order.
 _REMEMBERED = {
     keras.callbacks.EarlyStopping: (
         "best",
@@ -59,7 +63,9 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         epoch = checkpoint.restore(model)
         history = keras.callbacks.History()
         history.set_model(model)
-        if not checkpoint.ended:
+        if checkpoint.ended:
+            checkpoint.remind()
+        else:
             first = settings["epochs"] if checkpoint.stopped else epoch
             history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
     history.history = checkpoint.history
@@ -117,15 +123,17 @@ class Checkpoint(keras.callbacks.Callback):
         for path in self._paths:
             if path.is_dir():
                 raise ValueError(f"Expected {path} to be a file. Received: a folder")
-            if not path.exists():
+            try:
+                raw = path.read_bytes()  # an error of the system here is no damage
+            except FileNotFoundError:
                 continue
             try:
-                about, arrays = _read(path)
+                about, arrays = _parse(raw)
                 break
-            except PermissionError:
+            except MemoryError:
                 raise
             except Exception as error:  # any byte of the file may be any other
-                kept = path.with_suffix(".damaged")
+                kept = _unused(path.with_suffix(".damaged"))
                 os.replace(path, kept)  # or it would take the place of a whole one
                 warnings.warn(
                     f"{path} is damaged ({error}): now {kept.name}. The state before it "
@@ -151,12 +159,16 @@ class Checkpoint(keras.callbacks.Callback):
         self._states = _with_arrays(about["callbacks"], more)
         return self.epoch
 
-    def on_train_begin(self, logs=None):
-        states = _states_of(self.callbacks)
-        if [name for _, name, _ in states] == [name for name, _ in self._states]:
-            for (callback, _, _), (_, state) in zip(states, self._states, strict=True):
-                vars(callback).update(state)
+    def remind(self):
+        """Give Keras's own callbacks what the run in the folder remembers."""
+        for callback, who, _ in _remembering(self.callbacks):
+            found = next((state for name, state in self._states if name == who), None)
+            if found:
+                vars(callback).update(found)
         self._states = []
+
+    def on_train_begin(self, logs=None):
+        self.remind()
         with whole_file(self._paths[0], trial=True) as temporary:
             self._write(temporary)
 
@@ -182,11 +194,12 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, path):
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []
-        for _, name, state in _states_of(self.callbacks):
+        for callback, who, names in _remembering(self.callbacks):
+            state = {name: getattr(callback, name) for name in names}
             if "best_weights" in state:  # their number, and at the end the arrays
                 arrays += state["best_weights"] or []
                 state["best_weights"] = len(state["best_weights"] or [])
-            callbacks.append([name, state])
+            callbacks.append([who, state])
         about = {
             "epoch": self.epoch,
             "stopped": self.stopped,
@@ -202,9 +215,18 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(file, about=np.array(text), **arrays)
 
 
-def _read(path):
-    """Return what a checkpoint says about its run, and its arrays in order."""
-    with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+def _unused(path):
+    """Return ``path``, or the first of ``path2``, ``path3``, … that does not exist."""
+    names = (path.with_name(f"{path.name}{i}") for i in itertools.count(2))
+    return next(one for one in itertools.chain([path], names) if not one.exists())
+
+
+def _parse(raw):
+    """Return what the bytes of a checkpoint say about its run, and its arrays in order."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as file:  # before a damaged size is believed
+        if file.testzip():
+            raise ValueError(f"{file.testzip()} does not match its checksum")
+    with np.load(io.BytesIO(raw), allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         count = len(file.files) - 1
         if about.get("arrays", count) != count:  # damage may hide some of them
@@ -212,14 +234,16 @@ def _read(path):
         return about, [file[f"variable_{i}"] for i in range(count)]
 
 
-def _states_of(callbacks):
-    """Return (callback, name of its class, what it remembers) for each of Keras's own."""
-    return [
-        (one, type(one).__name__, {name: getattr(one, name) for name in names})
-        for one in callbacks
-        for kind, names in _REMEMBERED.items()
-        if isinstance(one, kind)
-    ]
+def _remembering(callbacks):
+    """Return (callback, who it is, the names of what it remembers) for Keras's own."""
+    found, seen = [], []
+    for one in callbacks:
+        for kind, names in _REMEMBERED.items():
+            if isinstance(one, kind):
+                who = [type(one).__name__, one.monitor, one.mode]
+                seen.append(who)
+                found.append((one, [*who, seen.count(who)], names))
+    return found
 
 
 def _with_arrays(states, arrays):
@@ -238,9 +262,14 @@ def _as_json(value):
     if number is not value:
         return number
     if isinstance(value, np.ndarray):
-        return hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        checksum = hashlib.sha256(f"{value.dtype} {value.shape}".encode())
+        checksum.update(np.ascontiguousarray(value))
+        return checksum.hexdigest()
     if hasattr(value, "get_config"):
-        return {"class": type(value).__name__, **value.get_config(), "name": None}
+        config = {"class": type(value).__name__, **value.get_config(), "name": None}
+        if "inner_optimizer" in config:  # of a LossScaleOptimizer: it has a name too
+            config["inner_optimizer"] = value.inner_optimizer
+        return config
     raise TypeError(f"no type for {value!r}")
 
 
@@ -264,22 +293,45 @@ def architecture(model) -> str:
     Keras numbers the names of layers in the order in which a process makes them. A model
     that Keras cannot describe has the checksum of nothing.
     """
-    parts = getattr(model, "operations", model.layers)  # without `Layer`, functions too
-    names = {part.name: f"part {i}" for i, part in enumerate(parts)}
-
-    def renamed(value):
-        if isinstance(value, dict):
-            return {key: renamed(one) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [renamed(one) for one in value]
-        return names.get(value, value) if isinstance(value, str) else value
-
     try:
-        config = renamed({**model.get_config(), "name": None})
+        config = _nameless({**model.get_config(), "name": None})
         text = json.dumps(config, sort_keys=True, default=_as_json)
     except (NotImplementedError, TypeError):
         text = ""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Where Keras's configuration of a model refers to its layers by their names.
+_REFERENCES = {"keras_history", "input_layers", "output_layers"}
+
+
+def _nameless(config, parts=()):
+    """Return a configuration in which layers have no names and are known by their place.
+
+    Args:
+        config: any part of what ``model.get_config()`` returns.
+        parts: the names of the layers of the model to which that part belongs.
+    """
+    if isinstance(config, list | tuple):
+        return [_nameless(one, parts) for one in config]
+    if not isinstance(config, dict):
+        return config
+    layers = config.get("layers") or [None]
+    if all(isinstance(one, dict) and "config" in one for one in layers):
+        parts = [one["config"].get("name") for one in layers]
+        layers = [
+            {**one, "name": None, "config": {**one["config"], "name": None}}
+            for one in layers
+        ]
+        config = {**config, "layers": layers}
+    return {
+        key: keras.tree.map_structure(
+            lambda one: parts.index(one) if one in parts else one, value
+        )
+        if key in _REFERENCES
+        else _nameless(value, parts)
+        for key, value in config.items()
+    }
 
 
 @contextlib.contextmanager

@@ -81,16 +81,14 @@ def load_mnist(source="bundled"):
                 f"a folder of IDX files. Nothing is there: {source}"
             )
     x_train, y_train, x_test, y_test = arrays
+    labels = [_whole(y, source) for y in (y_train, y_test)]
     for x, y in ((x_train, y_train), (x_test, y_test)):
         if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not len(x):
             raise ValueError(
                 "Expected uint8 images (N, H, W) and one label each. Received: images "
                 f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
             )
-    return (_to_float(x_train), y_train.astype("int64")), (
-        _to_float(x_test),
-        y_test.astype("int64"),
-    )
+    return (_to_float(x_train), labels[0]), (_to_float(x_test), labels[1])
 
 
 def hold_out(images, labels, count, *, seed=0):
@@ -229,6 +227,17 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _whole(labels, source):
+    """Return labels as int64, if each is a whole number."""
+    with np.errstate(invalid="ignore"):  # NaN becomes some number, which is not equal
+        if labels.dtype.kind in "biuf" and (labels.astype("int64") == labels).all():
+            return labels.astype("int64")
+    raise ValueError(
+        f"Expected labels that are whole numbers. Received: {labels.dtype} "
+        f"{labels.ravel()[:3]} … from {source}"
+    )
+
+
 def _to_float(images):
     return (images.astype("float32") / 255)[..., None]
 
@@ -287,10 +296,16 @@ def _read_idx(path: Path) -> np.ndarray:
             f"Expected {path} to be an IDX file of bytes, beginning with {magic.hex()}. "
             f"Received: {raw[:4].hex() or 'an empty file'}"
         )
-    shape = np.frombuffer(raw[4 : 4 + 4 * rank], ">u4")
+    sizes = raw[4 : 4 + 4 * rank]
+    if len(sizes) < 4 * rank:
+        raise ValueError(
+            f"Expected {path} to begin with {rank} sizes of 4 bytes. Received: "
+            f"{len(sizes)} bytes. The file is damaged."
+        )
+    shape = np.frombuffer(sizes, ">u4")
     expected = math.prod(int(size) for size in shape)
     values = raw[4 + 4 * rank :]
-    if len(shape) != rank or len(values) != expected:
+    if len(values) != expected:
         raise ValueError(
             f"Expected {path} to hold {expected:,} values, as its header says. "
             f"Received: {len(values):,}. The file is damaged."

@@ -12,6 +12,8 @@ import math
 from pathlib import Path
 
 from pixelcnn_edu import plots
+from pixelcnn_edu._checks import check_notebook, check_number
+from pixelcnn_edu.checkpoints import locked, whole_file
 from pixelcnn_edu.evaluation import mean_and_standard_error
 
 import numpy as np
@@ -24,9 +26,16 @@ def rows(until: str = "99") -> list[dict]:
 
     Each is a dict: ``notebook``, ``name``, ``nats_per_image``, ``standard_error`` and
     ``tolerance`` (how far a new measurement may lie from it).
+
+    Raises:
+        ValueError: ``until`` is not a notebook's two digits, such as ``"03"``.
     """
-    board = json.loads(FILE.read_text("utf-8"))
-    return [row for row in board if row["notebook"] <= until]
+    until = check_notebook("until", until)
+    return [row for row in _board() if row["notebook"] <= until]
+
+
+def _board():
+    return json.loads(FILE.read_text("utf-8"))
 
 
 def show(notebook: str, measured: dict | None = None, *, ax=None):
@@ -38,9 +47,11 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
         ax: where to draw.
 
     Raises:
-        ValueError: a row of that name is not on the board.
+        ValueError: a row of that name is not on the board, or ``notebook`` is not two
+            digits.
         AssertionError: a measurement lies too far from the board's.
     """
+    notebook = check_notebook("notebook", notebook)
     board = {row["name"]: row for row in rows(notebook)}
     for name, nats in (measured or {}).items():
         if name not in board:
@@ -82,16 +93,24 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
         name: what was measured, in a few words.
         nats: nats per image of the 1,000 test digits, (N,).
         tolerance: how far another machine's measurement may lie from this one, in nats.
+
+    Raises:
+        ValueError: an argument is out of its range.
+        OSError: the board cannot be written; all of its rows are as they were.
     """
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"Expected name to be a few words. Received: {name!r}")
     mean, error = mean_and_standard_error(nats)
     row = {
-        "notebook": notebook,
+        "notebook": check_notebook("notebook", notebook),
         "name": name,
         "nats_per_image": round(mean, 2),
         "standard_error": round(error, 2),
-        "tolerance": tolerance,
+        "tolerance": check_number("tolerance", tolerance, ">= 0", low=0),
     }
-    board = [old for old in rows() if old["name"] != name]
-    board = sorted([*board, row], key=lambda r: (r["notebook"], -r["nats_per_image"]))
-    FILE.write_text(json.dumps(board, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    with locked(FILE.parent, wait=True), whole_file(FILE) as temporary:
+        board = [*(old for old in _board() if old["name"] != name), row]
+        board.sort(key=lambda r: (r["notebook"], -r["nats_per_image"]))
+        text = json.dumps(board, indent=1, ensure_ascii=False) + "\n"
+        temporary.write_text(text, "utf-8")
     return row

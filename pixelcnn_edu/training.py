@@ -30,6 +30,7 @@ from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.models import likelihood_of
+from pixelcnn_edu.one_pixel import one_pixel_model
 from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
@@ -49,14 +50,17 @@ class SampleGrid(keras.callbacks.Callback):
         labels: as for `generation.generate`, for a model that takes labels.
         every: draw after epochs ``every``, ``2 * every``, …
         seed: of the uniform numbers.
+        image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
 
     Attributes:
         grids: dict from the number of epochs trained to images (count, H, W, C). A
-            resumed run draws again only from where it goes on.
+            resumed run draws again only from where it goes on. A new run begins with
+            no grids.
 
     Raises:
-        ValueError: ``count`` or ``every`` is not a positive integer.
+        ValueError: ``count`` or ``every`` is not a positive integer; before the first
+            batch: samples of this model cannot be drawn with these arguments.
 
     Warns:
         RuntimeWarning: training has diverged; no samples are drawn of such a model.
@@ -75,14 +79,40 @@ class SampleGrid(keras.callbacks.Callback):
         {2: (4, 5, 5, 1), 4: (4, 5, 5, 1)}
     """
 
-    def __init__(self, count=8, *, every=1, seed=0, labels=None, likelihood=None):
+    def __init__(
+        self,
+        count=8,
+        *,
+        every=1,
+        seed=0,
+        labels=None,
+        image_shape=None,
+        likelihood=None,
+    ):
         super().__init__()
         self.labels = labels
+        self.image_shape = image_shape
         self.count = check_positive_int("count", count)
         self.every = check_positive_int("every", every)
         self.seed = check_seed(seed)
         self.likelihood = likelihood
         self.grids = {}
+
+    def on_train_begin(self, logs=None):
+        try:
+            generation._image_shape(self.model, self.image_shape)
+            check_labels(self.model, self.labels, self.count)
+            likelihood = likelihood_of(self.model, self.likelihood)
+            if not not_finite(self.model):
+                one_pixel_model(self.model, likelihood)
+        except ValueError as error:
+            raise ValueError(
+                f"SampleGrid cannot draw of this model. {error}"
+            ) from error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:  # of a run that is not resumed
+            self.grids = {}
 
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
@@ -100,6 +130,7 @@ class SampleGrid(keras.callbacks.Callback):
                 self.count,
                 seed=self.seed,
                 labels=self.labels,
+                image_shape=self.image_shape,
                 likelihood=self.likelihood,
             )
 
@@ -122,8 +153,8 @@ def compile_model(
         ValueError: if an argument is out of its range.
     """
     likelihood = likelihood_of(model, likelihood)
+    strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
     if isinstance(optimizer, str) and optimizer in BY_NAME:
-        strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
         with strategy.scope():
             optimizer = BY_NAME[optimizer](steps, learning_rate)
     elif not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -136,6 +167,17 @@ def compile_model(
         loss=NegativeLogLikelihood(likelihood),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
+    # In float16 Keras puts a LossScaleOptimizer around the optimizer. When that builds the
+    # optimizer, a variable of Nadam is missing in `optimizer.variables`, which are kept.
+    inner = _inner(model.optimizer)
+    if inner is not model.optimizer:
+        with strategy.scope():
+            inner.build(model.trainable_variables)
+
+
+def _inner(optimizer):
+    """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def fit(
@@ -174,8 +216,8 @@ def fit(
             Keras optimizer, which has its own.
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
             from 4e-3 to 1e-2), or a Keras optimizer. If it keeps a running mean of the
-            weights (``use_ema``), that mean is what is validated, and in the end the
-            model's weights.
+            weights (``use_ema``), that mean is what is validated, what callbacks see at
+            the end of an epoch, and in the end the model's weights.
         gray_targets: compare each prediction with the pixel's gray value instead of its
             draw. Given the digit, pixels are drawn independently, and the loss is linear
             in the target: each pixel's term is averaged over its own draw, and the mean
@@ -189,7 +231,8 @@ def fit(
             thread at a time can use the folder.
         callbacks: a Keras callback, a list of them, or None. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember goes
-            on in a resumed run. Other callbacks begin anew there.
+            on in a resumed run, if they monitor the same, and is theirs again after a run
+            that has ended. Other callbacks begin anew there.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -199,7 +242,7 @@ def fit(
     Raises:
         ValueError: if an argument is out of its range, or folder holds another run, is in
             use, or cannot be written.
-        OSError: the disk is full.
+        OSError: the disk is full, or the folder's run cannot be read.
     """
     likelihood = likelihood_of(model, likelihood)
     two_levels = likelihood.levels == 2
@@ -213,9 +256,16 @@ def fit(
     if validation_images is not None:
         held_out = check_images(validation_images, name="validation_images", **checks)
         held_out = data.binarize(held_out, seed=0) if two_levels else held_out
-        more = check_labels(model, validation_labels, len(held_out))
+        more = check_labels(
+            model, validation_labels, len(held_out), name="validation_labels"
+        )
         validation = pipeline(
             Batches(held_out, 256, binarize=False, labels=more, shuffle=False)
+        )
+    elif validation_labels is not None:
+        raise ValueError(
+            "Expected validation_labels only beside validation_images. "
+            "Received: validation_images=None"
         )
     epochs = check_positive_int("epochs", epochs)
     batch_size = check_positive_int("batch_size", batch_size)
@@ -249,9 +299,15 @@ def fit(
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
     )
+    if _inner(model.optimizer).use_ema:
+        # Between the first and the last callback the mean lies in the weights, so that
+        # callbacks save, restore and draw of what was validated.
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        swap_back = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
+        )
+        callbacks = [swap, *callbacks, swap_back]
     callbacks = [set_epoch, *callbacks]
-    if model.optimizer.use_ema:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
     train = functools.partial(
         model.fit,
         pipeline(batches),

@@ -205,6 +205,33 @@ def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path):
         data.load_mnist(tmp_path / "float.npz")
 
 
+@pytest.mark.parametrize("size", [4, 5, 7, 8, 15])
+def test_an_idx_file_with_half_a_header_is_refused_by_name(arrays, tmp_path, size):
+    write_idx(tmp_path, arrays)
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match=path.name):
+        data.load_mnist(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([1.7, 2.2, -0.5]),
+        np.array([1, 2, np.nan]),
+        np.array([1, 2, 2**63 + 5], "uint64"),
+        np.array(["one", "two", "three"]),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(arrays, tmp_path, labels):
+    path = tmp_path / "set.npz"
+    np.savez(path, **{**arrays, "y_test": np.array([0.0, 1, 2])})
+    assert data.load_mnist(path)[1][1].tolist() == [0, 1, 2]
+    np.savez(path, **{**arrays, "y_test": labels})
+    with pytest.raises(ValueError, match=r"labels that are whole numbers.*set\.npz"):
+        data.load_mnist(path)
+
+
 def numbered(count):
     """Images that carry their own number, and labels that are sorted by class."""
     images = np.arange(count).reshape(count, 1, 1, 1) / 1000

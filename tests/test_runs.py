@@ -350,6 +350,98 @@ def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept):
     assert_same(first, run(lambda x: x, None))
 
 
+def test_images_of_another_shape_with_the_same_bytes_are_other_images(tmp_path):
+    def run(images):
+        inputs = keras.Input((None, None, 1))
+        logits = keras.layers.Dense(1)(inputs)
+        fit(tmp_path, images, ImageModel(inputs, logits, likelihood=Bernoulli()))
+
+    run(X.reshape(8, 2, 8, 1))
+    run(X.reshape(8, 2, 8, 1))
+    with pytest.raises(ValueError, match="differs in: images"):
+        run(X.reshape(8, 8, 2, 1))
+
+
+def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
+    def run(activation, nested=False, **name):
+        inputs = keras.Input((4, 4, 1), **name)
+        features = keras.layers.Dense(2)(inputs)
+        features = keras.layers.Activation(activation, name=activation)(features)
+        features = keras.ops.add(features, 1.0)
+        inner = [keras.layers.Dense(1)]
+        if nested:
+            inner = [keras.Sequential([keras.Input((4, 4, 2)), *inner])]
+        logits = inner[0](features)
+        return ImageModel(inputs, logits, likelihood=Bernoulli())
+
+    fit(tmp_path, model=run("relu"))
+    fit(tmp_path, model=run("relu"))
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=run("tanh"))
+    found = checkpoints.architecture(run("relu", nested=True, name="one"))
+    assert found == checkpoints.architecture(run("relu", nested=True, name="other"))
+    assert found != checkpoints.architecture(run("relu", name="one"))
+
+
+def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path):
+    def run(rate):
+        inner = keras.optimizers.SGD(rate)  # its name is numbered
+        return fit(tmp_path, optimizer=keras.optimizers.LossScaleOptimizer(inner))
+
+    assert_same(run(0.1)[0], run(0.1)[0])
+    with pytest.raises(ValueError, match="differs in: optimizer"):
+        run(0.2)
+
+
+# what is no damage
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_file_that_cannot_be_read_now_is_not_damaged(tmp_path, monkeypatch, name):
+    fit(tmp_path)
+    if name == LEFT[1]:
+        (tmp_path / LEFT[0]).unlink()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    read, count = Path.read_bytes, Count()
+
+    def stutter(path):
+        if path.name == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", stutter)
+        with pytest.raises(OSError, match="Input/output"):
+            fit(tmp_path, callbacks=count)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", lambda *_, **__: bytearray(2**62))
+        with pytest.raises(MemoryError):
+            fit(tmp_path, callbacks=count)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert count.count == 0
+
+
+def test_a_size_that_damage_made_huge_is_damage(tmp_path):
+    fit(tmp_path)
+    newest = tmp_path / "checkpoint.npz"
+    raw = newest.read_bytes()
+    huge = raw.replace(b"(1,), }" + b" " * 14, b"(" + b"9" * 15 + b",), }")
+    assert len(huge) == len(raw) and huge != raw
+    newest.write_bytes(huge)
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        fit(tmp_path)
+
+
+def test_a_second_damaged_file_leaves_the_first(tmp_path):
+    fit(tmp_path)
+    for i in range(3):
+        (tmp_path / "checkpoint.npz").write_bytes(b"%d" % i)
+        with pytest.warns(RuntimeWarning, match="damaged"):
+            fit(tmp_path)
+    kept = sorted(tmp_path.glob("*.damaged*"))
+    assert [path.read_bytes() for path in kept] == [b"0", b"1", b"2"]
+
+
 # how a run ends
 
 
@@ -432,6 +524,55 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
             assert again[name] == history[name]
         assert_same(model, whole)
         assert_same(same_best, best)
+
+
+def test_an_ended_run_tells_callbacks_what_they_knew(tmp_path):
+    def early():
+        return keras.callbacks.EarlyStopping("val_loss", patience=2)
+
+    first, again = early(), early()
+    for one in (first, again):
+        optimizer = keras.optimizers.SGD(0.3, momentum=0.95)
+        more = {"optimizer": optimizer, "validation_images": X[:2], "epochs": 12}
+        fit(tmp_path, callbacks=one, **more)
+    assert 0 < first.stopped_epoch == again.stopped_epoch
+    assert (first.best, first.wait) == (again.best, again.wait)
+
+
+def test_what_callbacks_remember_is_told_apart_by_what_they_monitor(tmp_path):
+    def early(monitor, mode="auto", **arguments):
+        arguments = {"patience": 9, **arguments}
+        return keras.callbacks.EarlyStopping(monitor, mode=mode, **arguments)
+
+    def run(*callbacks):
+        fit(tmp_path, callbacks=callbacks, epochs=4, validation_images=X[:2])
+        return [one.best for one in callbacks]
+
+    train, held_out = early("loss"), early("val_loss")
+    with contextlib.suppress(KeyboardInterrupt):
+        run(train, held_out, Interrupt(2))
+    known = []
+
+    class Look(keras.callbacks.Callback):
+        def __init__(self, *others):
+            super().__init__()
+            self.others = others
+
+        def on_epoch_begin(self, epoch, logs=None):
+            known.append([one.best for one in self.others])
+
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    for others, expected in (
+        ([early("val_loss"), early("loss")], [held_out.best, train.best]),
+        ([early("loss")], [train.best]),
+        ([early("val_loss", "max"), early("loss")], [None, train.best]),
+        ([early("loss"), early("loss")], [train.best, None]),
+    ):
+        with contextlib.suppress(KeyboardInterrupt):
+            run(*others, Look(*others))
+        assert known.pop() == expected
 
 
 # callbacks

@@ -1,5 +1,6 @@
 """The scoreboard: complete, in order, and its counted rows counted again."""
 
+import json
 import math
 
 from pixelcnn_edu import data, scoreboard
@@ -64,3 +65,62 @@ def test_a_new_measurement_replaces_its_row(tmp_path, monkeypatch):
         ("a", 5.0),
         ("b", 3.0),
     ]
+
+
+@pytest.fixture
+def board(tmp_path, monkeypatch):
+    """A copy of the board, to write to."""
+    path = tmp_path / "board.json"
+    path.write_bytes(scoreboard.FILE.read_bytes())
+    monkeypatch.setattr(scoreboard, "FILE", path)
+    return path
+
+
+def test_a_new_row_leaves_every_other_row(board):
+    before = json.loads(board.read_text("utf-8"))
+    foreign = {**before[0], "notebook": "mine", "name": "of another hand"}
+    board.write_text(json.dumps([*before, foreign]), "utf-8")
+    new = scoreboard.record("07", "new", [1.0, 2.0], tolerance=np.float32(1))
+    after = json.loads(board.read_text("utf-8"))
+    assert sorted(row["name"] for row in after) == sorted(
+        row["name"] for row in [*before, foreign, new]
+    )
+
+
+def test_a_board_that_cannot_be_written_stays_as_it_was(board, monkeypatch):
+    before = board.read_bytes()
+
+    def half(path, text, *_):
+        path.write_bytes(text.encode()[:1000])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(board), "write_text", half)
+    with pytest.raises(OSError, match="board.json"):
+        scoreboard.record("03", "new", [1.0, 2.0], tolerance=1)
+    assert board.read_bytes() == before
+    assert list(board.parent.iterdir()) == [board]
+
+
+@pytest.mark.parametrize("notebook", [3, "3", "003", "mine", "٠٣", None, "03 "])
+def test_a_notebook_is_two_digits(board, notebook):
+    before = board.read_bytes()
+    calls = {
+        "until": lambda: scoreboard.rows(notebook),
+        "notebook": lambda: scoreboard.show(notebook),
+        "notebook ": lambda: scoreboard.record(notebook, "x", [1.0, 2], tolerance=1),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"Expected {name.strip()} .*'03'"):
+            call()
+    assert board.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [{"tolerance": math.nan}, {"tolerance": -1}])
+def test_a_row_that_could_hold_no_measurement_is_refused(board, wrong):
+    before = board.read_bytes()
+    with pytest.raises(ValueError, match="tolerance"):
+        scoreboard.record("03", "new", [1.0, 2.0], **wrong)
+    for name in ("", 3):
+        with pytest.raises(ValueError, match="name"):
+            scoreboard.record("03", name, [1.0, 2.0], tolerance=1)
+    assert board.read_bytes() == before

@@ -18,7 +18,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
-from pixelcnn_edu.models import gated_pixelcnn, live_weights, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, live_weights, pixelcnn
 
 import keras
 import numpy as np
@@ -333,6 +333,89 @@ def test_a_running_mean_is_validated_ends_as_the_weights_and_is_resumed(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture
+def half_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def tiny(**arguments):
+    keras.utils.set_random_seed(0)
+    return pixelcnn((5, 5, 1), filters=2, depth=1, **arguments)
+
+
+TINY = np.random.default_rng(0).random((24, 5, 5, 1), dtype="float32")
+
+
+def test_a_run_in_float16_goes_on_as_the_same_run(half_precision, tmp_path):
+    def run(folder, die=None):
+        def interrupt(epoch, logs):
+            if epoch == die:
+                raise KeyboardInterrupt
+
+        model = tiny()
+        callbacks = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+        recipe = {"epochs": 4, "batch_size": 8, "verbose": 0}
+        with contextlib.suppress(KeyboardInterrupt):
+            training.fit(model, TINY, folder=folder, callbacks=callbacks, **recipe)
+        assert model.optimizer.name.startswith("loss_scale")
+        return model.get_weights()
+
+    run(tmp_path / "cut", die=2)
+    resumed = run(tmp_path / "cut")
+    for one, other in zip(resumed, run(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def running_mean(**arguments):
+    more = {"use_ema": True, "ema_momentum": 0.9}
+    return keras.optimizers.SGD(0.02, momentum=0.9, **more, **arguments)
+
+
+def nats(model):
+    held_out = data.binarize(TINY[:8], seed=0)
+    return evaluation.nats_per_image(model, held_out).mean()
+
+
+def test_in_float16_the_running_mean_is_validated_too(half_precision):
+    model = tiny()
+    recipe = {"epochs": 2, "batch_size": 4, "optimizer": running_mean(), "verbose": 0}
+    history = training.fit(model, TINY, validation_images=TINY[:8], **recipe).history
+    assert history["val_loss"][-1] == pytest.approx(nats(model), rel=1e-3)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_callbacks_keep_and_restore_the_running_mean_that_was_validated(tmp_path, kept):
+    class Ascend(keras.callbacks.Callback):
+        """Let the loss get worse after the second epoch."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.optimizer.learning_rate = -0.1
+
+    class Seen(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            assert logs["val_loss"] == pytest.approx(nats(self.model), rel=1e-4)
+
+    model, best = tiny(), tmp_path / "best.keras"
+    callbacks = [
+        Ascend(),
+        Seen(),
+        keras.callbacks.EarlyStopping(
+            "val_loss", patience=2, restore_best_weights=True
+        ),
+        keras.callbacks.ModelCheckpoint(best, save_best_only=True),
+    ]
+    recipe = {"epochs": 8, "batch_size": 4, "optimizer": running_mean(), "verbose": 0}
+    recipe |= {"callbacks": callbacks, "folder": tmp_path / "run" if kept else None}
+    history = training.fit(model, TINY, validation_images=TINY[:8], **recipe).history
+    losses = history["val_loss"]
+    assert np.argmin(losses) < len(losses) - 1 < 7
+    assert nats(model) == pytest.approx(min(losses), rel=1e-5)
+    assert nats(keras.models.load_model(best)) == pytest.approx(min(losses), rel=1e-5)
+
+
 def test_files_are_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file"
     path.write_text("old", "utf-8")
@@ -513,6 +596,89 @@ def test_sample_grids_are_draws_and_do_not_disturb_the_run():
 def test_a_sample_grid_names_bad_arguments(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         training.SampleGrid(**arguments)
+
+
+def labeled():
+    return gated_pixelcnn((5, 5, 1), filters=2, depth=1, num_classes=3)
+
+
+def foreign():
+    inputs = keras.Input((5, 5, 1))
+    logits = keras.layers.Conv2DTranspose(1, 1)(inputs)
+    return ImageModel(inputs, logits, likelihood=Bernoulli())
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "word"),
+    [
+        (labeled, {}, "labels"),
+        (labeled, {"labels": [0, 1, 2]}, "labels"),
+        (labeled, {"labels": 3}, "labels from 0 to 2"),
+        (tiny, {"labels": 1}, "no labels"),
+        (lambda: pixelcnn((None, None, 1), filters=2, depth=1), {}, "image_shape"),
+        (foreign, {}, "Conv2DTranspose"),
+    ],
+)
+def test_a_sample_grid_says_before_the_first_batch_what_it_cannot_draw(
+    model, arguments, word
+):
+    def too_late(batch, logs):
+        raise AssertionError("a batch was trained")
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_begin=too_late)
+    samples = training.SampleGrid(8, every=10, **arguments)
+    labels = np.arange(24) % 3 if model is labeled else None
+    with pytest.raises(ValueError, match=f"SampleGrid .*{word}"):
+        training.fit(
+            model(), TINY, labels=labels, callbacks=[samples, watch], verbose=0
+        )
+
+
+def test_a_sample_grid_draws_of_a_model_of_any_size():
+    model = pixelcnn((None, None, 1), filters=2, depth=1)
+    samples = training.SampleGrid(2, image_shape=(3, 4, 1))
+    training.fit(model, TINY, epochs=1, callbacks=samples, verbose=0)
+    assert samples.grids[1].shape == (2, 3, 4, 1)
+
+
+def test_a_sample_grid_begins_anew_with_a_new_run_and_goes_on_with_a_resumed_one(
+    tmp_path,
+):
+    samples, dies = training.SampleGrid(1), [3]
+
+    def interrupt(epoch, logs):
+        if epoch in dies:
+            raise KeyboardInterrupt
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_begin=interrupt), samples]
+    recipe = {"callbacks": callbacks, "verbose": 0}
+    with contextlib.suppress(KeyboardInterrupt):
+        training.fit(tiny(), TINY, epochs=4, folder=tmp_path, **recipe)
+    assert list(samples.grids) == [1, 2, 3]
+    dies.clear()
+    training.fit(tiny(), TINY, epochs=4, folder=tmp_path, **recipe)
+    assert list(samples.grids) == [1, 2, 3, 4]
+    training.fit(tiny(), TINY, epochs=1, **recipe)
+    assert list(samples.grids) == [1]
+
+
+def test_labels_to_validate_on_are_named():
+    y, model = np.arange(24) % 3, labeled()
+    for wrong in (None, y[:5], y + 1, y / 2):
+        more = {"labels": y, "validation_images": TINY, "validation_labels": wrong}
+        with pytest.raises(ValueError, match="Expected validation_labels"):
+            training.fit(model, TINY, **more)
+    for one, labels in ((model, y), (tiny(), None)):
+        with pytest.raises(ValueError, match="validation_labels.*validation_images"):
+            training.fit(one, TINY, labels=labels, validation_labels=y)
+
+
+def test_a_model_whose_first_input_holds_no_images_is_refused():
+    image, label = keras.Input((5, 5, 1)), keras.Input((), dtype="float32")
+    logits = image + label[:, None, None, None]
+    model = ImageModel([label, image], logits, likelihood=Bernoulli())
+    with pytest.raises(ValueError, match=r"Expected model to take images.*order"):
+        training.fit(model, TINY, labels=np.zeros(24, int))
 
 
 def test_a_network_that_is_told_the_class_learns_what_the_class_says():
