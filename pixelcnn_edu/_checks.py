@@ -160,6 +160,21 @@ def check_image_shape(image_shape) -> tuple:
     )
 
 
+def check_shape_of(model, image_shape) -> tuple[int, int, int]:
+    """Return (H, W, C): ``image_shape`` if it fits the model's input, else the latter."""
+    own = tuple(check_model(model).inputs[0].shape[1:])
+    shape = own if image_shape is None else check_image_shape(image_shape)
+    fits = len(shape) == len(own) == 3 and all(
+        b is None or a == b for a, b in zip(shape, own, strict=True)
+    )
+    if None in shape or not fits:
+        raise ValueError(
+            f"Expected image_shape (H, W, C) that fits the model's input {own}. "
+            f"Received: {image_shape}"
+        )
+    return shape
+
+
 def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:
     """Return ``images`` as float32 (N, H, W, C) in [0, 1], or say what is wrong.
 
@@ -249,6 +264,7 @@ def check_labels(model, labels, count, *, name="labels") -> list:
             f"Expected {name} to be an integer or integers of shape {(count,)}. "
             f"Received: {labels.dtype} {labels.shape}"
         )
+    classes = min(classes, 2**31)  # the model gets them as int32
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
             f"Expected {name} from 0 to {classes - 1}. "
@@ -355,7 +371,9 @@ def check_callbacks(callbacks) -> list:
     """Return the callbacks that Keras takes: one, a list of them, or None for none."""
     import keras
 
-    given = getattr(callbacks, "callbacks", callbacks)  # those of a CallbackList
+    given = callbacks
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        given = callbacks.callbacks
     found = [] if given is None else keras.tree.flatten(given)
     for one in found:
         if not isinstance(one, keras.callbacks.Callback):

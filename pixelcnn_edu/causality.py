@@ -10,11 +10,10 @@ Everything is judged by exact equality: a leak of 1e-6 is a leak.
 
 from pixelcnn_edu._checks import (
     check_finite,
-    check_image_shape,
     check_logits,
-    check_model,
     check_positive_int,
     check_seed,
+    check_shape_of,
     is_int,
     plain,
 )
@@ -44,7 +43,7 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
     Raises:
         ValueError: the output does not line up with the input.
     """
-    shape = _shape(model, image_shape)
+    shape = check_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -84,7 +83,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """
     import tensorflow as tf
 
-    shape = _shape(model, image_shape)
+    shape = check_shape_of(model, image_shape)
     check_finite(model)
     images = check_positive_int("images", images)
     row, col = plain(row), plain(col)
@@ -122,7 +121,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     Returns:
         None, or ((row, col, channel) of the output, (row, col, channel) of the input).
     """
-    shape = _shape(model, image_shape)
+    shape = check_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -176,7 +175,7 @@ def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
     words = "row {}, column {}, channel {}"
     what = "its own input value" if output == source else "the later input at "
     what += "" if output == source else words.format(*source)
-    picture = _picture(_shape(model, image_shape), output, source)
+    picture = _picture(check_shape_of(model, image_shape), output, source)
     raise AssertionError(
         f"The output at {words.format(*output)} sees {what}.\n\n{picture}"
     )
@@ -208,17 +207,6 @@ def _input_behind(outputs, base, other, output):
         if moved.any():
             return some[moved.argmax()]
     return output  # only several inputs together reach it; the output itself is named
-
-
-def _shape(model, image_shape):
-    own = tuple(check_model(model).inputs[0].shape[1:])
-    shape = own if image_shape is None else check_image_shape(image_shape)
-    if len(shape) != 3 or None in shape:
-        raise ValueError(
-            "Expected image_shape (H, W, C) for a model whose input size is open. "
-            f"Received: {image_shape}, model input {model.inputs[0].shape}"
-        )
-    return shape
 
 
 def _labels(model, count):

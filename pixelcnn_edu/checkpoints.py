@@ -169,6 +169,11 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.remind()
+        if any(v.dtype == "bfloat16" for v in self._variables()):
+            raise ValueError(
+                "Expected a model with float32 variables beside folder=, since a file "
+                "cannot hold bfloat16. Received: bfloat16. Use 'mixed_bfloat16'."
+            )
         with whole_file(self._paths[0], trial=True) as temporary:
             self._write(temporary)
 
@@ -178,7 +183,9 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.began
         for name, value in {**(logs or {}), "seconds": seconds}.items():
-            self.history.setdefault(name, []).append(float(value))
+            value = plain(value)
+            if isinstance(value, int | float):  # a callback may note down anything
+                self.history.setdefault(name, []).append(float(value))
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         newest, previous = self._paths
         with whole_file(newest) as temporary:

@@ -25,10 +25,10 @@ import weakref
 import zlib
 
 from pixelcnn_edu._checks import (
-    check_image_shape,
     check_images,
     check_labels,
     check_positive_int,
+    check_shape_of,
 )
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import OnePixelModel, one_pixel_model
@@ -215,10 +215,7 @@ def walk(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
         )
     likelihood = likelihood_of(model, likelihood)
-    own = tuple(model.inputs[0].shape[1:])
-    shape = own if image_shape is None else check_image_shape(image_shape)
-    if None in shape:
-        raise ValueError(f"Expected image_shape (H, W, C). Received: {shape}")
+    shape = check_shape_of(model, image_shape)
     if check_positive_int("total", total) < likelihood.levels:
         raise ValueError(
             f"Expected total >= {likelihood.levels} levels. Received: {total}"

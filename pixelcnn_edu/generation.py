@@ -23,12 +23,11 @@ import warnings
 
 from pixelcnn_edu._checks import (
     check_bool,
-    check_image_shape,
     check_images,
     check_labels,
-    check_model,
     check_positive_int,
     check_seed,
+    check_shape_of,
     check_temperature,
 )
 from pixelcnn_edu.models import likelihood_of, logits_function
@@ -80,9 +79,8 @@ def generate(
         ValueError: if an argument is out of its range, or ``method="cached"`` meets a
             layer that it cannot run one pixel at a time.
     """
-    check_model(model)
     count = check_positive_int("count", count)
-    shape = _image_shape(model, image_shape)
+    shape = check_shape_of(model, image_shape)
     seeds = _seeds(seed, count)
     uniforms = _uniforms(uniforms, seeds, shape)
     labels = check_labels(model, labels, count)
@@ -326,20 +324,6 @@ def _fixed_point(logits, likelihood, uniforms, given, known, temperature, *label
         "Expected a causal model. Received one whose images did not settle after "
         "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
     )
-
-
-def _image_shape(model, image_shape):
-    own = tuple(model.inputs[0].shape[1:])
-    shape = own if image_shape is None else check_image_shape(image_shape)
-    fits = len(shape) == len(own) == 3 and all(
-        b is None or a == b for a, b in zip(shape, own, strict=True)
-    )
-    if None in shape or not fits:
-        raise ValueError(
-            f"Expected image_shape (H, W, C) that fits the model's input {own}. "
-            f"Received: {image_shape}"
-        )
-    return shape
 
 
 def _seeds(seed, count):

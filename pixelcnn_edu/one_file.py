@@ -177,20 +177,22 @@ def show(images):
 
 
 def main(path=None, epochs=8):
-    """Train on the digits of a file laid out as Keras's mnist.npz, and draw sixteen."""
+    """Train on digits, uint8 (N, 28, 28) as in Keras's mnist.npz; save; draw sixteen."""
     if path is None:
         (x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
     else:
         with np.load(path) as file:
             x_train, x_test = file["x_train"], file["x_test"]
+    if x_train.dtype != "uint8" or x_train.ndim != 3:
+        sys.exit(f"Expected uint8 (N, H, W). Received: {x_train.dtype} {x_train.shape}")
     x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train, int(epochs))
+    model.save("one_file.keras")
     test = binarize(x_test, seed=0)
     nats = ops.mean(nats_per_image(test, model.predict(test, verbose=0)))
     print(f"{float(nats):.2f} nats per image on {len(test):,} test digits")
-    model.save("one_file.keras")
     show(sample(model, np.random.default_rng(0).random((16, 28, 28, 1), "float32")))
 
 

@@ -173,6 +173,8 @@ def kernel_of(layer):
 
 def _place_convolution(tensor):
     layer, (source,) = tensor.operation, tensor.sources
+    if {"call", "convolution_op"} & vars(layer).keys():
+        _refuse(layer, "its call was replaced")
     if type(layer) in (MaskedConv2D, StackConv2D):
         mask, (top, left) = layer.mask, layer.origin
     else:

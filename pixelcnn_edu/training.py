@@ -23,6 +23,7 @@ from pixelcnn_edu._checks import (
     check_path,
     check_positive_int,
     check_seed,
+    check_shape_of,
     not_finite,
     plain,
 )
@@ -100,7 +101,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         try:
-            generation._image_shape(self.model, self.image_shape)
+            check_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)
             likelihood = likelihood_of(self.model, self.likelihood)
             if not not_finite(self.model):

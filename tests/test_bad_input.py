@@ -584,3 +584,34 @@ def test_logits_that_are_nan_though_the_weights_are_finite_are_named(name):
     model = ImageModel(image, keras.layers.Dense(1)(x), likelihood=Bernoulli())
     with pytest.raises(ValueError, match="logits|finite"):
         FUNCTIONS[name](model)
+
+
+def test_labels_that_int32_cannot_hold_are_refused():
+    """They wrapped around: 2**32 + 1 was trained and drawn as label 1."""
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+    x = MaskedConv2D(1, 3, "A")(image)
+    told = keras.layers.Reshape((1, 1, 1))(keras.ops.cast(label, "float32"))
+    model = ImageModel([image, label], x + told, likelihood=Bernoulli())
+    assert evaluation.nats_per_image(model, X, labels=1).shape == (2,)
+    with pytest.raises(ValueError, match="Expected labels"):
+        evaluation.nats_per_image(model, X, labels=2**32 + 1)
+
+
+def test_an_image_shape_that_contradicts_the_model_is_refused():
+    for function in (
+        functools.partial(compression.walk, count=1, choose=len),
+        causality.dependency_matrix,
+        causality.first_leak,
+    ):
+        with pytest.raises(ValueError, match="image_shape"):
+            function(plain(), image_shape=(3, 3, 1))
+
+
+def test_a_call_that_was_replaced_is_refused_by_the_method_that_reads_the_graph():
+    """Before, it drew from the network without the replacement."""
+    model = pixelcnn((4, 4, 1), filters=2, depth=1)
+    first = model.layers[1]
+    first.call = lambda inputs, call=first.call: 0 * call(inputs)
+    assert generation.generate(model, 1, method="naive").shape == (1, 4, 4, 1)
+    with pytest.raises(ValueError, match=first.name):
+        generation.generate(model, 1)

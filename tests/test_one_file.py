@@ -100,3 +100,10 @@ def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path
     assert "nats per image on 16 test digits" in done.stdout
     assert len(done.stdout.splitlines()[-1]) == 4 * 28  # four digits side by side
     assert (tmp_path / "one_file.keras").exists()
+
+
+def test_images_of_another_form_are_refused_before_training(tmp_path):
+    for pixels in (np.zeros((64, 28, 28, 1), "uint8"), np.zeros((64, 28, 28))):
+        np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels)
+        with pytest.raises(SystemExit, match="Expected uint8"):
+            one_file.main(tmp_path / "digits.npz", 1)

@@ -341,7 +341,7 @@ def test_a_label_that_is_no_map_and_two_outputs_are_refused():
     with pytest.raises(ValueError, match="the label's part"):
         generation.generate(model, 1, labels=0)
     both = keras.Model(image, [x, layers.Conv2D(1, 1)(x)])
-    with pytest.raises(ValueError, match="one output"):
+    with pytest.raises(ValueError, match="one tensor"):
         one_pixel.one_pixel_model(both, Bernoulli())
 
 

@@ -18,7 +18,15 @@ import weakref
 from pathlib import Path
 
 import pixelcnn_edu
-from pixelcnn_edu import batches, checkpoints, command, data, presets, training
+from pixelcnn_edu import (
+    batches,
+    checkpoints,
+    command,
+    data,
+    models,
+    presets,
+    training,
+)
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import Checkpoint
 from pixelcnn_edu.likelihoods import Bernoulli
@@ -748,3 +756,34 @@ def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
     monkeypatch.chdir(home)  # the file of that name, from where it lies
     assert Path(rebuild.data).samefile(data_is.replace("~", str(home)))
     assert rebuild.data not in ("full", "bundled")
+
+
+def test_a_callback_may_note_down_anything_and_hold_other_callbacks(tmp_path):
+    class Both(keras.callbacks.Callback):
+        callbacks, epochs = (keras.callbacks.Callback(),), 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            logs["confusion"], self.epochs = np.arange(3), self.epochs + 1
+
+    both, x = Both(), np.zeros((4, 4, 4, 1), "float32")
+    model = models.pixelcnn((4, 4, 1), filters=2, depth=1)
+    arguments = {"epochs": 2, "verbose": 0, "callbacks": both}
+    history = training.fit(model, x, folder=tmp_path, **arguments)
+    assert both.epochs == 2 and len(history.history["loss"]) == 2
+    assert "confusion" not in history.history
+
+
+def test_variables_that_a_file_cannot_hold_are_refused_before_training(tmp_path):
+    """The run was written, and could never be read."""
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(2, 3, padding="same", dtype="bfloat16")(image)
+    model = keras.Model(image, keras.layers.Conv2D(1, 1, dtype="float32")(x))
+    with pytest.raises(ValueError, match="bfloat16"):
+        training.fit(
+            model,
+            np.zeros((4, 4, 4, 1), "float32"),
+            likelihood=Bernoulli(),
+            optimizer=keras.optimizers.SGD(0.1),
+            folder=tmp_path,
+            verbose=0,
+        )
