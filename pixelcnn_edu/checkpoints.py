@@ -312,6 +312,10 @@ def architecture(model) -> str:
 _REFERENCES = {"keras_history", "input_layers", "output_layers"}
 
 
+def _is_layer(config):
+    return isinstance(config, dict) and isinstance(config.get("config"), dict)
+
+
 def _nameless(config, parts=()):
     """Return a configuration in which layers have no names and are known by their place.
 
@@ -323,8 +327,8 @@ def _nameless(config, parts=()):
         return [_nameless(one, parts) for one in config]
     if not isinstance(config, dict):
         return config
-    layers = config.get("layers") or [None]
-    if all(isinstance(one, dict) and "config" in one for one in layers):
+    layers = config.get("layers")
+    if isinstance(layers, list) and all(map(_is_layer, layers)):
         parts = [one["config"].get("name") for one in layers]
         layers = [
             {**one, "name": None, "config": {**one["config"], "name": None}}

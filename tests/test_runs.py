@@ -391,6 +391,26 @@ def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     assert found != checkpoints.architecture(run("relu", name="one"))
 
 
+@pytest.mark.parametrize("setting", [3, "relu", [1, 2], [{"config": "relu"}]])
+def test_a_layer_s_own_setting_may_be_called_layers(setting):
+    class Own(keras.layers.Layer):
+        def __init__(self, layers, **arguments):
+            super().__init__(**arguments)
+            self.setting = layers
+
+        def call(self, x):
+            return x
+
+        def get_config(self):
+            return {**super().get_config(), "layers": self.setting}
+
+    def known(setting):
+        inputs = keras.Input((4, 4, 1))
+        return checkpoints.architecture(keras.Model(inputs, Own(setting)(inputs)))
+
+    assert known(setting) == known(setting) != known(4)
+
+
 def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path):
     def run(rate):
         inner = keras.optimizers.SGD(rate)  # its name is numbered
