@@ -19,6 +19,8 @@ def pytest_runtest_logreport(report):
     tables = {
         "test_bad_input.py": "calls with bad input, refused by name",
         "test_planted_bugs.py": "oracles held against right models and planted bugs",
+        "test_runs.py": "misuse of runs and caches: right, or refused",
+        "test_cache.py": "misuse of runs and caches: right, or refused",
     }
     if report.when == "call" and report.passed:
         for file, what in tables.items():
