@@ -80,8 +80,9 @@ class Checkpoint(keras.callbacks.Callback):
     ``checkpoint.previous.npz``, which is used if the newest is damaged. At the end of
     training the newest is written once more, with the weights that the model ends with.
 
-    The state is written once before training too, and removed: a full disk is noticed
-    before the first batch.
+    The state is written before training too: a full disk is noticed before the first
+    batch, and a run that is interrupted in its first epoch begins again with the same
+    weights.
 
     Args:
         folder: an existing folder, such as `locked` yields.
@@ -174,7 +175,9 @@ class Checkpoint(keras.callbacks.Callback):
                 "Expected a model with float32 variables beside folder=, since a file "
                 "cannot hold bfloat16. Received: bfloat16. Use 'mixed_bfloat16'."
             )
-        with whole_file(self._paths[0], trial=True) as temporary:
+        newest, previous = self._paths
+        begun = newest.exists() or previous.exists()
+        with whole_file(newest, trial=begun) as temporary:
             self._write(temporary)
 
     def on_epoch_begin(self, epoch, logs=None):

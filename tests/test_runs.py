@@ -769,7 +769,12 @@ def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
         ["--preset", "tiny", "--data", data_is, "--out", "~/out", "--verbose", "0"]
     )
     assert not list(Path.cwd().iterdir())
-    assert names(home / "out") == ["checkpoint.npz", "tiny.json", "tiny.keras"]
+    assert names(home / "out") == [
+        "checkpoint.npz",
+        "checkpoint.previous.npz",
+        "tiny.json",
+        "tiny.keras",
+    ]
     text = (home / "out" / "tiny.json").read_text("utf-8")
     assert "home" not in text
     rebuild = command.arguments(shlex.split(json.loads(text)["rebuild"])[3:])
@@ -807,3 +812,27 @@ def test_variables_that_a_file_cannot_hold_are_refused_before_training(tmp_path)
             folder=tmp_path,
             verbose=0,
         )
+
+
+def test_a_run_interrupted_in_its_first_epoch_begins_again_with_the_same_weights(
+    tmp_path,
+):
+    """Ctrl-C, and the cell is run again: it went on from half-trained weights."""
+
+    def interrupt(batch, logs):
+        raise KeyboardInterrupt
+
+    x, ends = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32"), []
+    arguments = {"epochs": 2, "batch_size": 4, "verbose": 0}
+    for interrupted in (False, True):
+        keras.utils.set_random_seed(0)
+        model = models.pixelcnn((4, 4, 1), filters=2, depth=1, dropout=0.5)
+        where = {"folder": tmp_path / str(interrupted)}
+        if interrupted:
+            stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                training.fit(model, x, callbacks=stop, **where, **arguments)
+        training.fit(model, x, **where, **arguments)
+        ends.append(model.get_weights())
+    for whole, again in zip(*ends, strict=True):
+        np.testing.assert_array_equal(whole, again)
