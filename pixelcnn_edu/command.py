@@ -7,8 +7,6 @@ Taught by notebook 08.
 
 import argparse
 import datetime
-import hashlib
-import json
 import math
 import os
 import platform
@@ -16,7 +14,7 @@ import shlex
 import time
 from pathlib import Path
 
-from pixelcnn_edu import data, evaluation, models, training
+from pixelcnn_edu import data, evaluation, models, pretrained, training
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import locked, whole_file
 from pixelcnn_edu.presets import PRESETS
@@ -151,7 +149,7 @@ def main(argv=None):
     args = arguments(argv)
     preset = PRESETS[args.preset]
     out = check_path("--out", args.out)
-    path, card_path = (out / f"{args.preset}{kind}" for kind in (".keras", ".json"))
+    path, card_path = (out / f"{args.preset}{kind}" for kind in (".npz", ".json"))
     with locked(out):  # what cannot be written is noticed now, not after the training
         for target in (path, card_path):
             with whole_file(target, trial=True) as temporary:
@@ -195,6 +193,7 @@ def main(argv=None):
         "standard_error": round(error, 2),
         "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
         "weights": models.live_weights(model),
+        "build": preset.build(),
         "recipe": preset.as_data(),
         "seed": args.seed,
         "precision": args.precision,
@@ -210,9 +209,5 @@ def main(argv=None):
         ),
     }
     with locked(out, wait=True):
-        with whole_file(path) as temporary:
-            bare.save(temporary)
-        card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        with whole_file(card_path) as temporary:
-            temporary.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+        pretrained.save(out, args.preset, bare, card)
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")

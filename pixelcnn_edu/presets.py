@@ -48,8 +48,8 @@ class Preset:
     colors: int | None = None
     num_classes: int | None = None
 
-    def model(self) -> keras.Model:
-        """Build the network, with a position bias, and ReLU where it has no gates."""
+    def arguments(self) -> dict:
+        """Return the builder's arguments: a position bias; ReLU where no gates are."""
         own = {"activation": "relu"} if self.builder is pixelcnn else {}
         if self.skip:
             own["skip"] = True
@@ -57,17 +57,28 @@ class Preset:
             own["dilations"] = self.dilations
         if self.num_classes:
             own["num_classes"] = self.num_classes
-        return self.builder(
-            (28, 28, 3 if self.colored else 1),
-            filters=self.filters,
-            depth=self.depth,
-            likelihood=self.likelihood,
-            position=True,
-            dropout=self.dropout,
-            colors=self.colors,
-            one_hot=self.one_hot,
+        return {
+            "image_shape": (28, 28, 3 if self.colored else 1),
+            "filters": self.filters,
+            "depth": self.depth,
+            "likelihood": self.likelihood,
+            "position": True,
+            "dropout": self.dropout,
+            "colors": self.colors,
+            "one_hot": self.one_hot,
             **own,
-        )
+        }
+
+    def model(self) -> keras.Model:
+        """Build the network."""
+        return self.builder(**self.arguments())
+
+    def build(self) -> dict:
+        """Return the builder's name and its arguments as JSON's types, for a card."""
+        about = {"name": type(self.likelihood).__name__, **self.likelihood.get_config()}
+        arguments = {**self.arguments(), "likelihood": about}
+        lists = {k: list(v) for k, v in arguments.items() if isinstance(v, tuple)}
+        return {"builder": self.builder.__name__, "arguments": {**arguments, **lists}}
 
     def images(self, digits, *, seed=0):
         """Turn gray digits (N, 28, 28, 1) into images that the network models.

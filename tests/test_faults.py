@@ -211,13 +211,13 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_a_whole_one(finished, tmp
     ]
 
 
-@pytest.mark.parametrize("name", ["coffee.keras", "coffee.json"])
+@pytest.mark.parametrize("name", ["coffee.npz", "coffee.json"])
 def test_any_damage_to_weights_and_cards_is_refused_by_name(
     name, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     folder = type(data.BUNDLED)(pretrained.__file__).parent
-    files = {f: (folder / f).read_bytes() for f in ("coffee.keras", "coffee.json")}
+    files = {f: (folder / f).read_bytes() for f in ("coffee.npz", "coffee.json")}
     for bad in damages(files[name], np.random.default_rng(0), 400 if LONG else 20):
         for f, raw in files.items():
             (tmp_path / f).write_bytes(bad if f == name else raw)
@@ -226,7 +226,9 @@ def test_any_damage_to_weights_and_cards_is_refused_by_name(
         except ValueError as error:
             assert name.split(".")[0] in str(error) and "Reinstall" in str(error)
         else:  # a digit of the card's prose: it must still be a card
-            assert name == "coffee.json" and json.loads(bad)["sha256"]
+            assert name == "coffee.json"
+            card, right = json.loads(bad), json.loads(files[name])
+            assert all(card[part] == right[part] for part in ("sha256", "build"))
         tally("damaged files refused")
 
 
@@ -259,10 +261,10 @@ def test_any_damage_to_a_file_of_digits_is_refused_by_name(tmp_path):
         tally("damaged files refused")
 
 
-@pytest.mark.parametrize("name", ["coffee.keras", "coffee.json", "digits.npz"])
+@pytest.mark.parametrize("name", ["coffee.npz", "coffee.json", "digits.npz"])
 def test_a_missing_file_is_named_with_the_way_out(name, tmp_path, monkeypatch):
     folder = type(data.BUNDLED)(pretrained.__file__).parent
-    for f in ("coffee.keras", "coffee.json"):
+    for f in ("coffee.npz", "coffee.json"):
         if f != name:
             (tmp_path / f).write_bytes((folder / f).read_bytes())
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
@@ -390,26 +392,19 @@ def test_a_pickle_in_a_data_file_or_a_checkpoint_is_not_run(finished, tmp_path):
     assert not mark.exists()
 
 
-def test_code_in_a_keras_file_is_not_run_even_with_a_matching_checksum(
+def test_code_in_a_file_of_weights_is_not_run_even_with_a_matching_checksum(
     tmp_path, monkeypatch
 ):
-    import hashlib
-
     mark = tmp_path / "it ran"
-    image = keras.Input((4, 4, 1))
-    monkeypatch.chdir(tmp_path)
-    evil = keras.layers.Lambda(
-        lambda x: (open("it ran", "w", encoding="utf-8").close(), x)[1]
-    )
-    keras.Model(image, evil(image)).save(tmp_path / "evil.keras")
-    mark.unlink(missing_ok=True)
-    digest = hashlib.sha256((tmp_path / "evil.keras").read_bytes()).hexdigest()
-    (tmp_path / "evil.json").write_text(json.dumps({"sha256": digest}), "utf-8")
+    poison = np.array([Payload(mark)], object)
+    build = pretrained.card("coffee")["build"]
+    np.savez(tmp_path / "evil.npz", **{"000_kernel": poison})
+    checksum = pretrained._checksum(build, (tmp_path / "evil.npz").read_bytes())
+    card = {"sha256": checksum, "build": build}
+    (tmp_path / "evil.json").write_text(json.dumps(card), "utf-8")
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    with pytest.raises(ValueError, match="Lambda|unsafe|safe_mode"):
+    with pytest.raises(ValueError, match="evil.npz does not fit.*Reinstall"):
         pretrained.load("evil")
     assert not mark.exists()
-    keras.models.load_model(tmp_path / "evil.keras", safe_mode=False)(
-        np.zeros((1, 4, 4, 1))
-    )
-    assert mark.exists()  # the payload does run where it is let
+    np.load(tmp_path / "evil.npz", allow_pickle=True)["000_kernel"][0].close()
+    assert mark.exists()  # the payload does run where it is allowed to

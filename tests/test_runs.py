@@ -773,7 +773,7 @@ def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
         "checkpoint.npz",
         "checkpoint.previous.npz",
         "tiny.json",
-        "tiny.keras",
+        "tiny.npz",
     ]
     text = (home / "out" / "tiny.json").read_text("utf-8")
     assert "home" not in text

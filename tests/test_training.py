@@ -14,6 +14,7 @@ from pixelcnn_edu import (
     generation,
     optimizers,
     presets,
+    pretrained,
     training,
 )
 from pixelcnn_edu.batches import Batches, pipeline
@@ -505,7 +506,7 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     assert (card["training_images"], card["validation_images"]) == (64, 32)
     assert card["weights"] == live_weights(tiny.model())
     assert card["precision"] == command.fastest_precision()
-    model = keras.models.load_model(out / "tiny.keras")
+    model = pretrained.load("tiny", out)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
     held_out = data.binarize((new[:32] / 255)[..., None].astype("float32"), seed=0)
     nats = evaluation.nats_per_image(model, held_out).mean()
