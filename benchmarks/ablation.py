@@ -29,7 +29,7 @@ from pixelcnn_edu import (
     training,
 )
 from pixelcnn_edu.checkpoints import whole_file
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 
 import keras
 
