@@ -49,9 +49,8 @@ def normalized():
     image = keras.Input((28, 28, 1))
     x = PositionBias()(MaskedConv2D(FILTERS, 7, "A")(image))
     for _ in range(DEPTH):
-        x = ResidualBlock(FILTERS, activation="relu")(
-            keras.layers.LayerNormalization()(x)
-        )
+        x = keras.layers.LayerNormalization()(x)
+        x = residual_block(x, FILTERS, activation="relu")
     for _ in range(2):
         x = MaskedConv2D(FILTERS, 1)(keras.layers.Activation("relu")(x))
     x = keras.layers.Activation("relu")(x)

@@ -55,7 +55,7 @@ def add_bias(outputs, bias):
     """Return ``outputs + bias``: (N, H, W, filters) and (filters,)."""
     if _used("bias") and _in_float32(outputs):
         return _add_bias(outputs, tf.convert_to_tensor(bias))
-    return outputs + ops.reshape(bias, (1, 1, 1, -1))
+    return ops.add(outputs, ops.reshape(bias, (1, 1, 1, -1)))
 
 
 @tf.custom_gradient

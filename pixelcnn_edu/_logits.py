@@ -5,28 +5,17 @@ import threading
 import weakref
 
 from pixelcnn_edu._cache import kept
-from pixelcnn_edu._checks import check_finite, check_logits, check_model
+from pixelcnn_edu._checks import check_logits
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def logits_function(model):
-    """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
-
-    A model with two inputs takes the labels as a second argument.
-
-    On TensorFlow it is compiled once per input shape, without XLA, which on a CPU takes
-    longer to compile than it saves; and anew if more of the model has changed than the
-    values of its weights. Other backends use ``predict_on_batch``.
-
-    Raises:
-        ValueError: ``model`` is no Keras model with known inputs, its weights are not
-            finite, or, when it is called, a logit is NaN.
-    """
-    check_finite(check_model(model))
-    build = functools.partial(_compile, weakref.ref(model))  # else it is kept for ever
+def function_of(model):
+    """Return a model as a function of arrays, see `models.logits_function`."""
+    reference = weakref.ref(model)  # `kept` must not keep the model alive
+    build = functools.partial(_compile, reference)
 
     def call(images, *labels):
         # as tensors, so that values never become part of the graph

@@ -10,9 +10,10 @@ choose; ``position``, ``dropout``, ``skip`` and ``dilations`` are additions, off
 
 import itertools
 
-from pixelcnn_edu import _cpu
+from pixelcnn_edu import _cpu, _logits
 from pixelcnn_edu._checks import (
     check_bool,
+    check_finite,
     check_image_shape,
     check_int,
     check_keras,
@@ -21,7 +22,6 @@ from pixelcnn_edu._checks import (
     listed,
     plain,
 )
-from pixelcnn_edu._logits import logits_function  # noqa: F401  (a name of this module)
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -364,3 +364,19 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
             f"such as likelihood=Bernoulli(). Received: {likelihood!r}"
         )
     return likelihood
+
+
+def logits_function(model):
+    """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
+
+    A model with two inputs takes the labels as a second argument.
+
+    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
+    takes longer to compile than it saves. It is compiled again if anything in the model
+    changes but the values of the weights. Other backends use ``predict_on_batch``.
+
+    Raises:
+        ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
+            not finite; or, when the function is called, if a logit is NaN.
+    """
+    return _logits.function_of(check_finite(check_model(model)))

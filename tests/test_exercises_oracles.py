@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from pixelcnn_edu import causality, data, evaluation, exercises
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
+from pixelcnn_edu.layers import MaskedConv2D, residual_block
 from pixelcnn_edu.likelihoods import Categorical, LogisticMixture
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
@@ -126,7 +126,7 @@ def weights_of_a_block(filters):
 @also_right("block_weights")
 def weights_by_building(filters):
     x = keras.Input((28, 28, filters))
-    return keras.Model(x, ResidualBlock(filters)(x)).count_params()
+    return keras.Model(x, residual_block(x, filters)).count_params()
 
 
 also_right("block_weights")(weights_of_a_block)
@@ -134,7 +134,7 @@ also_right("block_weights")(weights_of_a_block)
 
 @also_right("residual_block")
 def block_of_the_package(x):
-    return ResidualBlock(x.shape[-1])(x)
+    return residual_block(x, x.shape[-1])
 
 
 @also_right("residual_block")

@@ -88,12 +88,11 @@ CALLS = {
         (6, (3, 5), "A"),
         {"strides": 1, "groups": 1},
     ),
-    "layers.ResidualBlock": (
-        lambda *args, **kwargs: layers.ResidualBlock(*args, **kwargs)(WHOLE),
+    "layers.residual_block": (
+        lambda *args, **kwargs: layers.residual_block(WHOLE, *args, **kwargs),
         (4, 3),
         {"dropout": 0.5, "colors": 2},
     ),
-    "layers.pointwise": (layers.pointwise, (6, 3), {}),
     "layers.fixed_arguments": (layers.fixed_arguments, ({"strides": 1}, "same"), {}),
     "layers.OneHotLevels": (layers.OneHotLevels, (4,), {}),
     "gated.StackConv2D": (
@@ -102,8 +101,8 @@ CALLS = {
         {"colors": 3, "dilation_rate": 2},
     ),
     "gated.Gate": (gated.Gate, (3,), {}),
-    "gated.GatedBlock": (
-        lambda *args, **kwargs: gated.GatedBlock(*args, **kwargs)(WHOLE, WHOLE),
+    "gated.gated_block": (
+        lambda *args, **kwargs: gated.gated_block(WHOLE, WHOLE, *args, **kwargs),
         (4, 3),
         {"dropout": 0.5, "colors": 2, "dilation_rate": 2},
     ),
@@ -411,7 +410,6 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "batches.Batches": "made by `fit`",
     "checkpoints.locked": "called by `fit`",
     "checkpoints.whole_file": "called by `fit`",
-    "layers.Conv2D": "Keras's own arguments",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",

@@ -8,7 +8,7 @@ import math
 
 from pixelcnn_edu import causality, evaluation, generation
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias, pointwise
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 
@@ -89,7 +89,7 @@ def loose_layers(shape, *, kernels, activation, colors, likelihood):
     for i, kernel in enumerate(kernels):
         more = {"colors": colors, "activation": activation}
         x = MaskedConv2D(2 * colors, kernel, "B" if i else "A", **more)(x)
-    logits = pointwise(likelihood.logits_per_pixel(shape[-1]), colors)(x)
+    logits = MaskedConv2D(likelihood.logits_per_pixel(shape[-1]), 1, colors=colors)(x)
     return ImageModel(image, logits, likelihood=likelihood)
 
 

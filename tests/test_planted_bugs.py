@@ -5,8 +5,8 @@ named beside it. The same oracles pass on the right model.
 """
 
 from pixelcnn_edu import causality, data, evaluation, generation, training
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, ResidualBlock
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, residual_block
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel
 
@@ -103,7 +103,7 @@ def gated(bug=None, dilated=None):
     if dilated:
         v = Gate()(dilated(8, 3, "vertical", dilation_rate=2)(v))
         h = Gate()(dilated(8, 3, "horizontal", dilation_rate=2)(h))
-    v, h = GatedBlock(4)(v, h)
+    v, h = gated_block(v, h, 4)
     model = ImageModel(image, keras.layers.Conv2D(1, 1)(h), likelihood=Bernoulli())
     randomize(model)
     return model
@@ -389,4 +389,4 @@ def test_a_block_as_first_layer_leaks():
     keras.utils.set_random_seed(0)
     image = keras.Input((4, 4, 2))
     with pytest.raises(AssertionError):
-        causality.assert_causal(keras.Model(image, ResidualBlock(2)(image)))
+        causality.assert_causal(keras.Model(image, residual_block(image, 2)))

@@ -25,6 +25,7 @@ from pixelcnn_edu import (
     data,
     models,
     presets,
+    pretrained,
     training,
 )
 from pixelcnn_edu._checks import check_path
@@ -700,6 +701,20 @@ def locked_once(folder):
         assert found.is_dir()
 
 
+def kept_in(read):
+    """Return a function that saves a model in a folder and reads it from there."""
+    arguments = {"image_shape": [4, 4, 1], "filters": 2, "depth": 1}
+    arguments["likelihood"] = {"name": "Bernoulli"}
+    build = {"builder": "pixelcnn", "arguments": arguments}
+
+    def function(folder):
+        model = models.pixelcnn((4, 4, 1), filters=2, depth=1)
+        pretrained.save(folder, "mine", model, {"build": build})
+        read(folder)
+
+    return function
+
+
 # Each public function that takes a path, and where it looks in the user's home folder.
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
@@ -710,6 +725,10 @@ TAKE_PATHS = {
     "command.digits_from": (command.digits_from, "mnist.npz"),
     "command.name_of": (command.name_of, "mnist.npz"),
     "data.load_mnist": (data.load_mnist, "mnist.npz"),
+    "pretrained.card": (kept_in(lambda at: pretrained.card("mine", at)), "kept"),
+    "pretrained.load": (kept_in(lambda at: pretrained.load("mine", at)), "kept"),
+    "pretrained.names": (kept_in(pretrained.names), "kept"),
+    "pretrained.save": (kept_in(str), "kept"),
     "training.fit": (lambda at: fit(at), "run"),
 }
 

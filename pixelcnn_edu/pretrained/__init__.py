@@ -16,7 +16,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_path
+from pixelcnn_edu._checks import check_model, check_path
 from pixelcnn_edu.checkpoints import whole_file
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
@@ -120,7 +120,9 @@ def save(folder, name: str, model, card: dict):
     Raises:
         OSError: a file could not be written.
     """
+    check_model(model)
     folder = check_path("folder", folder)
+    folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(model.weights)))
     arrays = {
         f"{i:0{width}}_{weight.name}": np.asarray(weight, "float32")
