@@ -8,11 +8,11 @@ What differs here from most code on the web: a layer multiplies the mask into th
 overwrites them. And a residual block is a function of tensors, so a model is one flat
 graph.
 
-Each layer class says by ``runs_as`` what the layer does with an image. A ``"convolution"``
-reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer treats each pixel by
-itself. Write ``runs_as = "pixelwise"`` into a layer class of your own, and ``generate`` runs
-the layer with ``method="cached"`` too. A subclass must say it again, since its ``call`` may
-do something else.
+Each layer class says by ``runs_as`` what the layer does with an image. A
+``"convolution"`` reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer
+treats each pixel by itself. Write ``runs_as = "pixelwise"`` into a layer class of your
+own, and ``generate`` runs the layer with ``method="cached"`` too. A subclass must say it
+again, since its ``call`` may do something else.
 """
 
 from pixelcnn_edu import _cpu

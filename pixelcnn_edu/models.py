@@ -160,7 +160,7 @@ def pixelcnn(
         x = residual_block(
             x, filters, activation=activation, dropout=dropout, colors=colors
         )
-    logits = _logits(x, filters, activation, likelihood, image_shape[-1], colors)
+    logits = _last_layers(x, filters, activation, likelihood, image_shape[-1], colors)
     return ImageModel(inputs, logits, name, likelihood=likelihood)
 
 
@@ -266,7 +266,9 @@ def gated_pixelcnn(
         horizontal = keras.layers.add(
             [MaskedConv2D(filters, 1, colors=colors)(h) for h in every]
         )
-    logits = _logits(horizontal, filters, "relu", likelihood, image_shape[-1], colors)
+    logits = _last_layers(
+        horizontal, filters, "relu", likelihood, image_shape[-1], colors
+    )
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
     )
@@ -295,7 +297,7 @@ def _checked(image_shape, depth, likelihood, colors):
     return image_shape, depth, likelihood, check_positive_int("colors", colors)
 
 
-def _logits(x, filters, activation, likelihood, channels, colors):
+def _last_layers(x, filters, activation, likelihood, channels, colors):
     """End a network: 2 × (activation, 1×1), activation, 1×1 to the logits."""
     for _ in range(2):
         x = activate(x, activation)

@@ -92,6 +92,7 @@ CONVOLUTIONS = [
     (MaskedConv2D, {"kernel_size": (3, 5), "mask_type": "A"}),
     (StackConv2D, {"kernel_size": 3, "stack": "vertical", "dilation_rate": 2}),
     (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "colors": 3}),
+    (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "mask_type": "A"}),
 ]
 
 
