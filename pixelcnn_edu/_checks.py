@@ -144,6 +144,32 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
     return pair
 
 
+def fixed_arguments(kwargs, padding) -> dict:
+    """Return a convolution's ``kwargs`` with the fixed arguments filled in.
+
+    Raises:
+        ValueError: if one of them has another value.
+    """
+    fixed = {
+        "strides": (1, "an output per pixel"),
+        "padding": (padding, "height and width kept"),
+        "dilation_rate": (1, "neighboring pixels"),
+        "groups": (1, "channels ordered by colors"),
+        "data_format": ("channels_last", "(N, H, W, C)"),
+    }
+    kwargs = dict(kwargs)
+    for name, (value, why) in fixed.items():
+        given = plain(kwargs.get(name, value))
+        single = isinstance(given, int | str) or given is None
+        if ({given} if single else set(given)) != {value}:
+            raise ValueError(
+                f"Expected {name}={value!r} in a causal convolution ({why}). "
+                f"Received: {name}={given!r}"
+            )
+        kwargs[name] = value
+    return kwargs
+
+
 def check_image_shape(image_shape) -> tuple:
     """Return (H, W, C) as a tuple of integers; H and W may be None."""
     sizes = listed(image_shape)

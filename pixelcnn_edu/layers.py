@@ -22,6 +22,7 @@ from pixelcnn_edu._checks import (
     check_levels,
     check_positive_int,
     check_precision,
+    fixed_arguments,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
@@ -191,7 +192,7 @@ def activate(inputs, activation: str):
     """Apply the activation called ``activation`` as a layer of its own.
 
     ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` means that all pixels
-    share it. Any other name is a name of `keras.activations`.
+    share the slope. Any other name is a name in `keras.activations`.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
@@ -246,12 +247,12 @@ class OneHotLevels(keras.layers.Layer):
     """Turn each value k/(levels-1) into a one-hot vector of its level k.
 
     The levels of a color are categories. A convolution that reads one number separates
-    them poorly: to tell level 1 of 4 from its neighbors, it needs large weights, and it
-    learns them slowly. Between two levels the vector is interpolated linearly, so the
+    them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
+    weights and learns them slowly. Between two levels the vector is interpolated linearly, so the
     gradient with respect to the image exists.
 
     Args:
-        levels: number of levels of the images, at least 2.
+        levels: number of levels, at least 2.
 
     Input shape: (N, H, W, C), in [0, 1].
 
@@ -262,7 +263,7 @@ class OneHotLevels(keras.layers.Layer):
         ``max(0, 1 - |inputs * (levels - 1) - k|)`` for k = 0 … levels - 1.
 
     Raises:
-        ValueError: ``levels`` is not an integer of at least 2.
+        ValueError: if ``levels`` is not an integer of at least 2.
 
     Example:
         >>> import numpy as np
@@ -288,29 +289,3 @@ class OneHotLevels(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "levels": self.levels}
-
-
-def fixed_arguments(kwargs, padding) -> dict:
-    """Return a convolution's ``kwargs`` with the fixed arguments filled in.
-
-    Raises:
-        ValueError: if one of them has another value.
-    """
-    fixed = {
-        "strides": (1, "an output per pixel"),
-        "padding": (padding, "height and width kept"),
-        "dilation_rate": (1, "neighboring pixels"),
-        "groups": (1, "channels ordered by colors"),
-        "data_format": ("channels_last", "(N, H, W, C)"),
-    }
-    kwargs = dict(kwargs)
-    for name, (value, why) in fixed.items():
-        given = plain(kwargs.get(name, value))
-        single = isinstance(given, int | str) or given is None
-        if ({given} if single else set(given)) != {value}:
-            raise ValueError(
-                f"Expected {name}={value!r} in a causal convolution ({why}). "
-                f"Received: {name}={given!r}"
-            )
-        kwargs[name] = value
-    return kwargs

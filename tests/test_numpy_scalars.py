@@ -27,6 +27,7 @@ from pixelcnn_edu import (
     training,
     widgets,
 )
+from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
 from pixelcnn_edu.widgets._base import Explorer
@@ -93,7 +94,7 @@ CALLS = {
         (4, 3),
         {"dropout": 0.5, "colors": 2},
     ),
-    "layers.fixed_arguments": (layers.fixed_arguments, ({"strides": 1}, "same"), {}),
+    "_checks.fixed_arguments": (fixed_arguments, ({"strides": 1}, "same"), {}),
     "layers.OneHotLevels": (layers.OneHotLevels, (4,), {}),
     "gated.StackConv2D": (
         gated.StackConv2D,
