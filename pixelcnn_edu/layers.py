@@ -92,11 +92,13 @@ class MaskedConv2D(keras.layers.Conv2D):
         )
 
     def convolution_op(self, inputs, kernel):
-        # The mask hides weights here and not in the kernel: their gradient is 0.
-        # The rows below the center are 0 and left out: a third fewer multiplications.
+        # The mask is applied here, so the stored kernel does not change and its masked
+        # weights get the gradient 0.
+        kernel = kernel * ops.cast(self.mask, kernel.dtype)
         rows, columns = (size // 2 for size in self.kernel_size)
-        kernel = (kernel * ops.cast(self.mask, kernel.dtype))[: rows + 1]
         if rows or columns:
+            # without the zero rows below the center: a third fewer multiplications
+            kernel = kernel[: rows + 1]
             inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
         return _cpu.convolve(inputs, kernel)
 
@@ -248,8 +250,8 @@ class OneHotLevels(keras.layers.Layer):
 
     The levels of a color are categories. A convolution that reads one number separates
     them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
-    weights and learns them slowly. Between two levels the vector is interpolated linearly, so the
-    gradient with respect to the image exists.
+    weights and learns them slowly. Between two levels the vector is interpolated linearly,
+    so the gradient with respect to the image exists.
 
     Args:
         levels: number of levels, at least 2.
