@@ -9,12 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixelcnn_edu import data
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    Likelihood,
-    LogisticMixture,
-)
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, Likelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -200,7 +196,7 @@ PRESETS = {
         filters=32,
         depth=6,
         epochs=3,
-        likelihood=LogisticMixture(5, 256),
+        likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
 

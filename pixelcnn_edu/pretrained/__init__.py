@@ -8,7 +8,14 @@ import hashlib
 import json
 from pathlib import Path
 
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
+
 import keras
+
+# `levels_256_mixture.keras` holds the class under its earlier name
+keras.saving.get_custom_objects()["pixelcnn_edu>LogisticMixture"] = (
+    DiscretizedLogisticMixture
+)
 
 FOLDER = Path(__file__).parent
 
