@@ -9,12 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixelcnn_edu import data
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    Likelihood,
-    LogisticMixture,
-)
+from pixelcnn_edu._checks import listed, plain
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, Likelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -117,8 +114,9 @@ class Preset:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default or field.name in ("batch_size", "learning_rate"):
-                value = value.__name__ if callable(value) else value
-                value = list(value) if isinstance(value, tuple) else value
+                value = value.__name__ if callable(value) else plain(value)
+                if listed(value) is not None:
+                    value = [plain(each) for each in listed(value)]
                 known = isinstance(value, int | float | str | list)
                 fields[field.name] = value if known else repr(value)
         return fields
@@ -211,7 +209,7 @@ PRESETS = {
         filters=32,
         depth=6,
         epochs=3,
-        likelihood=LogisticMixture(5, 256),
+        likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
 

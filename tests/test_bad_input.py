@@ -25,10 +25,10 @@ from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
-    LogisticMixture,
     NegativeLogLikelihood,
 )
 from pixelcnn_edu.masks import causal_mask
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
@@ -170,9 +170,9 @@ CASES = [
     ),
     # likelihoods
     *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
-    *(case("components", LogisticMixture, n, 4) for n in POSITIVE),
-    *(case("levels", LogisticMixture, 2, n) for n in (1, 0, 2.5)),
-    case("1 or 3 channels", LogisticMixture(2, 4).logits_per_pixel, 2),
+    *(case("components", DiscretizedLogisticMixture, n, 4) for n in POSITIVE),
+    *(case("levels", DiscretizedLogisticMixture, 2, n) for n in (1, 0, 2.5)),
+    case("1 or 3 channels", DiscretizedLogisticMixture(2, 4).logits_per_pixel, 2),
     case("logits of shape", Bernoulli().log_prob, X, np.zeros((2, 4, 4, 3))),
     case("logits of shape", Categorical(4).log_prob, X, X),
     case("logits of shape", Categorical(4).sample, X, X),

@@ -14,7 +14,8 @@ from pixelcnn_edu.layers import (
     PositionBias,
     residual_block,
 )
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import (
     ImageModel,
     gated_pixelcnn,
@@ -43,7 +44,7 @@ BUILT += [
     (gated_pixelcnn, {"position": True, "dropout": 0.5}),
     (gated_pixelcnn, {"num_classes": 10}),
     (gated_pixelcnn, {"num_classes": 10, "label_map": 2}),
-    (pixelcnn, {"likelihood": LogisticMixture(2, 16)}),
+    (pixelcnn, {"likelihood": DiscretizedLogisticMixture(2, 16)}),
     (gated_pixelcnn, {"image_shape": (5, 3, 2), "likelihood": Categorical(3)}),
 ]
 
@@ -587,7 +588,7 @@ def test_the_compiled_call_sees_new_weights():
         (
             {
                 "image_shape": (4, 4, 3),
-                "likelihood": LogisticMixture(2, 4),
+                "likelihood": DiscretizedLogisticMixture(2, 4),
                 "colors": 3,
             },
             "orders them itself",

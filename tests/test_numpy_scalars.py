@@ -21,6 +21,7 @@ from pixelcnn_edu import (
     layers,
     likelihoods,
     masks,
+    mixture,
     models,
     optimizers,
     plots,
@@ -107,14 +108,18 @@ CALLS = {
         {"dropout": 0.5, "colors": 2, "dilation_rate": 2},
     ),
     "likelihoods.Categorical": (likelihoods.Categorical, (4,), {}),
-    "likelihoods.LogisticMixture": (likelihoods.LogisticMixture, (2, 4), {}),
+    "mixture.DiscretizedLogisticMixture": (
+        mixture.DiscretizedLogisticMixture,
+        (2, 4),
+        {},
+    ),
     "likelihoods.sample": (
         likelihoods.Categorical(2).sample,
         (np.arange(50, dtype="float32").reshape(1, 5, 5, 2) % 3, X[:1]),
         {"temperature": 2.0},
     ),
     "likelihoods.logits_per_pixel": (
-        likelihoods.LogisticMixture(2, 4).logits_per_pixel,
+        mixture.DiscretizedLogisticMixture(2, 4).logits_per_pixel,
         (3,),
         {},
     ),

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from pixelcnn_edu._checks import check_model, check_path
 from pixelcnn_edu.checkpoints import whole_file
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -30,7 +31,7 @@ _BUILDERS = {"pixelcnn": pixelcnn, "gated_pixelcnn": gated_pixelcnn}
 _LIKELIHOODS = {
     "Bernoulli": Bernoulli,
     "Categorical": Categorical,
-    "LogisticMixture": LogisticMixture,
+    "DiscretizedLogisticMixture": DiscretizedLogisticMixture,
 }
 
 
