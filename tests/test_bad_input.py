@@ -221,7 +221,7 @@ CASES = [
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
     case("levels", data.quantize, X, 10**39),
-    case("Divide by 255", training.without, put(255), X[:, 0, 0, 0], X),
+    case("Divide by 255", data.exclude, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
     # evaluation
@@ -289,7 +289,7 @@ CASES = [
     *(case("optimizer", fit, optimizer=o) for o in ("adam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
     case(
-        "gray_targets", fit, model=other, likelihood=Categorical(2), gray_targets=True
+        "soft_targets", fit, model=other, likelihood=Categorical(2), soft_targets=True
     ),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),

@@ -256,7 +256,7 @@ CALLS = {
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 0.0078125,  # the same number in float32
-            "gray_targets": True,
+            "soft_targets": True,
             "seed": 3,
         },
     ),
@@ -411,10 +411,7 @@ NUMERIC = {
     *("pixel", "row", "scale", "steps", "total", "width"),
 }
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
-    "command.Progress": "epochs comes from a preset",
     "batches.Batches": "made by `fit`",
-    "checkpoints.locked": "called by `fit`",
-    "checkpoints.whole_file": "called by `fit`",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",
