@@ -139,6 +139,7 @@ CHANGES = {
 
 def run(change, seed, full, held_out):
     """Train one network; return its nats and what it took."""
+    keras.utils.clear_session()
     images = data.load_mnist()[0][0] if change.get("bundled") else full
     epochs = change.get("epochs", 24 if change.get("bundled") else 2)
     if change.get("digits") == "static":
@@ -199,7 +200,6 @@ def main():
 
     def need(name, seed):
         if (name, seed) not in done:
-            keras.utils.clear_session()
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
             row.update(run(CHANGES[name][1], seed, full, held_out))
             done[name, seed] = row

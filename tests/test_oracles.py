@@ -221,7 +221,7 @@ def test_draws_follow_the_enumerated_probabilities(recipe):
     tally("random models: χ² of the sampler")
 
 
-@settings(max_examples=examples(16, 50))
+@settings(max_examples=examples(8, 50))
 @given(recipes(most_values=60, most_levels=32), st.integers(0, 1000))
 def test_the_three_methods_draw_the_same_images(recipe, seed):
     model = recipe.build()
