@@ -24,7 +24,6 @@ import gc
 import importlib.metadata
 import os
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -37,21 +36,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "pixelcnn_edu"
-MODULES = ("masks", "layers", "likelihoods", "mixture", "generation")
 REASONS = Path(__file__).with_name("survivors.toml")
 COPIED = (PACKAGE, "tests", "tools", "pyproject.toml")
-# After a module's own test, its doctests first, all of these: the quickest come first.
-TESTS = (
-    *("masks", "layers", "likelihoods", "causality", "generation", "gated", "models"),
-    *(
-        "planted_bugs",
-        "bad_input",
-        "numpy_scalars",
-        "evaluation",
-        "one_pixel",
-        "oracles",
-    ),
-)
+# The tests of each module: those that fail for most mutants first, the slow ones last.
+TESTS = {
+    "masks": ("masks", "layers"),
+    "layers": ("layers", "models", "gated"),
+    "likelihoods": ("likelihoods", "evaluation", "planted_bugs", "models"),
+    "mixture": ("likelihoods", "evaluation", "planted_bugs"),
+    "generation": ("generation", "numpy_scalars"),
+}
 PRELOADED = ("hypothesis", "keras", "matplotlib.pyplot", "scipy.stats", "tensorflow")
 ENOUGH = 0.95  # of the mutants
 LIMIT = 180  # seconds for one test, or for importing all of them
@@ -100,7 +94,7 @@ def compare(module: str, source: str, code: str) -> Mutant:
     changes = [change for change in changes if change[0] != "equal"]
     first, last = changes[0], changes[-1]
     was, now = before[first[1] : last[2]], after[first[3] : last[4]]
-    texts = (" ".join(line.strip() for line in lines) for lines in (was, now))
+    texts = (" ".join(map(str.strip, lines)).strip() for lines in (was, now))
     return Mutant(module, first[1] + 1, *texts, code)
 
 
@@ -124,11 +118,9 @@ def mutants_of(module: str, source: str) -> Iterator[Mutant]:
 
 
 def tests_for(module: str) -> list[list[str]]:
-    """Return a module's own tests, the likeliest to fail, and then the others."""
-    own = [f"tests/test_{module}.py", f"{PACKAGE}/{module}.py"]
-    others = [f"tests/test_{name}.py" for name in TESTS if name != module]
-    groups = ([test for test in own if (ROOT / test).exists()], others)
-    return [group for group in groups if group]
+    """Return groups of tests of a module; a group runs if those before it passed."""
+    first, *others = (f"tests/test_{name}.py" for name in TESTS[module])
+    return [[first, f"{PACKAGE}/{module}.py"], *([other] for other in others)]
 
 
 class Watch:
@@ -149,12 +141,13 @@ class Watch:
 
 def _test(folder, groups, output, failed):
     """Run groups of tests in this process, a fork, and end it with pytest's exit code."""
+    import resource  # Unix alone has it, as it has fork
+
     import pytest
 
     code = 4  # pytest's own, for a mistake in the call
     try:
         os.setpgid(0, 0)
-        signal.alarm(LIMIT)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         os.chdir(folder)
         os.environ["PYTHONPATH"] = str(folder)
@@ -165,6 +158,7 @@ def _test(folder, groups, output, failed):
         options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}"]
         options += ["-W", "ignore:Module already imported"]  # by the parent process
         for group in groups:
+            signal.alarm(LIMIT)  # for what is imported; then for each test
             code = pytest.main([*options, *group], plugins=[Watch(failed)])
             if code:
                 break
@@ -190,14 +184,13 @@ class Desk:
                 shutil.copy(root / name, self.copy / name)
         self.output, self.failed = folder / "output.txt", folder / "failed.txt"
 
-    def start(self, mutant: Mutant | None, groups: list[list[str]]) -> int:
+    def start(self, mutant: Mutant, groups: list[list[str]]) -> int:
         """Fork a process that tests a mutant, until a test fails; return its number."""
         self.mutant, self.began = mutant, time.perf_counter()
         self.failed.unlink(missing_ok=True)
-        if mutant:
-            self.path = self.copy / PACKAGE / f"{mutant.module}.py"
-            self.source = self.path.read_text("utf-8")
-            self.path.write_text(mutant.code, "utf-8")
+        self.path = self.copy / PACKAGE / f"{mutant.module}.py"
+        self.source = self.path.read_text("utf-8")
+        self.path.write_text(mutant.code, "utf-8")
         sys.stdout.flush()
         process = os.fork()
         if not process:
@@ -212,8 +205,7 @@ class Desk:
         """
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process, signal.SIGKILL)  # what a test may have started
-        if self.mutant:
-            self.path.write_text(self.source, "utf-8")
+        self.path.write_text(self.source, "utf-8")
         caught, code = "", os.waitstatus_to_exitcode(status)
         if code in (4, 5):
             raise RuntimeError(self.output.read_text("utf-8", "replace"))
@@ -224,15 +216,15 @@ class Desk:
 
 
 def run(
-    mutants: Iterable[Mutant | None], root: Path = ROOT, *, at_once=AT_ONCE, tests=None
+    mutants: Iterable[Mutant], root: Path = ROOT, *, at_once=AT_ONCE, tests=tests_for
 ) -> Iterator[Result]:
     """Test mutants, ``at_once`` at a time; yield each result as it comes.
 
     Args:
-        mutants: what to test; None stands for the code as it is.
+        mutants: what to test.
         root: the project's folder; nothing is written there.
         at_once: processes.
-        tests: groups of paths for pytest, one after the other; else `tests_for`.
+        tests: a function from a module to groups of tests, as `tests_for`.
     """
     # A mutant of the same length and second as its source would pass for it.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -251,8 +243,7 @@ def run(
         while True:
             while free and (mutant := next(waiting, run)) is not run:
                 desk = free.pop()
-                chosen = tests or tests_for(mutant.module if mutant else MODULES[0])
-                running[desk.start(mutant, chosen)] = desk
+                running[desk.start(mutant, tests(mutant.module))] = desk
             if not running:
                 return
             process, status = os.wait()
@@ -287,27 +278,25 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sample", type=int, help="how many mutants; all if left out")
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
-    parser.add_argument("--modules", nargs="+", default=MODULES, metavar="MODULE")
+    parser.add_argument("--modules", nargs="+", default=list(TESTS), metavar="MODULE")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="processes")
     arguments = parser.parse_args(argv)
     tally, known = os.environ.get("PIXELCNN_EDU_TRUST"), reasons()
-    mutants = [
-        mutant
-        for module in arguments.modules
-        for mutant in mutants_of(
-            module, (ROOT / PACKAGE / f"{module}.py").read_text("utf-8")
-        )
-    ]
+    mutants, unchanged = [], []
+    for module in arguments.modules:
+        source = (ROOT / PACKAGE / f"{module}.py").read_text("utf-8")
+        mutants += mutants_of(module, source)
+        unchanged.append(Mutant(module, 0, "", "", source))
     count = len(mutants)
     if arguments.sample is not None:
         sample = min(arguments.sample, count)
         mutants = random.Random(arguments.seed).sample(mutants, sample)
     print(f"{len(mutants)} of {count} mutants of {', '.join(arguments.modules)}.")
-    (unchanged,) = run([None], at_once=1)
-    print(f"{unchanged.seconds:4.0f} s  all tests on the unchanged code")
-    if unchanged.caught:
-        print(f"They fail without a mutant: {unchanged.caught}")
-        return 1
+    for one in run(unchanged, at_once=arguments.at_once):
+        print(f"{one.seconds:4.0f} s  {one.mutant.module}.py unchanged", flush=True)
+        if one.caught:
+            print(f"Expected tests that pass. Received: {one.caught}")
+            return 1
     results = []
     for result in run(mutants, at_once=arguments.at_once):
         results.append(result)
@@ -317,7 +306,9 @@ def main(argv=None) -> int:
     if tally and fine:
         caught = sum(bool(result.caught) for result in results)
         with open(tally, "a", encoding="utf-8") as file:
-            file.write(f"{caught} planted faults caught, of {len(results)} in all\n")
+            file.write(
+                f"{caught} changes of one place in the code caught, of {len(results)}\n"
+            )
     return 0 if fine else 1
 
 
