@@ -108,6 +108,8 @@ def parser() -> argparse.ArgumentParser:
     temperature = _argument(check_temperature, float)
     add("--temperature", type=temperature, default=1.0, help="0: the likeliest values")
     add("--labels", type=int, nargs="+", help="one for all images, or one per image")
+    methods = ["cached", "fixed_point", "naive"]
+    add("--method", choices=methods, default="cached", help="all draw the same images")
     png = _argument(_check_png)
     add("--out", type=png, default="digits.png", help="PNG file (default: digits.png)")
     draw.set_defaults(run=_commands.draw, command=draw)

@@ -126,13 +126,13 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
 
 
-def draw(name, *, count, seed, temperature, labels, out):
+def draw(name, *, count, seed, temperature, labels, method, out):
     """Draw images from a model, and write them as one PNG picture.
 
     Args:
         name: of a pretrained model; or the path of a card that `train` has written, or
             of a model that Keras has saved.
-        count, seed, temperature: as for `generation.generate`.
+        count, seed, temperature, method: as for `generation.generate`.
         labels: a list of one label for all images or of ``count`` labels; None for a model
             without labels.
         out: the file to write.
@@ -148,6 +148,7 @@ def draw(name, *, count, seed, temperature, labels, out):
         count,
         seed=seed,
         temperature=temperature,
+        method=method,
         labels=labels[0] if labels and len(labels) == 1 else labels,
     )
     columns = math.ceil(math.sqrt(count))
