@@ -16,7 +16,7 @@ class Batches(keras.utils.PyDataset):
     """Batches (inputs, targets), binarized afresh if wanted.
 
     The inputs are the images, or (images, labels); the targets are the images again, or
-    their gray values.
+    their gray values (soft targets).
 
     Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
     run sees what it would have seen.
@@ -25,7 +25,7 @@ class Batches(keras.utils.PyDataset):
         images: (N, H, W, C) in [0, 1].
         batch_size: images per batch; the last batch of an epoch may be smaller.
         binarize: draw each pixel as 0 or 1 with its gray value as the probability.
-        gray_targets: give the gray values, not the draws, as targets.
+        soft_targets: give the gray values, not the draws, as targets.
         seed: of the order and of the draws.
         labels: [] or [(N,)].
         shuffle: in an order of its own for each epoch; False for the order given.
@@ -37,7 +37,7 @@ class Batches(keras.utils.PyDataset):
         batch_size,
         *,
         binarize,
-        gray_targets=False,
+        soft_targets=False,
         seed=0,
         labels=(),
         shuffle=True,
@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):
         self.labels = labels
         self.batch_size = batch_size
         self.binarize = binarize
-        self.gray_targets = gray_targets
+        self.soft_targets = soft_targets
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0  # set at the start of each epoch
@@ -64,7 +64,7 @@ class Batches(keras.utils.PyDataset):
         if self.binarize:
             drawn = data.binarize(gray, seed=[self.seed, self.epoch, index])
         inputs = _inputs(drawn, [label[rows] for label in self.labels])
-        return inputs, gray if self.gray_targets else drawn
+        return inputs, gray if self.soft_targets else drawn
 
 
 def _inputs(images, labels):

@@ -192,6 +192,28 @@ def quantize(images, levels: int) -> np.ndarray:
     return (np.floor(images * (levels - 1) + 0.5) / (levels - 1)).astype("float32")
 
 
+def exclude(images, labels, others):
+    """Return ``images`` and ``labels`` without the images that are among ``others``.
+
+    Args:
+        images: (N, H, W, C) in [0, 1].
+        labels: (N,), of the images.
+        others: (M, H, W, C) in [0, 1]. They are compared with ``images`` as float32.
+
+    Raises:
+        ValueError: bad images.
+
+    Example:
+        >>> images = np.arange(4).reshape(4, 1, 1, 1) / 4
+        >>> kept, labels = exclude(images, np.arange(4), images[1:2])
+        >>> labels
+        array([0, 2, 3])
+    """
+    seen = {one.tobytes() for one in check_images(others, name="others")}
+    keep = np.array([one.tobytes() not in seen for one in check_images(images)])
+    return images[keep], labels[keep]
+
+
 def colorize(images, *, seed=0) -> np.ndarray:
     """Give each image two random colors, of 2 bits per channel: one for ink, one for paper.
 

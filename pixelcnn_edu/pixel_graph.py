@@ -51,8 +51,8 @@ class Tensor:
         spec: a symbolic tensor of the same shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
         own: the last channel of the pixel itself that the tensor depends on; -1 if none.
-        rows, columns, left: how far back the convolutions that read this tensor look: rows
-            up, columns to each side in those rows, columns to the left in the current row.
+        rows, sides, left: how far back the convolutions that read this tensor look: rows
+            up, pixels to both sides in those rows, pixels to the left in the current row.
     """
 
     index: int
@@ -63,7 +63,7 @@ class Tensor:
     known: int = PIXEL
     own: int = -1
     rows: int = 0
-    columns: int = 0
+    sides: int = 0
     left: int = 0
 
     def __repr__(self):
@@ -81,6 +81,14 @@ class Tensor:
     def sources(self) -> list:
         flat = keras.tree.flatten((self.args, self.kwargs))
         return [source for source in flat if isinstance(source, Tensor)]
+
+    def call(self, values: dict):
+        """Call the operation; ``values`` holds what each source stands for."""
+        args, kwargs = keras.tree.map_structure(
+            lambda value: values[value] if isinstance(value, Tensor) else value,
+            (self.args, self.kwargs),
+        )
+        return self.operation(*args, **kwargs)
 
     @property
     def is_convolution(self) -> bool:
@@ -208,7 +216,7 @@ def _place_convolution(tensor):
         if (down, right) > here:
             break
         if down < 0 or source.known == ROW:
-            source.columns = max(source.columns, abs(right))
+            source.sides = max(source.sides, abs(right))
             source.rows = max(source.rows, -down)
         else:
             source.left = max(source.left, -right)

@@ -5,16 +5,14 @@ Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pixelcnn_edu import data
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    Likelihood,
-    LogisticMixture,
-)
+from pixelcnn_edu._checks import check_path, listed, plain
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, Likelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -37,7 +35,7 @@ class Preset:
     batch_size: int = 64
     learning_rate: float = 3e-3
     optimizer: str = "nadam"
-    gray_targets: bool = False
+    soft_targets: bool = False
     dropout: float = 0.0
     skip: bool = False
     dilations: tuple[int, ...] = (1,)
@@ -108,7 +106,7 @@ class Preset:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "optimizer": self.optimizer,
-            "gray_targets": self.gray_targets,
+            "soft_targets": self.soft_targets,
         }
 
     def as_data(self) -> dict:
@@ -117,8 +115,9 @@ class Preset:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default or field.name in ("batch_size", "learning_rate"):
-                value = value.__name__ if callable(value) else value
-                value = list(value) if isinstance(value, tuple) else value
+                value = value.__name__ if callable(value) else plain(value)
+                if listed(value) is not None:
+                    value = [plain(each) for each in listed(value)]
                 known = isinstance(value, int | float | str | list)
                 fields[field.name] = value if known else repr(value)
         return fields
@@ -158,7 +157,7 @@ PRESETS = {
         epochs=30,
         learning_rate=4e-3,
         optimizer="muon",
-        gray_targets=True,
+        soft_targets=True,
         skip=True,
         dilations=(1, 2, 4, 8),
         builder=gated_pixelcnn,
@@ -211,9 +210,50 @@ PRESETS = {
         filters=32,
         depth=6,
         epochs=3,
-        likelihood=LogisticMixture(5, 256),
+        likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
+
+
+def digits_from(source):
+    """Load MNIST digits to train a preset on, and to validate it.
+
+    Args:
+        source: as for `data.load_mnist`. ``"bundled"``: a tenth of the training digits
+            validates. 60,000 training images: the last 10,000 validate. In both cases the
+            test images are left for the test. Any other number: the second set of the
+            file validates, so let it hold no test images. The bundled test digits are
+            excluded from every source but the bundled one.
+
+    Returns:
+        ((x, y), (x_val, y_val), a sentence that says which digits they are).
+
+    Raises:
+        ValueError: the source cannot be read, or fewer than two images would validate.
+    """
+    (x, y), (x_val, y_val) = data.load_mnist(source)
+    if source == "bundled":
+        train, validation = data.hold_out(x, y, len(x) // 10)
+        return train, validation, f"{len(train[0]):,} of the bundled training digits"
+    if len(x) == 60_000:  # keep the official test digits apart
+        x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
+    if len(x_val) < 2:
+        raise ValueError(
+            "Expected at least two validation images, which a standard error needs. "
+            f"Received: {len(x_val)} from {source}"
+        )
+    named = "MNIST" if source == "full" else name_of(source).removeprefix("./")
+    digits = f"{named}: the first {len(x):,} training images"
+    x, y = data.exclude(x, y, data.load_mnist()[1][0])
+    return (x, y), (x_val, y_val), f"{digits}, without the bundled test digits"
+
+
+def name_of(source) -> str:
+    """Return ``"bundled"``, ``"full"``, or a path's last part: no path of this machine."""
+    if source in ("bundled", "full"):
+        return source
+    return f"./{Path(os.path.abspath(check_path('source', source))).name}"
+
 
 ABLATION = Path(__file__).with_name("ablation.json")
 

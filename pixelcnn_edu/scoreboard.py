@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_notebook, check_number
-from pixelcnn_edu.checkpoints import locked, whole_file
+from pixelcnn_edu._files import atomic_write, locked
 from pixelcnn_edu.evaluation import mean_and_standard_error
 
 import numpy as np
@@ -108,7 +108,7 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
         "standard_error": round(error, 2),
         "tolerance": check_number("tolerance", tolerance, ">= 0", low=0),
     }
-    with locked(FILE.parent, wait=True), whole_file(FILE) as temporary:
+    with locked(FILE.parent, wait=True), atomic_write(FILE) as temporary:
         board = [*(old for old in _board() if old["name"] != name), row]
         board.sort(key=lambda r: (r["notebook"], -r["nats_per_image"]))
         text = json.dumps(board, indent=1, ensure_ascii=False) + "\n"

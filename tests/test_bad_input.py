@@ -25,10 +25,10 @@ from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
-    LogisticMixture,
     NegativeLogLikelihood,
 )
 from pixelcnn_edu.masks import causal_mask
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
@@ -170,9 +170,9 @@ CASES = [
     ),
     # likelihoods
     *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
-    *(case("components", LogisticMixture, n, 4) for n in POSITIVE),
-    *(case("levels", LogisticMixture, 2, n) for n in (1, 0, 2.5)),
-    case("1 or 3 channels", LogisticMixture(2, 4).logits_per_pixel, 2),
+    *(case("components", DiscretizedLogisticMixture, n, 4) for n in POSITIVE),
+    *(case("levels", DiscretizedLogisticMixture, 2, n) for n in (1, 0, 2.5)),
+    case("1 or 3 channels", DiscretizedLogisticMixture(2, 4).logits_per_pixel, 2),
     case("logits of shape", Bernoulli().log_prob, X, np.zeros((2, 4, 4, 3))),
     case("logits of shape", Categorical(4).log_prob, X, X),
     case("logits of shape", Categorical(4).sample, X, X),
@@ -221,7 +221,7 @@ CASES = [
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
     case("levels", data.quantize, X, 10**39),
-    case("Divide by 255", training.without, put(255), X[:, 0, 0, 0], X),
+    case("Divide by 255", data.exclude, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
     # evaluation
@@ -289,7 +289,7 @@ CASES = [
     *(case("optimizer", fit, optimizer=o) for o in ("adam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
     case(
-        "gray_targets", fit, model=other, likelihood=Categorical(2), gray_targets=True
+        "soft_targets", fit, model=other, likelihood=Categorical(2), soft_targets=True
     ),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),

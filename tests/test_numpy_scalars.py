@@ -21,6 +21,7 @@ from pixelcnn_edu import (
     layers,
     likelihoods,
     masks,
+    mixture,
     models,
     optimizers,
     plots,
@@ -108,14 +109,18 @@ CALLS = {
         {"dropout": 0.5, "colors": 2, "dilation_rate": 2},
     ),
     "likelihoods.Categorical": (likelihoods.Categorical, (4,), {}),
-    "likelihoods.LogisticMixture": (likelihoods.LogisticMixture, (2, 4), {}),
+    "mixture.DiscretizedLogisticMixture": (
+        mixture.DiscretizedLogisticMixture,
+        (2, 4),
+        {},
+    ),
     "likelihoods.sample": (
         likelihoods.Categorical(2).sample,
         (np.arange(50, dtype="float32").reshape(1, 5, 5, 2) % 3, X[:1]),
         {"temperature": 2.0},
     ),
     "likelihoods.logits_per_pixel": (
-        likelihoods.LogisticMixture(2, 4).logits_per_pixel,
+        mixture.DiscretizedLogisticMixture(2, 4).logits_per_pixel,
         (3,),
         {},
     ),
@@ -252,7 +257,7 @@ CALLS = {
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 0.0078125,  # the same number in float32
-            "gray_targets": True,
+            "soft_targets": True,
             "seed": 3,
         },
     ),
@@ -407,10 +412,7 @@ NUMERIC = {
     *("pixel", "row", "scale", "steps", "total", "width"),
 }
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
-    "command.Progress": "epochs comes from a preset",
     "batches.Batches": "made by `fit`",
-    "checkpoints.locked": "called by `fit`",
-    "checkpoints.whole_file": "called by `fit`",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",

@@ -4,8 +4,8 @@ import json
 import shlex
 
 from pixelcnn_edu import (
+    __main__,
     causality,
-    command,
     data,
     evaluation,
     generation,
@@ -71,9 +71,9 @@ def test_the_arrays_are_float32_in_the_order_of_the_weights(name):
 def test_the_card_s_command_builds_it_again(name):
     card = pretrained.card(name)
     python, module, called, *rest = shlex.split(card["rebuild"])
-    assert (python, module, called) == ("python", "-m", "pixelcnn_edu.training")
-    args = command.arguments(rest)
-    assert (args.preset, args.data) == (name, "full")
+    assert (python, module, called) == ("python", "-m", "pixelcnn_edu")
+    args = __main__.parser().parse_args(rest)
+    assert (args.name, args.digits) == (name, "full")
     assert (args.seed, args.precision) == (card["seed"], card["precision"])
 
 
@@ -212,11 +212,9 @@ def test_the_checksum_covers_the_build_block_too(tmp_path):
 
 
 def test_no_bundled_test_digit_is_left_in_a_training_set_they_are_taken_from():
-    from pixelcnn_edu.training import without
-
     (x_train, y_train), (x_test, _) = data.load_mnist()
     mixed = np.concatenate([x_train[:50], x_test[:20]])
     labels = np.arange(70)
-    images, kept = without(mixed, labels, x_test)
+    images, kept = data.exclude(mixed, labels, x_test)
     np.testing.assert_array_equal(images, x_train[:50])
     np.testing.assert_array_equal(kept, np.arange(50))

@@ -17,8 +17,9 @@ import zipfile
 from pathlib import Path
 
 from pixelcnn_edu._checks import check_model, check_path
-from pixelcnn_edu.checkpoints import whole_file
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -30,7 +31,7 @@ _BUILDERS = {"pixelcnn": pixelcnn, "gated_pixelcnn": gated_pixelcnn}
 _LIKELIHOODS = {
     "Bernoulli": Bernoulli,
     "Categorical": Categorical,
-    "LogisticMixture": LogisticMixture,
+    "DiscretizedLogisticMixture": DiscretizedLogisticMixture,
 }
 
 
@@ -132,10 +133,10 @@ def save(folder, name: str, model, card: dict):
         f"{i:0{width}}_{weight.name}": np.asarray(weight, "float32")
         for i, weight in enumerate(model.weights)
     }
-    with whole_file(folder / f"{name}.npz") as temporary:
+    with atomic_write(folder / f"{name}.npz") as temporary:
         np.savez(temporary, **arrays)
         checksum = _checksum(card["build"], temporary.read_bytes())
-    with whole_file(folder / f"{name}.json") as temporary:
+    with atomic_write(folder / f"{name}.json") as temporary:
         text = json.dumps({**card, "sha256": checksum}, indent=2) + "\n"
         temporary.write_text(text, "utf-8")
 
