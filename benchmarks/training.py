@@ -2,7 +2,7 @@
 
     python benchmarks/training.py            about 25 minutes on 2 cores
     python benchmarks/training.py --quick    about 8: fewer rounds, one size
-    python benchmarks/training.py --tricks   about 10: what each trick of `_cpu` brings
+    python benchmarks/training.py --tricks   about 3: what each trick of `_cpu` brings
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
@@ -23,8 +23,8 @@ train if a step were one large float32 product of so many operations, and nothin
 rate is also given as a share of that.
 
 With ``--tricks`` the package trains with all tricks of `pixelcnn_edu._cpu`, and with each
-one switched off, in turns. For each trick the script prints how many times as long an epoch
-takes without the trick: the median over all turns, and the quartiles.
+one switched off: one step each, in turns. For each trick the script prints how many times
+as long a step takes without the trick: the median over all rounds, and the quartiles.
 """
 
 import argparse
@@ -87,12 +87,10 @@ def digits():
         return arrays["x_train"][:IMAGES, :, :, None] / np.float32(255)
 
 
-def package(filters, batch_size, precision="float32", without=()):
-    from pixelcnn_edu import _cpu, models, training
+def package(filters, batch_size, precision="float32"):
+    from pixelcnn_edu import models, training
 
     import keras
-
-    _cpu.ON -= set(without)
 
     keras.config.set_dtype_policy(precision)
     training.fit(
@@ -228,10 +226,6 @@ CONTENDERS = {
         pytorch, cropped=True, compiled=True, bfloat16=True
     ),
 }
-TRICKS = ("bias", "pointwise", "halves")
-for trick in TRICKS:
-    CONTENDERS[f"without {trick}"] = partial(package, without=[trick])
-CONTENDERS["without any"] = partial(package, without=TRICKS)
 
 
 # ------------------------------------------------------------------ measurement
@@ -268,11 +262,6 @@ class Contender:
             f"{self.about} ended early, with exit code {code}. It wrote to stderr:\n"
             f"{self.errors.read()}"
         )
-
-    def ratio_to(self, other):
-        """Quartiles of the seconds of each turn over those of ``other`` in that turn."""
-        turns = zip(self.turns[2:], other.turns[2:], strict=True)
-        return statistics.quantiles([ours[0] / theirs[0] for ours, theirs in turns])
 
     def row(self):
         """Medians, the first two turns (compilation) left out."""
@@ -313,23 +302,37 @@ def measure(filters, batch, names, rounds, torch_python):
     return rows
 
 
-def measure_tricks(filters, batch, rounds):
-    """Print how many times as long an epoch takes without each trick."""
-    names = ["package", *(name for name in CONTENDERS if name.startswith("without "))]
-    every, *others = contenders = [Contender(name, filters, batch) for name in names]
-    try:
-        for _ in range(2 + rounds):
-            for contender in contenders:
-                contender.take_turn()
-    finally:
-        for contender in contenders:
-            contender.end()
-    for contender in others:
-        low, median, high = contender.ratio_to(every)
-        name = contender.about["contender"]
-        print(
-            f"{name}: {median:.2f} times as long ({low:.2f} to {high:.2f})", flush=True
-        )
+def measure_tricks(filters, batch_size, rounds):
+    """Print how many times as long a step takes without each trick of `_cpu`.
+
+    The same network is trained with all tricks, and without each; one step each, in turns.
+    """
+    from pixelcnn_edu import _cpu, models, training
+
+    images, every = (digits()[:batch_size] > 0.5).astype("float32"), _cpu.ON
+    variants = {"all": every, **{f"without {one}": every - {one} for one in every}}
+    variants["without any"] = set()
+    networks, steps = {}, {name: [] for name in variants}
+    for name in variants:
+        network = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
+        training.compile_model(network, steps=1000)
+        networks[name] = network
+    for _ in range(2 + rounds):  # the first two compile
+        for name, _cpu.ON in variants.items():
+            began, used = time.perf_counter(), time.process_time()
+            networks[name].train_on_batch(images, images)
+            seconds = time.perf_counter() - began, time.process_time() - used
+            steps[name].append(seconds)
+    _cpu.ON = every
+    print(f"{filters} filters, batches of {batch_size}, {rounds} rounds:")
+    for name in list(variants)[1:]:
+        pairs = list(zip(steps[name][2:], steps["all"][2:], strict=True))
+        for i, kind in enumerate(("wall", "processor")):
+            parts = statistics.quantiles(
+                [ours[i] / all_on[i] for ours, all_on in pairs]
+            )
+            low, middle, high = (f"{part:.2f}" for part in parts)
+            print(f"  {name}: {middle} times the {kind} time ({low} to {high})")
 
 
 def flops(filters):
@@ -392,12 +395,10 @@ def main(argv=None):
     rounds = 3 if args.quick else 11
     if args.tricks:
         for filters in (64, 32):
-            print(f"{filters} filters, batches of 64:")
-            measure_tricks(filters, 64, rounds)
+            measure_tricks(filters, 64, 4 * rounds)
         return
     torch_python = args.torch_python or sys.executable
     names = [name for name in CONTENDERS if name != "matrix product"]
-    names = [name for name in names if not name.startswith("without ")]
     if not can_import_torch(torch_python):
         if args.torch_python:
             parser.error(f"{torch_python} cannot import torch")
