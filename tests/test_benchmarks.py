@@ -3,11 +3,12 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn_edu import generation, models
+from pixelcnn_edu import _cpu, generation, models
 
 import keras
 import numpy as np
@@ -259,3 +260,16 @@ def test_a_row_holds_medians_without_the_first_two_turns(monkeypatch):
     row = contender.row()
     assert row["images_per_second"] == script.IMAGES / 2
     assert (row["parallel"], row["peak_mb"], row["grown_mb"]) == (1.5, 103, 3)
+
+
+def test_each_trick_is_measured_and_all_are_on_again(monkeypatch, capsys):
+    script = load("training", monkeypatch)
+    monkeypatch.setattr(script, "DEPTH", 1)
+    tricks = set(_cpu.ON)
+    script.measure_tricks(2, 4, 2)
+    printed = capsys.readouterr().out
+    for name in (*tricks, "any"):
+        assert (
+            len(re.findall(rf"without {name}: [\d.]+ times the \w+ time", printed)) == 2
+        )
+    assert tricks == _cpu.ON
