@@ -66,6 +66,7 @@ class SampleGrid(keras.callbacks.Callback):
         RuntimeWarning: training has diverged; no samples are drawn of such a model.
 
     Example:
+        >>> import numpy as np
         >>> from pixelcnn_edu.models import pixelcnn
         >>> samples = SampleGrid(4, every=2)
         >>> history = fit(
