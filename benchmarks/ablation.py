@@ -29,7 +29,7 @@ from pixelcnn_edu import (
     training,
 )
 from pixelcnn_edu._files import atomic_write
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 
 import keras
 
@@ -49,9 +49,8 @@ def normalized():
     image = keras.Input((28, 28, 1))
     x = PositionBias()(MaskedConv2D(FILTERS, 7, "A")(image))
     for _ in range(DEPTH):
-        x = ResidualBlock(FILTERS, activation="relu")(
-            keras.layers.LayerNormalization()(x)
-        )
+        x = keras.layers.LayerNormalization()(x)
+        x = residual_block(x, FILTERS, activation="relu")
     for _ in range(2):
         x = MaskedConv2D(FILTERS, 1)(keras.layers.Activation("relu")(x))
     x = keras.layers.Activation("relu")(x)
@@ -140,6 +139,7 @@ CHANGES = {
 
 def run(change, seed, full, held_out):
     """Train one network; return its nats and what it took."""
+    keras.utils.clear_session()
     images = data.load_mnist()[0][0] if change.get("bundled") else full
     epochs = change.get("epochs", 24 if change.get("bundled") else 2)
     if change.get("digits") == "static":
@@ -200,7 +200,6 @@ def main():
 
     def need(name, seed):
         if (name, seed) not in done:
-            keras.utils.clear_session()
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
             row.update(run(CHANGES[name][1], seed, full, held_out))
             done[name, seed] = row

@@ -96,7 +96,12 @@ def parser() -> argparse.ArgumentParser:
         description="Draw images from a model, and write them as one PNG picture.",
     )
     add = draw.add_argument
-    add("--model", dest="name", default="coffee", help="pretrained, or a saved file")
+    add(
+        "--model",
+        dest="name",
+        default="coffee",
+        help="pretrained, a card, or a saved file",
+    )
     count = _argument(lambda value: check_positive_int("--count", value), int)
     add("--count", type=count, default=16, help="how many images (default: 16)")
     add("--seed", type=seed, help="the same seed draws the same images")

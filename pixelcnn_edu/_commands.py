@@ -1,8 +1,6 @@
 """What the command line does: train a preset, draw digits."""
 
 import datetime
-import hashlib
-import json
 import math
 import platform
 import shlex
@@ -65,7 +63,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         OSError: ``out`` cannot be written.
     """
     preset = presets.PRESETS[name]
-    path, card_path = (out / f"{name}{kind}" for kind in (".keras", ".json"))
+    path, card_path = (out / f"{name}{kind}" for kind in (".npz", ".json"))
     with locked(out):  # what cannot be written is noticed now, not after the training
         for target in (path, card_path):
             with atomic_write(target, trial=True) as temporary:
@@ -108,6 +106,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         "standard_error": round(error, 2),
         "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
         "weights": models.live_weights(model),
+        "build": preset.build(),
         "recipe": preset.as_data(),
         "seed": seed,
         "precision": precision,
@@ -123,11 +122,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         ),
     }
     with locked(out, wait=True):
-        with atomic_write(path) as temporary:
-            bare.save(temporary)
-        card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        with atomic_write(card_path) as temporary:
-            temporary.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+        pretrained.save(out, name, bare, card)
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
 
 
@@ -135,7 +130,8 @@ def draw(name, *, count, seed, temperature, labels, method, out):
     """Draw images from a model, and write them as one PNG picture.
 
     Args:
-        name: of a pretrained model, or the path of a model that Keras has saved.
+        name: of a pretrained model; or the path of a card that `train` has written, or
+            of a model that Keras has saved.
         count, seed, temperature, method: as for `generation.generate`.
         labels: a list of one label for all images or of ``count`` labels; None for a model
             without labels.
@@ -166,13 +162,15 @@ def draw(name, *, count, seed, temperature, labels, method, out):
 
 
 def _model_called(name):
-    """Load a pretrained model, or a model that Keras has saved."""
+    """Load a pretrained model, one that `train` has written, or one of Keras's files."""
     if name in pretrained.names():
         return pretrained.load(name)
     path = check_path("--model", name)
     if not path.is_file():
         raise ValueError(
-            f"Expected --model to be one of {', '.join(pretrained.names())}, or a file "
-            f"that Keras has saved. Received: {name!r}"
+            f"Expected --model to be one of {', '.join(pretrained.names())}, a card "
+            f"that `train` has written, or a file of Keras. Received: {name!r}"
         )
+    if path.suffix == ".json":
+        return pretrained.load(path.stem, path.parent)
     return keras.models.load_model(path)

@@ -1,11 +1,11 @@
 """Who sees whom: which outputs of a model depend on which inputs.
 
 Values are ordered by row, then column, then channel. A model is causal if no output
-depends on its own value or on a later one. If its likelihood orders the channels of a pixel
-itself (`LogisticMixture`), no logit may depend on any channel of its own pixel. Taught by
-notebooks 03 and 05; the tests use the same functions.
+depends on its own value or on a later one. If the likelihood itself orders the channels of
+a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any channel of its
+own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
-Everything is judged by exact equality: a leak of 1e-6 is a leak.
+All comparisons are exact: a change of 1e-6 is a leak.
 """
 
 from pixelcnn_edu._checks import (

@@ -8,52 +8,36 @@ from; the paper does not give the depth of its MNIST network, so ``depth`` is yo
 choose; ``position``, ``dropout``, ``skip`` and ``dilations`` are additions, off by default.
 """
 
-import functools
 import itertools
-import threading
-import weakref
 
-from pixelcnn_edu._cache import kept
+from pixelcnn_edu import _cpu, _logits
 from pixelcnn_edu._checks import (
     check_bool,
     check_finite,
     check_image_shape,
     check_int,
     check_keras,
-    check_logits,
     check_model,
     check_positive_int,
     listed,
     plain,
 )
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
-    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
-    ResidualBlock,
     activate,
-    on_tensorflow_cpu,
-    pointwise,
+    residual_block,
 )
 from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
 
 import keras
 import numpy as np
-import tensorflow as tf
-
-# Layers that treat each image by itself: a batch of them may be trained in two halves.
-_BY_IMAGE = {
-    *(keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.Dense),
-    *(keras.layers.Activation, keras.layers.PReLU, keras.layers.Dropout),
-    *(keras.layers.Add, keras.layers.Embedding, keras.layers.Reshape),
-    *(Conv2D, MaskedConv2D, StackConv2D, Gate, PositionBias, OneHotLevels),
-}
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class ImageModel(keras.Model):
+class ImageModel(_cpu.TrainedInHalves):
     """A functional Keras model that carries the likelihood its logits are meant for.
 
     Built, trained, saved, loaded and cloned like any other; ``model.likelihood`` survives
@@ -65,8 +49,6 @@ class ImageModel(keras.Model):
         likelihood: a likelihood of `pixelcnn_edu.likelihoods`.
         num_classes: how many labels it knows; None if it takes none.
     """
-
-    _in_halves = False
 
     def __init__(
         self,
@@ -88,42 +70,6 @@ class ImageModel(keras.Model):
             )
         self.likelihood = likelihood
         self.num_classes = num_classes
-
-    def train_step(self, data):
-        """Train on one batch, as Keras does.
-
-        On a CPU the batch goes through the network in two halves at the same time: where
-        one leaves a core idle, the other takes it (1.1 times as fast on 2 cores). A network
-        whose halves would not train as the whole is given the whole.
-        """
-        self._in_halves = self._may_be_halved()
-        try:
-            return super().train_step(data)
-        finally:
-            self._in_halves = False
-
-    def _may_be_halved(self):
-        if tf.executing_eagerly() or not on_tensorflow_cpu():
-            return False
-        for part in self._operations:  # operations of `keras.ops` too
-            activation = getattr(part, "activation", keras.activations.linear)
-            by_name = getattr(activation, "__module__", "").startswith("keras.")
-            if type(part) not in _BY_IMAGE or not by_name or part.activity_regularizer:
-                return False  # it may read the whole batch, or add to the loss twice
-        return not self.non_trainable_weights
-
-    def call(self, inputs, training=None, mask=None, **kwargs):
-        of_graph = super().call
-        if not self._in_halves:
-            return of_graph(inputs, training, mask, **kwargs)
-        count = tf.shape(keras.tree.flatten(inputs)[0])[0]
-        half = (count + 1) // 2
-        # a single image goes twice: no layer need take 0 images
-        rest = tf.minimum(half, count - 1)
-        first = keras.tree.map_structure(lambda x: x[:half], inputs)
-        second = keras.tree.map_structure(lambda x: x[rest:], inputs)
-        both = [of_graph(part, training) for part in (first, second)]
-        return keras.tree.map_structure(lambda *x: tf.concat(x, 0)[:count], *both)
 
     def _run_through_graph(self, *args, **kwargs):
         outputs = super()._run_through_graph(*args, **kwargs)
@@ -204,9 +150,6 @@ def pixelcnn(
         image_shape, depth, likelihood, colors
     )
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
-    block = ResidualBlock(
-        filters, activation=activation, dropout=dropout, colors=colors
-    )
 
     inputs = keras.Input(image_shape)
     x = OneHotLevels(likelihood.levels)(inputs) if one_hot else inputs
@@ -214,7 +157,9 @@ def pixelcnn(
     if position:
         x = PositionBias()(x)
     for _ in range(depth):
-        x = block(x)
+        x = residual_block(
+            x, filters, activation=activation, dropout=dropout, colors=colors
+        )
     logits = _logits(x, filters, activation, likelihood, image_shape[-1], colors)
     return ImageModel(inputs, logits, name, likelihood=likelihood)
 
@@ -280,7 +225,6 @@ def gated_pixelcnn(
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
     skip = check_bool("skip", skip)
     label_map = check_int("label_map", label_map, at_least=0)
-    first = GatedBlock(filters, 7, "A", colors=colors)
     if not listed(dilations):
         raise ValueError(
             "Expected dilations to be one or more positive integers in a tuple, such as "
@@ -288,10 +232,6 @@ def gated_pixelcnn(
         )
     dilations = [
         check_positive_int("each of dilations", rate) for rate in listed(dilations)
-    ]
-    blocks = [
-        GatedBlock(filters, 3, "B", dropout=dropout, colors=colors, dilation_rate=rate)
-        for rate in itertools.islice(itertools.cycle(dilations), depth)
     ]
     image = keras.Input(image_shape)
     inputs, condition = image, None
@@ -304,16 +244,28 @@ def gated_pixelcnn(
         raise ValueError("Expected num_classes beside label_map. Received: None")
 
     values = OneHotLevels(likelihood.levels)(image) if one_hot else image
-    vertical, horizontal = first(values, values, condition)
+    vertical, horizontal = gated_block(
+        values, values, filters, 7, "A", condition=condition, colors=colors
+    )
     if position:
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)
     every = [horizontal]
-    for block in blocks:
-        vertical, horizontal = block(vertical, horizontal, condition)
+    for rate in itertools.islice(itertools.cycle(dilations), depth):
+        vertical, horizontal = gated_block(
+            vertical,
+            horizontal,
+            filters,
+            condition=condition,
+            dropout=dropout,
+            colors=colors,
+            dilation_rate=rate,
+        )
         every.append(horizontal)
     if skip:
-        horizontal = keras.layers.add([pointwise(filters, colors)(h) for h in every])
+        horizontal = keras.layers.add(
+            [MaskedConv2D(filters, 1, colors=colors)(h) for h in every]
+        )
     logits = _logits(horizontal, filters, "relu", likelihood, image_shape[-1], colors)
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
@@ -347,11 +299,12 @@ def _logits(x, filters, activation, likelihood, channels, colors):
     """End a network: 2 × (activation, 1×1), activation, 1×1 to the logits."""
     for _ in range(2):
         x = activate(x, activation)
-        x = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(x)
+        x = MaskedConv2D(filters, 1, colors=colors)(x)
     x = activate(x, activation)
     # float32 logits whatever the precision inside: log-probabilities need the bits
     size = likelihood.logits_per_pixel(channels)
-    return pointwise(size, colors, dtype="float32", name="logits")(x)
+    last = MaskedConv2D(size, 1, colors=colors, dtype="float32", name="logits")
+    return last(x)
 
 
 def _condition(label, num_classes, label_map, image_shape):
@@ -371,7 +324,7 @@ def _condition(label, num_classes, label_map, image_shape):
     size = (*image_shape[:2], label_map)
     values = keras.layers.Embedding(num_classes, int(np.prod(size)))(label)
     maps = keras.layers.Reshape(size)(values)
-    return lambda channels: pointwise(channels, use_bias=False)(maps)
+    return lambda channels: MaskedConv2D(channels, 1, use_bias=False)(maps)
 
 
 def live_weights(model) -> int:
@@ -418,46 +371,12 @@ def logits_function(model):
 
     A model with two inputs takes the labels as a second argument.
 
-    On TensorFlow it is compiled once per input shape, without XLA, which on a CPU takes
-    longer to compile than it saves; and anew if more of the model has changed than the
-    values of its weights. Other backends use ``predict_on_batch``.
+    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
+    takes longer to compile than it saves. It is compiled again if anything in the model
+    changes but the values of the weights. Other backends use ``predict_on_batch``.
 
     Raises:
-        ValueError: ``model`` is no Keras model with known inputs, its weights are not
-            finite, or, when it is called, a logit is NaN.
+        ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
+            not finite; or, when the function is called, if a logit is NaN.
     """
-    check_finite(check_model(model))
-    build = functools.partial(_compile, weakref.ref(model))  # else it is kept for ever
-
-    def call(images, *labels):
-        # as tensors, so that values never become part of the graph
-        images = keras.ops.convert_to_tensor(images, "float32")
-        labels = [keras.ops.convert_to_tensor(label) for label in labels]
-        logits = np.asarray(kept(model, "logits", build)(images, *labels))
-        return logits if np.isnan(images).any() else check_logits(logits)
-
-    return call
-
-
-def _compile(reference):
-    if keras.config.backend() != "tensorflow":
-        reference().make_predict_function(force=True)
-        return lambda *inputs: reference().predict_on_batch(_packed(inputs))
-    call = functools.partial(_call, reference)
-    function = tf.function(call, reduce_retracing=True, autograph=False)
-    lock = threading.Lock()
-
-    def compiled(*inputs):
-        with lock:  # of threads that begin together, one compiles
-            concrete = function.get_concrete_function(*inputs)
-        return concrete(*inputs)
-
-    return compiled
-
-
-def _call(reference, *inputs):
-    return reference()(_packed(inputs), training=False)
-
-
-def _packed(inputs):
-    return list(inputs) if len(inputs) > 1 else inputs[0]
+    return _logits.function_of(check_finite(check_model(model)))

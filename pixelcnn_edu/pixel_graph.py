@@ -15,8 +15,6 @@ import math
 
 from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import check_model
-from pixelcnn_edu.gated import Gate, StackConv2D
-from pixelcnn_edu.layers import Conv2D, MaskedConv2D, OneHotLevels, PositionBias
 
 import keras
 import numpy as np
@@ -24,12 +22,12 @@ from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
 
-_POINTWISE = (
+_POINTWISE = (  # layers of Keras; another layer says so itself, see `_runs_as`
     *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
     *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
     *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
     *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
-    *(layers.Subtract, layers.PReLU, OneHotLevels, PositionBias, Gate),
+    *(layers.Subtract, layers.PReLU),
 )
 _ON_CHANNELS = (  # pointwise if their axis is the last one
     *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),
@@ -52,8 +50,8 @@ class Tensor:
         spec: a symbolic tensor of its shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
         own: the last channel of the pixel itself that it depends on; -1 if none.
-        rows, columns, left: how far back the convolutions that read this tensor look:
-            rows up, columns to each side in those rows, columns left in its own row.
+        rows, sides, left: how far back the convolutions that read this tensor look:
+            rows up, pixels to both sides in those rows, pixels to the left in its own row.
     """
 
     index: int
@@ -64,7 +62,7 @@ class Tensor:
     known: int = PIXEL
     own: int = -1
     rows: int = 0
-    columns: int = 0
+    sides: int = 0
     left: int = 0
 
     def __repr__(self):
@@ -82,6 +80,14 @@ class Tensor:
     def sources(self) -> list:
         flat = keras.tree.flatten((self.args, self.kwargs))
         return [source for source in flat if isinstance(source, Tensor)]
+
+    def call(self, values: dict):
+        """Call the operation; ``values`` holds what each source stands for."""
+        args, kwargs = keras.tree.map_structure(
+            lambda value: values[value] if isinstance(value, Tensor) else value,
+            (self.args, self.kwargs),
+        )
+        return self.operation(*args, **kwargs)
 
     @property
     def is_convolution(self) -> bool:
@@ -166,19 +172,24 @@ def kernel_of(layer):
     The step is the distance from one tap to the next.
     """
     step = layer.dilation_rate[0]
-    if isinstance(layer, MaskedConv2D | StackConv2D):
+    if _runs_as(layer) == "convolution":
         return layer.masked_kernel(), layer.origin, step
     return layer.kernel, (0, 0), step
+
+
+def _runs_as(layer):
+    """Return what a layer's class says of itself, see `layers`; None if nothing."""
+    return vars(type(layer)).get("runs_as")  # of the class itself, not inherited
 
 
 def _place_convolution(tensor):
     layer, (source,) = tensor.operation, tensor.sources
     if {"call", "convolution_op"} & vars(layer).keys():
         _refuse(layer, "its call was replaced")
-    if type(layer) in (MaskedConv2D, StackConv2D):
+    if _runs_as(layer) == "convolution":
         mask, (top, left) = layer.mask, layer.origin
     else:
-        simple = type(layer) in (layers.Conv2D, Conv2D) and layer.groups == 1
+        simple = type(layer) is layers.Conv2D and layer.groups == 1
         if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
@@ -204,7 +215,7 @@ def _place_convolution(tensor):
         if (down, right) > here:
             break
         if down < 0 or source.known == ROW:
-            source.columns = max(source.columns, abs(right))
+            source.sides = max(source.sides, abs(right))
             source.rows = max(source.rows, -down)
         else:
             source.left = max(source.left, -right)
@@ -223,7 +234,8 @@ def _place_pointwise(tensor):
     kind = type(layer)  # exactly: a subclass may do something else
     in_keras = kind.__module__.startswith("keras.src.ops")
     pointwise = (
-        kind in _POINTWISE
+        _runs_as(layer) == "pixelwise"
+        or kind in _POINTWISE
         or (kind in _ON_CHANNELS and axis in (-1, 3))
         or (kind.__name__ in _OPERATIONS and in_keras)
     )

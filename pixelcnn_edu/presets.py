@@ -10,13 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixelcnn_edu import data
-from pixelcnn_edu._checks import check_path
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    Likelihood,
-    LogisticMixture,
-)
+from pixelcnn_edu._checks import check_path, listed, plain
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, Likelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -50,8 +46,8 @@ class Preset:
     colors: int | None = None
     num_classes: int | None = None
 
-    def model(self) -> keras.Model:
-        """Build the network, with a position bias, and ReLU where it has no gates."""
+    def arguments(self) -> dict:
+        """Return the builder's arguments: a position bias; ReLU where no gates are."""
         own = {"activation": "relu"} if self.builder is pixelcnn else {}
         if self.skip:
             own["skip"] = True
@@ -59,17 +55,28 @@ class Preset:
             own["dilations"] = self.dilations
         if self.num_classes:
             own["num_classes"] = self.num_classes
-        return self.builder(
-            (28, 28, 3 if self.colored else 1),
-            filters=self.filters,
-            depth=self.depth,
-            likelihood=self.likelihood,
-            position=True,
-            dropout=self.dropout,
-            colors=self.colors,
-            one_hot=self.one_hot,
+        return {
+            "image_shape": (28, 28, 3 if self.colored else 1),
+            "filters": self.filters,
+            "depth": self.depth,
+            "likelihood": self.likelihood,
+            "position": True,
+            "dropout": self.dropout,
+            "colors": self.colors,
+            "one_hot": self.one_hot,
             **own,
-        )
+        }
+
+    def model(self) -> keras.Model:
+        """Build the network."""
+        return self.builder(**self.arguments())
+
+    def build(self) -> dict:
+        """Return the builder's name and its arguments as JSON's types, for a card."""
+        about = {"name": type(self.likelihood).__name__, **self.likelihood.get_config()}
+        arguments = {**self.arguments(), "likelihood": about}
+        lists = {k: list(v) for k, v in arguments.items() if isinstance(v, tuple)}
+        return {"builder": self.builder.__name__, "arguments": {**arguments, **lists}}
 
     def images(self, digits, *, seed=0):
         """Turn gray digits (N, 28, 28, 1) into images that the network models.
@@ -108,8 +115,9 @@ class Preset:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default or field.name in ("batch_size", "learning_rate"):
-                value = value.__name__ if callable(value) else value
-                value = list(value) if isinstance(value, tuple) else value
+                value = value.__name__ if callable(value) else plain(value)
+                if listed(value) is not None:
+                    value = [plain(each) for each in listed(value)]
                 known = isinstance(value, int | float | str | list)
                 fields[field.name] = value if known else repr(value)
         return fields
@@ -202,7 +210,7 @@ PRESETS = {
         filters=32,
         depth=6,
         epochs=3,
-        likelihood=LogisticMixture(5, 256),
+        likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
 

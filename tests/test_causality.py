@@ -2,7 +2,8 @@
 
 from pixelcnn_edu import causality
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
@@ -47,7 +48,7 @@ def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
 
 
 def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
-    model = random_model((3, 3, 3), LogisticMixture(2, 4))
+    model = random_model((3, 3, 3), DiscretizedLogisticMixture(2, 4))
     matrix = causality.dependency_matrix(model)
     pixel = np.arange(27) // 3
     np.testing.assert_array_equal(matrix, pixel[:, None] > pixel)
@@ -56,7 +57,7 @@ def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
     image = keras.Input((3, 3, 3))  # the planted bug: masks of three colors
     x = MaskedConv2D(6, 3, "A", colors=3)(image)
     x = MaskedConv2D(20, 1, "B")(x)
-    leaky = ImageModel(image, x, likelihood=LogisticMixture(2, 4))
+    leaky = ImageModel(image, x, likelihood=DiscretizedLogisticMixture(2, 4))
     with pytest.raises(AssertionError, match="channel 0 sees its own input"):
         causality.assert_causal(leaky)
 

@@ -399,16 +399,21 @@ def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, 
 
 
 @needs_make
-def test_the_browser_tests_install_their_driver_once(desk):
+@pytest.mark.parametrize(
+    ("target", "extra", "runs"),
+    [
+        ("test-browser", ".[browser]", "-m pytest tests/browser -rs"),
+        ("trust", ".[trust]", "tools/trust.py"),
+    ],
+)
+def test_what_one_target_alone_needs_is_installed_once(desk, target, extra, runs):
     desk.put("python3", "3.12")
-    assert desk.make("test-browser", "ARGS=-x").returncode == 0
+    assert desk.make(target, "ARGS=-x").returncode == 0
     installed = [line.split("-e ")[1] for line in desk.lines("pip install")]
-    assert installed == [".[test]", ".[browser]"]
-    assert desk.make("test-browser").returncode == 0
+    assert installed == [".[test]", extra]
+    assert desk.make(target).returncode == 0
     assert desk.asked("pip install") == []
-    assert [line.split("-m ")[1] for line in desk.lines("-m pytest")] == [
-        "pytest tests/browser -rs"
-    ]
+    assert [line.split(" ", 1)[1] for line in desk.lines(runs)] == [runs]
 
 
 def test_the_browser_tests_run_only_when_they_are_named(tmp_path):

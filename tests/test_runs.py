@@ -27,6 +27,7 @@ from pixelcnn_edu import (
     generation,
     models,
     presets,
+    pretrained,
     training,
 )
 from pixelcnn_edu._checks import check_path
@@ -943,6 +944,20 @@ def locked_once(folder):
         assert found.is_dir()
 
 
+def kept_in(read):
+    """Return a function that saves a model in a folder and reads it from there."""
+    arguments = {"image_shape": [4, 4, 1], "filters": 2, "depth": 1}
+    arguments["likelihood"] = {"name": "Bernoulli"}
+    build = {"builder": "pixelcnn", "arguments": arguments}
+
+    def function(folder):
+        model = models.pixelcnn((4, 4, 1), filters=2, depth=1)
+        pretrained.save(folder, "mine", model, {"build": build})
+        read(folder)
+
+    return function
+
+
 # Each public function that takes a path, and where it looks in the user's home folder.
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
@@ -953,6 +968,10 @@ TAKE_PATHS = {
     "presets.digits_from": (presets.digits_from, "mnist.npz"),
     "presets.name_of": (presets.name_of, "mnist.npz"),
     "data.load_mnist": (data.load_mnist, "mnist.npz"),
+    "pretrained.card": (kept_in(lambda at: pretrained.card("mine", at)), "kept"),
+    "pretrained.load": (kept_in(lambda at: pretrained.load("mine", at)), "kept"),
+    "pretrained.names": (kept_in(pretrained.names), "kept"),
+    "pretrained.save": (kept_in(str), "kept"),
     "training.fit": (lambda at: fit(at), "run"),
 }
 
@@ -1026,7 +1045,7 @@ def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
         "checkpoint.npz",
         "checkpoint.previous.npz",
         "tiny.json",
-        "tiny.keras",
+        "tiny.npz",
     ]
     text = (home / "out" / "tiny.json").read_text("utf-8")
     assert "home" not in text

@@ -16,6 +16,7 @@ from pixelcnn_edu import (
     machine,
     optimizers,
     presets,
+    pretrained,
     training,
 )
 from pixelcnn_edu.batches import Batches, pipeline
@@ -515,7 +516,7 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     assert (card["training_images"], card["validation_images"]) == (64, 32)
     assert card["weights"] == live_weights(tiny.model())
     assert card["precision"] == machine.fastest_precision()
-    model = keras.models.load_model(out / "tiny.keras")
+    model = pretrained.load("tiny", out)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
     held_out = data.binarize((new[:32] / 255)[..., None].astype("float32"), seed=0)
     nats = evaluation.nats_per_image(model, held_out).mean()
@@ -752,6 +753,17 @@ def test_every_preset_s_images_fit_its_network(name):
     assert np.isfinite(nats).all()
     assert f"{preset.filters}" in json.dumps(preset.as_data())
     assert 4 * model.count_params() < 2_000_000  # bytes
+
+
+def test_a_preset_with_numpy_numbers_is_told_as_json():
+    def told(kind):
+        dilations = (kind(1), kind(2))
+        return presets.Preset(
+            "mine", kind(8), kind(2), kind(3), dilations=dilations
+        ).as_data()
+
+    assert json.loads(json.dumps(told(np.int64))) == told(int)
+    assert type(told(np.int64)["filters"]) is int
 
 
 def test_exclude_compares_numbers_not_bytes():

@@ -46,8 +46,8 @@ block_weights = Exercise(
         "The 3×3 convolution works on half the channels; this is on all of them.": (
             lambda filters: 10 * filters * filters + filters // 2 + 4 * filters
         ),
-        "That is one slope per pixel and channel of a 28×28 image: share them.": (
-            lambda filters: _block_weights(filters, slopes=784 * 2 * filters)
+        "That is one slope per pixel and channel of a 28×28 image: share them.": Mistake(
+            lambda filters: _block_weights(filters, slopes=784 * 2 * filters), hint=2
         ),
         "That is a single slope for each PReLU; there is one per channel.": Mistake(
             lambda filters: _block_weights(filters, slopes=3), hint=2
@@ -348,7 +348,7 @@ prelu_gradients = Exercise(
         "Two arrays are asked for: (grad_x, grad_slope).": Mistake(
             lambda x, slope, upstream: upstream * np.where(x > 0, 1, slope), hint=0
         ),
-        "grad_x: upstream is missing; by the chain rule it multiplies the slope.": _grad_x(
+        "grad_x: upstream is missing; by the chain rule it is a factor.": _grad_x(
             lambda x, s, u: np.where(x > 0, 1, s)
         ),
         "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": _grad_x(
@@ -361,19 +361,21 @@ prelu_gradients = Exercise(
             lambda x, s, u: u * np.where(x > 0, x, s * x)
         ),
         "grad_slope: that is one gradient per pixel. The slope is shared, so its gradient "
-        "is the sum over images and pixels.": _grad_slope(
-            lambda x, s, u: u * np.minimum(x, 0)
+        "is the sum over images and pixels.": Mistake(
+            _grad_slope(lambda x, s, u: u * np.minimum(x, 0)), hint=2
         ),
         "grad_slope: summed over the images only. Rows and columns share the slope "
-        "too.": _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum(0)),
-        "grad_slope: a mean, where the loss adds up: sum.": _grad_slope(
-            lambda x, s, u: (u * np.minimum(x, 0)).mean((0, 1, 2))
+        "too.": Mistake(
+            _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum(0)), hint=2
+        ),
+        "grad_slope: a mean, where the loss adds up: sum.": Mistake(
+            _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).mean((0, 1, 2))), hint=2
         ),
         "grad_slope: upstream is missing.": Mistake(
             _grad_slope(lambda x, s, u: np.minimum(x, 0).sum((0, 1, 2))), hint=2
         ),
-        "grad_slope: positive inputs do not pass through the slope.": _grad_slope(
-            lambda x, s, u: (u * x).sum((0, 1, 2))
+        "grad_slope: positive inputs do not pass through the slope.": Mistake(
+            _grad_slope(lambda x, s, u: (u * x).sum((0, 1, 2))), hint=2
         ),
         "grad_slope: the derivative by the slope is min(0, x), not 1.": Mistake(
             _grad_slope(lambda x, s, u: (u * (x < 0)).sum((0, 1, 2))), hint=2
@@ -383,8 +385,8 @@ prelu_gradients = Exercise(
         ),
     },
     hints=(
-        "Where x > 0 the output is x itself: it passes the slope on unchanged and does not "
-        "depend on the PReLU's slope. Where x < 0 the output is slope · x.",
+        "Where x > 0 the output is x itself: it passes the gradient on unchanged and "
+        "does not depend on the slope. Where x < 0 the output is slope · x.",
         "grad_x = upstream * np.where(x > 0, 1, slope). One number `slope[c]` acts on "
         "every pixel of every image: sum upstream * np.minimum(x, 0) over axes 0, 1 and 2.",
     ),

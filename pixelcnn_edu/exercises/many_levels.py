@@ -208,7 +208,7 @@ log_bin = Exercise(
             hint=2,
         ),
         "The difference is kept above a floor. Everything farther away then costs the "
-        "same: there is no slope that would pull the mean back.": Mistake(
+        "same: there is no gradient that would pull the mean back.": Mistake(
             lambda upper, lower: np.log(
                 np.maximum(_sigmoid(upper) - _sigmoid(lower), 1e-12)
             ),
@@ -228,7 +228,7 @@ log_bin = Exercise(
     ),
     shape="One logarithm for each bin is asked for.",
     otherwise="That is not log(σ(upper) - σ(lower)).",
-    praise="At 300 scales from the mean it still says −299.5, with a slope. Infinite "
+    praise="At 300 scales from the mean it still says −299.5, with a gradient. Infinite "
     "borders need no case of their own: their terms are 0.",
     rtol=1e-5,
     atol=2e-3,

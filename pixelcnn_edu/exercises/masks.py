@@ -205,7 +205,9 @@ order_mask = Exercise(
                 _window(order, row, col, size) > order[row, col]
             )
         ),
-        "A negative index wrapped around to the far side of the page.": _wrapped,
+        "A negative index wrapped around to the far side of the page.": Mistake(
+            _wrapped, hint=2
+        ),
         "Weights that lie off the page must be 0.": (
             lambda order, row, col, size: (
                 _window(order, row, col, size, off_page=-1) < order[row, col]

@@ -93,10 +93,12 @@ lowest_crossentropy = Exercise(
             fits=lambda actual, expected, name, images: (
                 np.isnan(actual).any() and images.dtype == "float32"
             ),
+            hint=2,
         ),
         "0 · log 0 is NaN in floats; it should count as 0.": Mistake(
             lambda images: _cost(images).sum(axis=(1, 2, 3)),
             fits=lambda actual, *_: np.isnan(actual).any(),
+            hint=2,
         ),
         "Even a perfect prediction of gray is not free: predicting .5 for .5 costs "
         "ln 2.": Mistake(
@@ -202,11 +204,13 @@ level_nats = Exercise(
             fits=lambda actual, expected, name, *_: (
                 actual.ndim == 0 and not np.isfinite(actual) and "one pixel" in name
             ),
+            hint=2,
         ),
         "exp of a large logit is inf, or of a small one 0. Subtract each pixel's largest "
         "logit, and stay with logarithms.": Mistake(
             _shifted_by(lambda logits: 0),
             fits=lambda actual, *_: actual.ndim == 0 and not np.isfinite(actual),
+            hint=2,
         ),
         "The sign: log p is negative, nats are -log p.": (
             lambda logits, levels: -_level_nats(logits, levels)

@@ -37,10 +37,10 @@ def _steps():
         yield logit, int(rng.integers(2)), rate
 
 
-def _along(slope):
-    """A step along another slope, ``slope(p, pixel, logit)``."""
+def _along(gradient):
+    """A step along another direction, ``gradient(p, pixel, logit)``."""
     return lambda logit, pixel, rate: (
-        logit - rate * slope(_sigmoid(logit), pixel, logit)
+        logit - rate * gradient(_sigmoid(logit), pixel, logit)
     )
 
 
@@ -55,33 +55,33 @@ gradient_step = Exercise(
         "the learning rate is missing.": Mistake(
             lambda logit, pixel, rate: logit - (_sigmoid(logit) - pixel), hint=2
         ),
-        "this is the slope, not the logit after the step.": Mistake(
+        "this is the gradient, not the logit after the step.": Mistake(
             lambda logit, pixel, rate: _sigmoid(logit) - pixel, hint=2
         ),
         "the pixel does not enter: every step goes toward paper.": _along(
             lambda p, pixel, logit: p
         ),
-        "this is the slope with respect to p; the step is taken on the logit, so it still "
-        "has to be multiplied by p(1 - p).": _along(
+        "this is the gradient with respect to p; the step is taken on the logit, so it "
+        "still has to be multiplied by p(1 - p).": _along(
             lambda p, pixel, logit: -1 / p if pixel else 1 / (1 - p)
         ),
-        "that is the loss, not its slope.": _along(
+        "that is the loss, not its gradient.": _along(
             lambda p, pixel, logit: -math.log(p if pixel else 1 - p)
         ),
-        "that is squared error's slope: under -log p the factor p(1 - p) cancels.": _along(
-            lambda p, pixel, logit: (p - pixel) * p * (1 - p)
+        "that is squared error's gradient: under -log p the factor p(1 - p) cancels.": (
+            _along(lambda p, pixel, logit: (p - pixel) * p * (1 - p))
         ),
         "the logit was used as if it were the probability.": _along(
             lambda p, pixel, logit: logit - pixel
         ),
     },
     hints=(
-        "The slope of the nats with respect to the logit is sigmoid(logit) - pixel.",
-        "Gradient descent goes against the slope: logit - learning_rate * slope.",
+        "The gradient of the nats with respect to the logit is sigmoid(logit) - pixel.",
+        "Gradient descent goes against the gradient: logit - learning_rate * gradient.",
     ),
     otherwise="the logit after the step is another one.",
-    praise="The slope is p - pixel, never larger than 1: one pixel cannot push a logit by "
-    "more than the learning rate.",
+    praise="The gradient is p - pixel, never larger than 1: one pixel cannot push a logit "
+    "by more than the learning rate.",
     rtol=0,
     atol=1e-5,
 )
@@ -329,7 +329,7 @@ def _adam(
 ):
     """A weight's path under Adam.
 
-    ``gradients`` is a list of T floats, the slope seen at each step; the weight starts
+    ``gradients`` is a list of T floats, the gradient seen at each step; the weight starts
     at 0. The result is T floats: the weight after each step of Adam (arXiv 1412.6980,
     algorithm 1, with epsilon 1e-7).
     """

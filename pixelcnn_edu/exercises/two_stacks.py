@@ -3,7 +3,7 @@
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake
 from pixelcnn_edu.exercises.stacking import a_count
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.models import logits_function
 
 import keras
@@ -384,9 +384,9 @@ shifted_layer = Exercise(
         "This vertical convolution leaves out the current row, as in the recipe without a "
         "shift. Never mix the two: here it reads the row, and the shift hides it from the "
         "horizontal stack.": Mistake(
-            lambda vertical, horizontal, filters, first: GatedBlock(
-                filters, 3, "A" if first else "B"
-            )(vertical, horizontal),
+            lambda vertical, horizontal, filters, first: gated_block(
+                vertical, horizontal, filters, 3, "A" if first else "B"
+            ),
             _layer(rows=False),
         ),
         "The vertical tensor that is returned goes on moved down. Only the horizontal "

@@ -9,6 +9,7 @@ from pixelcnn_edu._checks import (
     check_int,
     check_kernel_size,
     check_positive_int,
+    is_int,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
@@ -63,10 +64,17 @@ def by_depth(page, pixel, *, first=7, gated=False):
     first = check_positive_int("first", first)
     check_kernel_size(first)
     page = _check_page(page)
-    pixel = tuple(plain(at) for at in pixel)
     gated = check_bool("gated", gated)
-    if not all(0 <= at < size for at, size in zip(pixel, page, strict=True)):
-        raise ValueError(f"Expected pixel inside the page {page}. Received: {pixel}")
+    place = [plain(at) for at in pixel]
+    whole = len(place) == 2 and all(map(is_int, place))
+    if not whole or not all(
+        0 <= at < size for at, size in zip(place, page, strict=True)
+    ):
+        raise ValueError(
+            f"Expected pixel to be (row, col), integers inside the page {page}. "
+            f"Received: {pixel}"
+        )
+    pixel = tuple(place)
     vertical, horizontal = np.zeros((2, *page), bool)
     horizontal[pixel] = True
     while not gated:

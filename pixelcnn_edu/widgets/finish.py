@@ -65,6 +65,11 @@ class FinishMyDigit(Explorer):
         super().__init__()
         check_bernoulli(model)
         shape = model.inputs[0].shape[1:]
+        if shape[0] < 2:
+            raise ValueError(
+                "Expected model to take images of at least 2 rows, one given and one "
+                f"drawn. Received: images {shape}"
+            )
         digits = check_images(digits, name="digits", levels=2, image_shape=shape)
         seed = check_seed(seed, optional=False)
         self.model, self.digits, self._seed = model, digits, seed

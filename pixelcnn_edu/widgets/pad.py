@@ -77,6 +77,11 @@ class PixelPad(anywidget.AnyWidget):
     ):
         if mode not in MODES:
             raise ValueError(f"Expected mode to be one of {MODES}. Received: {mode!r}")
+        if len(colors) > 255:
+            raise ValueError(
+                "Expected at most 255 colors, because each mark is one byte. "
+                f"Received: {len(colors)} colors"
+            )
         image = _checked(image)
         height, width = image.shape
         super().__init__(
