@@ -41,6 +41,7 @@ from pathlib import Path
 
 import pixelcnn_edu  # noqa: F401  (first, so that TensorFlow starts quietly)
 from pixelcnn_edu import (
+    _drawing,
     generation,
     layers,
     models,
@@ -134,7 +135,7 @@ def whole_passes(model):
         return tf.while_loop(lambda index, _: index < last, body, (first, images))[1]
 
     def draw(images, uniforms, first, last):
-        cores = generation._cores()
+        cores = _drawing.cores()
         size = min(MOST_PER_SLICE, -(-len(images) // cores))
         slices = [slice(at, at + size) for at in range(0, len(images), size)]
 
@@ -343,12 +344,12 @@ def limits(model, cached, runs):
     print(f"copying so many bytes as the weights: {copy / 1e9:.0f} GB/s on one core")
     print(f"per pixel and image: {operations:,} multiply-adds, ", end="")
     print(f"on {weight_bytes / 1024:.0f} KiB of weights\n")
-    rows, cores = [], generation._cores()
+    rows, cores = [], _drawing.cores()
     for count, took in cached.items():
         per_core = max(1, count // cores)
         by_products = 784 * count * operations / matmul
         by_bytes = 784 * weight_bytes / copy
-        slices = max(1, per_core // generation._MOST_PER_SLICE)
+        slices = max(1, per_core // _drawing.MOST_PER_SLICE)
         alone = slices * products_alone(shapes, per_core // slices, 784, runs)
         for name, bound, note in (
             ("limit: matrix products", by_products, "at the large one's rate"),

@@ -3,7 +3,7 @@
 import io
 import sys
 
-from pixelcnn_edu import evaluation, generation
+from pixelcnn_edu import _drawing, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
 from pixelcnn_edu.models import ImageModel
@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from chi_squared import assert_fit, assert_images_fit
 from test_evaluation import random_model
+
+pytestmark = pytest.mark.usefixtures("always_compiled")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
     model = random_model((3, 3, 1))
     generation.generate(model, 300)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
     generation.generate(model, 300)
     told = capsys.readouterr()
     assert told.out == "" and "300" in told.err  # what a program prints stays its own
@@ -243,7 +245,7 @@ def test_a_bar_stands_in_the_page_of_a_notebook(capsys, monkeypatch):
 
     page = Page()
     monkeypatch.setattr(sys, "stdout", page)
-    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
     generation.generate(random_model((3, 3, 1)), 300)
     assert "300" in page.getvalue() and capsys.readouterr().err == ""
 

@@ -226,8 +226,8 @@ CALLS = {
         {"labels": 2},
     ),
     "compression.code_length": (compression.code_length, (LABELED, X), {"labels": 2}),
-    "compression.walk": (
-        compression.walk,
+    "compression.choose_values": (
+        compression.choose_values,
         (OPEN, 2, lambda counts: counts.argmax(axis=1)),
         {"image_shape": (3, 3, 1), "total": 255},
     ),
