@@ -527,6 +527,17 @@ def test_rows_are_turned_into_counts_one_by_one():
         np.testing.assert_array_equal(counts[at], quantize(p[at], 100))
 
 
+def test_numbers_whose_sum_overflows_are_turned_into_counts():
+    np.testing.assert_array_equal(quantize([1e308, 1e308], 16), [8, 8])
+    rows = quantize([[1.5e308, 0.5e308], [0.75, 0.25], [1e-320, 0]], 2**10)
+    np.testing.assert_array_equal(rows, [[768, 256], [768, 256], [1023, 1]])
+
+
+def test_the_largest_total_is_divided_exactly():
+    counts = quantize([0.25, 0.75], 2**53)
+    assert counts.sum() == 2**53 and abs(int(counts[0]) - 2**51) <= 1
+
+
 @pytest.mark.parametrize(
     ("p", "total", "words"),
     [
@@ -536,6 +547,12 @@ def test_rows_are_turned_into_counts_one_by_one():
         (0.5, 16, "probabilities"),
         ([0.5, 0.5, 0.5], 2, "total >= 3"),
         ([0.5, 0.5], 1.5, "total"),
+        ([0.5, 0.5], 2**63, r"total <= 2\*\*53"),
+        ([0.5, 0.5], 2**53 + 1, r"total <= 2\*\*53"),
+        ([0.5 + 0.1j, 0.5], 16, "real"),
+        (np.array([0.5j, 0.5], object), 16, "real"),
+        (["a", "b"], 16, "real"),
+        ([[0.5, 0.5], [1.0]], 16, "real"),
     ],
 )
 def test_what_cannot_become_counts_is_named(p, total, words):
