@@ -411,6 +411,7 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "batches.Batches": "made by `fit`",
     "checkpoints.locked": "called by `fit`",
     "checkpoints.whole_file": "called by `fit`",
+    "code_file.CodeFile": "made by `compress`",
     "layers.Conv2D": "Keras's own arguments",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
