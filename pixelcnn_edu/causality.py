@@ -1,9 +1,9 @@
-"""Who sees whom: which outputs of a model depend on which inputs.
+"""Which outputs of a model depend on which inputs.
 
 Values are ordered by row, then column, then channel. A model is causal if no output
-depends on its own value or on a later one. If the likelihood itself orders the channels of
-a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any channel of its
-own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
+depends on its own value or on a later one. If the likelihood itself orders the channels
+of a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any channel of
+its own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
 All comparisons are exact: a change of 1e-6 is a leak.
 """
@@ -27,21 +27,22 @@ _ROWS_PER_PASS = 256
 def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarray:
     """Find by perturbation which outputs change when one input does.
 
-    Each input value of a few random images is replaced by another random value. With
-    several logits per channel, an output counts as changed if any of its logits is.
+    In a few random images, each input value is replaced by another random value. An
+    output with several logits has changed if one of its logits has changed.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
         image_shape: (H, W, C), for a model that leaves its size open.
-        trials: random images tried; more find dependencies that one image hides.
+        trials: how many random images; one image can hide a dependency (a ReLU may be
+            off).
         seed: of the random images.
 
     Returns:
-        boolean (H·W·C, H·W·C): [output, input], True where the input changes the output.
-        For a causal model only entries below the diagonal are True.
+        boolean (H·W·C, H·W·C): [output, input], True where the input changes the
+        output. For a causal model only entries below the diagonal are True.
 
     Raises:
-        ValueError: the output does not line up with the input.
+        ValueError: the shape of the output does not fit the shape of the input.
     """
     shape = check_shape_of(model, image_shape)
     size = int(np.prod(shape))
@@ -64,8 +65,8 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
 def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """Find which pixels can change the output at (row, col), by gradient.
 
-    Gradients at ``images`` random images are taken, so that a ReLU which is off at one
-    image does not hide a pixel.
+    The gradients of ``images`` random images are computed. A ReLU that is off for one
+    image cannot hide a pixel then.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, anything). A model that takes
@@ -76,7 +77,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         seed: of the random images.
 
     Returns:
-        boolean (H, W), True where the pixel matters.
+        boolean (H, W), True where the pixel can change the output.
 
     Raises:
         ValueError: (row, col) lies outside the image.
@@ -111,8 +112,9 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
 def first_leak(model, *, image_shape=None, trials=4, seed=0):
     """Return the first pair (output, input) that breaks causality, or None.
 
-    All values from input j on are replaced at once; no output up to j may change. That
-    takes one pass per value and trial, and only a leak is then traced to a single input.
+    For each input j, all values from j on are replaced at once. Then no output up to j
+    may change. This needs one pass per value and trial. Only if there is a leak, a
+    search finds its single input.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
@@ -206,7 +208,7 @@ def _input_behind(outputs, base, other, output):
         moved = (outputs(changed)[:, output] != base_out).any(axis=-1)
         if moved.any():
             return some[moved.argmax()]
-    return output  # only several inputs together reach it; the output itself is named
+    return output  # no single input changes it, only several together
 
 
 def _labels(model, count):
@@ -232,7 +234,7 @@ def _outputs(model, shape):
                 f"Expected an output of shape (N, {shape[0]}, {shape[1]}, a multiple of "
                 f"{channels}). Received: {out.shape}"
             )
-        if together:  # every channel of a pixel is judged by all logits of the pixel
+        if together:  # each channel of a pixel depends on all logits of the pixel
             out = np.repeat(out[:, :, :, None], channels, axis=3)
         return out[: len(values)].reshape(len(values), size, -1)
 
