@@ -123,8 +123,8 @@ def run(group, folder, memory=None) -> dict:
 class Memory(threading.Thread):
     """Each second, add up the memory of this process and of all that it started.
 
-    ``peak`` is the most that all held together, ``peaks`` the most of each child with what it
-    started, by its process id; in bytes.
+    ``peak`` is the most that all held together, in bytes; ``peaks`` the most of each child
+    with what it started, by its process id.
     """
 
     def __init__(self):
