@@ -3,35 +3,24 @@
 Taught by notebook 08.
 """
 
-import io
-import itertools
-import json
 import os
 import time
-import warnings
 import weakref
-import zipfile
 
+from pixelcnn_edu._checkpoint_file import (
+    read_newest,
+    refuse_foreign_files,
+    remembering,
+    with_arrays,
+    write,
+)
 from pixelcnn_edu._checks import check_path, plain
-from pixelcnn_edu._checksums import as_json, checksum, network_checksum, through_json
+from pixelcnn_edu._checksums import checksum, network_checksum, through_json
 from pixelcnn_edu._files import atomic_write, locked
 
 import keras
 import numpy as np
 
-# What Keras's own callbacks remember from one epoch to the next. They are told apart by
-# their class, by what they monitor, and by their order.
-_REMEMBERED = {
-    keras.callbacks.EarlyStopping: (
-        "best",
-        "best_epoch",
-        "best_weights",
-        "stopped_epoch",
-        "wait",
-    ),
-    keras.callbacks.ModelCheckpoint: ("best",),
-    keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
-}
 # For each model: the folder of its latest run in this process, and the checksums of the
 # weights that this run began with and of the weights that the run left in the model.
 _latest_run = weakref.WeakKeyDictionary()
@@ -144,8 +133,8 @@ class Checkpoint(keras.callbacks.Callback):
         """
         self.set_model(model)
         model.optimizer.build(model.trainable_variables)
-        _refuse_foreign_files(self.folder)
-        path, about, arrays = self._newest_state()
+        refuse_foreign_files(self.folder)
+        path, about, arrays = read_newest(self._paths)
         if path is None:
             return 0
         variables = self._variables()
@@ -169,32 +158,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.settings = about["settings"]
         self.history, self.epoch = about["history"], about["epoch"]
         self.stopped, self.ended = about["stopped"], about["ended"]
-        self._states = _with_arrays(about["callbacks"], more)
+        self._states = with_arrays(about["callbacks"], more)
         return self.epoch
-
-    def _newest_state(self):
-        """Return the path of the newest undamaged state, and what `_parse` reads in it."""
-        for path in self._paths:
-            if path.is_dir():
-                raise ValueError(f"Expected {path} to be a file. Received: a folder")
-            try:
-                raw = path.read_bytes()  # a file that cannot be read is not damaged
-            except FileNotFoundError:
-                continue
-            try:
-                return path, *_parse(raw)
-            except MemoryError:
-                raise
-            except Exception as error:  # damage may change any byte to any other
-                kept = _unused(path.with_suffix(".damaged"))
-                os.replace(path, kept)  # or it would replace an undamaged one
-                warnings.warn(
-                    f"{path} is damaged ({error}). Its new name is {kept.name}. The "
-                    "state before it is used, if there is one.",
-                    RuntimeWarning,
-                    stacklevel=5,
-                )
-        return None, None, None
 
     def _differences(self, about):
         """Return the names of the settings that differ from those of a run on disk."""
@@ -209,7 +174,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def remind(self):
         """Give Keras's own callbacks what they knew when the state was written."""
-        for callback, who, _ in _remembering(self.callbacks):
+        for callback, who, _ in remembering(self.callbacks):
             found = next((state for name, state in self._states if name == who), None)
             if found:
                 vars(callback).update(found)
@@ -253,7 +218,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, path):
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []
-        for callback, who, names in _remembering(self.callbacks):
+        for callback, who, names in remembering(self.callbacks):
             state = {name: getattr(callback, name) for name in names}
             if (
                 "best_weights" in state
@@ -269,12 +234,8 @@ class Checkpoint(keras.callbacks.Callback):
             "weights": checksum(self.model.get_weights()),
             "history": self.history,
             "callbacks": callbacks,
-            "arrays": len(arrays),
         }
-        arrays = {f"variable_{i}": array for i, array in enumerate(arrays)}
-        with open(path, "wb") as file:
-            text = json.dumps(about, default=as_json)
-            np.savez(file, about=np.array(text), **arrays)
+        write(path, about, arrays)
 
 
 def _parts_that_differ(old, new):
@@ -283,74 +244,3 @@ def _parts_that_differ(old, new):
         return ""
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return f" ({'class' if 'class' in keys else ', '.join(keys)})"
-
-
-def _refuse_foreign_files(folder):
-    """Raise an error if a file has a checkpoint's name and other content.
-
-    A damaged ``checkpoint.npz`` is no foreign file: `Checkpoint.restore` names it. The
-    other two files are overwritten during a run, so they must at least begin as a zip file
-    does. What a killed process has left in the temporary file may end anywhere.
-    """
-    for name in ("checkpoint.npz", "checkpoint.previous.npz", "checkpoint.partial.npz"):
-        path = folder / name
-        if not path.is_file():
-            continue
-        with open(path, "rb") as file:
-            start = file.read(2)
-        try:
-            with zipfile.ZipFile(path) as file:
-                members = file.namelist()
-        except Exception:  # damage may change any byte to any other
-            foreign = name != "checkpoint.npz" and start not in (b"", b"P", b"PK")
-        else:
-            foreign = not any(
-                member == "about.npy" or member.startswith("variable_")
-                for member in members
-            )
-        if foreign:
-            raise ValueError(
-                f"Expected {path} to be a checkpoint of this package. Received: another "
-                "file of this name. Move that file, or choose another folder."
-            )
-
-
-def _unused(path):
-    """Return ``path``, or the first of ``path2``, ``path3``, … that does not exist."""
-    names = (path.with_name(f"{path.name}{i}") for i in itertools.count(2))
-    return next(one for one in itertools.chain([path], names) if not one.exists())
-
-
-def _parse(raw):
-    """Return what the bytes of a checkpoint say about its run, and its arrays in order."""
-    with zipfile.ZipFile(io.BytesIO(raw)) as file:  # before a damaged size is believed
-        if file.testzip():
-            raise ValueError(f"{file.testzip()} does not match its checksum")
-    with np.load(io.BytesIO(raw), allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
-        count = len(file.files) - 1
-        if about.get("arrays", count) != count:  # damage may hide some of them
-            raise ValueError(f"{count} arrays of {about['arrays']}")
-        return about, [file[f"variable_{i}"] for i in range(count)]
-
-
-def _remembering(callbacks):
-    """Return (callback, who it is, the names of what it remembers) for Keras's own."""
-    found, seen = [], []
-    for one in callbacks:
-        for kind, names in _REMEMBERED.items():
-            if isinstance(one, kind):
-                who = [type(one).__name__, one.monitor, one.mode]
-                seen.append(who)
-                found.append((one, [*who, seen.count(who)], names))
-    return found
-
-
-def _with_arrays(states, arrays):
-    """Return states as they were before their best weights were written apart."""
-    arrays = iter(arrays)
-    for _, state in states:
-        if "best_weights" in state:
-            count = range(state["best_weights"])
-            state["best_weights"] = [next(arrays) for _ in count] or None
-    return states

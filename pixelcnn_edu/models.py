@@ -12,7 +12,7 @@ additions; by default they change nothing.
 import functools
 import itertools
 
-from pixelcnn_edu import _cpu, _logits
+from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
     check_finite,
@@ -24,6 +24,7 @@ from pixelcnn_edu._checks import (
     listed,
     plain,
 )
+from pixelcnn_edu._logits import function_of
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -383,4 +384,4 @@ def logits_function(model):
         ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
             not finite; or, when the function is called, if a logit is NaN.
     """
-    return _logits.function_of(check_finite(check_model(model)))
+    return function_of(check_finite(check_model(model)))

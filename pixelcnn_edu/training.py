@@ -38,110 +38,13 @@ import keras
 import tensorflow as tf
 
 
-class SampleGrid(keras.callbacks.Callback):
-    """Draw samples while the model learns, to be looked at when it has learned.
-
-    Every grid is drawn with the same uniform numbers, so image i of one grid and image i
-    of the next differ only by what was learned in between. Drawing does not disturb the
-    run: weights end up the same with this callback and without it.
-
-    Args:
-        count: images per grid.
-        labels: as for `generation.generate`, for a model that takes labels.
-        every: draw after epochs ``every``, ``2 * every``, …
-        seed: of the uniform numbers.
-        image_shape: (H, W, C), for a model that leaves its size open.
-        likelihood: for a model that carries none.
-
-    Attributes:
-        grids: dict from the number of epochs trained to images (count, H, W, C). A
-            resumed run draws again only from where it goes on. A new run begins with
-            no grids.
-
-    Raises:
-        ValueError: ``count`` or ``every`` is not a positive integer; before the first
-            batch: samples of this model cannot be drawn with these arguments.
-
-    Warns:
-        RuntimeWarning: training has diverged; no samples are drawn of such a model.
-
-    Example:
-        >>> from pixelcnn_edu.models import pixelcnn
-        >>> samples = SampleGrid(4, every=2)
-        >>> history = fit(
-        ...     pixelcnn((5, 5, 1), filters=2, depth=1),
-        ...     np.zeros((8, 5, 5, 1)),
-        ...     epochs=4,
-        ...     callbacks=[samples],
-        ...     verbose=0,
-        ... )
-        >>> {epoch: images.shape for epoch, images in samples.grids.items()}
-        {2: (4, 5, 5, 1), 4: (4, 5, 5, 1)}
-    """
-
-    def __init__(
-        self,
-        count=8,
-        *,
-        every=1,
-        seed=0,
-        labels=None,
-        image_shape=None,
-        likelihood=None,
-    ):
-        super().__init__()
-        self.labels = labels
-        self.image_shape = image_shape
-        self.count = check_positive_int("count", count)
-        self.every = check_positive_int("every", every)
-        self.seed = check_seed(seed)
-        self.likelihood = likelihood
-        self.grids = {}
-
-    def on_train_begin(self, logs=None):
-        try:
-            check_shape_of(self.model, self.image_shape)
-            check_labels(self.model, self.labels, self.count)
-            likelihood = likelihood_of(self.model, self.likelihood)
-            if not not_finite(self.model):
-                one_pixel_model(self.model, likelihood)
-        except ValueError as error:
-            raise ValueError(
-                f"SampleGrid cannot draw of this model. {error}"
-            ) from error
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 0:  # of a run that is not resumed
-            self.grids = {}
-
-    def on_epoch_end(self, epoch, logs=None):
-        done = epoch + 1
-        if done % self.every == 0:
-            if not_finite(self.model):  # the run itself goes on, with its history
-                warnings.warn(
-                    "SampleGrid draws no samples: weights are not finite. Training has "
-                    "diverged; try a lower learning rate.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-                return
-            self.grids[done] = generation.generate(
-                self.model,
-                self.count,
-                seed=self.seed,
-                labels=self.labels,
-                image_shape=self.image_shape,
-                likelihood=self.likelihood,
-            )
-
-
 def compile_model(
     model, *, steps, learning_rate=2e-3, optimizer="nadam", likelihood=None
 ):
     """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
-    XLA is left off on a CPU, where training is slower with it (64 filters, 6 blocks: 181
-    images/s with it, 200 without, when it was chosen).
+    XLA is off on a CPU, where training is slower with XLA (64 filters, 6 blocks: 181
+    images/s with XLA, 200 without, when this was measured).
 
     Args:
         model: a Keras model from images to logits.
@@ -167,8 +70,9 @@ def compile_model(
         loss=NegativeLogLikelihood(likelihood),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
-    # In float16 Keras puts a LossScaleOptimizer around the optimizer. When that builds the
-    # optimizer, a variable of Nadam is missing in `optimizer.variables`, which are kept.
+    # In float16 Keras puts a LossScaleOptimizer around the optimizer. If the former builds
+    # the latter, a variable of Nadam is missing in `optimizer.variables`, which a
+    # checkpoint holds. So the latter is built here.
     inner = _inner(model.optimizer)
     if inner is not model.optimizer:
         with strategy.scope():
@@ -207,21 +111,22 @@ def fit(
         model: a Keras model from images to logits.
         images: (N, H, W, C) in [0, 1].
         labels: (N,) integers, for a model that takes labels.
-        validation_images: images to validate on, likewise, from `data.hold_out` say; their
-            nats are ``val_loss``. Leave a set's test images for the test.
-        validation_labels: theirs.
+        validation_images: images to validate on, from `data.hold_out` for example, shaped
+            as ``images``. Their nats are ``val_loss``. Keep test images for the test.
+        validation_labels: the labels of the validation images.
         epochs: passes over the images, those before an interruption included.
         batch_size: images per step.
         learning_rate: the highest of a cosine schedule with a short rise; unused with a
             Keras optimizer, which has its own.
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
-            from 4e-3 to 1e-2), or a Keras optimizer. If it keeps a running mean of the
-            weights (``use_ema``), that mean is what is validated, what callbacks see at
-            the end of an epoch, and in the end the model's weights.
-        soft_targets: compare each prediction with the pixel's gray value instead of its
-            draw. Given the digit, pixels are drawn independently, and the loss is linear
-            in the target: each pixel's term is averaged over its own draw, and the mean
-            stays the same. What the network reads is drawn as ever. `Bernoulli` only.
+            from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
+            of the weights (``use_ema``), this mean is validated, callbacks see this mean
+            at the end of an epoch, and the mean becomes the model's final weights.
+        soft_targets: compare each prediction with the pixel's gray value, a probability,
+            instead of its draw. Given the digit, pixels are drawn independently, and the
+            loss is linear in the target. So each pixel's term is averaged over that
+            pixel's draws, and the mean of the loss stays the same. The network still
+            reads draws. `Bernoulli` only.
         seed: of the order of the images and of their binarization. Weights and dropout
             get their seeds when the model is built: call ``keras.utils.set_random_seed``
             before.
@@ -235,10 +140,10 @@ def fit(
             `keras.layers.Dropout`. It does not hold the global generators: numbers that a
             layer or a callback draws from ``keras.random`` without a seed, from
             ``np.random`` or from ``tf.random`` differ in a resumed run.
-        callbacks: a Keras callback, a list of them, or None. What Keras's
-            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember goes
-            on in a resumed run, if they monitor the same, and is theirs again after a run
-            that has ended. Other callbacks begin anew there.
+        callbacks: a Keras callback, a list of them, or None. In a resumed run Keras's
+            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` get back what
+            they remembered, if they monitor the same quantity. Other callbacks begin
+            anew.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -347,3 +252,101 @@ def _with_mean_weights(optimizer, callbacks):
         on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
     )
     return [swap, *callbacks, swap_back]
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Draw samples while the model learns.
+
+    Every grid is drawn with the same uniform numbers. So image i of one grid and image i
+    of the next differ only by what was learned in between. Drawing does not disturb the
+    run: the final weights are the same with this callback and without it.
+
+    Args:
+        count: images per grid.
+        labels: as for `generation.generate`, for a model that takes labels.
+        every: draw after epochs ``every``, ``2 * every``, …
+        seed: of the uniform numbers.
+        image_shape: (H, W, C), for a model that leaves its size open.
+        likelihood: for a model that carries none.
+
+    Attributes:
+        grids: dict from the number of epochs trained to images (count, H, W, C). A
+            resumed run draws again only from where it goes on. A new run begins with
+            no grids.
+
+    Raises:
+        ValueError: ``count`` or ``every`` is not a positive integer; before the first
+            batch: samples of this model cannot be drawn with these arguments.
+
+    Warns:
+        RuntimeWarning: training has diverged; no samples are drawn of such a model.
+
+    Example:
+        >>> import numpy as np
+        >>> from pixelcnn_edu.models import pixelcnn
+        >>> samples = SampleGrid(4, every=2)
+        >>> history = fit(
+        ...     pixelcnn((5, 5, 1), filters=2, depth=1),
+        ...     np.zeros((8, 5, 5, 1)),
+        ...     epochs=4,
+        ...     callbacks=[samples],
+        ...     verbose=0,
+        ... )
+        >>> {epoch: images.shape for epoch, images in samples.grids.items()}
+        {2: (4, 5, 5, 1), 4: (4, 5, 5, 1)}
+    """
+
+    def __init__(
+        self,
+        count=8,
+        *,
+        every=1,
+        seed=0,
+        labels=None,
+        image_shape=None,
+        likelihood=None,
+    ):
+        super().__init__()
+        self.labels = labels
+        self.image_shape = image_shape
+        self.count = check_positive_int("count", count)
+        self.every = check_positive_int("every", every)
+        self.seed = check_seed(seed)
+        self.likelihood = likelihood
+        self.grids = {}
+
+    def on_train_begin(self, logs=None):
+        try:
+            check_shape_of(self.model, self.image_shape)
+            check_labels(self.model, self.labels, self.count)
+            likelihood = likelihood_of(self.model, self.likelihood)
+            if not not_finite(self.model):
+                one_pixel_model(self.model, likelihood)
+        except ValueError as error:
+            raise ValueError(
+                f"SampleGrid cannot draw of this model. {error}"
+            ) from error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:  # of a run that is not resumed
+            self.grids = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        done = epoch + 1
+        if done % self.every == 0:
+            if not_finite(self.model):  # the run itself goes on, with its history
+                warnings.warn(
+                    "SampleGrid draws no samples: weights are not finite. Training has "
+                    "diverged; try a lower learning rate.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return
+            self.grids[done] = generation.generate(
+                self.model,
+                self.count,
+                seed=self.seed,
+                labels=self.labels,
+                image_shape=self.image_shape,
+                likelihood=self.likelihood,
+            )

@@ -231,8 +231,8 @@ CALLS = {
         {"labels": 2},
     ),
     "compression.code_length": (compression.code_length, (LABELED, X), {"labels": 2}),
-    "compression.walk": (
-        compression.walk,
+    "compression.choose_values": (
+        compression.choose_values,
         (OPEN, 2, lambda counts: counts.argmax(axis=1)),
         {"image_shape": (3, 3, 1), "total": 255},
     ),
@@ -413,6 +413,7 @@ NUMERIC = {
 }
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "batches.Batches": "made by `fit`",
+    "code_file.CodeFile": "made by `compress`",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",
