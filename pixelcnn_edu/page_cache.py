@@ -74,7 +74,9 @@ def _features(tensor, pages, taps, row, col):
             r, c = row + down, col + right
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
-        return np.asarray(layer.activation(total))
+        return np.asarray(
+            total if layer.activation is None else layer.activation(total)
+        )
     if isinstance(layer, PositionBias | PReLU):  # weights may differ by pixel
         weight = np.asarray(
             layer.bias if isinstance(layer, PositionBias) else layer.alpha

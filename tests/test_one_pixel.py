@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from pixelcnn_edu import generation, one_pixel
+from pixelcnn_edu import generation, one_pixel, page_cache
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function
@@ -339,6 +339,18 @@ def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
     with pytest.raises(ValueError, match=words) as error:
         generation.generate(model, 1, likelihood=Bernoulli())
     assert "fixed_point" in str(error.value)
+
+
+def test_an_activation_that_is_set_to_none_is_left_out():
+    model = random_model((4, 4, 1))
+    model.layers[1].activation = None
+    compare(model)
+    uniforms = np.random.default_rng(0).random((2, 4, 4, 1), dtype="float32")
+    arguments = uniforms, np.zeros_like(uniforms), np.zeros((4, 4), bool), 1.0
+    np.testing.assert_array_equal(
+        page_cache.draw(model, model.likelihood, *arguments),
+        generation.cached(model, model.likelihood, *arguments),
+    )
 
 
 def test_a_layer_of_a_user_runs_one_pixel_at_a_time_if_its_class_says_so():
