@@ -2,11 +2,11 @@
 
     python benchmarks/few_digits.py      about two minutes of one core
 
-Notebook 08 shows both tables. Each run takes 300 steps of 20 digits. The first 100 digits are
-drawn once (static) or afresh in each epoch (dynamic); then the same network learns from 400
-and from 1,500 digits. Writes `pixelcnn_edu/bundled/few_digits_curves.csv`, the loss of each
-epoch, and `few_digits_nats.csv`, the nats of each bundled test digit, binarized once with
-seed 0, after each dynamic run.
+Notebook 08 shows both tables. Each run takes 300 steps of 20 digits. The first 100 digits
+are drawn once (static) or afresh in each epoch (dynamic); then the same network learns from
+400 and from 1,500 digits. Writes two tables into `pixelcnn_edu/bundled/`:
+`few_digits_curves.csv`, the loss of each epoch, and `few_digits_nats.csv`, the nats of each
+bundled test digit, binarized once with seed 0, after each dynamic run.
 """
 
 from pixelcnn_edu import data, evaluation, experiments, models, training

@@ -2,9 +2,9 @@
 
     python benchmarks/told_labels.py      about a minute of one core
 
-Notebook 13 reads the table. Each row is a digit of the bundled test digits, binarized once
-with seed 0: its label, its nats from `gated`, and its nats from `conditional` with the label
-0, 1, ..., 9. Writes `pixelcnn_edu/bundled/told_labels.csv`.
+Notebook 13 reads the table. Each row is one of the bundled test digits, binarized once with
+seed 0: its label, its nats from `gated`, and its nats from `conditional` with each of the ten
+labels. Writes `pixelcnn_edu/bundled/told_labels.csv`.
 """
 
 from pixelcnn_edu import data, evaluation, experiments, pretrained

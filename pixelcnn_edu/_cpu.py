@@ -45,7 +45,7 @@ def convolve(inputs, kernel, dilation_rate=1):
         (N, H - (kh - 1) * dilation_rate, W - (kw - 1) * dilation_rate, filters).
     """
     if tuple(kernel.shape[:2]) == (1, 1) and _used("pointwise") and _in_float32(inputs):
-        return _convolve_1x1(inputs, kernel)
+        return _convolve_1x1(inputs, tf.convert_to_tensor(kernel))
     return ops.conv(
         inputs, kernel, data_format="channels_last", dilation_rate=dilation_rate
     )

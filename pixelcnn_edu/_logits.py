@@ -4,7 +4,7 @@ import functools
 import threading
 import weakref
 
-from pixelcnn_edu._cache import kept
+from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import check_logits
 
 import keras
@@ -44,7 +44,9 @@ def _compile(reference):
 
 
 def _call(reference, *inputs):
-    return reference()(_packed(inputs), training=False)
+    model = reference()
+    with traced(model):
+        return model(_packed(inputs), training=False)
 
 
 def _packed(inputs):

@@ -7,7 +7,7 @@ test computes some of its rows again.
 import csv
 from pathlib import Path
 
-from pixelcnn_edu.checkpoints import whole_file
+from pixelcnn_edu._files import atomic_write
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def table(name: str) -> np.ndarray:
-    """Return a table as a structured array: ``table[3]`` is a row, ``table["nats"]`` a column.
+    """Return a table as a structured array: ``rows[3]`` is a row, ``rows["nats"]`` all nats.
 
     Args:
         name: one of `names`.
@@ -43,7 +43,7 @@ def table(name: str) -> np.ndarray:
 def record(name: str, rows: list[dict]) -> None:
     """Write a table, whole or not at all: all rows have the keys of the first."""
     with (
-        whole_file(FOLDER / f"{name}.csv") as path,
+        atomic_write(FOLDER / f"{name}.csv") as path,
         open(path, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

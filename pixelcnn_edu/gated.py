@@ -21,12 +21,9 @@ from pixelcnn_edu._checks import (
     check_kernel_size,
     check_positive_int,
     check_precision,
-)
-from pixelcnn_edu.layers import (
-    MaskedConv2D,
-    add_bias_and_activate,
     fixed_arguments,
 )
+from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate
 from pixelcnn_edu.masks import causal_mask
 
 import keras

@@ -8,11 +8,11 @@ What differs here from most code on the web: a layer multiplies the mask into th
 overwrites them. And a residual block is a function of tensors, so a model is one flat
 graph.
 
-Each layer class says by ``runs_as`` what the layer does with an image. A ``"convolution"``
-reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer treats each pixel by
-itself. Write ``runs_as = "pixelwise"`` into a layer class of your own, and ``generate`` runs
-the layer with ``method="cached"`` too. A subclass must say it again, since its ``call`` may
-do something else.
+Each layer class says by ``runs_as`` what the layer does with an image. A
+``"convolution"`` reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer
+treats each pixel by itself. Write ``runs_as = "pixelwise"`` into a layer class of your
+own, and ``generate`` runs the layer with ``method="cached"`` too. A subclass must say it
+again, since its ``call`` may do something else.
 """
 
 from pixelcnn_edu import _cpu
@@ -22,6 +22,7 @@ from pixelcnn_edu._checks import (
     check_levels,
     check_positive_int,
     check_precision,
+    fixed_arguments,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
@@ -91,11 +92,13 @@ class MaskedConv2D(keras.layers.Conv2D):
         )
 
     def convolution_op(self, inputs, kernel):
-        # The mask hides weights here and not in the kernel: their gradient is 0.
-        # The rows below the center are 0 and left out: a third fewer multiplications.
+        # The mask is applied here, so the stored kernel does not change and its masked
+        # weights get the gradient 0.
+        kernel = kernel * ops.cast(self.mask, kernel.dtype)
         rows, columns = (size // 2 for size in self.kernel_size)
-        kernel = (kernel * ops.cast(self.mask, kernel.dtype))[: rows + 1]
         if rows or columns:
+            # without the zero rows below the center: a third fewer multiplications
+            kernel = kernel[: rows + 1]
             inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
         return _cpu.convolve(inputs, kernel)
 
@@ -191,7 +194,7 @@ def activate(inputs, activation: str):
     """Apply the activation called ``activation`` as a layer of its own.
 
     ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` means that all pixels
-    share it. Any other name is a name of `keras.activations`.
+    share the slope. Any other name is a name in `keras.activations`.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
@@ -246,12 +249,12 @@ class OneHotLevels(keras.layers.Layer):
     """Turn each value k/(levels-1) into a one-hot vector of its level k.
 
     The levels of a color are categories. A convolution that reads one number separates
-    them poorly: to tell level 1 of 4 from its neighbors, it needs large weights, and it
-    learns them slowly. Between two levels the vector is interpolated linearly, so the
-    gradient with respect to the image exists.
+    them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
+    weights and learns them slowly. Between two levels the vector is interpolated linearly,
+    so the gradient with respect to the image exists.
 
     Args:
-        levels: number of levels of the images, at least 2.
+        levels: number of levels, at least 2.
 
     Input shape: (N, H, W, C), in [0, 1].
 
@@ -262,7 +265,7 @@ class OneHotLevels(keras.layers.Layer):
         ``max(0, 1 - |inputs * (levels - 1) - k|)`` for k = 0 … levels - 1.
 
     Raises:
-        ValueError: ``levels`` is not an integer of at least 2.
+        ValueError: if ``levels`` is not an integer of at least 2.
 
     Example:
         >>> import numpy as np
@@ -288,29 +291,3 @@ class OneHotLevels(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "levels": self.levels}
-
-
-def fixed_arguments(kwargs, padding) -> dict:
-    """Return a convolution's ``kwargs`` with the fixed arguments filled in.
-
-    Raises:
-        ValueError: if one of them has another value.
-    """
-    fixed = {
-        "strides": (1, "an output per pixel"),
-        "padding": (padding, "height and width kept"),
-        "dilation_rate": (1, "neighboring pixels"),
-        "groups": (1, "channels ordered by colors"),
-        "data_format": ("channels_last", "(N, H, W, C)"),
-    }
-    kwargs = dict(kwargs)
-    for name, (value, why) in fixed.items():
-        given = plain(kwargs.get(name, value))
-        single = isinstance(given, int | str) or given is None
-        if ({given} if single else set(given)) != {value}:
-            raise ValueError(
-                f"Expected {name}={value!r} in a causal convolution ({why}). "
-                f"Received: {name}={given!r}"
-            )
-        kwargs[name] = value
-    return kwargs

@@ -21,8 +21,9 @@ pixel is a strip of width 1.
 import dataclasses
 import functools
 import threading
+import weakref
 
-from pixelcnn_edu._cache import kept
+from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import check_finite, check_logits, check_model
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, kernel_of, read_graph
@@ -61,6 +62,7 @@ class OnePixelModel:
                 f"Received: {keras.config.backend()}. Use method='fixed_point'."
             )
         self.choose, self.xla = choose, xla
+        self._model = weakref.ref(model)
         self.inputs, self.tensors, self.output = read_graph(model)
         channels = self.inputs[0].channels
         # The network runs once per channel only if the logits read their own pixel.
@@ -103,7 +105,8 @@ class OnePixelModel:
         with self._lock:  # if several threads begin at the same time, one compiles
             if key not in self.compiled:
                 function = functools.partial(_draw_images, self, no_setting)
-                self.compiled[key] = _compiled(function, inputs, self.xla)
+                with traced(self._model()):
+                    self.compiled[key] = _compiled(function, inputs, self.xla)
         drawn = check_logits(self.compiled[key](*inputs))
         return np.transpose(drawn, (2, 0, 1, 3))
 

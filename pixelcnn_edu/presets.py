@@ -1,6 +1,6 @@
-"""Presets: networks and recipes that were tried; and an ablation of small ones.
+"""Presets: networks with training settings that work, and the results of an ablation.
 
-Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
+Taught by notebooks 08 and 11 to 14. All times are for two CPU cores.
 """
 
 import dataclasses
@@ -24,8 +24,8 @@ BINARY = Bernoulli()
 class Preset:
     """A network, its digits, and how to train it: one entry of `PRESETS`.
 
-    What the digits become depends on the likelihood and on ``colored``: binary, on more
-    levels, or colored.
+    The likelihood and ``colored`` decide whether the digits become binary images,
+    images on more levels, or colored ones.
     """
 
     about: str
@@ -79,9 +79,10 @@ class Preset:
         return {"builder": self.builder.__name__, "arguments": {**arguments, **lists}}
 
     def images(self, digits, *, seed=0):
-        """Turn gray digits (N, 28, 28, 1) into images that the network models.
+        """Turn gray digits (N, 28, 28, 1) into images for this network.
 
-        They are drawn by ``seed``: binary, or colored; or rounded to more levels.
+        Binary and colored images are drawn with ``seed``. Images on more levels are
+        rounded.
         """
         if self.colored:
             return data.colorize(data.binarize(digits, seed=seed), seed=seed)
@@ -91,7 +92,7 @@ class Preset:
 
     @property
     def protocol(self) -> str:
-        """How validation digits become `images`, in words."""
+        """Return, in words, how validation digits become `images`."""
         if self.colored:
             return "dynamic binarization, then 64 colors; validation drawn with seed 0"
         if self.likelihood.levels == 2:
@@ -110,7 +111,7 @@ class Preset:
         }
 
     def as_data(self) -> dict:
-        """Return the preset's fields as JSON's types, defaults left out."""
+        """Return the fields as types that JSON knows, without the defaults."""
         fields = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -259,10 +260,10 @@ ABLATION = Path(__file__).with_name("ablation.json")
 
 
 def ablation() -> list[dict]:
-    """Return the runs of ``benchmarks/ablation.py``: in each, one change or a few at once.
+    """Return the runs of ``benchmarks/ablation.py``. Each run makes one or a few changes.
 
-    Each is a dict: ``change``, ``base`` (the change that it is compared with), ``seed``,
-    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` (those
-    that no mask sets to 0) and ``cpu_minutes``, those of one core.
+    Each run is a dict: ``change``, ``base`` (the change to compare with), ``seed``,
+    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights``
+    (live weights, which no mask sets to 0) and ``cpu_minutes`` (minutes of one core).
     """
     return json.loads(ABLATION.read_text("utf-8"))

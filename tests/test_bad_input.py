@@ -615,7 +615,7 @@ def test_labels_that_int32_cannot_hold_are_refused():
 
 def test_an_image_shape_that_contradicts_the_model_is_refused():
     for function in (
-        functools.partial(compression.walk, count=1, choose=len),
+        functools.partial(compression.choose_values, count=1, choose=len),
         causality.dependency_matrix,
         causality.first_leak,
     ):

@@ -154,3 +154,27 @@ def test_bad_arguments_are_named():
     smaller = keras.Model(inputs, keras.layers.Conv2D(1, 3)(inputs))
     with pytest.raises(ValueError, match="output of shape"):
         causality.assert_causal(smaller)
+
+
+class Batches(keras.layers.Layer):
+    """Notes how many images each pass has."""
+
+    seen = ()
+
+    def call(self, inputs):
+        self.seen += (inputs.shape[0],)
+        return inputs
+
+
+def test_a_receptive_field_takes_gradients_of_a_few_images_at_a_time():
+    """A gradient keeps all feature maps, and TensorFlow keeps the memory."""
+    image, note = keras.Input((4, 4, 1)), Batches()
+    model = keras.Model(image, MaskedConv2D(1, 3, "A")(note(image)))
+    note.seen = ()
+    whole = causality.receptive_field(model, 2, 2)
+    assert sum(note.seen) == 64 and max(note.seen) <= 8
+    note.seen = ()
+    np.testing.assert_array_equal(
+        causality.receptive_field(model, 2, 2, images=9), whole
+    )
+    assert note.seen == (8, 1)

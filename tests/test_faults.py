@@ -92,7 +92,7 @@ for line in sys.stdin if len(sys.argv) == 1 else ():
 def run():
     """Train in a new process, which may be killed; return its exit code.
 
-    On Linux the processes are forked from one that has imported TensorFlow, and has not used
+    On Linux the processes are forked from one that has imported TensorFlow and has not used
     it: the import is most of the work.
     """
     command = [sys.executable, "-c", CHILD]

@@ -92,6 +92,7 @@ CONVOLUTIONS = [
     (MaskedConv2D, {"kernel_size": (3, 5), "mask_type": "A"}),
     (StackConv2D, {"kernel_size": 3, "stack": "vertical", "dilation_rate": 2}),
     (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "colors": 3}),
+    (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "mask_type": "A"}),
 ]
 
 
@@ -286,3 +287,17 @@ def test_levels_of_a_color_stay_with_their_color():
 def test_bad_levels_are_named(levels):
     with pytest.raises(ValueError, match="levels"):
         OneHotLevels(levels)
+
+
+def test_a_convolution_tells_what_it_reads_and_where():
+    layer = MaskedConv2D(4, (3, 7), "A")
+    layer.build((None, 5, 5, 2))
+    assert layer.origin == (-1, -3)
+    mask = causal_mask((3, 7), "A", in_channels=2, out_channels=4)
+    np.testing.assert_array_equal(layer.masked_kernel(), layer.kernel * mask)
+
+
+def test_the_shape_of_one_hot_vectors_is_known_before_they_are_computed():
+    layer = OneHotLevels(3)
+    assert layer.compute_output_shape((None, 5, 7, 2)) == (None, 5, 7, 6)
+    assert layer(keras.Input((5, 7, 2))).shape == (None, 5, 7, 6)

@@ -302,3 +302,78 @@ def test_a_loss_leaves_its_configuration_as_it_was():
     for _ in range(2):
         loss = NegativeLogLikelihood.from_config(config)
         assert loss.likelihood == Categorical(4)
+
+
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_the_log_probability_of_an_image_is_the_sum_of_its_pixels(likelihood):
+    images = np.zeros((2, 3, 4, 1), "float32")
+    logits = logits_for(likelihood, images.shape)
+    before = np.asarray(likelihood.log_prob_of_pixels(logits, images))
+    assert before.shape == (2, 3, 4)
+    whole = likelihood.log_prob(logits, images)
+    np.testing.assert_allclose(before.sum((1, 2)), whole, rtol=1e-5)
+    images[1, 0, 2] = 1
+    changed = likelihood.log_prob_of_pixels(logits, images) != before
+    assert np.argwhere(changed).tolist() == [[1, 0, 2]]
+
+
+def test_a_uniform_number_equal_to_a_cumulative_probability_draws_the_level_above():
+    logits = np.zeros((4, 4), "float32")
+    uniforms = np.float32([[0], [0.25], [0.5], [0.75]])
+    drawn = Categorical(4).sample(logits, uniforms)
+    np.testing.assert_array_equal(np.round(drawn * 3), [[0], [1], [2], [3]])
+    impossible = np.float32([[-1e4, -1e4, 0, 0]])
+    assert round(float(Categorical(4).sample(impossible, [[0]])[0, 0]) * 3) == 2
+    half = np.float32([[0.5]])
+    assert Bernoulli().sample(np.zeros((1, 1)), half) == 0
+    assert (
+        Bernoulli().sample(np.zeros((1, 1)), half, 0) == 0
+    )  # the lower level, as argmax
+
+
+def test_the_colors_of_a_mixture_are_equation_3_of_its_paper():
+    likelihood = MIXTURES[1]
+    levels, m = likelihood.levels, likelihood.components
+    images = all_colors(levels)
+    logits = logits_for(likelihood, images.shape, scale=1.5)
+    parts = logits.astype("float64").reshape(-1, 10, m)
+    weights = np.exp(parts[:, 0]) / np.exp(parts[:, 0]).sum(-1, keepdims=True)
+    means, scales, c = parts[:, 1:4], np.exp(parts[:, 4:7]), np.tanh(parts[:, 7:])
+    x = 2 * images.astype("float64").reshape(-1, 3) - 1
+    red, green = x[:, 0, None], x[:, 1, None]
+    means[:, 1] += c[:, 0] * red
+    means[:, 2] += c[:, 1] * red + c[:, 2] * green
+    half = 1 / (levels - 1)
+    upper, lower = (
+        0.5 + 0.5 * np.tanh((x[..., None] + end - means) / (2 * scales))
+        for end in (half, -half)
+    )
+    upper[x == 1], lower[x == -1] = 1, 0
+    by_hand = (weights * (upper - lower).prod(axis=1)).sum(axis=1)
+    log_p = likelihood.log_prob(logits, images)
+    np.testing.assert_allclose(np.exp(log_p), by_hand, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("limit", [-7, 7])
+def test_the_scales_of_a_mixture_are_kept_within_limits(limit):
+    likelihood = MIXTURES[0]
+    images = np.zeros((4, 1, 1, 1), "float32")
+    logits = np.zeros((4, 1, 1, 3), "float32")
+    logits[..., 1] = -0.01  # the mean, close to the limit between the two levels
+    logits[..., 2] = np.reshape([2 * limit, limit, limit + 0.5, limit - 0.5], (4, 1, 1))
+    beyond, at, above, below = np.asarray(likelihood.log_prob(logits, images))
+    assert beyond == at
+    assert (at == below, at == above) == (limit < 0, limit > 0)
+
+
+def test_only_a_mixture_orders_the_channels_of_a_pixel_itself():
+    assert not any(likelihood.orders_channels for likelihood in SOFTMAXES)
+    assert all(likelihood.orders_channels for likelihood in MIXTURES)
+
+
+def test_likelihoods_are_equal_if_their_kinds_and_settings_are():
+    for i, one in enumerate(ALL):
+        for j, other in enumerate(ALL):
+            assert (one == other) == (i == j)
+    assert len({*ALL, *map(type(ALL[2]), [2, 4])}) == len(ALL)  # equal ones hash alike
+    assert Categorical(4) != 4

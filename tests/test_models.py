@@ -213,9 +213,8 @@ for i in range({count}):
 
 
 def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
-    cached = {}  # compiling takes long: the last of each builder is enough
-    for i, (builder, variant) in enumerate(BUILT):
-        cached[builder] = i
+    # compiling the loop takes long: the last model of each builder is enough
+    cached = {builder: i for i, (builder, _) in enumerate(BUILT)}.values()
     for i, (builder, variant) in enumerate(BUILT):
         model = build(builder, variant, image_shape=(6, 5, 1))
         compile_model(model, steps=10)
@@ -228,7 +227,7 @@ def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
             logits=logits_function(model)(*inputs),
             likelihood=repr(model.likelihood),
             num_classes=str(model.num_classes),
-            method="cached" if i in cached.values() else "naive",
+            method="cached" if i in cached else "naive",
             drawn=generation.generate(model, 2, seed=0, labels=labels, method="naive"),
         )
     script = LOADER.format(count=len(BUILT))

@@ -28,6 +28,7 @@ from pixelcnn_edu import (
     training,
     widgets,
 )
+from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
 from pixelcnn_edu.widgets._base import Explorer
@@ -94,7 +95,7 @@ CALLS = {
         (4, 3),
         {"dropout": 0.5, "colors": 2},
     ),
-    "layers.fixed_arguments": (layers.fixed_arguments, ({"strides": 1}, "same"), {}),
+    "_checks.fixed_arguments": (fixed_arguments, ({"strides": 1}, "same"), {}),
     "layers.OneHotLevels": (layers.OneHotLevels, (4,), {}),
     "gated.StackConv2D": (
         gated.StackConv2D,
@@ -230,8 +231,8 @@ CALLS = {
         {"labels": 2},
     ),
     "compression.code_length": (compression.code_length, (LABELED, X), {"labels": 2}),
-    "compression.walk": (
-        compression.walk,
+    "compression.choose_values": (
+        compression.choose_values,
         (OPEN, 2, lambda counts: counts.argmax(axis=1)),
         {"image_shape": (3, 3, 1), "total": 255},
     ),
@@ -412,6 +413,7 @@ NUMERIC = {
 }
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "batches.Batches": "made by `fit`",
+    "code_file.CodeFile": "made by `compress`",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",

@@ -5,7 +5,7 @@ import math
 
 from pixelcnn_edu import data, evaluation
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
@@ -329,9 +329,9 @@ def _adam(
 ):
     """A weight's path under Adam.
 
-    ``gradients`` is a list of T floats, the gradient seen at each step; the weight starts
-    at 0. The result is T floats: the weight after each step of Adam (arXiv 1412.6980,
-    algorithm 1, with epsilon 1e-7).
+    ``gradients`` is a list of T floats, the gradient seen at each step; the weight
+    starts at 0. The result is T floats: the weight after each step of Adam (arXiv
+    1412.6980, algorithm 1, with epsilon 1e-7).
     """
     m = v = weight = 0.0
     path = []
@@ -361,32 +361,28 @@ adam = Exercise(
     ),
     mistakes={
         "it divides by 0. t counts from 1: at t = 0, 1 - beta**t is 0.": Mistake(
-            lambda *a: _adam(*a, first=0),
+            but(first=0),
             raises=lambda error: isinstance(error, ZeroDivisionError),
             hint=2,
         ),
         "the starting value 0 is in the path; return the T values after it.": Mistake(
-            lambda *a: [0.0, *_adam(*a)],
+            then(lambda right: [0.0, *right]),
             fits=lambda actual, expected, *_: (
                 actual.shape == (len(expected) + 1,) and actual[0] == 0
             ),
             hint=0,
         ),
-        "the sign is turned: it climbs.": lambda *a: [-weight for weight in _adam(*a)],
+        "the sign is turned: it climbs.": then(
+            lambda right: [-weight for weight in right]
+        ),
         "the bias is not corrected: m and v start at 0 and need to be divided by "
-        "1 - beta**t.": lambda *a: _adam(*a, correct_m=False, correct_v=False),
-        "v is not corrected for its start at 0.": Mistake(
-            lambda *a: _adam(*a, correct_v=False), hint=2
-        ),
-        "m is not corrected for its start at 0.": Mistake(
-            lambda *a: _adam(*a, correct_m=False), hint=2
-        ),
-        "v is not under a square root.": Mistake(lambda *a: _adam(*a, power=1), hint=2),
-        "the factor 1 - beta is missing in the running means.": (
-            lambda *a: _adam(*a, new=1.0)
-        ),
-        "these are the steps; the path adds them up.": (
-            lambda *a: np.diff(_adam(*a), prepend=0)
+        "1 - beta**t.": but(correct_m=False, correct_v=False),
+        "v is not corrected for its start at 0.": Mistake(but(correct_v=False), hint=2),
+        "m is not corrected for its start at 0.": Mistake(but(correct_m=False), hint=2),
+        "v is not under a square root.": Mistake(but(power=1), hint=2),
+        "the factor 1 - beta is missing in the running means.": but(new=1.0),
+        "these are the steps; the path adds them up.": then(
+            lambda right: np.diff(right, prepend=0)
         ),
         "this is plain gradient descent.": (
             lambda gradients, rate, beta_1, beta_2: -rate * np.cumsum(gradients)

@@ -78,11 +78,15 @@ def load(name: str, folder=None) -> keras.Model:
         folder: as for `names`.
 
     Returns:
-        An `models.ImageModel` in float32.
+        A `models.ImageModel` in float32.
 
     Raises:
         ValueError: there is no model of that name, its files are damaged, or its arrays
             do not fit the network on its card.
+
+    Example:
+        >>> load("levels_4").likelihood
+        Categorical(levels=4)
     """
     content = card(name, folder)
     path = _folder(folder) / f"{name}.npz"

@@ -1,4 +1,4 @@
-"""A mixture of logistics, and the levels that it is cut into."""
+"""A mixture of logistic distributions, and its probabilities of the levels."""
 
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import plain
@@ -20,10 +20,10 @@ class MixtureExplorer(Explorer):
 
     Each component has a slider for its mean and its log scale, in the units of x, which
     goes from -1 at level 0 to 1 at the last level, and one for its weight. The bars are
-    the probabilities of the levels, by `mixture.DiscretizedLogisticMixture`. The curve is
-    the density times the width of a bin. If a bin is narrow compared with the scale, its
-    bar ends on the curve. The two outermost bars (orange) also contain the density beyond
-    their borders.
+    the probabilities of the levels, by `mixture.DiscretizedLogisticMixture`. The curve
+    is the density times the width of a bin. If a bin is narrow compared with the scale,
+    its bar ends on the curve. The two outermost bars (orange) also contain the density
+    beyond their borders.
 
     Args:
         components: (mean, log scale, weight) of each, 1 to 4 of them.
