@@ -392,7 +392,7 @@ def _finish(layer, total):
     """Add a convolution's bias and apply its activation."""
     if layer.use_bias:
         total = total + ops.cast(layer.bias, total.dtype)
-    return layer.activation(total)
+    return total if layer.activation is None else layer.activation(total)
 
 
 def _pointwise(tensor, strips, row, col=None):

@@ -300,8 +300,8 @@ class Sharper(Bernoulli):
     def __init__(self, factor):
         self.factor = factor
 
-    def _sample(self, logits, uniforms):
-        return super()._sample(self.factor * logits, uniforms)
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(self.factor * logits, uniforms, temperature)
 
 
 def test_likelihoods_are_told_apart_by_their_attributes():

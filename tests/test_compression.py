@@ -21,7 +21,8 @@ from pixelcnn_edu.compression import (
 )
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function
 
 import keras
@@ -39,13 +40,13 @@ HEADER = 37
 CASES = {
     "binary": ((5, 4, 1), Bernoulli(), {}),
     "4 levels": ((4, 5, 1), Categorical(4), {}),
-    "mixture": ((4, 4, 1), LogisticMixture(3, 16), {}),
+    "mixture": ((4, 4, 1), DiscretizedLogisticMixture(3, 16), {}),
     "color, in order": ((3, 4, 3), Categorical(4), {}),
     "two colors": ((4, 3, 2), Bernoulli(), {}),
-    "color, mixture": ((3, 4, 3), LogisticMixture(2, 8), {}),
+    "color, mixture": ((3, 4, 3), DiscretizedLogisticMixture(2, 8), {}),
     "gated": ((5, 5, 1), Bernoulli(), {"builder": gated_pixelcnn}),
     "labels": ((4, 4, 1), Categorical(3), {"builder": gated_pixelcnn, "labels": 3}),
-    "256 levels": ((3, 3, 1), LogisticMixture(2, 256), {}),
+    "256 levels": ((3, 3, 1), DiscretizedLogisticMixture(2, 256), {}),
 }
 
 

@@ -6,7 +6,8 @@ import sys
 
 from pixelcnn_edu import _drawing, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel
 
 import ipykernel.iostream
@@ -52,7 +53,9 @@ def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperatu
 
 @pytest.mark.parametrize("method", generation.METHODS)
 @pytest.mark.parametrize(
-    "likelihood", [Bernoulli(), Categorical(4), LogisticMixture(2, 4)], ids=repr
+    "likelihood",
+    [Bernoulli(), Categorical(4), DiscretizedLogisticMixture(2, 4)],
+    ids=repr,
 )
 def test_extreme_temperatures_are_the_limits_that_they_come_close_to(
     likelihood, method

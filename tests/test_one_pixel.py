@@ -253,6 +253,22 @@ class Cumulative(MaskedConv2D):
         return ops.cumsum(super().call(inputs), axis=2)
 
 
+class Double(layers.Layer):
+    """A layer of a user that treats each pixel by itself, and says so."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class AlongTheRow(Double):
+    """A subclass that does something else than its class says."""
+
+    def call(self, inputs):
+        return ops.cumsum(inputs, axis=2)
+
+
 class Relu(layers.Layer):
     """Bears the name of an operation of Keras, and is none."""
 
@@ -292,6 +308,7 @@ SLOPES = {"alpha_initializer": "ones"}
     ("layer", "words"),
     [
         (lambda x: Cumulative(4, 3)(x), "Cumulative"),
+        (lambda x: AlongTheRow()(x), "AlongTheRow"),
         (lambda x: Relu()(x), "Relu"),
         (lambda x: inner(OwnCall)(x), "no call of its own"),
         (lambda x: named_inner()({"a": x, "b": 2 * x}), "as it was built"),
@@ -322,6 +339,14 @@ def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
     with pytest.raises(ValueError, match=words) as error:
         generation.generate(model, 1, likelihood=Bernoulli())
     assert "fixed_point" in str(error.value)
+
+
+def test_a_layer_of_a_user_runs_one_pixel_at_a_time_if_its_class_says_so():
+    image = keras.Input((4, 4, 1))
+    x = Double()(MaskedConv2D(4, 3, "A")(image))
+    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model)
 
 
 @pytest.mark.parametrize("name", ["OwnCall.call", "ImageModel.call"])

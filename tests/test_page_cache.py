@@ -1,7 +1,8 @@
 """The plain cache of whole pages: the naive loop's images, and what a bug does to them."""
 
 from pixelcnn_edu import generation, page_cache
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import numpy as np
@@ -18,7 +19,7 @@ MODELS = {
         (3, 4, 3), filters=6, depth=1, likelihood=Categorical(3)
     ),
     "mixture": lambda: pixelcnn(
-        (3, 3, 3), filters=4, depth=1, likelihood=LogisticMixture(2, 4)
+        (3, 3, 3), filters=4, depth=1, likelihood=DiscretizedLogisticMixture(2, 4)
     ),
     "gated, dilated": lambda: gated_pixelcnn(
         (5, 4, 1), filters=3, depth=2, dilations=(1, 2)
