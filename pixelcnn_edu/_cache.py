@@ -71,24 +71,25 @@ def traced(model):
     with _lock:
         known = _kept.get(model)
         ignored = known[3] if known else ()
-        before, owners, _ = _examine((model,), ignored)
+        before, spans, _ = _examine((model,), ignored)
     yield
     with _lock:
-        after, new_owners, references = _examine((model,), ignored)
+        after, new_spans, _ = _examine((model,), ignored)
         if after == before or not known or known is not _kept.get(model):
             return
-        groups = _grouped(before, owners), _grouped(after, new_owners)
-        names = {*groups[0], *groups[1]}
-        ignored = known[3] | {n for n in names if groups[0].get(n) != groups[1].get(n)}
+        old, new = _by_owner(before, spans), _by_owner(after, new_spans)
+        changed = {owner for owner in {*old, *new} if old.get(owner) != new.get(owner)}
+        ignored = known[3] | changed
         if known[0] == tuple(before):
             state, references = state_of(model, ignored=ignored)
             _kept[model] = state, references, known[2], ignored
 
 
-def _grouped(items, owners):
-    groups = {}
-    for item, owner in zip(items, owners, strict=True):
-        groups.setdefault(owner, []).append(item)
+def _by_owner(items, spans):
+    """Return {owner: its items}."""
+    groups, ends = {}, [start for start, _ in spans[1:]] + [len(items)]
+    for (start, owner), end in zip(spans, ends, strict=True):
+        groups.setdefault(owner, []).extend(items[start:end])
     return groups
 
 
@@ -108,25 +109,23 @@ def state_of(*things, ignored=()):
 
 
 def _examine(things, ignored):
-    """Return the items of the state, the owner of each, and references to objects.
+    """Return the items of the state, spans of them, and references to objects.
 
-    The owner is the innermost attribute that an item belongs to: (id of the object, name).
+    A span is (start, owner): from ``start`` on, the items belong to the attribute
+    ``owner``: (id of the object, name), or None. Of attributes inside each other, the
+    innermost is the owner.
     """
-    state, owners, references, left_out = [], [], [], _records()
+    state, spans, references, left_out = [], [(0, None)], [], _records()
     around = []  # the containers around a value
-
-    def note(*items):
-        state.extend(items)
-        owners.extend([owner] * len(items))
 
     def add(value, inside=True):
         if type(value) in _VALUES:
-            note(type(value), value)
+            state.extend((type(value), value))
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
-            note(value.shape, value.dtype, checksum)
+            state.extend((value.shape, value.dtype, checksum))
         elif isinstance(value, dict | tuple | list | set | frozenset):
-            note(len(value))
+            state.append(len(value))
             if any(value is one for one in around):  # it contains itself
                 return
             around.append(value)
@@ -140,24 +139,22 @@ def _examine(things, ignored):
                 add_attributes(value, inside=False)
 
     def add_id(value):
-        note(id(value))
+        state.append(id(value))
         try:
             references.append(weakref.ref(value))
         except TypeError:
             references.append(lambda: value)
 
     def add_attributes(thing, inside):
-        nonlocal owner
-        outer = owner
+        outer, this = spans[-1][1], id(thing)
         for name, value in vars(thing).items():
-            owner = id(thing), name
-            skipped = name in left_out or name.startswith("_self_") or owner in ignored
-            if not skipped:
-                note(name)
+            skipped = name in left_out or name.startswith("_self_")
+            if not skipped and (this, name) not in ignored:
+                spans.append((len(state), (this, name)))
+                state.append(name)
                 add(value, inside)
-        owner = outer
+        spans.append((len(state), outer))
 
-    owner = None
     for thing in things:
         if not isinstance(thing, keras.Model):
             add(thing)
@@ -172,7 +169,7 @@ def _examine(things, ignored):
                 ):
                     if isinstance(value, np.ndarray):  # x * mask keeps the array itself
                         add(value)
-    return state, owners, references
+    return state, spans, references
 
 
 def runs_its_graph(model) -> bool:

@@ -47,11 +47,9 @@ def in_slices(draw, arrays, *, compiled=False, progress=True):
 
 
 def slice_size(count, workers):
-    """Return the images per slice: 1, 4, or a larger power of two. All cores get some."""
-    if count == 1:
-        return 1
-    share = -(-count // workers) if count > 4 else count
-    return min(MOST_PER_SLICE, max(4, 1 << (share - 1).bit_length()))
+    """Return the images per slice: a power of two, such that all cores get some."""
+    share = -(-count // workers) if count >= 4 * workers else count
+    return min(MOST_PER_SLICE, 1 << (share - 1).bit_length())
 
 
 def cores():
