@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from pixelcnn_edu.compression import quantize
 from pixelcnn_edu.exercises._answers import Wrong, numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 
 import numpy as np
 
@@ -385,27 +385,27 @@ decode_stream = Exercise(
         "Return two lists of 7 entries.": Mistake(
             lambda *a: ([1], [1]), lambda *a: (1, 2), hint=0
         ),
-        "The model was asked without the symbols so far: model(symbols).": (
-            lambda *a: _decode_stream(*a, past=False)
+        "The model was asked without the symbols so far: model(symbols).": but(
+            past=False
         ),
         "Decided before a bit was read. Wait until every continuation agrees.": (
             lambda bits, model, count: ([0] * count, [0] * count)
         ),
         "The bits are read upside down: a 1 keeps the upper half.": Mistake(
-            lambda *a: _decode_stream(*a, flip=True), hint=2
+            but(flip=True), hint=2
         ),
         "The symbols are right, but all bits were read first. Most settle sooner.": (
             _read_changed(lambda read, bits: [len(bits)] * len(read))
         ),
         "One bit too many each time: count the bits read when it is settled.": Mistake(
-            lambda *a: _decode_stream(*a, late=1), hint=2
+            but(late=1), hint=2
         ),
         "Those are the bits read between two symbols. Count them from the start.": Mistake(
             _read_changed(lambda read, bits: np.diff([0, *read])), hint=0
         ),
         "Read too far: a symbol is settled as soon as all numbers that begin with the bits "
         "lie in its part, ends included: low <= start and start + size <= high.": Mistake(
-            lambda *a: _decode_stream(*a, ends=False),
+            but(ends=False),
             fits=_symbols_right(lambda read, right: (read >= right).all()),
             hint=2,
         ),

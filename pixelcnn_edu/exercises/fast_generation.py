@@ -1,7 +1,7 @@
 """Exercises of notebook 10: rounds of the fixed point, and a cache."""
 
 from pixelcnn_edu.exercises._answers import Wrong
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -108,38 +108,32 @@ def _kernels_and_row(kernels, row):
     return f"kernels {shown}, row {row.astype(int).tolist()}"
 
 
-def _step(**change):
-    return lambda kernels, windows: _next_output(kernels, windows, **change)
-
-
 next_output = Exercise(
     _next_output,
     cases=_rows,
     run=_pixel_by_pixel,
     describe=_kernels_and_row,
     mistakes={
-        "Return a pair: the output, and the list of windows.": (
-            lambda kernels, windows: _next_output(kernels, windows)[0]
+        "Return a pair: the output, and the list of windows.": then(
+            lambda right: right[0]
         ),
         "A window has the wrong length. Mask A keeps k pixels; a later kernel of k taps "
         "keeps k - 1 inputs, since the pixel's own comes on top.": Mistake(
-            _step(keep=lambda inputs: inputs),
-            _step(keep=lambda inputs: inputs[-len(inputs) + 1 :]),
+            but(keep=lambda inputs: inputs),
+            but(keep=lambda inputs: inputs[-len(inputs) + 1 :]),
         ),
         "The windows stay as they were. At each step the oldest value goes and the pixel's "
-        "own comes: inputs[1:], not inputs[:-1].": _step(
-            keep=lambda inputs: inputs[:-1]
-        ),
+        "own comes: inputs[1:], not inputs[:-1].": but(keep=lambda inputs: inputs[:-1]),
         "The pixel's own value stands first. A kernel is read from left to right, so it "
-        "belongs last.": _step(first=True),
+        "belongs last.": but(first=True),
         "The order is reversed: newest first. Kernels are read from left to right, the "
-        "oldest value first.": _step(first=True, keep=lambda inputs: inputs[:-1]),
+        "oldest value first.": but(first=True, keep=lambda inputs: inputs[:-1]),
         "The ReLU stands after the kernels: the first layer's value reaches the second "
         "without one, and the output, a logit, went through one. It belongs before each "
-        "later kernel.": _step(own=lambda x: x, after=_relu),
-        "The ReLU between the layers is missing.": _step(own=lambda x: x),
+        "later kernel.": but(own=lambda x: x, after=_relu),
+        "The ReLU between the layers is missing.": but(own=lambda x: x),
         "The output went through a ReLU too. It is a logit and may be negative; the ReLU "
-        "stands before a later layer.": Mistake(_step(last=_relu), hint=2),
+        "stands before a later layer.": Mistake(but(last=_relu), hint=2),
     },
     hints=(
         "The kernel reads its window, oldest value first, and then the value of the pixel "

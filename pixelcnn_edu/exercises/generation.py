@@ -2,7 +2,7 @@
 
 from pixelcnn_edu.evaluation import all_images
 from pixelcnn_edu.exercises._answers import numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -48,8 +48,8 @@ temper = Exercise(
         "Those are the logits, divided. Turn them back into probabilities.": (
             lambda p, temperature: _logit(p) / temperature
         ),
-        "Those are the probabilities of paper. Look at the sign in exp(-...).": (
-            lambda p, temperature: 1 - _temper(p, temperature)
+        "Those are the probabilities of paper. Look at the sign in exp(-...).": then(
+            lambda right: 1 - right
         ),
     },
     hints=(
@@ -223,14 +223,11 @@ draw = Exercise(
         ),
         "One number per image is wanted, N in all. probs(images)[channel] picks an image: "
         "the batch is the first axis.": Mistake(
-            _batch_last,
-            raises=lambda error: "broadcast" in str(error),
-            hint=2,
+            _batch_last, raises=lambda error: "broadcast" in str(error), hint=2
         ),
         "The same u gave two different results. Compare with u; draw no other random "
         "numbers.": Mistake(
-            _own_random_numbers,
-            fits=lambda actual, *_: np.isnan(actual).all(),
+            _own_random_numbers, fits=lambda actual, *_: np.isnan(actual).all()
         ),
         "Some values are neither 0 nor 1. Compare: u < p.": Mistake(
             _loop(_values, lambda p, u, at: p[at]),
