@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def table(name: str) -> np.ndarray:
-    """Return a table as a structured array: ``rows[3]`` is a row, ``rows["nats"]`` all nats.
+    """Return a table as a structured array: ``rows[3]``, or ``rows["nats"]``.
 
     Args:
         name: one of `names`.

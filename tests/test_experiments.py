@@ -72,20 +72,19 @@ def test_two_digits_cost_under_each_label_what_the_table_says():
 
 
 def test_the_first_epochs_with_few_digits_are_those_of_the_table():
-    few_digits = script("few_digits")
+    few_digits, table = (
+        script("few_digits"),
+        experiments.table("few_digits_curves"),
+    )
     x_train, validation, _ = few_digits.digits()
-    table = experiments.table("few_digits_curves")
-    drawn = {"static": data.binarize(x_train[:100], seed=0), "dynamic": x_train[:100]}
-    found = {}
-    for name, images in drawn.items():
-        expected = table[table["draws"] == name]
-        assert expected["epoch"].tolist() == list(range(1, 61))
-        _, rows = few_digits.curve(name, images, validation, last=2)
-        found[name] = [row["loss"] for row in rows]
-        np.testing.assert_allclose(found[name], expected["loss"][:2], atol=0.5)
-        np.testing.assert_allclose(
-            [row["val_loss"] for row in rows], expected["val_loss"][:2], atol=0.5
-        )
+    for name in ("static", "dynamic"):
+        assert (table["epoch"][table["draws"] == name] == np.arange(1, 61)).all()
+    _, rows = few_digits.curve("dynamic", x_train[:100], validation, last=2)
+    expected = table[table["draws"] == "dynamic"][:2]
+    for key in ("loss", "val_loss"):
+        ours = [row[key] for row in rows]
+        np.testing.assert_allclose(ours, expected[key], atol=0.5)
+    assert abs(np.diff(expected["loss"])) > 5  # so a step less or more would be found
 
 
 def test_the_nats_after_few_digits_fit_their_curves():
@@ -122,15 +121,14 @@ def test_two_short_runs_of_two_stacks_are_those_of_the_table():
     assert abs(row["minus_gate"]) > 1  # so the zero in the kernel counts
 
 
-def test_two_stacks_has_a_row_for_each_run():
+def test_two_stacks_has_a_row_for_each_network_of_a_run():
     two_stacks, table = script("two_stacks"), experiments.table("two_stacks")
-    expected = [
-        (name, rate, seed, digits)
-        for digits, rate, seed, networks in two_stacks.runs()
-        for name in networks
-    ]
-    keys = ["network", "learning_rate", "seed", "digits"]
-    assert sorted(row.tolist() for row in table[keys]) == sorted(expected)
+    keys, found = ["digits", "learning_rate", "seed"], {}
+    for row in table:
+        found.setdefault(row[keys].item(), []).append(row["network"])
+    expected = {run[:3]: run[3] for run in two_stacks.runs()}
+    assert found.items() <= expected.items()
+    assert (two_stacks.ALL, 0.03, 0) in found  # notebook 11 shows this run
     assert (abs(table["nats"][table["digits"] == two_stacks.ALL] - 100) < 6).all()
 
 

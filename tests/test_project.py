@@ -381,6 +381,21 @@ def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
     assert "tests/test_project.py" in names
     assert "notebooks/solutions/11_blind_spot_and_gating.ipynb" in names
     assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
+    assert all(suite.groups(names, [pattern]) for pattern in suite.HEAVY)
+
+
+def test_the_table_of_slow_tests_gives_a_reason_for_each():
+    import suite
+
+    why = suite.reasons()
+    assert len(why) == 20 and "?" not in why.values()
+    for name in why:
+        path, _, test = name.partition("::")
+        if path.startswith("tests."):
+            text = (ROOT / f"{path.replace('.', '/')}.py").read_text("utf-8")
+            assert f"def {test.partition('[')[0]}(" in text
+        else:
+            assert (ROOT / path.replace(".", "/", 1)).exists()
 
 
 @pytest.mark.parametrize("budget", [2.8, 9])
