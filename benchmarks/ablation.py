@@ -11,7 +11,7 @@ bundled digits, and the gated one with skips, a higher rate and Muon. The table 
 runs is `presets.ablation()`, which notebook 08 draws. `cpu_minutes` are those of one core;
 those of the third base and its rows come from another machine, a faster one.
 
-All runs are in `command.fastest_precision()`, but for the row that says otherwise.
+All runs are in `machine.fastest_precision()`, but for the row that says otherwise.
 """
 
 import argparse
@@ -20,16 +20,16 @@ import time
 from pathlib import Path
 
 from pixelcnn_edu import (
-    command,
     data,
     evaluation,
+    machine,
     models,
     optimizers,
     presets,
     training,
 )
-from pixelcnn_edu.checkpoints import whole_file
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 
 import keras
 
@@ -49,9 +49,8 @@ def normalized():
     image = keras.Input((28, 28, 1))
     x = PositionBias()(MaskedConv2D(FILTERS, 7, "A")(image))
     for _ in range(DEPTH):
-        x = ResidualBlock(FILTERS, activation="relu")(
-            keras.layers.LayerNormalization()(x)
-        )
+        x = keras.layers.LayerNormalization()(x)
+        x = residual_block(x, FILTERS, activation="relu")
     for _ in range(2):
         x = MaskedConv2D(FILTERS, 1)(keras.layers.Activation("relu")(x))
     x = keras.layers.Activation("relu")(x)
@@ -105,7 +104,7 @@ CHANGES = {
         "base",
         {"learning_rate": 1e-2, "optimizer": "muon"},
     ),
-    "gray targets": ("base", {"gray_targets": True}),
+    "soft targets": ("base", {"soft_targets": True}),
     "batches of 16": ("base", {"batch_size": 16}),
     "running mean of the weights": ("base", {"optimizer": nadam(**MEAN)}),
     "running mean, constant rate": (
@@ -140,12 +139,13 @@ CHANGES = {
 
 def run(change, seed, full, held_out):
     """Train one network; return its nats and what it took."""
+    keras.utils.clear_session()
     images = data.load_mnist()[0][0] if change.get("bundled") else full
     epochs = change.get("epochs", 24 if change.get("bundled") else 2)
     if change.get("digits") == "static":
         images = data.binarize(images, seed=1)
     batch_size = change.get("batch_size", 64)
-    precision = change.get("precision", command.fastest_precision())
+    precision = change.get("precision", machine.fastest_precision())
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(seed)
     build = change.get("network", plain())
@@ -161,7 +161,7 @@ def run(change, seed, full, held_out):
         batch_size=batch_size,
         learning_rate=change.get("learning_rate", 3e-3),
         optimizer=optimizer,
-        gray_targets=change.get("gray_targets", False),
+        soft_targets=change.get("soft_targets", False),
         seed=seed,
         verbose=0,
     )
@@ -185,7 +185,7 @@ def main():
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation.jsonl"))
     parser.add_argument("--out", type=Path, default=presets.ABLATION)
     args = parser.parse_args()
-    (full, _), (x_val, _), _ = command.digits_from(args.data)
+    (full, _), (x_val, _), _ = presets.digits_from(args.data)
     held_out = data.binarize(x_val, seed=0)
     args.runs.parent.mkdir(parents=True, exist_ok=True)
     lines = args.runs.read_text("utf-8").splitlines() if args.runs.exists() else []
@@ -193,14 +193,13 @@ def main():
 
     def write():
         rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
-        with whole_file(args.out) as path:
+        with atomic_write(args.out) as path:
             path.write_text(
                 "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", "utf-8"
             )
 
     def need(name, seed):
         if (name, seed) not in done:
-            keras.utils.clear_session()
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
             row.update(run(CHANGES[name][1], seed, full, held_out))
             done[name, seed] = row

@@ -2,6 +2,7 @@
 
     python benchmarks/generation.py            about 10 minutes on 2 cores
     python benchmarks/generation.py --quick    about 1: one round, fewer images and sizes
+    python benchmarks/generation.py --first    about 2: the first digits alone, no files
 
 Prints a table and writes it as generation.csv and generation.png beside this file (or
 into --out). Compare times of one run only. The contenders:
@@ -19,6 +20,11 @@ compilation; ``warm_seconds`` is a later call. Both are medians over rounds in w
 contenders take turns. A loop's first call is one pass; the other passes of its cold time
 are warm ones. For 256 images the loops draw only the middle row of pixels, and their times
 are scaled up to all passes; ``passes`` is how many were run.
+
+With ``--first`` the package's first digits are measured: for each count, in a process of
+its own, the seconds of loading the network and of the first, second and later calls of
+`generation.generate`; ``wall``, and ``cpu`` on all cores, which other work on the machine
+disturbs less. The import of the package is not counted.
 
 ``differ`` counts the values, out of ``compared``, that ``method="fixed_point"`` does not
 draw. Rounding decides where a uniform number lies very near to a probability:
@@ -41,6 +47,7 @@ from pathlib import Path
 
 import pixelcnn_edu  # noqa: F401  (first, so that TensorFlow starts quietly)
 from pixelcnn_edu import (
+    _drawing,
     generation,
     layers,
     models,
@@ -134,7 +141,7 @@ def whole_passes(model):
         return tf.while_loop(lambda index, _: index < last, body, (first, images))[1]
 
     def draw(images, uniforms, first, last):
-        cores = generation._cores()
+        cores = _drawing.cores()
         size = min(MOST_PER_SLICE, -(-len(images) // cores))
         slices = [slice(at, at + size) for at in range(0, len(images), size)]
 
@@ -275,6 +282,53 @@ def measure_contenders(counts, rounds, quick):
     return rows
 
 
+# ------------------------------------------------------------------ the first digits
+
+
+def first_child(count):
+    """Print (wall, cpu) seconds of loading and of three calls, in this new process."""
+
+    def both(function):
+        began = time.perf_counter(), time.process_time()
+        result = function()
+        ended = time.perf_counter(), time.process_time()
+        return result, [b - a for a, b in zip(began, ended, strict=True)]
+
+    model, load = both(lambda: pretrained.load(NETWORK))
+    images, times = [], {"load": load}
+    for name in ("first", "second", *["later"] * 9):
+        drawn, seconds_of_call = both(lambda: generation.generate(model, count, seed=0))
+        images.append(drawn)
+        times.setdefault(name, []).append(seconds_of_call)
+    for name in ("first", "second", "later"):
+        times[name] = np.median(times[name], axis=0).tolist()
+    if any((drawn != images[0]).any() for drawn in images):
+        raise AssertionError("Expected the same images at each call")
+    print(json.dumps(times))
+
+
+def measure_first(counts, rounds):
+    """Print medians over the rounds, in which the counts take turns."""
+    measured = {count: [] for count in counts}
+    for _ in range(rounds):
+        for count in counts:
+            own = [sys.executable, __file__, "--first-child", str(count)]
+            done = subprocess.run(own, stdout=subprocess.PIPE, check=True, text=True)
+            measured[count].append(json.loads(done.stdout.splitlines()[-1]))
+    print("count,clock,load,first,load_and_first,second,later")
+    for count, results in measured.items():
+        for i, clock in enumerate(("wall", "cpu")):
+            row = {
+                name: statistics.median(result[name][i] for result in results)
+                for name in ("load", "first", "second", "later")
+            }
+            both = row["load"] + row["first"]
+            print(
+                f"{count},{clock},{row['load']:.2f},{row['first']:.2f},{both:.2f},"
+                f"{row['second']:.2f},{row['later']:.4f}"
+            )
+
+
 # ------------------------------------------------------------------ limits and sizes
 
 
@@ -343,12 +397,12 @@ def limits(model, cached, runs):
     print(f"copying so many bytes as the weights: {copy / 1e9:.0f} GB/s on one core")
     print(f"per pixel and image: {operations:,} multiply-adds, ", end="")
     print(f"on {weight_bytes / 1024:.0f} KiB of weights\n")
-    rows, cores = [], generation._cores()
+    rows, cores = [], _drawing.cores()
     for count, took in cached.items():
         per_core = max(1, count // cores)
         by_products = 784 * count * operations / matmul
         by_bytes = 784 * weight_bytes / copy
-        slices = max(1, per_core // generation._MOST_PER_SLICE)
+        slices = max(1, per_core // _drawing.MOST_PER_SLICE)
         alone = slices * products_alone(shapes, per_core // slices, 784, runs)
         for name, bound, note in (
             ("limit: matrix products", by_products, "at the large one's rate"),
@@ -441,11 +495,19 @@ def draw_figure(rows, path):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--first", action="store_true")
+    parser.add_argument("--first-child", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.child:
         child(*args.child)
+        return
+    if args.first_child:
+        first_child(args.first_child)
+        return
+    if args.first:
+        measure_first((1, 3, 7, 16), rounds=1 if args.quick else 3)
         return
     rows = measure(args.quick)
     rows = [{key: rounded(value) for key, value in row.items()} for row in rows]

@@ -2,6 +2,7 @@
 
     python benchmarks/training.py            about 25 minutes on 2 cores
     python benchmarks/training.py --quick    about 8: fewer rounds, one size
+    python benchmarks/training.py --tricks   about 10: what each trick of `_cpu` brings
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
@@ -20,6 +21,10 @@ counts all that a step needs: the input pipeline, the loss, its gradient, clippi
 in the tutorial) and the optimizer. "matrix product" is how many images the same cores would
 train if a step were one large float32 product of so many operations, and nothing else; a
 rate is also given as a share of that.
+
+With ``--tricks`` the package trains with all tricks of `pixelcnn_edu._cpu`, and with each
+one switched off, in turns. For each trick the script prints how many times as long an epoch
+takes without the trick: the median over all turns, and the quartiles.
 """
 
 import argparse
@@ -82,10 +87,12 @@ def digits():
         return arrays["x_train"][:IMAGES, :, :, None] / np.float32(255)
 
 
-def package(filters, batch_size, precision="float32"):
-    from pixelcnn_edu import models, training
+def package(filters, batch_size, precision="float32", without=()):
+    from pixelcnn_edu import _cpu, models, training
 
     import keras
+
+    _cpu.ON -= set(without)
 
     keras.config.set_dtype_policy(precision)
     training.fit(
@@ -221,6 +228,10 @@ CONTENDERS = {
         pytorch, cropped=True, compiled=True, bfloat16=True
     ),
 }
+TRICKS = ("bias", "pointwise", "halves")
+for trick in TRICKS:
+    CONTENDERS[f"without {trick}"] = partial(package, without=[trick])
+CONTENDERS["without any"] = partial(package, without=TRICKS)
 
 
 # ------------------------------------------------------------------ measurement
@@ -257,6 +268,11 @@ class Contender:
             f"{self.about} ended early, with exit code {code}. It wrote to stderr:\n"
             f"{self.errors.read()}"
         )
+
+    def ratio_to(self, other):
+        """Quartiles of the seconds of each turn over those of ``other`` in that turn."""
+        turns = zip(self.turns[2:], other.turns[2:], strict=True)
+        return statistics.quantiles([ours[0] / theirs[0] for ours, theirs in turns])
 
     def row(self):
         """Medians, the first two turns (compilation) left out."""
@@ -297,6 +313,25 @@ def measure(filters, batch, names, rounds, torch_python):
     return rows
 
 
+def measure_tricks(filters, batch, rounds):
+    """Print how many times as long an epoch takes without each trick."""
+    names = ["package", *(name for name in CONTENDERS if name.startswith("without "))]
+    every, *others = contenders = [Contender(name, filters, batch) for name in names]
+    try:
+        for _ in range(2 + rounds):
+            for contender in contenders:
+                contender.take_turn()
+    finally:
+        for contender in contenders:
+            contender.end()
+    for contender in others:
+        low, median, high = contender.ratio_to(every)
+        name = contender.about["contender"]
+        print(
+            f"{name}: {median:.2f} times as long ({low:.2f} to {high:.2f})", flush=True
+        )
+
+
 def flops(filters):
     """Operations of one training image: twice the live products, forward and back."""
     from pixelcnn_edu import models
@@ -335,7 +370,7 @@ def can_import_torch(python):
 
 def has_bfloat16():
     # asked in a process of its own: TensorFlow would hold threads in this one
-    ask = "from pixelcnn_edu import command; print(command.fastest_precision())"
+    ask = "from pixelcnn_edu import machine; print(machine.fastest_precision())"
     answer = subprocess.run(
         [sys.executable, "-c", ask], stdout=subprocess.PIPE, check=True, text=True
     )
@@ -345,6 +380,7 @@ def has_bfloat16():
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tricks", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--torch-python", help="a Python that can import torch")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -353,8 +389,15 @@ def main(argv=None):
         name, filters, batch = args.child
         CONTENDERS[name](int(filters), int(batch))
         return
+    rounds = 3 if args.quick else 11
+    if args.tricks:
+        for filters in (64, 32):
+            print(f"{filters} filters, batches of 64:")
+            measure_tricks(filters, 64, rounds)
+        return
     torch_python = args.torch_python or sys.executable
     names = [name for name in CONTENDERS if name != "matrix product"]
+    names = [name for name in names if not name.startswith("without ")]
     if not can_import_torch(torch_python):
         if args.torch_python:
             parser.error(f"{torch_python} cannot import torch")
@@ -362,7 +405,6 @@ def main(argv=None):
         names = [name for name in names if "pytorch" not in name]
     if not has_bfloat16():
         names = [name for name in names if "bfloat16" not in name]
-    rounds = 3 if args.quick else 11
     try:
         rows = measure(64, 64, names, rounds, torch_python)
         if not args.quick:

@@ -1,10 +1,11 @@
-"""What was compiled from a model, kept until the model changes.
+"""Compiled functions of a model, kept until the model changes.
 
-A compiled function reads the present values of a model's weights. All else is built into
-it: activations, masks, precision, which variables there are. So each call compares what
-the model is made of with what it was when the function was compiled.
+A compiled function reads the present values of a model's weights. Everything else is built
+into the function: activations, masks, precision, the list of variables. So each call
+compares the state of the model with its state when the function was compiled.
 """
 
+import contextlib
 import functools
 import itertools
 import threading
@@ -19,7 +20,7 @@ _VALUES = {int, float, complex, bool, str, bytes, type(None)}
 _PLAIN_CALLS = (
     "keras.src.models.functional.Functional.call",
     "keras.src.models.sequential.Sequential.call",
-    "pixelcnn_edu.models.ImageModel.call",
+    "pixelcnn_edu._cpu.TrainedInHalves.call",
 )
 
 _lock = threading.RLock()
@@ -27,75 +28,136 @@ _kept = weakref.WeakKeyDictionary()
 
 
 def kept(model, kind, build, likelihood=None):
-    """Return ``build()``, and the same again until the model or the likelihood changes.
+    """Return ``build()``, and the same object again until the model or likelihood changes.
 
-    Several threads may ask at the same time. Of a model that has changed, nothing is kept.
+    Several threads may call this function at the same time. When a model has changed, all
+    that was built from the old state is dropped.
 
     Args:
-        model: a Keras model. It is not kept alive, unless by what ``build`` returns.
+        model: a Keras model. This module does not keep the model alive.
         kind: what is built: any object that stays the same.
         build: a function without arguments.
-        likelihood: for which it is built. An equal one, of the same type and with the same
-            attributes, gets the same.
+        likelihood: the likelihood for which the object is built. A likelihood of the same
+            type with the same attributes gets the same object.
     """
     with _lock:
-        state, references = state_of(model)
         known = _kept.get(model)
+        state, references = state_of(model, ignored=known[3] if known else ())
         # an object that is gone may have left its id to another one
         if not known or known[0] != state or any(one() is None for one in known[1]):
-            known = _kept[model] = state, references, {}
+            state, references = state_of(model)
+            known = _kept[model] = state, references, {}, set()
         forms = known[2]
         key, references = state_of(
             kind, type(likelihood), getattr(likelihood, "__dict__", None)
         )
         if key not in forms or any(one() is None for one in forms[key][1]):
-            forms[key] = build(), references
+            with traced(model):
+                built = build()
+            forms[key] = built, references
             if len(forms) > _MOST:
                 del forms[next(iter(forms))]
         return forms[key][0]
 
 
-def state_of(*things):
-    """Return what ``things`` are made of, as a tuple, and references to the objects in it.
+@contextlib.contextmanager
+def traced(model):
+    """Call a model in this block while it is compiled.
 
-    For a model, the tuple holds the attributes of all its layers and operations: numbers,
-    words and arrays by value (a mask may be changed in place), other objects, such as
-    variables and functions, by their id. Left out is what Keras notes down in every layer,
-    and in a model, when it is called or trained. Not seen, as in Keras's own ``predict``,
-    is a change of what a ``call`` reads from elsewhere: a global name, a class, or an
+    Some layers write into their own attributes when they are called: a count of calls, or
+    the last input. Such a note is no change of the model. An attribute that changes inside
+    the block is ignored from now on, until the model changes in another way.
+    """
+    with _lock:
+        known = _kept.get(model)
+        ignored = known[3] if known else ()
+        before, owners, _ = _examine((model,), ignored)
+    yield
+    with _lock:
+        after, new_owners, references = _examine((model,), ignored)
+        if after == before or not known or known is not _kept.get(model):
+            return
+        groups = _grouped(before, owners), _grouped(after, new_owners)
+        names = {*groups[0], *groups[1]}
+        ignored = known[3] | {n for n in names if groups[0].get(n) != groups[1].get(n)}
+        if known[0] == tuple(before):
+            state, references = state_of(model, ignored=ignored)
+            _kept[model] = state, references, known[2], ignored
+
+
+def _grouped(items, owners):
+    groups = {}
+    for item, owner in zip(items, owners, strict=True):
+        groups.setdefault(owner, []).append(item)
+    return groups
+
+
+def state_of(*things, ignored=()):
+    """Return the state of ``things``, as a tuple, and references to the objects in it.
+
+    For a model, the state has the attributes of all its layers and operations: numbers,
+    strings and arrays by value (a mask may be changed in place), other objects, such as
+    variables and functions, by their id. The state leaves out what Keras writes into every
+    layer, and into a model, when it is called or trained; and the attributes in
+    ``ignored``: pairs of an object's id and a name. As in Keras's own ``predict``, a change
+    is not seen if a ``call`` reads it from elsewhere: from a global name, a class, or an
     object inside an object of the layer.
     """
-    state, references, left_out = [], [], _records()
+    state, _, references = _examine(things, ignored)
+    return tuple(state), references
+
+
+def _examine(things, ignored):
+    """Return the items of the state, the owner of each, and references to objects.
+
+    The owner is the innermost attribute that an item belongs to: (id of the object, name).
+    """
+    state, owners, references, left_out = [], [], [], _records()
+    around = []  # the containers around a value
+
+    def note(*items):
+        state.extend(items)
+        owners.extend([owner] * len(items))
 
     def add(value, inside=True):
         if type(value) in _VALUES:
-            state.extend((type(value), value))
+            note(type(value), value)
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
-            state.extend((value.shape, value.dtype, checksum))
+            note(value.shape, value.dtype, checksum)
         elif isinstance(value, dict | tuple | list | set | frozenset):
-            state.append(len(value))
+            note(len(value))
+            if any(value is one for one in around):  # it contains itself
+                return
+            around.append(value)
             pairs = isinstance(value, dict)
             for one in itertools.chain(*value.items()) if pairs else value:
                 add(one, inside)
+            around.pop()
         else:
             add_id(value)
             if inside and _has_settings(value):
                 add_attributes(value, inside=False)
 
     def add_id(value):
-        state.append(id(value))
+        note(id(value))
         try:
             references.append(weakref.ref(value))
         except TypeError:
             references.append(lambda: value)
 
     def add_attributes(thing, inside):
+        nonlocal owner
+        outer = owner
         for name, value in vars(thing).items():
-            if name not in left_out and not name.startswith("_self_"):
-                state.append(name)
+            owner = id(thing), name
+            skipped = name in left_out or name.startswith("_self_") or owner in ignored
+            if not skipped:
+                note(name)
                 add(value, inside)
+        owner = outer
 
+    owner = None
     for thing in things:
         if not isinstance(thing, keras.Model):
             add(thing)
@@ -110,11 +172,11 @@ def state_of(*things):
                 ):
                     if isinstance(value, np.ndarray):  # x * mask keeps the array itself
                         add(value)
-    return tuple(state), references
+    return state, owners, references
 
 
 def runs_its_graph(model) -> bool:
-    """Return whether a model is what its graph says, and has no ``call`` of its own."""
+    """Return whether a model runs its graph, and has no ``call`` of its own."""
     if type(model).__call__ is not keras.Layer.__call__:
         return False
     call = getattr(model, "call", None)

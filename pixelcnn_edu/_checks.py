@@ -1,8 +1,8 @@
-"""Validators: what each argument may be. All public functions use these.
+"""Validators for the arguments of all public functions.
 
-Each returns the value in the type that the code works with (a Python number, a tuple, a
-float32 array), or raises a ``ValueError`` with the argument's name, what was expected and
-what came. A NumPy scalar or an array without axes counts as the number that it holds.
+Each returns the value in the type that the code needs (a Python number, a tuple, a float32
+array), or raises a ``ValueError``: "Expected NAME to be … . Received: …". A NumPy scalar or
+a 0-d array counts as the number that it holds.
 """
 
 import math
@@ -24,8 +24,12 @@ def plain(value):
         return value
 
 
+def _error(expected: str, received) -> ValueError:
+    return ValueError(f"Expected {expected}. Received: {received}")
+
+
 def is_int(value) -> bool:
-    """Whether ``value``, as `plain` returns it, is an integer and no bool."""
+    """Whether ``value`` (a result of `plain`) is an integer, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -42,7 +46,7 @@ def check_int(name: str, value, *, at_least: int) -> int:
     if not is_int(number) or number < at_least:
         kinds = {0: "an integer >= 0", 1: "a positive integer"}
         kind = kinds.get(at_least, f"an integer; {name} >= {at_least}")
-        raise ValueError(f"Expected {name} to be {kind}. Received: {value!r}")
+        raise _error(f"{name} to be {kind}", repr(value))
     return number
 
 
@@ -52,10 +56,10 @@ def check_positive_int(name: str, value) -> int:
 
 
 def check_levels(levels) -> int:
-    """Return a number of levels as an int from 2 to 2**24, which float32 tells apart."""
+    """Return a number of levels as an int from 2 to 2**24, the limit of float32."""
     number = check_int("levels", levels, at_least=2)
     if number > 2**24:
-        raise ValueError(f"Expected levels <= {2**24:,}. Received: {levels!r}")
+        raise _error(f"levels <= {2**24:,}", repr(levels))
     return number
 
 
@@ -63,10 +67,10 @@ def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf)
     """Return ``value`` as a float.
 
     Args:
-        name: what the error calls it.
+        name: the name in the error.
         value: a finite real number.
-        within: the range in words, such as ``"in [0, 1)"``; "[" and "]" include an end.
-        low, high: the ends of that range.
+        within: the range in words, such as ``"in [0, 1)"``; "(" and ")" exclude an end.
+        low, high: the ends of the range.
     """
     number = plain(value)
     real = isinstance(number, int | float) and not isinstance(number, bool)
@@ -79,21 +83,20 @@ def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf)
         below = operator.lt if ")" in within else operator.le
         if math.isfinite(number) and above(number, low) and below(number, high):
             return number
-    raise ValueError(f"Expected {name} {within}. Received: {value!r}")
+    raise _error(f"{name} {within}", repr(value))
 
 
 def check_notebook(name: str, notebook) -> str:
-    """Return a notebook's number as it stands in its file's name, such as ``"03"``."""
+    """Return the number of a notebook as in its file name, such as ``"03"``."""
     if not isinstance(notebook, str) or not re.fullmatch("[0-9]{2}", notebook):
-        raise ValueError(
-            f"Expected {name} to be a notebook's two digits, such as '03'. "
-            f"Received: {notebook!r}"
+        raise _error(
+            f"{name} to be a notebook's two digits, such as '03'", repr(notebook)
         )
     return str(notebook)
 
 
 def check_temperature(temperature) -> float:
-    """Return 0.0, or the temperature within the range that float32 can divide by."""
+    """Return 0.0, or the temperature limited to numbers that float32 can divide by."""
     number = check_number("temperature", temperature, ">= 0", low=0)
     return min(max(number, 1e-30), 1e30) if number else 0.0
 
@@ -107,7 +110,7 @@ def check_bool(name: str, value) -> bool:
     """Return ``value`` as a bool."""
     number = plain(value)
     if not isinstance(number, bool):
-        raise ValueError(f"Expected {name} to be True or False. Received: {value!r}")
+        raise _error(f"{name} to be True or False", repr(value))
     return number
 
 
@@ -120,9 +123,7 @@ def check_seed(seed, *, optional=True):
     number = plain(seed)
     if not is_int(number) or number < 0:
         none = "None or " if optional else ""
-        raise ValueError(
-            f"Expected seed to be {none}an integer >= 0. Received: {seed!r}"
-        )
+        raise _error(f"seed to be {none}an integer >= 0", repr(seed))
     return number
 
 
@@ -131,26 +132,50 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
     pair = listed(kernel_size)
     pair = [kernel_size] * 2 if pair is None else pair
     if len(pair) != 2:
-        raise ValueError(
-            "Expected kernel_size to be one odd integer or two (height, width). "
-            f"Received: {kernel_size!r}"
-        )
+        expected = "kernel_size to be one odd integer or two (height, width)"
+        raise _error(expected, repr(kernel_size))
     pair = tuple(check_positive_int("kernel_size", size) for size in pair)
     if not all(size % 2 for size in pair):
-        raise ValueError(
-            "Expected kernel_size to be odd: an even kernel has no center pixel "
-            f"to put the mask around. Received: {kernel_size!r}"
+        raise _error(
+            "kernel_size to be odd: an even kernel has no center pixel for the mask",
+            repr(kernel_size),
         )
     return pair
+
+
+def fixed_arguments(kwargs, padding) -> dict:
+    """Return a convolution's ``kwargs`` with the fixed arguments filled in.
+
+    Raises:
+        ValueError: if one of them has another value.
+    """
+    fixed = {
+        "strides": (1, "an output per pixel"),
+        "padding": (padding, "height and width kept"),
+        "dilation_rate": (1, "neighboring pixels"),
+        "groups": (1, "channels ordered by colors"),
+        "data_format": ("channels_last", "(N, H, W, C)"),
+    }
+    kwargs = dict(kwargs)
+    for name, (value, why) in fixed.items():
+        given = plain(kwargs.get(name, value))
+        single = isinstance(given, int | str) or given is None
+        if ({given} if single else set(given)) != {value}:
+            raise ValueError(
+                f"Expected {name}={value!r} in a causal convolution ({why}). "
+                f"Received: {name}={given!r}"
+            )
+        kwargs[name] = value
+    return kwargs
 
 
 def check_image_shape(image_shape) -> tuple:
     """Return (H, W, C) as a tuple of integers; H and W may be None."""
     sizes = listed(image_shape)
     if sizes is None or len(sizes) != 3:
-        raise ValueError(
-            "Expected image_shape to be (height, width, channels), such as (28, 28, 1). "
-            f"Received: {image_shape!r}"
+        raise _error(
+            "image_shape to be (height, width, channels), such as (28, 28, 1)",
+            repr(image_shape),
         )
     return tuple(
         None
@@ -161,63 +186,50 @@ def check_image_shape(image_shape) -> tuple:
 
 
 def check_shape_of(model, image_shape) -> tuple[int, int, int]:
-    """Return (H, W, C): ``image_shape`` if it fits the model's input, else the latter."""
+    """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
     own = tuple(check_model(model).inputs[0].shape[1:])
     shape = own if image_shape is None else check_image_shape(image_shape)
     fits = len(shape) == len(own) == 3 and all(
         b is None or a == b for a, b in zip(shape, own, strict=True)
     )
     if None in shape or not fits:
-        raise ValueError(
-            f"Expected image_shape (H, W, C) that fits the model's input {own}. "
-            f"Received: {image_shape}"
-        )
+        expected = f"image_shape (H, W, C) that fits the model's input {own}"
+        raise _error(expected, image_shape)
     return shape
 
 
 def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:
-    """Return ``images`` as float32 (N, H, W, C) in [0, 1], or say what is wrong.
+    """Return ``images`` as float32 (N, H, W, C) in [0, 1], or raise a ValueError.
 
     Args:
-        images: what the user gave.
-        name: what the error calls it.
+        images: the user's argument.
+        name: its name in the error.
         levels: if given, each value must be one of k/(levels-1), up to a thousandth of a
-            step, and is returned as the float32 number nearest to k/(levels-1).
-        image_shape: if given, (H, W, C), in which None stands for any size.
-
-    Raises:
-        ValueError: with the name, what was expected and what came.
+            step. It becomes the float32 number nearest to k/(levels-1).
+        image_shape: if given, (H, W, C); None means any size.
     """
     images = np.asarray(images)
     if images.dtype == object or not (
         np.issubdtype(images.dtype, np.number) or images.dtype == bool
     ):
-        raise ValueError(f"Expected {name} to be numbers. Received: {images.dtype}")
+        raise _error(f"{name} to be numbers", images.dtype)
     if images.ndim != 4:
         hint = " Add the channel axis: images[..., None]." if images.ndim == 3 else ""
-        raise ValueError(
-            f"Expected {name} of shape (N, H, W, C). Received: {images.shape}.{hint}"
-        )
+        raise _error(f"{name} of shape (N, H, W, C)", f"{images.shape}.{hint}")
     if not images.size:
-        raise ValueError(
-            f"Expected at least one image. Received: {name} {images.shape}"
-        )
+        raise _error("at least one image", f"{name} {images.shape}")
     if image_shape is not None and any(
         want is not None and want != got
         for want, got in zip(image_shape, images.shape[1:], strict=True)
     ):
-        raise ValueError(
-            f"Expected {name} of shape (N, {', '.join(map(str, image_shape))}). "
-            f"Received: {images.shape}"
-        )
+        shape = ", ".join(map(str, image_shape))
+        raise _error(f"{name} of shape (N, {shape})", images.shape)
     if np.iscomplexobj(images) or np.isnan(images).any():
-        raise ValueError(f"Expected {name} in [0, 1]. Received NaN or complex values.")
+        raise _error(f"{name} in [0, 1]", "NaN or complex values")
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
         hint = " Divide by 255." if low >= 0 and 1 < high <= 255 else ""
-        raise ValueError(
-            f"Expected {name} in [0, 1]. Received values from {low} to {high}.{hint}"
-        )
+        raise _error(f"{name} in [0, 1]", f"values from {low} to {high}.{hint}")
     images = np.array(images, "float32", order="C")
     if levels is None:
         return images
@@ -227,56 +239,51 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
     off = np.abs(steps - nearest) > 1e-3
     if off.any():
         fix = "binarize(images)" if levels == 2 else f"quantize(images, {levels})"
-        raise ValueError(
-            f"Expected {name} on {levels} levels, k/{levels - 1}. Received, for "
-            f"example, {images[off][0]:.4g}. Use pixelcnn_edu.data.{fix}."
+        raise _error(
+            f"{name} on {levels} levels, k/{levels - 1}",
+            f"{images[off][0]:.4g}, for example. Use pixelcnn_edu.data.{fix}.",
         )
-    # + 0.0 turns -0.0 into 0.0; the quotient is that of `Likelihood.sample`
+    # + 0.0 turns -0.0 into 0.0; `Likelihood.sample` computes the same quotient
     return nearest / np.float32(levels - 1) + np.float32(0)
 
 
 def check_labels(model, labels, count, *, name="labels") -> list:
-    """Return [] or [labels], an integer (count,), as the model takes them.
+    """Return the model's inputs after the images: [] or [labels], int32 (count,).
 
     Args:
         model: a Keras model.
-        labels: what the user gave.
-        count: how many images they belong to.
-        name: what the error calls them.
+        labels: the user's argument: one integer, or (count,).
+        count: the number of images.
+        name: the name in the error.
 
     Raises:
-        ValueError: labels are missing, not wanted, or out of their range.
+        ValueError: labels are missing, not expected, or out of range.
     """
     takes = len(model.inputs) > 1
     if takes != (labels is not None):
-        raise ValueError(
-            f"Expected {'' if takes else 'no '}{name}, as the model "
-            f"{'takes' if takes else 'does not take'} labels. "
-            f"Received: {name}={labels!r}"
-        )
+        expected = f"{name}, as the model takes labels"
+        if not takes:
+            expected = f"no {name}, as the model does not take labels"
+        raise _error(expected, f"{name}={labels!r}")
     if not takes:
         return []
     labels = np.asarray(labels)
     classes = getattr(model, "num_classes", None) or _labels_embedded(model)
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
-        raise ValueError(
-            f"Expected {name} to be an integer or integers of shape {(count,)}. "
-            f"Received: {labels.dtype} {labels.shape}"
-        )
+        expected = f"{name} to be an integer or integers of shape {(count,)}"
+        raise _error(expected, f"{labels.dtype} {labels.shape}")
     classes = min(classes, 2**31)  # the model gets them as int32
     if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"Expected {name} from 0 to {classes - 1}. "
-            f"Received: {labels.min()} to {labels.max()}"
-        )
+        expected = f"{name} from 0 to {classes - 1}"
+        raise _error(expected, f"{labels.min()} to {labels.max()}")
     return [np.broadcast_to(labels, (count,)).astype("int32")]
 
 
 def _labels_embedded(model):
-    """Return how many labels a model's embeddings know, or infinity without one.
+    """Return the number of labels of a model's embedding; infinity without embedding.
 
-    TensorFlow on a CPU refuses a label beyond them. XLA takes the last one instead.
+    TensorFlow on a CPU refuses a larger label. XLA uses the last label instead.
     """
     import keras
 
@@ -290,26 +297,27 @@ def _labels_embedded(model):
 
 
 def check_keras():
-    """Refuse settings of Keras under which the layers of this package do not work."""
+    """Refuse Keras settings with which the layers of this package do not work."""
     import keras
 
     expected = {"floatx": "float32", "image_data_format": "channels_last"}
     for name, value in expected.items():
         received = getattr(keras.config, name)()
         if received != value:
-            raise ValueError(
-                f"Expected Keras's {name} to be {value!r}. Received: {received!r}, from "
-                f"~/.keras/keras.json or keras.config.set_{name}"
+            source = f"~/.keras/keras.json or keras.config.set_{name}"
+            raise _error(
+                f"Keras's {name} to be {value!r}", f"{received!r}, from {source}"
             )
 
 
 def check_precision(layer):
-    """Refuse a layer whose variables are not float32: it cannot be trained."""
+    """Refuse a layer with variables that are not float32: training would fail."""
     check_keras()
     if layer.variable_dtype != "float32":
-        raise ValueError(
-            "Expected a dtype policy that keeps variables in float32: 'float32', "
-            f"'mixed_bfloat16' or 'mixed_float16'. Received: {layer.dtype_policy.name!r}"
+        raise _error(
+            "a dtype policy that keeps variables in float32: 'float32', "
+            "'mixed_bfloat16' or 'mixed_float16'",
+            repr(layer.dtype_policy.name),
         )
 
 
@@ -319,50 +327,50 @@ def check_model(model):
 
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
         unknown = " with unknown inputs" * isinstance(model, keras.Model)
-        raise ValueError(
-            "Expected model to be a Keras model with known inputs, such as those of "
-            f"pixelcnn_edu.models. Received: {type(model).__name__}{unknown}"
+        raise _error(
+            "model to be a Keras model with known inputs, such as those of "
+            "pixelcnn_edu.models",
+            f"{type(model).__name__}{unknown}",
         )
     image, *labels = model.inputs
-    outputs = getattr(
-        model, "_outputs_struct", model.outputs
-    )  # a dict, a list, a tensor
+    outputs = getattr(model, "_outputs_struct", model.outputs)  # dict, list or tensor
     if len(labels) > 1 or len(model.outputs) != 1 or isinstance(outputs, dict):
-        raise ValueError(
-            "Expected model to map images, or [images, labels], to one tensor of logits. "
-            f"Received: {len(model.inputs)} inputs and the output {outputs}"
+        raise _error(
+            "model to map images, or [images, labels], to one tensor of logits",
+            f"{len(model.inputs)} inputs and the output {outputs}",
         )
     if len(image.shape) != 4:
-        raise ValueError(
-            "Expected model to take images (N, H, W, C), or [images, labels] in this "
-            f"order. Received: a first input of shape {image.shape}"
+        raise _error(
+            "model to take images (N, H, W, C), or [images, labels] in this order",
+            f"a first input of shape {image.shape}",
         )
     if image.dtype not in ("float32", "float64"):
-        raise ValueError(
-            "Expected model to take images in float32: another type would round them. "
-            f"Received: an input of {image.dtype}"
+        raise _error(
+            "model to take images in float32: another type would round them",
+            f"an input of {image.dtype}",
         )
     check_keras()
     return model
 
 
 def check_finite(model):
-    """Return ``model``, none of whose weights is NaN or infinite."""
+    """Return ``model``, if all its weights are finite."""
     name = not_finite(model)
     if name:
-        raise ValueError(
-            "Expected a model with finite weights. Received: its weights are not finite, "
-            f"first in the layer {name!r}. Did its training diverge?"
+        raise _error(
+            "a model with finite weights",
+            f"its weights are not finite, first in the layer {name!r}. Did its training "
+            "diverge?",
         )
     return model
 
 
 def check_logits(logits):
-    """Return a model's logits, none of which is NaN."""
+    """Return the logits of a model, if none of them is NaN."""
     if np.isnan(logits).any():
-        raise ValueError(
-            "Expected a model whose logits are numbers. Received: NaN, though its weights "
-            "are finite. Do features overflow in half precision?"
+        raise _error(
+            "a model whose logits are numbers",
+            "NaN, though its weights are finite. Do features overflow in half precision?",
         )
     return logits
 
@@ -377,18 +385,16 @@ def check_callbacks(callbacks) -> list:
     found = [] if given is None else keras.tree.flatten(given)
     for one in found:
         if not isinstance(one, keras.callbacks.Callback):
-            raise ValueError(
-                "Expected callbacks to be a Keras callback, a list of them, or None. "
-                f"Received: {one!r}"
-            )
+            expected = "callbacks to be a Keras callback, a list of them, or None"
+            raise _error(expected, repr(one))
     return found
 
 
 def check_path(name: str, path) -> Path:
-    """Return ``path`` with "~" and "~user" at its start as the user's home folder."""
+    """Return ``path``, with the home folder for "~" or "~user" at its start."""
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError(f"Expected {name} to be a path. Received: {path!r}")
+        raise _error(f"{name} to be a path", repr(path))
     return Path(os.path.expanduser(text))
 
 

@@ -1,20 +1,28 @@
-"""TensorFlow's first messages are held back, and shown if TensorFlow cannot start."""
+"""TensorFlow's first messages are left out, and shown if TensorFlow cannot start."""
 
 import contextlib
 import faulthandler
 import os
+import re
 import sys
 import tempfile
 import threading
 
+# The first words of TensorFlow's messages of severity I, W and E, in all versions.
+_MESSAGE = re.compile(
+    rb"[IWE]\d{4} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: [IWE] |"
+    rb"WARNING: All log messages before absl|To enable the following instructions: "
+)
+
 
 def stderr_held_back():
-    """Hold back file descriptor 2 during a block, and let it out if the block fails.
+    """Hold back file descriptor 2 during a block, and drop TensorFlow's messages.
 
-    TensorFlow's C++ code writes to the descriptor while it is imported, before any
-    setting of its own can silence it. Everything that is written after the block is
-    untouched. If the block ends the whole process (an abort, a segmentation fault), the
-    messages stay in a file, and Python's traceback on stderr names that file.
+    TensorFlow's C++ code writes to the descriptor during the import, before any setting
+    of TensorFlow can silence it. After the block all other lines are written to stderr:
+    those of other threads, for example. If the block fails, TensorFlow's messages are
+    written too. If the block ends the whole process (an abort, a segmentation fault), all
+    lines stay in a file, and Python's traceback on stderr names that file.
 
     Nothing is held back if stderr is closed, if no temporary folder is writable, or if
     `faulthandler` is enabled already: then somebody is looking for a crash.
@@ -39,18 +47,18 @@ def stderr_held_back():
 def _held_back(stderr, held, path):
     with _named_in_a_crash(path, stderr):
         os.dup2(held, 2)
+        dropped = None
         try:
             yield
-        except BaseException:
-            os.dup2(stderr, 2)
-            os.lseek(held, 0, os.SEEK_SET)
-            while block := os.read(held, 65536):
-                os.write(2, block)
-            raise
+            dropped = _MESSAGE
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-            os.close(held)
+            os.lseek(held, 0, os.SEEK_SET)
+            with open(held, "rb") as file:
+                lines = [one for one in file if not (dropped and dropped.match(one))]
+            with contextlib.suppress(OSError), open(2, "wb", closefd=False) as file:
+                file.writelines(lines)
             with contextlib.suppress(OSError):  # Windows: a child process still has it
                 os.unlink(path)
 

@@ -1,4 +1,4 @@
-"""Batches: images in a new order each epoch, binarized afresh, the same for every run.
+"""Batches: each epoch has its own order and its own binarization, fixed by the seed.
 
 Taught by notebooks 07 and 08.
 """
@@ -13,22 +13,22 @@ import tensorflow as tf
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches (inputs, targets), binarized afresh if wanted.
+    """Batches (inputs, targets), binarized for each epoch if ``binarize`` is True.
 
-    The inputs are the images, or (images, labels); the targets are the images again, or
-    their gray values.
+    The inputs are the images, or (images, labels). The targets are the same images, or
+    their gray values (soft targets).
 
-    Epoch e, batch b hold the same images whenever they are asked for, so that a resumed
-    run sees what it would have seen.
+    Batch b of epoch e is always the same. So a resumed run sees the same images as a
+    run without a break.
 
     Args:
         images: (N, H, W, C) in [0, 1].
         batch_size: images per batch; the last batch of an epoch may be smaller.
         binarize: draw each pixel as 0 or 1 with its gray value as the probability.
-        gray_targets: give the gray values, not the draws, as targets.
+        soft_targets: give the gray values, not the draws, as targets.
         seed: of the order and of the draws.
         labels: [] or [(N,)].
-        shuffle: in an order of its own for each epoch; False for the order given.
+        shuffle: a new order for each epoch; False keeps the order of ``images``.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Batches(keras.utils.PyDataset):
         batch_size,
         *,
         binarize,
-        gray_targets=False,
+        soft_targets=False,
         seed=0,
         labels=(),
         shuffle=True,
@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):
         self.labels = labels
         self.batch_size = batch_size
         self.binarize = binarize
-        self.gray_targets = gray_targets
+        self.soft_targets = soft_targets
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0  # set at the start of each epoch
@@ -64,7 +64,7 @@ class Batches(keras.utils.PyDataset):
         if self.binarize:
             drawn = data.binarize(gray, seed=[self.seed, self.epoch, index])
         inputs = _inputs(drawn, [label[rows] for label in self.labels])
-        return inputs, gray if self.gray_targets else drawn
+        return inputs, gray if self.soft_targets else drawn
 
 
 def _inputs(images, labels):
@@ -74,11 +74,12 @@ def _inputs(images, labels):
 def pipeline(batches) -> tf.data.Dataset:
     """Return batches as a dataset without autotuning.
 
-    With it, about half of all epochs kept only one of two CPU cores busy (64 filters,
-    6 blocks: 200 images/s in those epochs, 330 in the others).
+    With autotuning, about half of all epochs used only one of two CPU cores (64
+    filters, 6 blocks: 200 images/s in those epochs, 330 in the others).
 
-    TensorFlow keeps the generator of every dataset until the process ends. The generator
-    refers to the batches weakly, so that their images leave the memory with the dataset.
+    TensorFlow keeps the generator of every dataset until the process ends. So the
+    generator has only a weak reference to the batches. Their images are freed with the
+    dataset.
     """
     count, reference = len(batches), weakref.ref(batches)
 

@@ -1,11 +1,11 @@
-"""Who sees whom: which outputs of a model depend on which inputs.
+"""Which outputs of a model depend on which inputs.
 
 Values are ordered by row, then column, then channel. A model is causal if no output
-depends on its own value or on a later one. If its likelihood orders the channels of a pixel
-itself (`LogisticMixture`), no logit may depend on any channel of its own pixel. Taught by
-notebooks 03 and 05; the tests use the same functions.
+depends on its own value or on a later one. If the likelihood itself orders the channels
+of a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any channel of
+its own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
-Everything is judged by exact equality: a leak of 1e-6 is a leak.
+All comparisons are exact: a change of 1e-6 is a leak.
 """
 
 from pixelcnn_edu._checks import (
@@ -22,26 +22,28 @@ from pixelcnn_edu.models import logits_function
 import numpy as np
 
 _ROWS_PER_PASS = 256
+_IMAGES_PER_GRADIENT = 8  # a gradient keeps every feature map of each image
 
 
 def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarray:
     """Find by perturbation which outputs change when one input does.
 
-    Each input value of a few random images is replaced by another random value. With
-    several logits per channel, an output counts as changed if any of its logits is.
+    In a few random images, each input value is replaced by another random value. An
+    output with several logits has changed if one of its logits has changed.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
         image_shape: (H, W, C), for a model that leaves its size open.
-        trials: random images tried; more find dependencies that one image hides.
+        trials: how many random images; one image can hide a dependency (a ReLU may be
+            off).
         seed: of the random images.
 
     Returns:
-        boolean (H·W·C, H·W·C): [output, input], True where the input changes the output.
-        For a causal model only entries below the diagonal are True.
+        boolean (H·W·C, H·W·C): [output, input], True where the input changes the
+        output. For a causal model only entries below the diagonal are True.
 
     Raises:
-        ValueError: the output does not line up with the input.
+        ValueError: the shape of the output does not fit the shape of the input.
     """
     shape = check_shape_of(model, image_shape)
     size = int(np.prod(shape))
@@ -64,8 +66,8 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
 def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """Find which pixels can change the output at (row, col), by gradient.
 
-    Gradients at ``images`` random images are taken, so that a ReLU which is off at one
-    image does not hide a pixel.
+    The gradients of ``images`` random images are computed. A ReLU that is off for one
+    image cannot hide a pixel then.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, anything). A model that takes
@@ -76,7 +78,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         seed: of the random images.
 
     Returns:
-        boolean (H, W), True where the pixel matters.
+        boolean (H, W), True where the pixel can change the output.
 
     Raises:
         ValueError: (row, col) lies outside the image.
@@ -94,25 +96,30 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
             f"Received: {row}, {col}"
         )
     rng = np.random.default_rng(check_seed(seed))
-    x = tf.constant(rng.random((images, *shape), dtype="float32"))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        inputs = [x, *map(tf.constant, _labels(model, images))]
-        out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
-        check_logits(out.numpy())
-        # random signs and sizes: gradients of several logits must not cancel
-        out = tf.reduce_sum(out * rng.uniform(1, 2, out.shape[1:]).astype("float32"))
-    gradient = tape.gradient(out, x)
-    if gradient is None:
-        return np.zeros(shape[:2], bool)
-    return (gradient.numpy() != 0).any(axis=(0, 3))
+    pages, seen = rng.random((images, *shape), dtype="float32"), np.zeros(shape, bool)
+    for at in range(0, images, _IMAGES_PER_GRADIENT):
+        x = tf.constant(pages[at : at + _IMAGES_PER_GRADIENT])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            inputs = [x, *map(tf.constant, _labels(model, len(x)))]
+            out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
+            check_logits(out.numpy())
+            # random signs and sizes: gradients of several logits must not cancel
+            out = tf.reduce_sum(
+                out * rng.uniform(1, 2, out.shape[1:]).astype("float32")
+            )
+        gradient = tape.gradient(out, x)
+        if gradient is not None:
+            seen |= (gradient.numpy() != 0).any(axis=0)
+    return seen.any(axis=-1)
 
 
 def first_leak(model, *, image_shape=None, trials=4, seed=0):
     """Return the first pair (output, input) that breaks causality, or None.
 
-    All values from input j on are replaced at once; no output up to j may change. That
-    takes one pass per value and trial, and only a leak is then traced to a single input.
+    For each input j, all values from j on are replaced at once. Then no output up to j
+    may change. This needs one pass per value and trial. Only if there is a leak, a
+    search finds its single input.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
@@ -206,7 +213,7 @@ def _input_behind(outputs, base, other, output):
         moved = (outputs(changed)[:, output] != base_out).any(axis=-1)
         if moved.any():
             return some[moved.argmax()]
-    return output  # only several inputs together reach it; the output itself is named
+    return output  # no single input changes it, only several together
 
 
 def _labels(model, count):
@@ -219,11 +226,12 @@ def _outputs(model, shape):
     size, channels = int(np.prod(shape)), shape[-1]
     together = getattr(getattr(model, "likelihood", None), "orders_channels", False)
     logits = logits_function(model)
-    labels = _labels(model, _ROWS_PER_PASS)
+    rows = min(_ROWS_PER_PASS, size)
+    labels = _labels(model, rows)
 
     def outputs(values):
         # always the same batch size: one compilation, and equal rounding in every pass
-        padded = np.zeros((_ROWS_PER_PASS, size), "float32")
+        padded = np.zeros((rows, size), "float32")
         padded[: len(values)] = values
         out = np.asarray(logits(padded.reshape(-1, *shape), *labels))
         split = together or out.shape[-1] % channels == 0
@@ -232,7 +240,7 @@ def _outputs(model, shape):
                 f"Expected an output of shape (N, {shape[0]}, {shape[1]}, a multiple of "
                 f"{channels}). Received: {out.shape}"
             )
-        if together:  # every channel of a pixel is judged by all logits of the pixel
+        if together:  # each channel of a pixel depends on all logits of the pixel
             out = np.repeat(out[:, :, :, None], channels, axis=3)
         return out[: len(values)].reshape(len(values), size, -1)
 

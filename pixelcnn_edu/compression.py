@@ -1,54 +1,47 @@
-"""Lossless compression: the probabilities of a model, spent as bits.
+"""Lossless compression: the probabilities of a model, turned into bits.
 
 Taught by notebook 16. An arithmetic coder (here the range coder of the library
-`constriction`) writes a value of probability p in -log2 p bits, so an image takes
--log2 p(image), and a model with fewer nats makes shorter files.
+`constriction`) writes a value of probability p in -log2 p bits. So an image takes
+-log2 p(image) bits, and a model with a lower loss makes shorter files.
 
-Both sides need the *same* probabilities, to the last bit. So both run one function,
-`walk`: the one-pixel form of notebook 10, at a fixed batch size, which asks at each value
-what comes next. The encoder answers with the value it knows, and writes it down; the
-decoder reads the answer from the data. Probabilities become integers (`quantize`) before
-the coder sees them.
+The encoder and the decoder need the *same* probabilities, to the last bit. So both run
+one function, `choose_values`: the one-pixel form of notebook 10, at a fixed batch size,
+which calls a function for each value. The encoder's function returns the value that it
+knows, and writes it down; the decoder's function reads the value from the data. `quantize`
+turns the probabilities into integers before the coder sees them. `code_file` has the
+format of the file.
 
-What is guaranteed: with the same model, on the same machine, with the same versions and
-settings (`TF_ENABLE_ONEDNN_OPTS=0` is enough to change the last bit), the images come
-back equal. Elsewhere the last bit of a probability may differ, and then what is decoded
-does, too; a checksum tells, and nothing is returned.
+The guarantee: with the same model, on the same machine, with the same versions and
+settings, the images come back equal. Elsewhere the last bit of a probability may differ
+(`TF_ENABLE_ONEDNN_OPTS=0` is enough). Then the decoded images may differ too; a checksum
+detects this, and `decompress` raises an error.
 """
 
+import contextlib
 import functools
 import itertools
 import math
-import struct
-import threading
 import weakref
 import zlib
 
+from pixelcnn_edu._cache import kept
 from pixelcnn_edu._checks import (
+    check_finite,
     check_images,
     check_labels,
+    check_model,
     check_positive_int,
     check_shape_of,
 )
+from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import OnePixelModel, one_pixel_model
+from pixelcnn_edu.one_pixel import OnePixelModel
 
 import numpy as np
 from keras import ops
 
-METHODS = ("cached", "naive")
 TOTAL = 2**16  # a probability is one of 1/TOTAL … 1
-_MAGIC, _VERSION = b"PXCN", 1
-_START = struct.Struct("<4sBII")  # magic, version, words of code, checksum of the rest
-_FIELDS = struct.Struct("<IHHBHBIII")  # count, H, W, C, levels, method, three checksums
-_LARGEST = {  # what fits into these fields
-    "images": 2**32 - 1,
-    "rows": 2**16 - 1,
-    "columns": 2**16 - 1,
-    "channels": 2**8 - 1,
-    "levels": 2**16 - 1,
-    "words of code": 2**32 - 1,
-}
+MOST_TOTAL = 2**53  # up to here float64 has all integers
 
 
 def compress(model, images, *, labels=None, method="cached", likelihood=None) -> bytes:
@@ -74,7 +67,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
-    _check_that_header_holds(*images.shape, likelihood.levels)
+    check_that_header_holds(*images.shape, likelihood.levels)
     encoder = _constriction().queue.RangeEncoder()
     known = _in_order(images, likelihood.levels)
     sums = _checksums(model, labels, likelihood, len(images))
@@ -85,17 +78,15 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         return values
 
     how = {"labels": labels, "method": method, "likelihood": likelihood}
-    walk(model, len(images), write, image_shape=images.shape[1:], **how)
-    code = encoder.get_compressed().astype("<u4").tobytes()
+    choose_values(model, len(images), write, image_shape=images.shape[1:], **how)
     if sums != _checksums(model, labels, likelihood, len(images)):
         raise ValueError(
             "Expected a model whose weights stay as they are while images are compressed. "
             "Received: weights that changed. Does it train in another thread?"
         )
-    method = METHODS.index(method)
-    shape = (*images.shape, likelihood.levels, method)
-    rest = _FIELDS.pack(*shape, *sums, _checksum(images)) + code
-    return _START.pack(_MAGIC, _VERSION, len(code) // 4, zlib.crc32(rest)) + rest
+    sums = (*sums, _checksum(images))
+    code = encoder.get_compressed()
+    return CodeFile(images.shape, likelihood.levels, method, sums, code).pack()
 
 
 def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
@@ -115,46 +106,49 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
-    (count, *shape, levels), method, sums, code = _parse(data)
+    file = unpack(data)
+    count, *shape = file.shape
     expected = (*model.inputs[0].shape[1:], likelihood.levels)
-    if any(a not in (None, b) for a, b in zip(expected, (*shape, levels), strict=True)):
+    received = (*shape, file.levels)
+    if any(a not in (None, b) for a, b in zip(expected, received, strict=True)):
         raise ValueError(
             f"Expected data of the model's images, (H, W, C, levels) = {expected}. "
-            f"Received: {(*shape, levels)}"
+            f"Received: {received}"
         )
-    most = 33 * len(code)  # bits: 32 a word, and what the coder rounds
-    values = math.prod((count, *shape))
-    if values * -math.log2((TOTAL - levels + 1) / TOTAL) > most:
+    most = 33 * len(file.code)  # bits: 32 a word, and what the coder rounds
+    values = math.prod(file.shape)
+    if values * -math.log2((TOTAL - file.levels + 1) / TOTAL) > most:
         raise ValueError(
-            f"Expected at most as many values as {len(code):,} words of code can hold. "
-            f"Received: count={count:,} images of {values // count:,} values"
+            f"Expected at most as many values as {len(file.code):,} words of code can "
+            f"hold. Received: count={count:,} images of {values // count:,} values"
         )
     ours = _checksums(model, labels, likelihood, count)
-    for name, want, got in zip(("model", "labels"), sums[:2], ours, strict=True):
+    for name, want, got in zip(("model", "labels"), file.checksums, ours, strict=False):
         if want != got:
             raise ValueError(
                 f"Expected the {name} that the data was compressed with, of checksum "
                 f"{want:08x}. Received: {got:08x}"
             )
-    decoder, bits = _constriction().queue.RangeDecoder(code), 0
+    decoder, bits = _constriction().queue.RangeDecoder(file.code), 0
 
     def read(counts):
         nonlocal bits
         values = decoder.decode(_family(), counts / TOTAL)
         bits += _bits(counts, values).sum()
         if bits > most:
-            raise AssertionError("the code has ended, and what follows is made up")
+            raise AssertionError("the code has ended, so these values are not encoded")
         return values
 
-    how = {"labels": labels, "method": method, "likelihood": likelihood}
+    how = {"labels": labels, "method": file.method, "likelihood": likelihood}
     try:
-        images = walk(model, count, read, image_shape=tuple(shape), **how)
+        images = choose_values(model, count, read, image_shape=tuple(shape), **how)
         received = f"{_checksum(images):08x}"
     except AssertionError:  # constriction: no encoder with these probabilities wrote it
         received = "data that does not decode"
-    if received != f"{sums[2]:08x}":
+    expected = f"{file.checksums[2]:08x}"
+    if received != expected:
         raise ValueError(
-            f"Expected images of checksum {sums[2]:08x}. Received: {received}. Data, "
+            f"Expected images of checksum {expected}. Received: {received}. Data, "
             "weights and labels are the right ones. So the architecture is another, or "
             "the probabilities were rounded in another way: decode on the machine and "
             "with the versions and settings of the encoder."
@@ -178,11 +172,11 @@ def code_length(model, images, *, labels=None, method="cached", likelihood=None)
         return values
 
     how = {"labels": labels, "method": method, "likelihood": likelihood}
-    walk(model, len(images), add, image_shape=images.shape[1:], **how)
+    choose_values(model, len(images), add, image_shape=images.shape[1:], **how)
     return bits
 
 
-def walk(
+def choose_values(
     model,
     count,
     choose,
@@ -193,7 +187,7 @@ def walk(
     likelihood=None,
     total=TOTAL,
 ) -> np.ndarray:
-    """Run the model value by value, and ask for each value from outside.
+    """Run the model value by value; a function chooses each value.
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
@@ -216,10 +210,7 @@ def walk(
         )
     likelihood = likelihood_of(model, likelihood)
     shape = check_shape_of(model, image_shape)
-    if check_positive_int("total", total) < likelihood.levels:
-        raise ValueError(
-            f"Expected total >= {likelihood.levels} levels. Received: {total}"
-        )
+    _check_total(total, likelihood.levels)
     labels = _labels(model, labels, count)
     run = _run_cached if method == "cached" else _run_naive
     size, images = _batch_size(count), []
@@ -241,24 +232,28 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
 
     Args:
         probabilities: (…, K), not negative; each row is divided by its sum.
-        total: an integer, at least K.
+        total: an integer from K to 2**53.
 
     Returns:
         int64 (…, K).
+
+    Raises:
+        ValueError: an argument is out of its range.
 
     Example:
         >>> quantize([0.5, 0.499, 0.001, 0.0], total=16)
         array([8, 6, 1, 1])
     """
-    p = np.asarray(probabilities, "float64")
-    if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.sum(-1).all():
+    p = _real(probabilities)
+    if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.any(-1).all():
         raise ValueError(
-            "Expected probabilities (…, K), finite, not negative, not all 0. "
+            "Expected probabilities (…, K), real, finite, not negative, not all 0. "
             f"Received: {probabilities!r}"
         )
-    total = check_positive_int("total", total)
-    if total < p.shape[-1]:
-        raise ValueError(f"Expected total >= {p.shape[-1]} levels. Received: {total}")
+    total = _check_total(total, p.shape[-1])
+    with np.errstate(over="ignore"):
+        overflows = np.isinf(p.sum(axis=-1, keepdims=True))
+    p = p / np.where(overflows, p.max(axis=-1, keepdims=True), 1)
     p = p / p.sum(axis=-1, keepdims=True)
     counts = 1 + np.floor(p * (total - p.shape[-1])).astype("int64")
     left_over = total - counts.sum(axis=-1)
@@ -266,83 +261,98 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
     return counts + left_over[..., None] * (np.arange(p.shape[-1]) == most_likely)
 
 
-class _Asker:
-    """Stands in for a likelihood in a `OnePixelModel`: asks where that would draw.
+def _real(probabilities):
+    """Return probabilities as float64; NaN if they are no real numbers."""
+    with contextlib.suppress(TypeError, ValueError):
+        values = np.asarray(probabilities)
+        if values.dtype.kind != "c":
+            return values.astype("float64")
+    return np.array(np.nan)
 
-    Several threads may use it at the same time. What belongs to one run is kept in a
-    `_Run`, and the graph passes on the number of its run.
+
+def _check_total(total, levels):
+    total = check_positive_int("total", total)
+    if total < levels:
+        raise ValueError(f"Expected total >= {levels} levels. Received: {total}")
+    if total > MOST_TOTAL:
+        raise ValueError(f"Expected total <= 2**53. Received: {total}")
+    return total
+
+
+class _PythonChooser:
+    """A `OnePixelModel` whose values are chosen by a Python function, outside the graph.
+
+    Several threads may use it at the same time. Each run has a number; the graph passes
+    the number on, and `runs` finds the state of the run by its number.
     """
 
     def __init__(self, model, likelihood):
         self.likelihood = likelihood
-        self.form = OnePixelModel(model, likelihood)
-        self.form.likelihood = self
-        self.compiled, self.runs, self.numbers = {}, {}, itertools.count()
-        self.lock = threading.Lock()
+        # without XLA, which cannot call Python
+        self.form = OnePixelModel(model, self.choose, xla=False)
+        self.one_pass = len(self.form.passes) == 1
+        self.runs, self.numbers = {}, itertools.count()
 
-    def sample(self, logits, places, number):
-        """Return the values of a pixel, (N, C); called while TensorFlow traces.
+    def choose(self, logits, places, number):
+        """Return the values of a pixel, (N, C). TensorFlow traces this method.
 
-        The number of the run comes where other likelihoods get the temperature.
+        Args:
+            logits: (N, logits_per_pixel(C)).
+            places: (N, C), the place of each value in reading order.
+            number: of the run.
         """
         import tensorflow as tf
 
-        asker = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
+        chooser = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
 
         def ask(values, channels):
             p = self.likelihood.probabilities(logits, values)[:, channels]
-            inputs = [number, places[0, channels], p]
             answer = tf.numpy_function(
-                lambda *inputs: asker().ask(*inputs), inputs, tf.float32
+                lambda number, *inputs: (
+                    chooser().runs[int(number)].next_values(*inputs)
+                ),
+                [number, places[0, channels], p],
+                tf.float32,
             )
             return ops.reshape(answer, (places.shape[0], 1))
 
         values = ops.zeros(places.shape)
-        if len(self.form.passes) > 1:  # a pass per channel, and an answer per pass
+        if not self.one_pass:  # the network runs once per channel
             return values + ask(values, slice(None))
         channels = np.arange(places.shape[-1])
-        for channel in channels:  # all channels in one pass
+        for channel in channels:
             value = ask(values, slice(channel, channel + 1))
             values = ops.where(channels == channel, value, values)
         return values
 
-    def ask(self, number, places, p):
-        return self.runs[int(number)].ask(places, p)
-
     def run(self, shape, answer, *labels):
-        import tensorflow as tf
-
+        """Return the chosen values, float32 (N, H, W, C), of images of this shape."""
         size, *page = shape
-        places = np.arange(math.prod(page), dtype="int32").reshape(*page[:2], 1, -1)
-        places = np.repeat(places, size, axis=2)
-        nothing_given = np.zeros(places.shape, "float32"), np.zeros(page[:2], bool)
+        places = np.arange(math.prod(page), dtype="int32").reshape(1, *page)
+        places = np.repeat(places, size, axis=0)
+        nothing_given = np.zeros(shape, "float32"), np.zeros(page[:2], bool)
         number = next(self.numbers)
         run = self.runs[number] = _Run(answer)
-        inputs = [places, *nothing_given, np.int32(number), *labels]
-        inputs = [tf.constant(value) for value in inputs]
         try:
-            with self.lock:
-                if shape not in self.compiled:
-                    # not by XLA, which cannot call Python
-                    function = functools.partial(self.form._draw, False)
-                    function = tf.function(function, autograph=False)
-                    self.compiled[shape] = function.get_concrete_function(*inputs)
-            images = self.compiled[shape](*inputs)
+            images = self.form.draw(places, *nothing_given, np.int32(number), *labels)
         finally:
             del self.runs[number]
         if run.error is not None:
             raise run.error
-        return np.transpose(images.numpy(), (2, 0, 1, 3))
+        return images
 
 
 class _Run:
-    """How far one run of an `_Asker` has come."""
+    """The state of one run of a `_PythonChooser`: the place of the next value."""
 
     def __init__(self, answer):
         self.answer, self.place, self.error = answer, 0, None
 
-    def ask(self, places, p):
-        """Return the next value of each image; an error waits until the loop has ended.
+    def next_values(self, places, p):
+        """Return the next value of each image, float32 (N,).
+
+        An error is stored, and raised after the graph has ended: TensorFlow would change
+        its type.
 
         Args:
             places: (c,), the places of values of one pixel; the next value is among them.
@@ -357,17 +367,19 @@ class _Run:
                 p = p[:, self.place == places][:, 0]
                 self.place += 1
                 return self.answer(p)
-        except BaseException as error:  # through TensorFlow it would lose its type
+        except BaseException as error:
             self.error = error
         return np.zeros(len(p), "float32")
 
 
 def _run_cached(model, likelihood, shape, answer, *labels):
+    check_finite(check_model(model))
+    build = functools.partial(_PythonChooser, model, likelihood)
     try:
-        asker = one_pixel_model(model, likelihood, _Asker)
+        chooser = kept(model, _PythonChooser, build, likelihood)
     except ValueError as error:  # a layer that cannot run one pixel at a time
         raise ValueError(str(error).replace("fixed_point", "naive")) from None
-    return asker.run(shape, answer, *labels)
+    return chooser.run(shape, answer, *labels)
 
 
 def _run_naive(model, likelihood, shape, answer, *labels):
@@ -380,7 +392,7 @@ def _run_naive(model, likelihood, shape, answer, *labels):
 
 
 def _answer(choose, total, n, size, p):
-    """Ask for the values of n images, and fill up the batch; float32 (size,)."""
+    """Call ``choose`` for n images, and fill up the batch; return float32 (size,)."""
     levels = p.shape[-1]
     chosen = np.asarray(choose(quantize(p[:n], total)))
     whole = np.issubdtype(chosen.dtype, np.integer) and chosen.shape == (n,)
@@ -398,7 +410,7 @@ def _batch_size(count):
 
 
 def _in_order(images, levels):
-    """Yield (rows, levels of these images) for each value, as `walk` asks for them."""
+    """Yield (rows, levels of these images) for each value, in reading order."""
     whole = np.round(images * (levels - 1)).astype("int32")
     size = _batch_size(len(images))
     for at in range(0, len(images), size):
@@ -438,54 +450,6 @@ def _checksums(model, labels, likelihood, count):
             part = label[at : at + size].astype("<i8").tobytes()
             of_labels = zlib.crc32(part, of_labels)
     return of_model, of_labels
-
-
-def _check_that_header_holds(*shape_and_levels):
-    """Raise ``ValueError`` if a field is too small, before any work is done."""
-    *shape, _ = shape_and_levels
-    words = 1 + math.prod(shape) // 2  # a value takes at most log2(TOTAL) = 16 bits
-    fields = zip(_LARGEST.items(), (*shape_and_levels, words), strict=True)
-    for (name, largest), value in fields:
-        if value > largest:
-            raise ValueError(
-                f"Expected at most {largest:,} {name}, which is what the header of a "
-                f"file can say. Received: {value:,}"
-            )
-
-
-def _parse(data):
-    """Return (N, H, W, C, levels), the method, three checksums, the code as words."""
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise ValueError(f"Expected data to be bytes. Received: {type(data).__name__}")
-    data = bytes(data)
-    if data[:4] != _MAGIC:
-        raise ValueError(
-            f"Expected data from `compress`, which begins with {_MAGIC}. "
-            f"Received: {data[:4]}"
-        )
-    if data[4:5] != bytes([_VERSION]):
-        raise ValueError(f"Expected data of version {_VERSION}. Received: {data[4:5]}")
-    header = _START.size + _FIELDS.size
-    words = _START.unpack_from(data)[2] if len(data) >= header else 0
-    if len(data) != header + 4 * words:
-        raise ValueError(
-            f"Expected {header + 4 * words:,} bytes of data. Received: {len(data):,}; "
-            "it was cut, or something was added."
-        )
-    checksum, rest = _START.unpack_from(data)[3], data[_START.size :]
-    if zlib.crc32(rest) != checksum:
-        raise ValueError(
-            f"Expected data of checksum {checksum:08x}. Received: {zlib.crc32(rest):08x}; "
-            "it is damaged."
-        )
-    *shape, method, model, labels, images = _FIELDS.unpack_from(rest)
-    if 0 in shape or method >= len(METHODS):
-        raise ValueError(
-            "Expected data with (N, H, W, C, levels) all positive and a method from 0 to "
-            f"{len(METHODS) - 1}. Received: {tuple(shape)} and {method}"
-        )
-    code = np.frombuffer(rest[_FIELDS.size :], "<u4").astype("uint32")
-    return shape, METHODS[method], (model, labels, images), code
 
 
 @functools.cache

@@ -1,10 +1,10 @@
-"""Images in, arrays out: the digits, and what is done to them before a model sees them.
+"""Images as arrays: how to load the digits and how to prepare them for a model.
 
 Everywhere in this package an image batch is float32 (N, H, W, C) with values in [0, 1].
 Taught by notebook 07.
 
-Bundled are 5,000 real MNIST digits (Y. LeCun, C. Cortes, C. Burges; CC BY-SA 3.0), so
-nothing here touches the network unless ``source="full"`` asks for it.
+The package contains 5,000 real MNIST digits (Y. LeCun, C. Cortes, C. Burges; CC BY-SA
+3.0). Only ``source="full"`` may need the network.
 """
 
 import gzip
@@ -42,9 +42,9 @@ def load_mnist(source="bundled"):
 
     Args:
         source: ``"bundled"``: 4,000 training and 1,000 test digits, no network needed.
-            ``"full"``: all 60,000 and 10,000, from Keras's cache, or else downloaded by
-            Keras into it. Or a path: to a file like Keras's ``mnist.npz``, or to a
-            folder of IDX files (``train-images-idx3-ubyte``, with or without ``.gz``).
+            ``"full"``: all 60,000 and 10,000. Keras downloads them once into its cache.
+            Or a path: to a file like Keras's ``mnist.npz``, or to a folder of IDX files
+            (``train-images-idx3-ubyte``, with or without ``.gz``).
 
     Returns:
         ``(x_train, y_train), (x_test, y_test)``: images float32 (N, 28, 28, 1) in
@@ -52,7 +52,7 @@ def load_mnist(source="bundled"):
 
     Raises:
         ValueError: a file is damaged or of another kind; the message names it.
-        FileNotFoundError: a path does not exist or lacks one of the files.
+        FileNotFoundError: a path does not exist, or one of the files is missing.
         ConnectionError: ``"full"`` is not cached and could not be downloaded.
 
     Example:
@@ -92,21 +92,20 @@ def load_mnist(source="bundled"):
 
 
 def hold_out(images, labels, count, *, seed=0):
-    """Split images off a training set, to validate on.
+    """Split a training set into training images and validation images.
 
-    Validation images choose: between settings, and when to stop. Test images score what was
-    chosen, so they choose nothing. Each class gives its share of the validation images,
-    and both parts keep the order of the whole.
+    Use validation images to choose settings and to decide when to stop. Use test images
+    only to score the result. Each class has the same share in both parts, and both
+    parts keep the order of the whole.
 
     Args:
         images: the training set, (N, H, W, C) in [0, 1].
         labels: their classes, (N,).
-        count: how many images to split off, less than N.
+        count: how many validation images, less than N.
         seed: of the choice.
 
     Returns:
-        ``(x_train, y_train), (x_val, y_val)``: together all that was given, each image
-        once.
+        ``(x_train, y_train), (x_val, y_val)``. Each image is in one of the two parts.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -140,18 +139,18 @@ def hold_out(images, labels, count, *, seed=0):
 def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
     """Turn gray images into images of 0 and 1.
 
-    By default each pixel is *drawn*: ink with the probability that its gray value gives.
-    A draw made afresh at each use is the dynamic protocol; one draw kept for good is
-    the static one; a threshold is a third, and much easier, task. Likelihoods under
-    different protocols must never be compared.
+    By default each pixel is *drawn*: its gray value is the probability of ink. There
+    are three protocols: a new draw at each use (dynamic), one draw that is kept
+    (static), and a threshold, which makes a much easier task. Never compare likelihoods
+    of different protocols.
 
     Args:
         images: (N, H, W, C) in [0, 1].
-        seed: fixes the draw; None draws afresh each time.
-        threshold: in [0, 1]; instead of drawing, 1 where a pixel is above it.
+        seed: fixes the draw; with None each call draws new values.
+        threshold: in [0, 1]; nothing is drawn, and a pixel above it becomes 1.
 
     Returns:
-        float32, zeros and ones, shaped as ``images``.
+        float32, zeros and ones, in the shape of ``images``.
 
     Raises:
         ValueError: bad images or threshold, or both seed and threshold given.
@@ -178,7 +177,7 @@ def quantize(images, levels: int) -> np.ndarray:
         levels: at least 2.
 
     Returns:
-        float32, shaped as ``images``.
+        float32, in the shape of ``images``.
 
     Raises:
         ValueError: bad images or levels.
@@ -192,13 +191,37 @@ def quantize(images, levels: int) -> np.ndarray:
     return (np.floor(images * (levels - 1) + 0.5) / (levels - 1)).astype("float32")
 
 
-def colorize(images, *, seed=0) -> np.ndarray:
-    """Give each image two random colors, of 2 bits per channel: one for ink, one for paper.
+def exclude(images, labels, others):
+    """Return ``images`` and ``labels`` without the images that are among ``others``.
 
     Args:
-        images: (N, H, W, 1) in [0, 1]. Binary ones get exactly two colors; gray pixels
-            lie between the two, rounded to the 4 levels.
-        seed: of the colors: two different ones of the 4³ = 64 for each image.
+        images: (N, H, W, C) in [0, 1].
+        labels: (N,), of the images.
+        others: (M, H, W, C) in [0, 1]. They are compared with ``images`` as float32.
+
+    Raises:
+        ValueError: bad images.
+
+    Example:
+        >>> images = np.arange(4).reshape(4, 1, 1, 1) / 4
+        >>> kept, labels = exclude(images, np.arange(4), images[1:2])
+        >>> labels
+        array([0, 2, 3])
+    """
+    seen = {one.tobytes() for one in check_images(others, name="others")}
+    keep = np.array([one.tobytes() not in seen for one in check_images(images)])
+    return images[keep], labels[keep]
+
+
+def colorize(images, *, seed=0) -> np.ndarray:
+    """Give each image two random colors, one for ink and one for paper.
+
+    A color has three channels of 2 bits (4 levels) each.
+
+    Args:
+        images: (N, H, W, 1) in [0, 1]. A binary image gets exactly two colors. A gray
+            pixel gets a color between them, rounded to the 4 levels.
+        seed: of the colors. Each image gets two different ones of 4³ = 64.
 
     Returns:
         float32 (N, H, W, 3), values k/3.
@@ -228,8 +251,8 @@ def _sha256(path: Path) -> str:
 
 
 def _whole(labels, source):
-    """Return labels as int64, if each is a whole number."""
-    with np.errstate(invalid="ignore"):  # NaN becomes some number, which is not equal
+    """Return labels as int64, if each of them is a whole number."""
+    with np.errstate(invalid="ignore"):  # NaN becomes a number, which differs from NaN
         if labels.dtype.kind in "biuf" and (labels.astype("int64") == labels).all():
             return labels.astype("int64")
     raise ValueError(
@@ -268,7 +291,7 @@ def _read_npz(path: Path) -> list[np.ndarray]:
             if missing:
                 raise ValueError(f"it lacks the arrays {', '.join(missing)}")
             return [file[name] for name in _ARRAYS]
-    except Exception as error:  # whatever a damaged zip file makes its readers raise
+    except Exception as error:  # a damaged zip file can raise many types
         raise ValueError(
             f"Expected an .npz file with the arrays {', '.join(_ARRAYS)}. Cannot read "
             f"{path}: {error}"
@@ -287,7 +310,7 @@ def _read_idx(path: Path) -> np.ndarray:
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except Exception as error:  # likewise
+    except Exception as error:  # so can a damaged gzip file
         raise ValueError(f"Cannot read {path}: {error}") from error
     rank = 3 if "images" in path.name else 1
     magic = bytes([0, 0, 8, rank])

@@ -1,4 +1,4 @@
-"""Exact evaluation: nats, bits per dimension, and whole domains counted out.
+"""Exact evaluation: nats, bits per dimension, and sums over all images.
 
 A PixelCNN gives every image an exact probability. Taught by notebooks 01, 06 and 15.
 
@@ -101,11 +101,11 @@ def mean_and_standard_error(values) -> tuple[float, float]:
 
 
 def all_images(image_shape, levels=2) -> np.ndarray:
-    """Return every image of a tiny domain, in counting order.
+    """Return every image of a tiny domain (a set of all possible images), in order.
 
     Args:
         image_shape: (H, W, C).
-        levels: values per pixel and channel.
+        levels: how many values each pixel and channel can have.
 
     Returns:
         float32 (levels ** (H·W·C), H, W, C); the last pixel changes fastest.
@@ -133,7 +133,7 @@ def all_images(image_shape, levels=2) -> np.ndarray:
 
 
 def total_probability(model, image_shape=None, *, label=None, likelihood=None) -> float:
-    """Return Σ p(x) over all images of a tiny domain: 1, unless something leaks.
+    """Return Σ p(x) over all images of a tiny domain. The sum of a causal model is 1.
 
     Args:
         model: a Keras model from images (and labels) to logits.

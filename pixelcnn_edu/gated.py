@@ -1,26 +1,29 @@
 """The layers of the Gated PixelCNN: two stacks without a blind spot.
 
-Paper: arXiv 1606.05328, section 2 and figure 2. Taught by notebook 11.
+Paper: arXiv 1606.05328, section 2 and figure 2. Notebook 11 teaches this module.
 
-The **vertical stack** sees rows above, the **horizontal stack** pixels to the left in its
-own row; together, with enough layers, every earlier pixel. Two recipes for joining them are
-correct. This is the one without a shift: the first vertical convolution leaves out the
-current row, later ones include it (of features, which know only rows above), and the
-horizontal stack adds a 1×1 convolution of the vertical features at the same position.
+The **vertical stack** sees the rows above a pixel. The **horizontal stack** sees the pixels
+to the left in the same row. Together, with enough layers, they see every earlier pixel. Two
+ways of joining the stacks are correct. This module uses the way without a shift: the first
+vertical convolution leaves out the current row; later ones include the current row of
+features, which know only the rows above; and the horizontal stack adds a 1×1 convolution of
+the vertical features at the same position.
 
-Section 2.2 of the paper notes that its masked convolutions can also be made with kernels of
-⌈k/2⌉ rows or columns, shifted by padding and cropping. So it is done here: a kernel holds
-its live taps only, no multiplication with zero is made, and nothing needs a mask but the
-order of colors inside a pixel.
+Section 2.2 of the paper notes that kernels of ⌈k/2⌉ rows or columns, shifted by padding and
+cropping, can replace the masked kernels. This module does so: a kernel holds only its live
+taps and no product with zero is computed. Only the order of the colors inside a pixel needs
+a mask.
 """
 
+from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_dropout,
     check_kernel_size,
     check_positive_int,
     check_precision,
+    fixed_arguments,
 )
-from pixelcnn_edu.layers import Conv2D, fixed_arguments, pointwise
+from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate
 from pixelcnn_edu.masks import causal_mask
 
 import keras
@@ -31,8 +34,8 @@ STACKS = ("vertical", "horizontal")
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class StackConv2D(Conv2D):
-    """Convolution of one stack, with a kernel that holds its live taps only.
+class StackConv2D(keras.layers.Conv2D):
+    """Convolution of one stack, with a kernel that holds only its live taps.
 
     ::
 
@@ -44,12 +47,12 @@ class StackConv2D(Conv2D):
         kernel_size: an odd integer k: k columns and k//2 rows above, or k//2 columns to
             the left; or a pair (height, width).
         stack: ``"vertical"`` or ``"horizontal"``.
-        mask_type: ``"A"`` for the first layer: the current row (vertical) or the pixel
-            itself (horizontal) is left out; ``"B"`` for later ones.
+        mask_type: ``"A"`` for the first layer, which leaves out the current row (vertical)
+            or the pixel itself (horizontal); ``"B"`` for later layers.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`. The
-            horizontal stack then reads the groups of its own pixel that come before.
-        dilation_rate: distance in pixels from one tap to the next, in rows and columns
-            alike. Type B only: the first layer reads the nearest pixels.
+            horizontal stack then also reads the earlier groups of its own pixel.
+        dilation_rate: distance in pixels from one tap to the next, the same in rows and in
+            columns. Only for type B: the first layer reads the nearest pixels.
         **kwargs: as for `keras.layers.Conv2D`; padding and strides are fixed.
 
     Input shape: (N, H, W, channels).
@@ -64,6 +67,8 @@ class StackConv2D(Conv2D):
         >>> layer(np.zeros((2, 5, 5, 1), "float32")).shape, tuple(layer.kernel.shape)
         (TensorShape([2, 5, 5, 8]), (1, 3, 1, 8))
     """
+
+    runs_as = "convolution"
 
     def __init__(
         self,
@@ -109,6 +114,7 @@ class StackConv2D(Conv2D):
         kwargs = fixed_arguments(kwargs, padding="valid")
         kwargs["dilation_rate"] = dilation_rate
         super().__init__(filters, (rows, columns), **kwargs)
+        check_precision(self)
         self.whole_kernel_size = height, width
         self.stack = str(stack)
         self.mask_type = str(mask_type)
@@ -134,7 +140,7 @@ class StackConv2D(Conv2D):
             return ops.convert_to_tensor(self.kernel)
         return self.kernel * ops.cast(self.mask, self.kernel.dtype)
 
-    def call(self, inputs):
+    def convolution_op(self, inputs, kernel):
         (top, left), (rows, columns) = self.origin, self.kernel_size
         step = self.dilation_rate[0]
         # the last offsets: -1 where type A leaves out the current row or the pixel
@@ -142,12 +148,13 @@ class StackConv2D(Conv2D):
         pads = ((0, 0), (-top, max(bottom, 0)), (-left, max(right, 0)), (0, 0))
         height, width = ops.shape(inputs)[1:3]
         last_row, last_column = height + min(bottom, 0), width + min(right, 0)
-        return super().call(ops.pad(inputs[:, :last_row, :last_column], pads))
-
-    def convolution_op(self, inputs, kernel):
+        inputs = ops.pad(inputs[:, :last_row, :last_column], pads)
         if self.colors > 1:
             kernel = kernel * ops.cast(self.mask, kernel.dtype)
-        return super().convolution_op(inputs, kernel)
+        return _cpu.convolve(inputs, kernel, step)
+
+    def call(self, inputs):
+        return add_bias_and_activate(self, self.convolution_op(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -164,10 +171,13 @@ class StackConv2D(Conv2D):
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
 class Gate(keras.layers.Layer):
-    """Gated activation: one half of the channels decides how much of the other passes.
+    """Gated activation: one half of the channels scales the other half.
 
-    Input shape: (…, 2F). With ``colors`` groups, each group's 2F/colors channels are
-    halved by themselves, so that no group looks at a later one.
+    Args:
+        colors: groups of channels ordered inside a pixel. Each group of 2F/colors channels
+            has its own two halves, so that no group reads a later one.
+
+    Input shape: (…, 2F).
 
     Output shape: (…, F).
 
@@ -175,12 +185,14 @@ class Gate(keras.layers.Layer):
         ``tanh(first half) * sigmoid(second half)``, equation 2 of the paper.
 
     Raises:
-        ValueError: if the channels cannot be halved so.
+        ValueError: if the channels cannot be divided into such halves.
 
     Example:
         >>> Gate()(np.zeros((1, 4, 4, 6), "float32")).shape
         TensorShape([1, 4, 4, 3])
     """
+
+    runs_as = "pixelwise"
 
     def __init__(self, colors=1, **kwargs):
         super().__init__(**kwargs)
@@ -212,10 +224,21 @@ class Gate(keras.layers.Layer):
         return {**super().get_config(), "colors": self.colors}
 
 
-class GatedBlock:
-    """One layer of both stacks: a function of Keras tensors, as `layers.ResidualBlock`.
+def gated_block(
+    vertical,
+    horizontal,
+    filters,
+    kernel_size=3,
+    mask_type="B",
+    *,
+    condition=None,
+    dropout=0.0,
+    colors=1,
+    dilation_rate=1,
+):
+    """Add one layer of both stacks to a network.
 
-    ::
+    A function of tensors, as `layers.residual_block`. Each call makes new weights::
 
         vertical ── k×k rows above ─┬─ (+ label) ─ gate ─────────────── vertical
                                    1×1
@@ -226,78 +249,58 @@ class GatedBlock:
     pixel its own value. The vertical stack never reads the horizontal one.
 
     Args:
-        filters: F, channels of either stack.
+        vertical, horizontal: Keras tensors, (N, H, W, channels) each.
+        filters: F, channels of each of the two results.
         kernel_size: as for `StackConv2D`.
         mask_type: ``"A"`` for the first layer.
+        condition: a function that takes a number of channels and returns a tensor, which
+            is added before each gate; None for no tensor.
         dropout: share of the horizontal features that training drops.
         colors: groups of channels ordered inside a pixel.
-        dilation_rate: distance between the taps of its two kernels, see `StackConv2D`.
+        dilation_rate: distance between the taps of both kernels, see `StackConv2D`.
+
+    Returns:
+        The next (vertical, horizontal): Keras tensors, (N, H, W, filters) each.
 
     Raises:
-        ValueError: if an argument is out of its range, or if a block of type B gets
-            horizontal features that its residual sum would have to stretch.
+        ValueError: if an argument is out of its range, or if ``horizontal`` has another
+            number of channels than ``filters`` in a layer of type B.
 
     Example:
         >>> image = keras.Input((28, 28, 1))
-        >>> vertical, horizontal = GatedBlock(8, 7, "A")(image, image)
-        >>> vertical, horizontal = GatedBlock(8)(vertical, horizontal)
+        >>> vertical, horizontal = gated_block(image, image, 8, 7, "A")
+        >>> vertical, horizontal = gated_block(vertical, horizontal, 8)
         >>> vertical.shape, horizontal.shape
         ((None, 28, 28, 8), (None, 28, 28, 8))
     """
-
-    def __init__(
-        self,
-        filters,
-        kernel_size=3,
-        mask_type="B",
-        *,
-        dropout=0.0,
-        colors=1,
-        dilation_rate=1,
-    ):
-        filters = check_positive_int("filters", filters)
-        colors = check_positive_int("colors", colors)
-        causal_mask(kernel_size, mask_type)  # validates size and type
-        if filters % colors:
-            raise ValueError(
-                f"Expected filters to be divisible by colors={colors}. "
-                f"Received: filters={filters}"
-            )
-        self.filters = filters
-        self.kernel_size = check_kernel_size(kernel_size)
-        self.mask_type = mask_type
-        self.dropout = check_dropout(dropout)
-        self.colors = colors
-        self.dilation_rate = check_positive_int("dilation_rate", dilation_rate)
-
-    def __call__(self, vertical, horizontal, condition=None):
-        """Return the next (vertical, horizontal).
-
-        Args:
-            vertical, horizontal: (N, H, W, channels) each.
-            condition: a function from a number of channels to a tensor that is added
-                before each gate; None for none.
-        """
-        if self.mask_type == "B" and horizontal.shape[-1] != self.filters:
-            # Keras would spread one channel, an image say, over all: a leak
-            raise ValueError(
-                f"Expected horizontal with filters={self.filters} channels, so that the "
-                f"residual sum can be formed. Received shape: {tuple(horizontal.shape)}"
-            )
-        double = 2 * self.filters
-        where = {"mask_type": self.mask_type, "dilation_rate": self.dilation_rate}
-        v = StackConv2D(double, self.kernel_size, "vertical", **where)(vertical)
-        h = StackConv2D(
-            double, self.kernel_size, "horizontal", colors=self.colors, **where
-        )(horizontal)
-        h = keras.layers.add([h, pointwise(double)(v)])
-        if condition is not None:
-            v = keras.layers.add([v, condition(double)])
-            h = keras.layers.add([h, condition(double)])
-        v, h = Gate()(v), Gate(self.colors)(h)
-        if self.dropout:
-            h = keras.layers.Dropout(self.dropout)(h)
-        h = pointwise(self.filters, self.colors)(h)
-        if self.mask_type == "B":
-            h = keras.layers.add([horizontal, h])
-        return v, h
+    filters = check_positive_int("filters", filters)
+    colors = check_positive_int("colors", colors)
+    causal_mask(kernel_size, mask_type)  # validates size and type
+    if filters % colors:
+        raise ValueError(
+            f"Expected filters to be divisible by colors={colors}. "
+            f"Received: filters={filters}"
+        )
+    dropout = check_dropout(dropout)
+    if mask_type == "B" and horizontal.shape[-1] != filters:
+        # Keras would add one channel, such as an image, to all of them: a leak
+        raise ValueError(
+            f"Expected horizontal with filters={filters} channels, so that the residual "
+            f"sum can be formed. Received shape: {tuple(horizontal.shape)}"
+        )
+    both = {"mask_type": mask_type, "dilation_rate": dilation_rate}
+    v = StackConv2D(2 * filters, kernel_size, "vertical", **both)(vertical)
+    h = StackConv2D(2 * filters, kernel_size, "horizontal", colors=colors, **both)(
+        horizontal
+    )
+    h = keras.layers.add([h, MaskedConv2D(2 * filters, 1)(v)])
+    if condition is not None:
+        v = keras.layers.add([v, condition(2 * filters)])
+        h = keras.layers.add([h, condition(2 * filters)])
+    v, h = Gate()(v), Gate(colors)(h)
+    if dropout:
+        h = keras.layers.Dropout(dropout)(h)
+    h = MaskedConv2D(filters, 1, colors=colors)(h)
+    if mask_type == "B":
+        h = keras.layers.add([horizontal, h])
+    return v, h

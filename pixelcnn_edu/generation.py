@@ -1,24 +1,22 @@
 """Generation: drawing images pixel by pixel.
 
-Taught by notebooks 09 and 10. Every method is driven by the same uniform numbers, one per
-value of the image, so for the same seed all of them draw the same image:
+Taught by notebooks 09 and 10. The formula is p(x) = Π p(xᵢ | x₁ … xᵢ₋₁): the network gives
+the probabilities of value i from all earlier values, and one uniform number uᵢ draws the
+value. Three functions run this loop, with the same arguments:
 
-- ``naive``: a pass of the whole network for each value, as the definition says.
-- ``fixed_point``: draw *all* values from the present picture, again and again, until
+- `naive`: one pass of the whole network for each value, as the formula says.
+- `fixed_point`: draw *all* values from the present picture, again and again, until
   nothing changes. After t rounds at least the first t values are final (arXiv
-  2002.03629), and in practice tens of rounds do for 784 pixels.
-- ``cached``: keep the features of earlier pixels, and compute those of one pixel per
-  value (arXiv 1704.06001), in one compiled loop. See `one_pixel`.
+  2002.03629). In practice some tens of rounds are enough for 784 pixels.
+- `cached`: keep the features of earlier pixels, and compute only those of the next pixel
+  (arXiv 1704.06001). `page_cache` shows the idea; `one_pixel` is the compiled form.
 
-They compute the same numbers in another order. So their images can differ where rounding
-decides: where a uniform number lies within 1e-5 of a cumulative probability, and within
-a few thousandths for a model that computes in half precision.
+All three return the same images for the same uniform numbers. They compute the same
+probabilities, but add the products in another order. So rounding can decide: two methods
+may differ at a value whose uniform number lies within 1e-5 of a cumulative probability
+(within a few thousandths for a model that computes in half precision).
 """
 
-import concurrent.futures
-import functools
-import os
-import sys
 import warnings
 
 from pixelcnn_edu._checks import (
@@ -30,15 +28,88 @@ from pixelcnn_edu._checks import (
     check_shape_of,
     check_temperature,
 )
+from pixelcnn_edu._drawing import MOST_PER_SLICE, first_call, in_slices
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
-import tqdm
 
 METHODS = ("cached", "fixed_point", "naive")
-_MOST_PER_SLICE = 128  # images; bounds the memory
-_SECONDS_BEFORE_BAR = 3
+
+
+def naive(
+    model, likelihood, uniforms, given, known, temperature, *labels
+) -> np.ndarray:
+    """Draw images by one pass of the whole network for each value.
+
+    Args:
+        model: a causal Keras model from images (and labels) to logits.
+        likelihood: what the logits mean.
+        uniforms: (N, H, W, C) in [0, 1), one number per value.
+        given: float32 (N, H, W, C), the values of the known pixels.
+        known: boolean (H, W), True where a pixel is given.
+        temperature: as for `generate`.
+        labels: (N,), for a model that takes labels.
+
+    Returns:
+        float32 (N, H, W, C).
+
+    Raises:
+        ValueError: a weight or a logit is not a number.
+    """
+    logits, images = logits_function(model), given.copy()
+    for row, col in np.argwhere(~known):
+        for channel in range(images.shape[-1]):
+            of_pixel = logits(images, *labels)[:, row, col]
+            values = likelihood.sample(of_pixel, uniforms[:, row, col], temperature)
+            images[:, row, col, channel] = values[:, channel]
+    return images
+
+
+def fixed_point(
+    model, likelihood, uniforms, given, known, temperature, *labels
+) -> np.ndarray:
+    """Draw all values from the present picture, until the picture stays the same.
+
+    Arguments and result as for `naive`.
+
+    If the model is causal, each round makes at least one more value final, so the loop
+    ends, and its result is the image of `naive`. If the model is **not** causal, the
+    picture may settle all the same. It is then a solution of x = f(x, u), but the model
+    defines no distribution from which it could be drawn.
+    `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
+
+    Raises:
+        ValueError: a weight or a logit is not a number, or the picture does not settle
+            within H·W·C + 1 rounds; then the model is not causal.
+    """
+    logits, images = logits_function(model), given
+    for _ in range(given[0].size + 1):
+        values = likelihood.sample(logits(images, *labels), uniforms, temperature)
+        previous, images = images, np.where(known[:, :, None], given, values)
+        if np.array_equal(previous, images):
+            return images
+    raise ValueError(
+        "Expected a causal model. Received one whose images did not settle after "
+        "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
+    )
+
+
+def cached(
+    model, likelihood, uniforms, given, known, temperature, *labels
+) -> np.ndarray:
+    """Draw images by computing one pixel's features per value, in a compiled loop.
+
+    Arguments and result as for `naive`. The first call for each N takes some seconds,
+    because the loop is compiled.
+
+    Raises:
+        ValueError: a weight or a logit is not a number, or a layer cannot run one pixel
+            at a time; the message names the layer.
+    """
+    temperature = check_temperature(temperature)
+    form = one_pixel_model(model, likelihood)
+    return form.draw(uniforms, given, known, temperature or None, *labels)
 
 
 def generate(
@@ -85,9 +156,9 @@ def generate(
     uniforms = _uniforms(uniforms, seeds, shape)
     labels = check_labels(model, labels, count)
     nothing_known = np.zeros(shape[:2], bool)
-    start = np.zeros((count, *shape), "float32")
-    draw = _drawer(model, likelihood, temperature, method, progress)
-    return draw(start, nothing_known, uniforms, labels)
+    given = np.zeros((count, *shape), "float32")
+    how = temperature, labels, method, progress
+    return _draw(model, likelihood, uniforms, given, nothing_known, *how)
 
 
 def complete(
@@ -168,9 +239,10 @@ def complete(
     labels = check_labels(model, labels, len(images))
     labels = [np.repeat(label, per_image) for label in labels]
     seeds = _seeds(seed, len(images) * per_image)
-    start = np.repeat(images, per_image, axis=0)
-    draw = _drawer(model, likelihood, temperature, method, progress)
-    drawn = draw(start, known, _uniforms(None, seeds, images.shape[1:]), labels)
+    given = np.repeat(images, per_image, axis=0)
+    uniforms = _uniforms(None, seeds, images.shape[1:])
+    how = temperature, labels, method, progress
+    drawn = _draw(model, likelihood, uniforms, given, known, *how)
     drawn = drawn.reshape(len(images), per_image, *images.shape[1:])
     ess = np.full(len(images), float(per_image))
     if weighted:
@@ -183,8 +255,8 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
     logits = logits_function(model)
     flat = drawn.reshape(-1, *drawn.shape[2:])
     log_weights = []
-    for at in range(0, len(flat), _MOST_PER_SLICE):
-        rows = slice(at, at + _MOST_PER_SLICE)
+    for at in range(0, len(flat), MOST_PER_SLICE):
+        rows = slice(at, at + MOST_PER_SLICE)
         out = logits(flat[rows], *[label[rows] for label in labels])
         log_p = np.asarray(likelihood.log_prob_of_pixels(out, flat[rows]), "float64")
         log_weights.append(log_p[:, known].sum(axis=1))
@@ -208,8 +280,10 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
     return np.stack(chosen), ess
 
 
-def _drawer(model, likelihood, temperature, method, progress):
-    """Check what all slices share, and return what draws them one after the other."""
+def _draw(
+    model, likelihood, uniforms, given, known, temperature, labels, method, progress
+):
+    """Draw by the chosen method, in slices; the first small call may go another way."""
     if method not in METHODS:
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
@@ -217,113 +291,22 @@ def _drawer(model, likelihood, temperature, method, progress):
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)
-    if method == "cached":
-        draw_slice = one_pixel_model(model, likelihood).draw
-    else:
-        draw_slice = functools.partial(
-            {"naive": _naive, "fixed_point": _fixed_point}[method],
-            logits_function(model),
-            likelihood,
+    arrays, compiled = (uniforms, given, *labels), method == "cached"
+    if compiled:
+        form = one_pixel_model(model, likelihood)
+        images = first_call(
+            form, model, likelihood, uniforms, given, known, temperature, labels
         )
-
-    def draw(images, known, uniforms, labels):
-        workers = _cores() if method == "cached" else 1
-        size = _slice_size(len(images), workers, padded=method == "cached")
-
-        def one_slice(at):
-            rows = slice(at, at + size)
-            parts = [images[rows], uniforms[rows], *[label[rows] for label in labels]]
-            count = len(parts[0])
-            if method == "cached" and count < size:  # a new size would compile anew
-                parts = [
-                    np.concatenate([p, p[:1].repeat(size - count, 0)]) for p in parts
-                ]
-            given, u, *rest = parts
-            return draw_slice(u, given, known, temperature, *rest)[:count]
-
-        starts = range(0, len(images), size)
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-            run = pool.map if len(starts) > 1 and workers > 1 else map
-            drawn = list(_with_bar(run(one_slice, starts), len(images), progress))
-        return np.concatenate(drawn)
-
-    return draw
-
-
-def _with_bar(parts, count, progress):
-    """Pass on slices; the bar's clock starts after the first one, which may compile.
-
-    The bar belongs into a notebook's page, and elsewhere to stderr: stdout may be a file.
-    """
-    first = next(parts)
-    yield first
-    notebook = type(sys.stdout).__module__.startswith("ipykernel")
-    file = sys.stdout if notebook else sys.stderr
-    with tqdm.tqdm(
-        total=count,
-        initial=len(first),
-        desc="drawing",
-        delay=_SECONDS_BEFORE_BAR,
-        leave=False,
-        file=file,
-        disable=not progress or file is None,
-    ) as bar:
-        for part in parts:
-            yield part
-            bar.update(len(part))
-
-
-def _slice_size(count, workers, padded):
-    """Images per slice: a power of two if slices are padded; all cores get some."""
-    if not padded:
-        return _MOST_PER_SLICE
-    share = -(-count // workers) if count >= 4 * workers else count
-    return min(_MOST_PER_SLICE, 1 << (share - 1).bit_length())
-
-
-def _cores():
-    import tensorflow as tf
-
-    if tf.config.list_logical_devices("GPU"):
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-
-
-def _draw_all(logits, likelihood, uniforms, given, known, temperature, *labels):
-    """Return a function that draws every unknown value from the present picture."""
-
-    def draw_all(images):
-        values = likelihood.sample(logits(images, *labels), uniforms, temperature)
-        return np.where(known[:, :, None], given, np.asarray(values))
-
-    return draw_all
-
-
-def _naive(logits, likelihood, uniforms, given, known, temperature, *labels):
-    draw_all = _draw_all(
-        logits, likelihood, uniforms, given, known, temperature, *labels
-    )
-    images = given.copy()
-    for row, col in np.argwhere(~known):
-        for channel in range(images.shape[-1]):
-            images[:, row, col, channel] = draw_all(images)[:, row, col, channel]
-    return images
-
-
-def _fixed_point(logits, likelihood, uniforms, given, known, temperature, *labels):
-    draw_all = _draw_all(
-        logits, likelihood, uniforms, given, known, temperature, *labels
-    )
-    images = given
-    # each round settles at least one more value, so the loop ends for a causal model
-    for _ in range(images[0].size + 1):
-        previous, images = images, draw_all(images)
-        if np.array_equal(previous, images):
+        if images is not None:
             return images
-    raise ValueError(
-        "Expected a causal model. Received one whose images did not settle after "
-        "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
-    )
+
+    def draw(uniforms, given, *labels):
+        if compiled:  # as `cached`, which would look for the form in each slice
+            return form.draw(uniforms, given, known, temperature or None, *labels)
+        loop = naive if method == "naive" else fixed_point
+        return loop(model, likelihood, uniforms, given, known, temperature, *labels)
+
+    return in_slices(draw, arrays, compiled=compiled, progress=progress)
 
 
 def _seeds(seed, count):

@@ -1,99 +1,49 @@
 """The layers of a PixelCNN: masked convolution, residual block, position, levels.
 
-Paper: arXiv 1601.06759, section 3 and figure 5. Taught by notebooks 03 and 04; colors by
-notebook 12. The layers of the gated network are in `gated`.
+Paper: arXiv 1601.06759, section 3 and figure 5. Notebooks 03 and 04 teach this module;
+notebook 12 teaches the colors. The layers of the gated network are in `gated`.
 
-What differs here from most code on the web: the mask is multiplied into the kernel
-*inside* the convolution, so masked weights get exactly zero gradient and are never
-overwritten; and a residual block is a plain function of Keras layers, so that a model
-is one flat graph.
+What differs here from most code on the web: a layer multiplies the mask into the kernel
+*inside* the convolution, so masked weights get exactly zero gradient and nothing
+overwrites them. And a residual block is a function of tensors, so a model is one flat
+graph.
+
+Each layer class says by ``runs_as`` what the layer does with an image. A
+``"convolution"`` reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer
+treats each pixel by itself. Write ``runs_as = "pixelwise"`` into a layer class of your
+own, and ``generate`` runs the layer with ``method="cached"`` too. A subclass must say it
+again, since its ``call`` may do something else.
 """
 
+from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_dropout,
     check_kernel_size,
     check_levels,
     check_positive_int,
     check_precision,
+    fixed_arguments,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 
-def on_tensorflow_cpu() -> bool:
-    """Return whether Keras computes with TensorFlow, and on a CPU."""
-    if keras.config.backend() != "tensorflow":
-        return False
-    return not tf.config.list_physical_devices("GPU")
-
-
-@tf.custom_gradient
-def _add_bias(outputs, bias):
-    def gradient(upstream):
-        # over images first: long rows, which the processor adds up fast
-        return upstream, tf.reduce_sum(tf.reduce_sum(upstream, 0), (0, 1))
-
-    return tf.nn.bias_add(outputs, bias), gradient
-
-
-@tf.custom_gradient
-def _convolve_1x1(inputs, kernel):
-    def gradient(upstream):
-        of_inputs = tf.reshape(inputs, (-1, inputs.shape[-1]))
-        of_outputs = tf.reshape(upstream, (-1, upstream.shape[-1]))
-        to_inputs = tf.matmul(of_outputs, kernel[0, 0], transpose_b=True)
-        to_kernel = tf.matmul(of_inputs, of_outputs, transpose_a=True)
-        return tf.reshape(to_inputs, tf.shape(inputs)), to_kernel[None, None]
-
-    return tf.nn.conv2d(inputs, kernel, 1, "VALID"), gradient
-
-
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution, with gradients that a CPU computes faster.
+class MaskedConv2D(keras.layers.Conv2D):
+    """2-D convolution that reads only earlier pixels, and in type B its own pixel.
 
-    Arguments, shapes and outputs are those of `keras.layers.Conv2D`, the gradients too but
-    for rounding. In float32 on a CPU, TensorFlow merges a kernel's gradient with its bias's
-    into one slow operation. Here the bias's is a sum of its own, and that of a 1×1 kernel a
-    matrix product: 64 filters and 6 blocks train 1.1 to 1.2 times as fast. Elsewhere, in
-    bfloat16 or on a GPU, TensorFlow's own are as fast or faster, and are used.
-    """
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        check_precision(self)
-
-    @property
-    def _own_gradients(self):
-        plain = self.data_format == "channels_last" and self.compute_dtype == "float32"
-        return plain and on_tensorflow_cpu()
-
-    def convolution_op(self, inputs, kernel):
-        pointwise = self.kernel_size == self.strides == (1, 1) and self.groups == 1
-        if pointwise and self._own_gradients:
-            return _convolve_1x1(inputs, tf.convert_to_tensor(kernel))
-        return super().convolution_op(inputs, kernel)
-
-    def call(self, inputs):
-        if not (self.use_bias and self._own_gradients):
-            return super().call(inputs)
-        outputs = self.convolution_op(inputs, self.kernel)
-        return self.activation(_add_bias(outputs, tf.convert_to_tensor(self.bias)))
-
-
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class MaskedConv2D(Conv2D):
-    """2-D convolution that reads only pixels before its own, and its own in type B.
+    A kernel of size 1 and type B is a plain 1×1 convolution that keeps the order of the
+    color groups.
 
     Args:
         filters: channels of the output.
         kernel_size: an odd integer, or a pair (height, width).
-        mask_type: ``"A"`` for the first layer (the pixel itself is hidden), ``"B"``
-            for every later one (features *at* the pixel know only earlier pixels).
+        mask_type: ``"A"`` for the first layer, which must not read the pixel itself;
+            ``"B"`` for every later one, whose features *at* the pixel know only earlier
+            pixels.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
         **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
             data format are fixed: the output must line up with the input pixel by pixel.
@@ -115,6 +65,8 @@ class MaskedConv2D(Conv2D):
         TensorShape([2, 28, 28, 8])
     """
 
+    runs_as = "convolution"
+
     def __init__(self, filters, kernel_size, mask_type="B", *, colors=1, **kwargs):
         filters = check_positive_int("filters", filters)
         kernel_size = check_kernel_size(kernel_size)
@@ -124,6 +76,7 @@ class MaskedConv2D(Conv2D):
         )
         kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
+        check_precision(self)
         self.mask_type = str(mask_type)
         self.colors = colors
 
@@ -139,14 +92,18 @@ class MaskedConv2D(Conv2D):
         )
 
     def convolution_op(self, inputs, kernel):
-        # The kernel itself is left alone: its masked weights get gradient 0 from here.
-        # Its rows below the center are 0 and left out: a third fewer multiplications.
-        height, width = (size // 2 for size in self.kernel_size)
-        live = (kernel * ops.cast(self.mask, kernel.dtype))[: height + 1]
-        if height == width == 0:
-            return super().convolution_op(inputs, live)
-        padded = ops.pad(inputs, ((0, 0), (height, 0), (width, width), (0, 0)))
-        return ops.conv(padded, live, padding="valid")
+        # The mask is applied here, so the stored kernel does not change and its masked
+        # weights get the gradient 0.
+        kernel = kernel * ops.cast(self.mask, kernel.dtype)
+        rows, columns = (size // 2 for size in self.kernel_size)
+        if rows or columns:
+            # without the zero rows below the center: a third fewer multiplications
+            kernel = kernel[: rows + 1]
+            inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
+        return _cpu.convolve(inputs, kernel)
+
+    def call(self, inputs):
+        return add_bias_and_activate(self, self.convolution_op(inputs, self.kernel))
 
     def masked_kernel(self):
         """Return the kernel as the convolution uses it, (kh, kw, in, out)."""
@@ -165,118 +122,79 @@ class MaskedConv2D(Conv2D):
         }
 
 
-def fixed_arguments(kwargs, padding) -> dict:
-    """Return a convolution's ``kwargs`` with what must not be chosen filled in.
-
-    Raises:
-        ValueError: another value was given.
-    """
-    fixed = {
-        "strides": (1, "an output per pixel"),
-        "padding": (padding, "height and width kept"),
-        "dilation_rate": (1, "neighboring pixels"),
-        "groups": (1, "channels ordered by colors"),
-        "data_format": ("channels_last", "(N, H, W, C)"),
-    }
-    kwargs = dict(kwargs)
-    for name, (value, why) in fixed.items():
-        given = plain(kwargs.get(name, value))
-        single = isinstance(given, int | str) or given is None
-        if ({given} if single else set(given)) != {value}:
-            raise ValueError(
-                f"Expected {name}={value!r} in a causal convolution ({why}). "
-                f"Received: {name}={given!r}"
-            )
-        kwargs[name] = value
-    return kwargs
+def add_bias_and_activate(layer, outputs):
+    """End a convolution, as `keras.layers.Conv2D` does."""
+    if layer.use_bias:
+        outputs = _cpu.add_bias(outputs, layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
-class ResidualBlock:
-    """Residual block of PixelCNN: 2h → h → h → 2h channels, plus the input.
+def residual_block(
+    x, filters, kernel_size=3, *, activation="prelu", dropout=0.0, colors=1
+):
+    """Add a residual block of PixelCNN, 2h → h → h → 2h channels, to a network.
 
-    Not a layer but a function of layers, to be called on a Keras tensor::
+    A function of a tensor, not a layer. Each call makes new weights::
 
-        inputs ─┬─ act ─ 1×1 (h) ─ act ─ 3×3 mask B (h) ─ act ─ 1×1 (2h) ─ + ─ outputs
-                └──────────────────────────────────────────────────────────┘
+        x ─┬─ act ─ 1×1 (h) ─ act ─ 3×3 mask B (h) ─ act ─ 1×1 (2h) ─ + ─ result
+           └──────────────────────────────────────────────────────────┘
 
-    It must not be the first layer of a network: the sum would hand each pixel its own
+    The block must not come first in a network: the sum would hand each pixel its own
     value.
 
     Args:
-        filters: channels of the input and of the output, 2h in the paper; even.
+        x: a Keras tensor, (N, H, W, filters).
+        filters: channels of ``x`` and of the result, 2h in the paper; even.
         kernel_size: size of the masked convolution in the middle.
         activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
         dropout: share of the middle features that training drops.
         colors: groups of channels ordered inside a pixel; all layers keep that order.
 
-    Input shape: (N, H, W, filters).
-
-    Output shape: the same.
+    Returns:
+        A Keras tensor, (N, H, W, filters).
 
     Raises:
-        ValueError: if ``filters`` is odd or the input has another number of channels.
+        ValueError: if an argument is out of its range or ``x`` has another number of
+            channels.
 
     Example:
-        >>> inputs = keras.Input((28, 28, 16))
-        >>> ResidualBlock(16)(inputs).shape
+        >>> x = keras.Input((28, 28, 16))
+        >>> x = residual_block(x, 16)
+        >>> residual_block(x, 16).shape
         (None, 28, 28, 16)
     """
-
-    def __init__(
-        self, filters, kernel_size=3, *, activation="prelu", dropout=0.0, colors=1
-    ):
-        filters = check_positive_int("filters", filters)
-        colors = check_positive_int("colors", colors)
-        if filters % 2:
-            raise ValueError(
-                "Expected filters to be even: the block works on half of them. "
-                f"Received: filters={filters}"
-            )
-        if filters // 2 % colors:
-            raise ValueError(
-                f"Expected filters to be divisible by {2 * colors}: the block works on "
-                f"half of them, in {colors} color groups. Received: filters={filters}"
-            )
-        self.filters = filters
-        self.kernel_size = check_kernel_size(kernel_size)
-        self.activation = plain(activation)
-        self.dropout = check_dropout(dropout)
-        self.colors = colors
-
-    def __call__(self, inputs):
-        if inputs.shape[-1] != self.filters:
-            raise ValueError(
-                f"Expected an input with filters={self.filters} channels, so that the "
-                f"sum can be formed. Received shape: {tuple(inputs.shape)}"
-            )
-        half = self.filters // 2
-        x = activate(inputs, self.activation)
-        x = pointwise(half, self.colors)(x)
-        x = activate(x, self.activation)
-        x = MaskedConv2D(half, self.kernel_size, mask_type="B", colors=self.colors)(x)
-        x = activate(x, self.activation)
-        if self.dropout:
-            x = keras.layers.Dropout(self.dropout)(x)
-        x = pointwise(self.filters, self.colors)(x)
-        return keras.layers.add([inputs, x])
-
-
-def pointwise(filters, colors=1, **kwargs):
-    """Return a 1×1 convolution that keeps the order of the color groups.
-
-    With one group there is nothing to hide, and it is a plain convolution.
-    """
     filters = check_positive_int("filters", filters)
-    if colors == 1:
-        return Conv2D(filters, 1, **kwargs)
-    return MaskedConv2D(filters, 1, mask_type="B", colors=colors, **kwargs)
+    kernel_size = check_kernel_size(kernel_size)
+    activation = plain(activation)
+    dropout = check_dropout(dropout)
+    colors = check_positive_int("colors", colors)
+    if filters % (2 * colors):
+        wanted = "even" if colors == 1 else f"divisible by {2 * colors}"
+        raise ValueError(
+            f"Expected filters to be {wanted}: the block works on half of them, in "
+            f"{colors} color group{'s' * (colors > 1)}. Received: filters={filters}"
+        )
+    if x.shape[-1] != filters:
+        raise ValueError(
+            f"Expected an input with filters={filters} channels, so that the sum can be "
+            f"formed. Received shape: {tuple(x.shape)}"
+        )
+    y = activate(x, activation)
+    y = MaskedConv2D(filters // 2, 1, colors=colors)(y)
+    y = activate(y, activation)
+    y = MaskedConv2D(filters // 2, kernel_size, mask_type="B", colors=colors)(y)
+    y = activate(y, activation)
+    if dropout:
+        y = keras.layers.Dropout(dropout)(y)
+    y = MaskedConv2D(filters, 1, colors=colors)(y)
+    return keras.layers.add([x, y])
 
 
 def activate(inputs, activation: str):
     """Apply the activation called ``activation`` as a layer of its own.
 
-    ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` shares it over all
-    pixels. Any other name is one of `keras.activations`.
+    ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` means that all pixels
+    share the slope. Any other name is a name in `keras.activations`.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
@@ -292,10 +210,11 @@ def activate(inputs, activation: str):
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
 class PositionBias(keras.layers.Layer):
-    """Add one learned bias per pixel and channel: the network learns where it is.
+    """Add one learned bias per pixel and channel.
 
-    A stack of convolutions is the same everywhere on the page, but for its zero padding.
-    Put after the first masked convolution. It fixes the image size.
+    A stack of convolutions is translation-equivariant, except near the border, where it
+    reads zero padding. With this layer the network learns what stands where. Put the layer
+    after the first masked convolution. A model with this layer has a fixed image size.
 
     Input shape: (N, H, W, C), with H and W known.
 
@@ -307,6 +226,8 @@ class PositionBias(keras.layers.Layer):
     Raises:
         ValueError: if height, width or channels are unknown.
     """
+
+    runs_as = "pixelwise"
 
     def build(self, input_shape):
         check_precision(self)
@@ -327,30 +248,32 @@ class PositionBias(keras.layers.Layer):
 class OneHotLevels(keras.layers.Layer):
     """Turn each value k/(levels-1) into a one-hot vector of its level k.
 
-    A color is a name more than a quantity: to tell level 1 of 4 from its neighbors, a
-    convolution that reads one number needs large weights, and long to learn them. Between
-    two levels the vector goes from one to the other in a straight line, so that a
-    gradient with respect to the image exists.
+    The levels of a color are categories. A convolution that reads one number separates
+    them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
+    weights and learns them slowly. Between two levels the vector is interpolated linearly,
+    so the gradient with respect to the image exists.
 
     Args:
-        levels: of the images, at least 2.
+        levels: number of levels, at least 2.
 
     Input shape: (N, H, W, C), in [0, 1].
 
-    Output shape: (N, H, W, C * levels), all levels of the first channel first, as the
-    color groups of `masks.causal_mask` want it.
+    Output shape: (N, H, W, C * levels), all levels of the first channel first, in
+    the order that the color groups of `masks.causal_mask` have.
 
     Returns:
         ``max(0, 1 - |inputs * (levels - 1) - k|)`` for k = 0 … levels - 1.
 
     Raises:
-        ValueError: ``levels`` is no integer of at least 2.
+        ValueError: if ``levels`` is not an integer of at least 2.
 
     Example:
         >>> import numpy as np
         >>> OneHotLevels(3)(np.float32([[[[0, 1]]]])).numpy()[0, 0, 0]
         array([1., 0., 0., 0., 0., 1.], dtype=float32)
     """
+
+    runs_as = "pixelwise"
 
     def __init__(self, levels, **kwargs):
         super().__init__(**kwargs)

@@ -1,72 +1,58 @@
 """PixelCNN and Gated PixelCNN as Keras models: images in, logits out.
 
-Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Taught by notebooks 03 to 06,
-and by 11 to 13.
+Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Notebooks 03 to 06 and 11 to 13
+teach this module.
 
-What differs here: PReLU instead of ReLU by default, as in the tutorial this series grew
-from; the paper does not give the depth of its MNIST network, so ``depth`` is yours to
-choose; ``position``, ``dropout``, ``skip`` and ``dilations`` are additions, off by default.
+What differs here: the default activation is PReLU instead of ReLU, as in the tutorial that
+this series grew from. The paper does not give the depth of its MNIST network, so you choose
+``depth``. The arguments ``position``, ``dropout``, ``skip`` and ``dilations`` are
+additions; by default they change nothing.
 """
 
 import functools
 import itertools
-import threading
-import weakref
 
-from pixelcnn_edu._cache import kept
+from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
     check_finite,
     check_image_shape,
     check_int,
     check_keras,
-    check_logits,
     check_model,
     check_positive_int,
     listed,
     plain,
 )
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu._logits import function_of
+from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
-    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
-    ResidualBlock,
     activate,
-    on_tensorflow_cpu,
-    pointwise,
+    residual_block,
 )
 from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
 
 import keras
 import numpy as np
-import tensorflow as tf
-
-# Layers that treat each image by itself: a batch of them may be trained in two halves.
-_BY_IMAGE = {
-    *(keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.Dense),
-    *(keras.layers.Activation, keras.layers.PReLU, keras.layers.Dropout),
-    *(keras.layers.Add, keras.layers.Embedding, keras.layers.Reshape),
-    *(Conv2D, MaskedConv2D, StackConv2D, Gate, PositionBias, OneHotLevels),
-}
 
 
 @keras.saving.register_keras_serializable(package="pixelcnn_edu")
-class ImageModel(keras.Model):
-    """A functional Keras model that carries the likelihood its logits are meant for.
+class ImageModel(_cpu.TrainedInHalves):
+    """A functional Keras model that carries the likelihood for its logits.
 
-    Built, trained, saved, loaded and cloned like any other; ``model.likelihood`` survives
-    ``model.save``, ``keras.models.load_model`` and ``keras.models.clone_model``.
+    You build, train, save, load and clone this model like any other Keras model.
+    ``model.likelihood`` survives ``model.save``, ``keras.models.load_model`` and
+    ``keras.models.clone_model``. On a CPU a batch is trained in two halves, see `_cpu`.
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
         outputs: as for `keras.Model`: the logits tensor.
         likelihood: a likelihood of `pixelcnn_edu.likelihoods`.
-        num_classes: how many labels it knows; None if it takes none.
+        num_classes: number of labels that the model knows; None if it takes no labels.
     """
-
-    _in_halves = False
 
     def __init__(
         self,
@@ -78,7 +64,7 @@ class ImageModel(keras.Model):
         num_classes=None,
         **kwargs,
     ):
-        if likelihood is None:  # `keras.models.clone_model` hands over tensors alone
+        if likelihood is None:  # `keras.models.clone_model` passes only tensors
             likelihood, num_classes = getattr(outputs, "meant_for", (None, num_classes))
         super().__init__(inputs, outputs, name=name, **kwargs)
         if not isinstance(likelihood, Likelihood):
@@ -88,42 +74,6 @@ class ImageModel(keras.Model):
             )
         self.likelihood = likelihood
         self.num_classes = num_classes
-
-    def train_step(self, data):
-        """Train on one batch, as Keras does.
-
-        On a CPU the batch goes through the network in two halves at the same time: where
-        one leaves a core idle, the other takes it (1.1 times as fast on 2 cores). A network
-        whose halves would not train as the whole is given the whole.
-        """
-        self._in_halves = self._may_be_halved()
-        try:
-            return super().train_step(data)
-        finally:
-            self._in_halves = False
-
-    def _may_be_halved(self):
-        if tf.executing_eagerly() or not on_tensorflow_cpu():
-            return False
-        for part in self._operations:  # operations of `keras.ops` too
-            activation = getattr(part, "activation", keras.activations.linear)
-            by_name = getattr(activation, "__module__", "").startswith("keras.")
-            if type(part) not in _BY_IMAGE or not by_name or part.activity_regularizer:
-                return False  # it may read the whole batch, or add to the loss twice
-        return not self.non_trainable_weights
-
-    def call(self, inputs, training=None, mask=None, **kwargs):
-        of_graph = super().call
-        if not self._in_halves:
-            return of_graph(inputs, training, mask, **kwargs)
-        count = tf.shape(keras.tree.flatten(inputs)[0])[0]
-        half = (count + 1) // 2
-        # a single image goes twice: no layer need take 0 images
-        rest = tf.minimum(half, count - 1)
-        first = keras.tree.map_structure(lambda x: x[:half], inputs)
-        second = keras.tree.map_structure(lambda x: x[rest:], inputs)
-        both = [of_graph(part, training) for part in (first, second)]
-        return keras.tree.map_structure(lambda *x: tf.concat(x, 0)[:count], *both)
 
     def _run_through_graph(self, *args, **kwargs):
         outputs = super()._run_through_graph(*args, **kwargs)
@@ -151,7 +101,7 @@ class ImageModel(keras.Model):
         )
 
 
-# a file in the older format, .h5, names the class alone, without its package
+# a file in the older format, .h5, names the class without its package
 keras.saving.get_custom_objects()["ImageModel"] = ImageModel
 
 
@@ -172,21 +122,23 @@ def pixelcnn(
 
     ::
 
-        image ─ 7×7 mask A ─ depth × ResidualBlock ─ 2 × (act, 1×1 mask B) ─ act ─ 1×1
+        image ─ 7×7 mask A ─ depth × residual_block ─ 2 × (act, 1×1 mask B) ─ act ─ 1×1
 
     Args:
         image_shape: (H, W, C). H and W may be None when ``position`` is False.
-        filters: channels of the residual stream (2h in the paper); even.
+        filters: channels between the blocks, 2h in the paper; even. Inside a block there
+            are half as many.
         depth: number of residual blocks.
         likelihood: sets the number of logits per pixel; `Bernoulli()` if None.
         activation: ``"prelu"``, or the name of a Keras activation such as ``"relu"``.
         position: add one learned bias per pixel and filter after the first layer.
         dropout: share of features dropped in each block while training.
         colors: groups in which the channels of a pixel are ordered. None: as many as
-            the image has channels, or 1 if the likelihood orders them itself. With 1,
-            the channels of a pixel do not see each other.
+            the image has channels, or 1 if the likelihood orders the channels itself. With
+            1, the channels of a pixel do not see each other.
         one_hot: let the network read each value as a one-hot vector of its level, see
-            `layers.OneHotLevels`, and not as a number: for colors, and few levels.
+            `layers.OneHotLevels`, and not as a number. This helps with colors and with few
+            levels.
         name: the model's name.
 
     Returns:
@@ -204,18 +156,16 @@ def pixelcnn(
         image_shape, depth, likelihood, colors
     )
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
-    block = ResidualBlock(
-        filters, activation=activation, dropout=dropout, colors=colors
-    )
-
     inputs = keras.Input(image_shape)
     x = OneHotLevels(likelihood.levels)(inputs) if one_hot else inputs
     x = MaskedConv2D(filters, 7, mask_type="A", colors=colors)(x)
     if position:
         x = PositionBias()(x)
     for _ in range(depth):
-        x = block(x)
-    logits = _logits(x, filters, activation, likelihood, image_shape[-1], colors)
+        x = residual_block(
+            x, filters, activation=activation, dropout=dropout, colors=colors
+        )
+    logits = _last_layers(x, filters, activation, likelihood, image_shape[-1], colors)
     return ImageModel(inputs, logits, name, likelihood=likelihood)
 
 
@@ -235,29 +185,31 @@ def gated_pixelcnn(
     one_hot: bool = False,
     name: str = "gated_pixelcnn",
 ) -> ImageModel:
-    """Build a Gated PixelCNN: two stacks, no blind spot, class labels if wanted.
+    """Build a Gated PixelCNN: two stacks, no blind spot, and class labels on request.
 
     ::
 
-        image ─ GatedBlock 7×7 A ─ depth × GatedBlock 3×3 B ─ 2 × (relu, 1×1) ─ relu ─ 1×1
+        image ─ gated_block 7×7 A ─ depth × gated_block 3×3 B ─ 2 × (relu, 1×1) ─ relu ─ 1×1
 
     Args:
         image_shape: (H, W, C). H and W may be None without ``position`` and
             ``label_map``.
-        filters: channels of either stack; divisible by the number of colors.
-        depth: number of blocks after the first.
+        filters: channels of each of the two stacks; divisible by the number of colors.
+            Before a gate there are twice as many.
+        depth: number of blocks after the first block.
         likelihood: sets the number of logits per pixel; `Bernoulli()` if None.
         num_classes: makes the model take labels 0 … num_classes - 1 as a second input;
             each label adds a learned bias before every gate.
-        label_map: with ``num_classes``: that many channels of a learned map (H, W) per
-            label, from which the biases are computed pixel by pixel, so that a label can
-            say *where*; 0 for one bias over the whole page.
+        label_map: with ``num_classes``: channels of a learned map (H, W) per label. A 1×1
+            convolution of this map makes the biases, so that a label can say *where*. With
+            0 a label has the same biases at every pixel.
         position: add one learned bias per pixel and filter after the first block.
-        skip: let the last layers read the sum of all blocks' horizontal features, each
-            through a 1×1 convolution of its own, and not those of the last block alone.
-        dilations: distances between the taps of the blocks' 3×3 kernels: the first for
-            the first of the ``depth`` blocks, and so on, from the front again when they
-            end. (1, 2, 4, 8) lets four blocks see as far as fifteen (arXiv 1609.03499).
+        skip: let the last layers read the horizontal features of all blocks, and not only
+            those of the last block. Each block has a 1×1 convolution of its own, and the
+            results are summed.
+        dilations: distances between the taps of the 3×3 kernels, one per block. After the
+            last distance the first one follows again. With (1, 2, 4, 8), four blocks see
+            as far as fifteen blocks without dilation (arXiv 1609.03499).
         dropout: share of features dropped in each block while training.
         colors, one_hot: as for `pixelcnn`.
         name: the model's name.
@@ -280,7 +232,6 @@ def gated_pixelcnn(
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
     skip = check_bool("skip", skip)
     label_map = check_int("label_map", label_map, at_least=0)
-    first = GatedBlock(filters, 7, "A", colors=colors)
     if not listed(dilations):
         raise ValueError(
             "Expected dilations to be one or more positive integers in a tuple, such as "
@@ -288,10 +239,6 @@ def gated_pixelcnn(
         )
     dilations = [
         check_positive_int("each of dilations", rate) for rate in listed(dilations)
-    ]
-    blocks = [
-        GatedBlock(filters, 3, "B", dropout=dropout, colors=colors, dilation_rate=rate)
-        for rate in itertools.islice(itertools.cycle(dilations), depth)
     ]
     image = keras.Input(image_shape)
     inputs, condition = image, None
@@ -304,24 +251,33 @@ def gated_pixelcnn(
         raise ValueError("Expected num_classes beside label_map. Received: None")
 
     values = OneHotLevels(likelihood.levels)(image) if one_hot else image
-    vertical, horizontal = first(values, values, condition)
+    block = functools.partial(
+        gated_block, filters=filters, condition=condition, colors=colors
+    )
+    vertical, horizontal = block(values, values, kernel_size=7, mask_type="A")
     if position:
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)
     every = [horizontal]
-    for block in blocks:
-        vertical, horizontal = block(vertical, horizontal, condition)
+    for rate in itertools.islice(itertools.cycle(dilations), depth):
+        vertical, horizontal = block(
+            vertical, horizontal, dropout=dropout, dilation_rate=rate
+        )
         every.append(horizontal)
     if skip:
-        horizontal = keras.layers.add([pointwise(filters, colors)(h) for h in every])
-    logits = _logits(horizontal, filters, "relu", likelihood, image_shape[-1], colors)
+        horizontal = keras.layers.add(
+            [MaskedConv2D(filters, 1, colors=colors)(h) for h in every]
+        )
+    logits = _last_layers(
+        horizontal, filters, "relu", likelihood, image_shape[-1], colors
+    )
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
     )
 
 
 def _checked(image_shape, depth, likelihood, colors):
-    """Return the shape, depth, likelihood and color groups of a model to be built."""
+    """Validate the arguments that both builders share, and return them."""
     check_keras()
     likelihood = Bernoulli() if likelihood is None else likelihood
     if not isinstance(likelihood, Likelihood):
@@ -343,19 +299,20 @@ def _checked(image_shape, depth, likelihood, colors):
     return image_shape, depth, likelihood, check_positive_int("colors", colors)
 
 
-def _logits(x, filters, activation, likelihood, channels, colors):
+def _last_layers(x, filters, activation, likelihood, channels, colors):
     """End a network: 2 × (activation, 1×1), activation, 1×1 to the logits."""
     for _ in range(2):
         x = activate(x, activation)
-        x = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(x)
+        x = MaskedConv2D(filters, 1, colors=colors)(x)
     x = activate(x, activation)
-    # float32 logits whatever the precision inside: log-probabilities need the bits
+    # always float32: log-probabilities need the bits, whatever the precision inside
     size = likelihood.logits_per_pixel(channels)
-    return pointwise(size, colors, dtype="float32", name="logits")(x)
+    last = MaskedConv2D(size, 1, colors=colors, dtype="float32", name="logits")
+    return last(x)
 
 
 def _condition(label, num_classes, label_map, image_shape):
-    """Return a function from a number of channels to what a label adds to them."""
+    """Return a function: number of channels -> what a label adds to so many channels."""
     if not label_map:
 
         def condition(channels):
@@ -371,21 +328,22 @@ def _condition(label, num_classes, label_map, image_shape):
     size = (*image_shape[:2], label_map)
     values = keras.layers.Embedding(num_classes, int(np.prod(size)))(label)
     maps = keras.layers.Reshape(size)(values)
-    return lambda channels: pointwise(channels, use_bias=False)(maps)
+    return lambda channels: MaskedConv2D(channels, 1, use_bias=False)(maps)
 
 
 def live_weights(model) -> int:
     """Count the weights of a model that no mask sets to 0.
 
-    A masked weight is stored, and counted by ``model.count_params()``, but it is multiplied
-    by 0 before it is used. To compare the sizes of two models, compare their live weights.
+    Keras stores a masked weight and ``model.count_params()`` counts it, but the layer
+    multiplies the weight by 0. To compare the sizes of two models, compare their live
+    weights.
 
     Args:
         model: any Keras model with known inputs. A mask is the array ``layer.mask`` that a
             layer multiplies into ``layer.kernel``, as `layers.MaskedConv2D` does.
 
     Raises:
-        ValueError: it is no such model.
+        ValueError: if ``model`` is not such a model.
 
     Example:
         >>> image = keras.Input((28, 28, 1))
@@ -418,46 +376,12 @@ def logits_function(model):
 
     A model with two inputs takes the labels as a second argument.
 
-    On TensorFlow it is compiled once per input shape, without XLA, which on a CPU takes
-    longer to compile than it saves; and anew if more of the model has changed than the
-    values of its weights. Other backends use ``predict_on_batch``.
+    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
+    takes longer to compile than it saves. It is compiled again if anything in the model
+    changes but the values of the weights. Other backends use ``predict_on_batch``.
 
     Raises:
-        ValueError: ``model`` is no Keras model with known inputs, its weights are not
-            finite, or, when it is called, a logit is NaN.
+        ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
+            not finite; or, when the function is called, if a logit is NaN.
     """
-    check_finite(check_model(model))
-    build = functools.partial(_compile, weakref.ref(model))  # else it is kept for ever
-
-    def call(images, *labels):
-        # as tensors, so that values never become part of the graph
-        images = keras.ops.convert_to_tensor(images, "float32")
-        labels = [keras.ops.convert_to_tensor(label) for label in labels]
-        logits = np.asarray(kept(model, "logits", build)(images, *labels))
-        return logits if np.isnan(images).any() else check_logits(logits)
-
-    return call
-
-
-def _compile(reference):
-    if keras.config.backend() != "tensorflow":
-        reference().make_predict_function(force=True)
-        return lambda *inputs: reference().predict_on_batch(_packed(inputs))
-    call = functools.partial(_call, reference)
-    function = tf.function(call, reduce_retracing=True, autograph=False)
-    lock = threading.Lock()
-
-    def compiled(*inputs):
-        with lock:  # of threads that begin together, one compiles
-            concrete = function.get_concrete_function(*inputs)
-        return concrete(*inputs)
-
-    return compiled
-
-
-def _call(reference, *inputs):
-    return reference()(_packed(inputs), training=False)
-
-
-def _packed(inputs):
-    return list(inputs) if len(inputs) > 1 else inputs[0]
+    return function_of(check_finite(check_model(model)))

@@ -1,32 +1,32 @@
-"""A model run one pixel at a time: what ``generate(method="cached")`` does.
+"""A model that runs one pixel at a time, in one compiled loop.
 
-Idea: arXiv 1704.06001 (keep each layer's past features instead of computing them again).
-Taught by notebook 10.
+``generate(method="cached")`` uses this module. Paper: arXiv 1704.06001 (keep the features
+of earlier pixels instead of computing them again). Taught by notebook 10.
 
-A network is written once, as a Keras model of whole images. `pixel_graph` reads it, and
-the same layers, with the same weights, are run here in reading order. A convolution is
-split in two. What it reads in the rows above is computed once, for a whole row; what it
-reads in its own row, to the left, waits in a small window.
+`page_cache` has the same idea in its simplest form. This module is faster, because
 
-What differs from the paper's code: nothing is written for a certain network, and the loop
-over all pixels is compiled, by XLA, into one function.
+- it keeps only what a later pixel reads: for each tensor the last finished rows, and a
+  window to the left in the current row;
+- it splits each kernel in two. The part for finished rows runs as one convolution when a
+  row begins; the part for the current row is a matrix product at each pixel;
+- the loop over all pixels is compiled into one function.
 
-A strip of w pixels of N images has the shape (w, N, channels): the images of one pixel
-lie side by side, and a pixel is a strip of width 1.
+A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
+graph, and the same layers, with the same weights, run here.
+
+A *strip* is a part of one row: an array (w, N, channels) for w pixels of N images. One
+pixel is a strip of width 1.
 """
 
+import dataclasses
 import functools
 import threading
+import weakref
 
-from pixelcnn_edu._cache import kept
-from pixelcnn_edu._checks import (
-    check_finite,
-    check_logits,
-    check_model,
-    check_temperature,
-)
+from pixelcnn_edu._cache import kept, traced
+from pixelcnn_edu._checks import check_finite, check_logits, check_model
 from pixelcnn_edu.layers import PositionBias
-from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, Tensor, kernel_of, read_graph
+from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, kernel_of, read_graph
 
 import keras
 import numpy as np
@@ -34,54 +34,61 @@ from keras import layers, ops
 
 
 class OnePixelModel:
-    """A functional model, run pixel by pixel in one compiled loop.
+    """A functional model that runs pixel by pixel in one compiled loop.
 
     Args:
         model: a functional Keras model from images (and labels) to logits, made of this
             package's layers and of Keras's pointwise ones.
-        likelihood: what its logits mean.
+        choose: a function from the logits of one pixel, (N, logits_per_pixel(C)), its
+            numbers, (N, C), and a setting, to its values, (N, C).
+        xla: compile with XLA. Without XLA, ``choose`` may call Python.
 
     Raises:
-        ValueError: a layer cannot be run one pixel at a time; it is named.
+        ValueError: a layer cannot run one pixel at a time. The message names the layer.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
         >>> model = pixelcnn((5, 4, 1), filters=4, depth=1)
         >>> u = np.full((2, 5, 4, 1), 0.5, "float32")
-        >>> one_pixel = OnePixelModel(model, model.likelihood)
+        >>> one_pixel = OnePixelModel(model, model.likelihood.sample)
         >>> one_pixel.draw(u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
         (2, 5, 4, 1)
     """
 
-    def __init__(self, model, likelihood):
+    def __init__(self, model, choose, *, xla: bool = True):
         if keras.config.backend() != "tensorflow":
             raise ValueError(
                 "Expected TensorFlow as the backend of Keras for method='cached'. "
                 f"Received: {keras.config.backend()}. Use method='fixed_point'."
             )
-        self.likelihood = likelihood
+        self.choose, self.xla = choose, xla
+        self._model = weakref.ref(model)
         self.inputs, self.tensors, self.output = read_graph(model)
         channels = self.inputs[0].channels
-        # one pass per channel, but only where the logits look at their own pixel
+        # The network runs once per channel only if the logits read their own pixel.
         self.passes = range(channels if self.output.own >= 0 else 1)
-        # a tensor that sees more of its pixel than was drawn when the logits were read,
-        # and is itself read later, is computed once more when the pixel is complete
+        # Some features depend on the value that was drawn last. If a later pixel reads
+        # them, the network runs once more when all values of the pixel are known.
         self.one_more = any(
             t.own >= len(self.passes) - 1
             for t in self.tensors
             if t.operation and (t.rows or t.left)
         )
-        self._compiled, self._lock = {}, threading.Lock()
+        # Layers whose features have the precision of float32, and so their sums.
+        self.single_precision = all(map(_in_single_precision, self.tensors))
+        self.compiled, self._lock = {}, threading.Lock()
+        self.asked = set()  # keys of loops that a first call did without
 
-    def draw(self, uniforms, given, known, temperature, labels=None):
-        """Draw images, value by value.
+    def draw(self, numbers, given, known, setting, *labels) -> np.ndarray:
+        """Choose the values of images, pixel by pixel.
 
         Args:
-            uniforms: (N, H, W, C) in [0, 1), one number per value.
+            numbers: (N, H, W, C), for ``choose``: uniform numbers in [0, 1), for example.
             given: (N, H, W, C), the values of known pixels.
             known: boolean (H, W).
-            temperature: as for `likelihoods.Likelihood.sample`.
-            labels: (N,), for a model that takes them.
+            setting: one number for ``choose``, such as the temperature. None is compiled
+                into the loop: ``choose`` then gets None.
+            labels: (N,), for a model that takes labels.
 
         Returns:
             float32 (N, H, W, C).
@@ -89,140 +96,224 @@ class OnePixelModel:
         Raises:
             ValueError: a logit is NaN.
         """
-        import tensorflow as tf
-
-        temperature = check_temperature(temperature)
-        greedy = temperature == 0
-        key = (uniforms.shape, greedy)
-        by_pixel = [np.transpose(a, (1, 2, 0, 3)) for a in (uniforms, given)]
-        inputs = [*by_pixel, known, np.float32(temperature)]
-        inputs += [] if labels is None else [labels]
-        inputs = [tf.constant(value) for value in inputs]
-        with self._lock:  # of threads that begin together, one compiles
-            if key not in self._compiled:
-                function = functools.partial(self._draw, greedy)
-                function = tf.function(function, jit_compile=True, autograph=False)
-                self._compiled[key] = function.get_concrete_function(*inputs)
-        drawn = check_logits(self._compiled[key](*inputs).numpy())
+        key, no_setting = self.key(numbers.shape, setting), setting is None
+        by_pixel = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]
+        setting = np.asarray(0 if setting is None else setting)
+        if setting.dtype == "float64":
+            setting = setting.astype("float32")
+        inputs = [*by_pixel, known, setting, *labels]
+        with self._lock:  # if several threads begin at the same time, one compiles
+            if key not in self.compiled:
+                function = functools.partial(_draw_images, self, no_setting)
+                with traced(self._model()):
+                    self.compiled[key] = _compiled(function, inputs, self.xla)
+        drawn = check_logits(self.compiled[key](*inputs))
         return np.transpose(drawn, (2, 0, 1, 3))
 
-    def _draw(self, greedy, uniforms, given, known, temperature, *labels):
-        height, width, count, _ = uniforms.shape
-        temperature = 0 if greedy else temperature
-        image = self.inputs[0]
-        constants = dict(zip(self.inputs[1:], labels, strict=True))
-        for tensor in self.tensors:
-            if tensor.known == IMAGE and tensor.operation:
-                constants[tensor] = _call(tensor, constants)
-        constants = {
-            tensor: ops.transpose(value, (1, 2, 0, 3))
-            for tensor, value in constants.items()
-            if len(value.shape) == 4
-        }
-        kernels = {
-            t: _split_kernel(t)
-            for t in self.tensors
-            if t.is_convolution and t.known != IMAGE
-        }
-
-        def begin_row(row, past):
-            """Return what is known of a row, and each convolution's sum over the past."""
-            strips = {t: value[_index(value, row)] for t, value in constants.items()}
-            above = {}
-            for tensor in self.tensors:
-                if tensor in kernels:
-                    above[tensor] = _sum_above(tensor, kernels, past, strips, width)
-                    if tensor.known == ROW:
-                        strips[tensor] = _finish(tensor.operation, above[tensor])
-                elif tensor.known == ROW:
-                    strips[tensor] = _pointwise(tensor, strips, row)
-            return strips, above
-
-        def run_pixel(row, col, values, windows, strips, above):
-            """Return every tensor at one pixel, given the pixel's values so far."""
-            here = {t: _of_col(strip, col) for t, strip in strips.items()}
-            here[image] = values[None]
-            for tensor in self.tensors:
-                if tensor.known != PIXEL or not tensor.operation:
-                    continue
-                if tensor in kernels:
-                    total = _sum_own_row(tensor, kernels, windows, here)
-                    if above[tensor] is not None:
-                        total = total + _of_col(above[tensor], col)
-                    here[tensor] = _finish(tensor.operation, total)
-                else:
-                    here[tensor] = _pointwise(tensor, here, row, col)
-            return here
-
-        def draw_pixel(row, strips, above, col, windows, lines):
-            u, kept = uniforms[row, col], given[row, col]
-            values = ops.zeros_like(kept)
-            run = functools.partial(run_pixel, row, col)
-            for channel in self.passes:
-                here = run(values, windows, strips, above)
-                logits = ops.cast(here[self.output][0], "float32")
-                drawn = self.likelihood.sample(logits, u, temperature)
-                no_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
-                drawn = ops.where(no_number, np.float32("nan"), drawn)
-                drawn = ops.where(known[row, col], kept, drawn)
-                one_channel = np.arange(image.channels) == channel
-                all_at_once = len(self.passes) == 1
-                values = drawn if all_at_once else ops.where(one_channel, drawn, values)
-            if self.one_more:
-                here = run(values, windows, strips, above)
-            here[image] = values[None]
-            windows = {
-                t: ops.concatenate([window, here[t][0]], -1)[:, t.channels :]
-                for t, window in windows.items()
-            }
-            lines = {
-                t: ops.slice_update(line, (col, 0, 0), here[t])
-                for t, line in lines.items()
-            }
-            return col + 1, windows, lines
-
-        def draw_row(row, past, images):
-            strips, above = begin_row(row, past)
-            of_pixels = [t for t in self.tensors if t.known == PIXEL]
-            windows = {
-                t: ops.zeros((count, t.left * t.channels), t.dtype)
-                for t in of_pixels
-                if t.left
-            }
-            lines = {
-                t: ops.zeros((width, count, t.channels), t.dtype)
-                for t in of_pixels
-                if t.rows or t is image
-            }
-            body = functools.partial(draw_pixel, row, strips, above)
-            _, _, lines = _loop(width, body, windows, lines)
-            past = {
-                t: ops.concatenate([rows, _padded(t, {**strips, **lines})])[1:]
-                for t, rows in past.items()
-            }
-            images = ops.slice_update(images, (row, 0, 0, 0), lines[image][None])
-            return row + 1, past, images
-
-        past = {
-            t: ops.zeros((t.rows, width + 2 * t.columns, count, t.channels), t.dtype)
-            for t in self.tensors
-            if t.rows
-        }
-        return _loop(height, draw_row, past, ops.zeros_like(given))[-1]
+    def key(self, shape, setting):
+        """Return the key in ``compiled`` of the loop for numbers of this shape."""
+        return (*shape, setting is None)
 
 
-def one_pixel_model(model, likelihood, kind=OnePixelModel):
-    """Return ``kind(model, likelihood)``: the model's one-pixel form.
+def one_pixel_model(model, likelihood) -> OnePixelModel:
+    """Return a `OnePixelModel` that draws with the likelihood's ``sample``.
 
-    It is kept, and its compiled loops with it, until more of the model has changed than
-    the values of its weights.
+    Its setting is the temperature, and None for temperature 0. The object, with its
+    compiled loops, is kept until the model changes. New values of weights are no change.
 
     Raises:
         ValueError: as for `OnePixelModel`, or the weights are not finite.
     """
     check_finite(check_model(model))
-    build = functools.partial(kind, model, likelihood)
-    return kept(model, kind, build, likelihood)
+    choose = functools.partial(_sample, likelihood)
+    build = functools.partial(OnePixelModel, model, choose)
+    return kept(model, OnePixelModel, build, likelihood)
+
+
+def _in_single_precision(tensor):
+    policy = getattr(tensor.operation, "dtype_policy", None)
+    return tensor.dtype == "float32" and getattr(policy, "name", "float32") == "float32"
+
+
+def _sample(likelihood, logits, uniforms, temperature):
+    return likelihood.sample(
+        logits, uniforms, 0 if temperature is None else temperature
+    )
+
+
+def _compiled(function, examples, xla):
+    """Compile a function for arrays like the examples: NumPy arrays in, and one out.
+
+    Only this function depends on the backend of Keras.
+    """
+    import tensorflow as tf
+
+    function = tf.function(function, jit_compile=xla, autograph=False)
+    function = function.get_concrete_function(*map(tf.constant, examples))
+    return lambda *inputs: function(*map(tf.constant, inputs)).numpy()
+
+
+# ------------------------------------------------------------------ the two loops
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What stays the same while images are drawn.
+
+    Attributes:
+        form: the `OnePixelModel`.
+        numbers, given: (H, W, N, C).
+        known: boolean (H, W).
+        setting: for ``choose``.
+        fixed: {tensor: (H or 1, W or 1, N, channels)}, of tensors that depend on the label
+            alone.
+        kernels: {tensor: what `_split_kernel` returns}, for each convolution.
+    """
+
+    form: OnePixelModel
+    numbers: object
+    given: object
+    known: object
+    setting: object
+    fixed: dict
+    kernels: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """What is known when a row begins.
+
+    Attributes:
+        index: the row's index.
+        strips: {tensor: strip}, of tensors that do not depend on this row of the image.
+        above: {convolution: strip}, its sum over the finished rows; None for no such sum.
+    """
+
+    index: object
+    strips: dict
+    above: dict
+
+
+def _draw_images(form, no_setting, numbers, given, known, setting, *labels):
+    """Draw images, row by row: (H, W, N, C). The arrays are as in `_Run`."""
+    height, width, count, _ = numbers.shape
+    fixed = dict(zip(form.inputs[1:], labels, strict=True))
+    for tensor in form.tensors:
+        if tensor.known == IMAGE and tensor.operation:
+            fixed[tensor] = tensor.call(fixed)
+    run = _Run(
+        form,
+        numbers,
+        given,
+        known,
+        None if no_setting else setting,
+        fixed={
+            tensor: ops.transpose(value, (1, 2, 0, 3))
+            for tensor, value in fixed.items()
+            if len(value.shape) == 4
+        },
+        kernels={
+            t: _split_kernel(t)
+            for t in form.tensors
+            if t.is_convolution and t.known != IMAGE
+        },
+    )
+    finished = {
+        t: ops.zeros((t.rows, width + 2 * t.sides, count, t.channels), t.dtype)
+        for t in form.tensors
+        if t.rows
+    }
+    body = functools.partial(_draw_row, run)
+    return _loop(height, body, finished, ops.zeros_like(given))[-1]
+
+
+def _draw_row(run, index, finished, images):
+    """Draw one row. ``finished`` has the last rows of each tensor: {tensor: rows}."""
+    width, count = run.numbers.shape[1:3]
+    row = _begin_row(run, index, finished)
+    by_pixel = [t for t in run.form.tensors if t.known == PIXEL]
+    windows = {
+        t: ops.zeros((count, t.left * t.channels), t.dtype) for t in by_pixel if t.left
+    }
+    image = run.form.inputs[0]
+    strips = {
+        t: ops.zeros((width, count, t.channels), t.dtype)
+        for t in by_pixel
+        if t.rows or t is image
+    }
+    body = functools.partial(_draw_pixel, run, row)
+    *_, strips = _loop(width, body, windows, strips)
+    finished = {
+        t: ops.concatenate([rows, _padded(t, {**row.strips, **strips})])[1:]
+        for t, rows in finished.items()
+    }
+    images = ops.slice_update(images, (index, 0, 0, 0), strips[image][None])
+    return index + 1, finished, images
+
+
+def _begin_row(run, index, finished):
+    """Compute all that does not depend on this row of the image; return a `_Row`."""
+    width = run.numbers.shape[1]
+    strips = {t: value[_index(value, index)] for t, value in run.fixed.items()}
+    above = {}
+    for tensor in run.form.tensors:
+        if tensor in run.kernels:
+            above[tensor] = _sum_above(tensor, run.kernels, finished, strips, width)
+            if tensor.known == ROW:
+                strips[tensor] = _finish(tensor.operation, above[tensor])
+        elif tensor.known == ROW:
+            strips[tensor] = _pointwise(tensor, strips, index)
+    return _Row(index, strips, above)
+
+
+def _draw_pixel(run, row, col, windows, strips):
+    """Draw one pixel.
+
+    Args:
+        windows: {tensor: (N, left · channels)}, the features to the left of the pixel.
+        strips: {tensor: strip}, the features of the current row, which later rows read.
+    """
+    form, image = run.form, run.form.inputs[0]
+    numbers, given = run.numbers[row.index, col], run.given[row.index, col]
+    values = ops.zeros_like(given)
+    for channel in form.passes:
+        here = _run_pixel(run, row, col, values, windows)
+        logits = ops.cast(here[form.output][0], "float32")
+        chosen = form.choose(logits, numbers, run.setting)
+        not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
+        chosen = ops.where(not_a_number, np.float32("nan"), chosen)
+        chosen = ops.where(run.known[row.index, col], given, chosen)
+        this_channel = np.arange(image.channels) == channel
+        all_at_once = len(form.passes) == 1
+        values = chosen if all_at_once else ops.where(this_channel, chosen, values)
+    if form.one_more:
+        here = _run_pixel(run, row, col, values, windows)
+    here[image] = values[None]
+    windows = {
+        t: ops.concatenate([window, here[t][0]], -1)[:, t.channels :]
+        for t, window in windows.items()
+    }
+    strips = {
+        t: ops.slice_update(strip, (col, 0, 0), here[t]) for t, strip in strips.items()
+    }
+    return col + 1, windows, strips
+
+
+def _run_pixel(run, row, col, values, windows):
+    """Return {tensor: its value at one pixel}; ``values`` are the pixel's so far."""
+    here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
+    here[run.form.inputs[0]] = values[None]
+    for tensor in run.form.tensors:
+        if tensor.known != PIXEL or not tensor.operation:
+            continue
+        if tensor in run.kernels:
+            total = _sum_own_row(tensor, run.kernels, windows, here)
+            if row.above[tensor] is not None:
+                total = total + _of_pixel(row.above[tensor], col)
+            here[tensor] = _finish(tensor.operation, total)
+        else:
+            here[tensor] = _pointwise(tensor, here, row.index, col)
+    return here
 
 
 def _loop(steps, body, *state):
@@ -230,8 +321,17 @@ def _loop(steps, body, *state):
     return ops.while_loop(lambda i, *_: i < steps, body, (0, *state))
 
 
+# ------------------------------------------------------------------ one operation
+
+
 def _split_kernel(tensor):
-    """Return a kernel's part for rows known when a row begins, and that for later."""
+    """Split a convolution's kernel: a part for finished rows, and one for its own row.
+
+    Returns:
+        The first part, (kh, kw, in, out), or None; the second part, (kw, in, out), or
+        None; and (top, left, step), where the kernel begins relative to the pixel, and the
+        distance between two taps.
+    """
     layer, (source,) = tensor.operation, tensor.sources
     kernel, (top, left), step = kernel_of(layer)
     kernel = ops.cast(kernel, tensor.dtype)
@@ -242,17 +342,17 @@ def _split_kernel(tensor):
     return (above if rows else None), own, (top, left, step)
 
 
-def _sum_above(tensor, kernels, past, strips, width):
-    """Return what a convolution sums over rows known when a row begins: (W, N, F)."""
+def _sum_above(tensor, kernels, finished, strips, width):
+    """Sum a convolution over the rows that are known when a row begins: (W, N, F)."""
     above, _, (top, left, step) = kernels[tensor]
     if above is None:
         return None
     (source,) = tensor.sources
-    rows = past.get(source)
+    rows = finished.get(source)
     if source.known == ROW:
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
-    row, col = source.rows + top, source.columns + left  # where the kernel begins
+    row, col = source.rows + top, source.sides + left  # where the kernel begins
     size = width + (above.shape[1] - 1) * step
     rows = rows[row : row + above.shape[0] * step : step, col : col + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
@@ -267,7 +367,7 @@ def _sum_above(tensor, kernels, past, strips, width):
 
 
 def _sum_own_row(tensor, kernels, windows, here):
-    """Return what a convolution sums over its own row, up to its pixel: (1, N, F)."""
+    """Sum a convolution over its own row, up to its pixel: (1, N, F)."""
     _, own, (_, left, step) = kernels[tensor]
     if own is None:
         return ops.zeros((), tensor.dtype)
@@ -292,41 +392,32 @@ def _finish(layer, total):
     """Add a convolution's bias and apply its activation."""
     if layer.use_bias:
         total = total + ops.cast(layer.bias, total.dtype)
-    return layer.activation(total)
+    return total if layer.activation is None else layer.activation(total)
 
 
 def _pointwise(tensor, strips, row, col=None):
-    """Run a pointwise layer on strips; Keras sees one image of w × N pixels."""
+    """Run a pointwise layer on strips. Keras gets one image of w × N pixels."""
     layer, x = tensor.operation, strips[tensor.sources[0]]
-    if isinstance(layer, PositionBias | layers.PReLU):  # weights that differ by pixel
+    if isinstance(layer, PositionBias | layers.PReLU):  # weights may differ by pixel
         position, x = isinstance(layer, PositionBias), ops.cast(x, tensor.dtype)
         weight = ops.convert_to_tensor(layer.bias if position else layer.alpha)
         weight = ops.cast(weight, x.dtype)[_index(weight, row), :, None]
-        weight = weight if col is None else _of_col(weight, col)
+        weight = weight if col is None else _of_pixel(weight, col)
         return x + weight if position else ops.relu(x) - weight * ops.relu(-x)
-    return _call(tensor, {t: strips[t][None] for t in tensor.sources})[0]
-
-
-def _call(tensor, values):
-    """Call a tensor's operation on the values of its sources."""
-    args, kwargs = keras.tree.map_structure(
-        lambda value: values[value] if isinstance(value, Tensor) else value,
-        (tensor.args, tensor.kwargs),
-    )
-    return tensor.operation(*args, **kwargs)
+    return tensor.call({t: strips[t][None] for t in tensor.sources})[0]
 
 
 def _padded(tensor, strips):
-    """Return a tensor's finished row with zeros at its sides: (1, W + …, N, C)."""
-    sides = (tensor.columns, tensor.columns)
+    """Return a tensor's finished row with zeros on both sides: (1, W + …, N, C)."""
+    sides = (tensor.sides, tensor.sides)
     return ops.pad(strips[tensor], (sides, (0, 0), (0, 0)))[None]
 
 
 def _index(value, i):
-    """Return ``i``, or 0 where there is one entry for all."""
+    """Return ``i``, or 0 if one entry stands for all rows or all pixels."""
     return i if value.shape[0] > 1 else 0
 
 
-def _of_col(strip, col):
+def _of_pixel(strip, col):
     """Return one pixel of a strip, as a strip of width 1."""
     return strip[_index(strip, col)][None]

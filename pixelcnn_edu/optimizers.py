@@ -18,11 +18,13 @@ registered = keras.saving.register_keras_serializable(package="pixelcnn_edu")
 class KernelMuon(keras.optimizers.Muon):
     """Muon for convolutions: a kernel is a matrix (taps and channels in, channels out).
 
-    Keras's own takes matrices only, and leaves the kernels of convolutions to Adam. Here
-    Adam keeps the rest: biases, the position, dense layers, and kernels with one output.
+    Keras's own Muon takes matrices only. It updates the kernels of convolutions with
+    Adam. This class updates them with Muon, and uses Adam for all other variables:
+    biases, the position, dense layers, and kernels with one output.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks",
-    2024. Each step is scaled as in arXiv 2502.16982, so that rates are about Adam's.
+    2024. Each step is scaled as in arXiv 2502.16982, so that good learning rates are
+    similar to those of Adam.
     """
 
     def _should_use_adamw(self, variable):
@@ -43,15 +45,16 @@ class KernelMuon(keras.optimizers.Muon):
 class _WholeBatch:
     """Clips the gradient of a batch that several devices share, under `tf.distribute`.
 
-    Keras clips the gradient of each device's share and adds up the clipped ones. Here it
-    is that of the whole batch that is clipped, as on one device.
+    Keras clips the gradient of each device's share, then adds up the clipped gradients.
+    This class adds up first and clips the gradient of the whole batch, as one device
+    does.
     """
 
     def apply(self, grads, trainable_variables=None):
         context = tf.distribute.get_replica_context()
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
         clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
-        share = context.num_replicas_in_sync  # Keras adds them up once more
+        share = context.num_replicas_in_sync  # because Keras adds them up once more
         super().apply([grad / share for grad in clipped], trainable_variables)
 
 
@@ -66,11 +69,11 @@ class ReplicatedMuon(_WholeBatch, KernelMuon):
 
 
 def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
-    """Return a learning rate that rises for a moment, then falls to 0 along a cosine.
+    """Return a learning rate that rises in a short warm-up, then falls along a cosine to 0.
 
     Args:
-        steps: training steps in all.
-        learning_rate: the highest one.
+        steps: the number of training steps.
+        learning_rate: the highest learning rate.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -93,11 +96,11 @@ def _shared() -> bool:
 
 
 def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
-    """Return the usual optimizer of `training.fit`: Nadam, `cosine`, clipped gradients.
+    """Return the default optimizer of `training.fit`: Nadam, `cosine`, clipped gradients.
 
     Args:
         steps, learning_rate: as for `cosine`.
-        **settings: further ones of `keras.optimizers.Nadam`, such as ``weight_decay``, or
+        **settings: other arguments of `keras.optimizers.Nadam`: ``weight_decay``, say, or
             ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights.
 
     Raises:
@@ -112,9 +115,9 @@ def muon(steps, learning_rate=1e-2, **settings) -> KernelMuon:
     """Return `KernelMuon`, with `cosine`, clipped gradients, and no weight decay.
 
     Args:
-        steps, learning_rate: as for `cosine`. Tried were rates from 4e-3 (30 epochs of
-            MNIST) to 1e-2 (2 epochs).
-        **settings: further ones of `keras.optimizers.Muon`.
+        steps, learning_rate: as for `cosine`. Rates from 4e-3 (30 epochs of MNIST) to
+            1e-2 (2 epochs) worked.
+        **settings: other arguments of `keras.optimizers.Muon`.
 
     Raises:
         ValueError: if an argument is out of its range.

@@ -1,12 +1,13 @@
 """The graph of a model, read for running it pixel by pixel.
 
-Taught by notebook 10. Each tensor of the graph is known at one of three moments:
+Notebook 10 teaches this module. Each tensor of the graph is known at one of three moments:
 
-- ``IMAGE``: before the first pixel (it depends on the label alone);
-- ``ROW``: when a row begins (it depends on rows above: the vertical stack);
-- ``PIXEL``: when its pixel is reached.
+- ``IMAGE``: before the first pixel; the tensor depends only on the label;
+- ``ROW``: at the beginning of a row; the tensor depends on the rows above, as the vertical
+  stack does;
+- ``PIXEL``: when the loop reaches the pixel.
 
-`one_pixel` runs what is read here. A layer that cannot be run so is refused by name.
+`one_pixel` runs the graph. A layer that cannot run pixel by pixel is refused by its name.
 """
 
 import dataclasses
@@ -15,8 +16,6 @@ import math
 
 from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import check_model
-from pixelcnn_edu.gated import Gate, StackConv2D
-from pixelcnn_edu.layers import Conv2D, MaskedConv2D, OneHotLevels, PositionBias
 
 import keras
 import numpy as np
@@ -24,12 +23,12 @@ from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
 
-_POINTWISE = (
+_POINTWISE = (  # layers of Keras; another layer says so itself, see `_runs_as`
     *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
     *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
     *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
     *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
-    *(layers.Subtract, layers.PReLU, OneHotLevels, PositionBias, Gate),
+    *(layers.Subtract, layers.PReLU),
 )
 _ON_CHANNELS = (  # pointwise if their axis is the last one
     *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),
@@ -46,14 +45,14 @@ class Tensor:
     """A tensor of a model's graph, and how it is made.
 
     Attributes:
-        index: its place in the graph's order.
-        operation: the layer that makes it; None for an input of the model.
-        args, kwargs: of the operation's call, with a `Tensor` for every tensor.
-        spec: a symbolic tensor of its shape; height and width are 1 unless `IMAGE`.
+        index: the tensor's place in the order of the graph.
+        operation: the layer that makes the tensor; None for an input of the model.
+        args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
+        spec: a symbolic tensor of the same shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
-        own: the last channel of the pixel itself that it depends on; -1 if none.
-        rows, columns, left: how far back the convolutions that read this tensor look:
-            rows up, columns to each side in those rows, columns left in its own row.
+        own: the last channel of the pixel itself that the tensor depends on; -1 if none.
+        rows, sides, left: how far back the convolutions that read this tensor look: rows
+            up, pixels to both sides in those rows, pixels to the left in the current row.
     """
 
     index: int
@@ -64,11 +63,11 @@ class Tensor:
     known: int = PIXEL
     own: int = -1
     rows: int = 0
-    columns: int = 0
+    sides: int = 0
     left: int = 0
 
     def __repr__(self):
-        # TensorFlow makes names of it: that of a dataclass holds the whole graph before
+        # short, since TensorFlow makes names of it: a dataclass would print the whole graph
         return f"tensor {self.index}"
 
     def __lt__(self, other):  # TensorFlow sorts the keys of a loop's state
@@ -82,6 +81,14 @@ class Tensor:
     def sources(self) -> list:
         flat = keras.tree.flatten((self.args, self.kwargs))
         return [source for source in flat if isinstance(source, Tensor)]
+
+    def call(self, values: dict):
+        """Call the operation; ``values`` holds what each source stands for."""
+        args, kwargs = keras.tree.map_structure(
+            lambda value: values[value] if isinstance(value, Tensor) else value,
+            (self.args, self.kwargs),
+        )
+        return self.operation(*args, **kwargs)
 
     @property
     def is_convolution(self) -> bool:
@@ -150,7 +157,7 @@ def read_graph(model):
 
 
 def _check_inner(model, graph, args):
-    """Refuse a model inside a model if its graph does not tell what it does."""
+    """Refuse a model inside a model if its graph does not say what the model computes."""
     if not runs_its_graph(model):
         _refuse(model, "a model inside may have no call of its own")
     by_name = bool(args) and isinstance(args[0], dict)
@@ -161,24 +168,29 @@ def _check_inner(model, graph, args):
 
 
 def kernel_of(layer):
-    """Return a convolution's kernel, masked, the offset of its first tap, and the step.
+    """Return a convolution's masked kernel, the offset of its first tap, and its step.
 
-    The step is the distance from one tap to the next.
+    The step is the distance from one tap to the next tap.
     """
     step = layer.dilation_rate[0]
-    if isinstance(layer, MaskedConv2D | StackConv2D):
+    if _runs_as(layer) == "convolution":
         return layer.masked_kernel(), layer.origin, step
     return layer.kernel, (0, 0), step
+
+
+def _runs_as(layer):
+    """Return what a layer's class says of itself, see `layers`; None if nothing."""
+    return vars(type(layer)).get("runs_as")  # of the class itself, not inherited
 
 
 def _place_convolution(tensor):
     layer, (source,) = tensor.operation, tensor.sources
     if {"call", "convolution_op"} & vars(layer).keys():
         _refuse(layer, "its call was replaced")
-    if type(layer) in (MaskedConv2D, StackConv2D):
+    if _runs_as(layer) == "convolution":
         mask, (top, left) = layer.mask, layer.origin
     else:
-        simple = type(layer) in (layers.Conv2D, Conv2D) and layer.groups == 1
+        simple = type(layer) is layers.Conv2D and layer.groups == 1
         if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
@@ -197,14 +209,14 @@ def _place_convolution(tensor):
         ahead = [offset for offset in offsets if offset[0] > 0]
     if ahead:
         _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
-    # `one_pixel` cuts the kernel as a whole, whatever its mask leaves of it
+    # `one_pixel` reads every tap of a kernel, also a tap that the mask sets to 0
     here = (0, 0) if source.known == PIXEL else (0, math.inf)
     for i, j in np.ndindex(mask.shape[:2]):
         down, right = i * step + top, j * step + left
         if (down, right) > here:
             break
         if down < 0 or source.known == ROW:
-            source.columns = max(source.columns, abs(right))
+            source.sides = max(source.sides, abs(right))
             source.rows = max(source.rows, -down)
         else:
             source.left = max(source.left, -right)
@@ -223,13 +235,14 @@ def _place_pointwise(tensor):
     kind = type(layer)  # exactly: a subclass may do something else
     in_keras = kind.__module__.startswith("keras.src.ops")
     pointwise = (
-        kind in _POINTWISE
+        _runs_as(layer) == "pixelwise"
+        or kind in _POINTWISE
         or (kind in _ON_CHANNELS and axis in (-1, 3))
         or (kind.__name__ in _OPERATIONS and in_keras)
     )
     if kind is layers.Rescaling:  # by one number, or by one per channel
         pointwise = max(np.ndim(layer.scale), np.ndim(layer.offset)) < 2
-    # an array among the arguments may have another value at each pixel
+    # an array among the arguments may have a different value at each pixel
     if not pointwise or any(np.ndim(v) for v in flat if not isinstance(v, Tensor)):
         _refuse(layer, "it is not known to work on each pixel by itself")
     if tensor.kwargs.get("training"):
@@ -240,7 +253,7 @@ def _place_pointwise(tensor):
 
 
 def _check_activation(layer):
-    """Refuse an activation that does not treat each pixel by itself, as a trial shows."""
+    """Refuse an activation that a trial shows not to treat each pixel by itself."""
     activation = getattr(layer, "activation", None)
     own = not getattr(activation, "__module__", "").startswith("keras.src.activations")
     if activation is None or not own:
@@ -262,7 +275,7 @@ def _pixel(channels):
 
 
 def _spec(tensor):
-    """Return a symbolic tensor of the shape that an operation makes of its sources."""
+    """Return a symbolic tensor with the shape of an operation's result."""
     args, kwargs = keras.tree.map_structure(
         lambda value: value.spec if isinstance(value, Tensor) else value,
         (tensor.args, tensor.kwargs),

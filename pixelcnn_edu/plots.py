@@ -1,6 +1,6 @@
 """Figures of the series. Importing this module sets the series' matplotlib style.
 
-Each function draws on the ``ax`` it is given, or on a new one, and returns it.
+Each function draws on the ``ax`` that it gets, or on a new one, and returns it.
 Digits are drawn as ink on paper: 1 is black.
 """
 
@@ -83,7 +83,7 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
 
     Args:
         values: (H, W).
-        label: what the numbers are, with their unit.
+        label: what the numbers mean, with their unit.
         vmin, vmax: ends of the color scale.
         cmap: a matplotlib color map.
         ax: where to draw.
@@ -96,7 +96,9 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
 
 
 def mask(kernel_mask, *, title=None, ax=None):
-    """Draw a kernel's mask: 1 where it may look, 0 where not, the center framed in red.
+    """Draw the mask of a kernel: 1 for a live weight, 0 for a masked one.
+
+    A red frame marks the center.
 
     Args:
         kernel_mask: (kh, kw) of zeros and ones, or (kh, kw, 1, 1).
@@ -125,12 +127,12 @@ def mask(kernel_mask, *, title=None, ax=None):
 
 
 def receptive_field(field, row, col, *, title=None, ax=None):
-    """Draw which pixels an output sees; the output's own pixel in red.
+    """Draw which pixels an output sees. The output's own pixel is red.
 
     Args:
         field: boolean (H, W), as from `causality.receptive_field`.
         row, col: the output's pixel.
-        title: above the drawing; how many pixels are seen, if None.
+        title: above the drawing; if None, the number of pixels that are seen.
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(3.6, 3.8))
@@ -143,7 +145,7 @@ def receptive_field(field, row, col, *, title=None, ax=None):
 
 
 def dependency(matrix, *, title=None, ax=None):
-    """Draw a dependency matrix: yellow where the input of a column changes the output.
+    """Draw a dependency matrix: yellow where an input (column) changes an output (row).
 
     Args:
         matrix: boolean (outputs, inputs), as from `causality.dependency_matrix`.

@@ -1,20 +1,18 @@
-"""Presets: networks and recipes that were tried; and an ablation of small ones.
+"""Presets: networks with training settings that work, and the results of an ablation.
 
-Taught by notebooks 08 and 11 to 14. Times are those of two CPU cores.
+Taught by notebooks 08 and 11 to 14. All times are for two CPU cores.
 """
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pixelcnn_edu import data
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    Likelihood,
-    LogisticMixture,
-)
+from pixelcnn_edu._checks import check_path, listed, plain
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, Likelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import keras
@@ -26,8 +24,8 @@ BINARY = Bernoulli()
 class Preset:
     """A network, its digits, and how to train it: one entry of `PRESETS`.
 
-    What the digits become depends on the likelihood and on ``colored``: binary, on more
-    levels, or colored.
+    The likelihood and ``colored`` decide whether the digits become binary images,
+    images on more levels, or colored ones.
     """
 
     about: str
@@ -37,7 +35,7 @@ class Preset:
     batch_size: int = 64
     learning_rate: float = 3e-3
     optimizer: str = "nadam"
-    gray_targets: bool = False
+    soft_targets: bool = False
     dropout: float = 0.0
     skip: bool = False
     dilations: tuple[int, ...] = (1,)
@@ -48,8 +46,8 @@ class Preset:
     colors: int | None = None
     num_classes: int | None = None
 
-    def model(self) -> keras.Model:
-        """Build the network, with a position bias, and ReLU where it has no gates."""
+    def arguments(self) -> dict:
+        """Return the builder's arguments: a position bias; ReLU where no gates are."""
         own = {"activation": "relu"} if self.builder is pixelcnn else {}
         if self.skip:
             own["skip"] = True
@@ -57,22 +55,34 @@ class Preset:
             own["dilations"] = self.dilations
         if self.num_classes:
             own["num_classes"] = self.num_classes
-        return self.builder(
-            (28, 28, 3 if self.colored else 1),
-            filters=self.filters,
-            depth=self.depth,
-            likelihood=self.likelihood,
-            position=True,
-            dropout=self.dropout,
-            colors=self.colors,
-            one_hot=self.one_hot,
+        return {
+            "image_shape": (28, 28, 3 if self.colored else 1),
+            "filters": self.filters,
+            "depth": self.depth,
+            "likelihood": self.likelihood,
+            "position": True,
+            "dropout": self.dropout,
+            "colors": self.colors,
+            "one_hot": self.one_hot,
             **own,
-        )
+        }
+
+    def model(self) -> keras.Model:
+        """Build the network."""
+        return self.builder(**self.arguments())
+
+    def build(self) -> dict:
+        """Return the builder's name and its arguments as JSON's types, for a card."""
+        about = {"name": type(self.likelihood).__name__, **self.likelihood.get_config()}
+        arguments = {**self.arguments(), "likelihood": about}
+        lists = {k: list(v) for k, v in arguments.items() if isinstance(v, tuple)}
+        return {"builder": self.builder.__name__, "arguments": {**arguments, **lists}}
 
     def images(self, digits, *, seed=0):
-        """Turn gray digits (N, 28, 28, 1) into images that the network models.
+        """Turn gray digits (N, 28, 28, 1) into images for this network.
 
-        They are drawn by ``seed``: binary, or colored; or rounded to more levels.
+        Binary and colored images are drawn with ``seed``. Images on more levels are
+        rounded.
         """
         if self.colored:
             return data.colorize(data.binarize(digits, seed=seed), seed=seed)
@@ -82,7 +92,7 @@ class Preset:
 
     @property
     def protocol(self) -> str:
-        """How validation digits become `images`, in words."""
+        """Return, in words, how validation digits become `images`."""
         if self.colored:
             return "dynamic binarization, then 64 colors; validation drawn with seed 0"
         if self.likelihood.levels == 2:
@@ -97,17 +107,18 @@ class Preset:
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "optimizer": self.optimizer,
-            "gray_targets": self.gray_targets,
+            "soft_targets": self.soft_targets,
         }
 
     def as_data(self) -> dict:
-        """Return the preset's fields as JSON's types, defaults left out."""
+        """Return the fields as types that JSON knows, without the defaults."""
         fields = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default or field.name in ("batch_size", "learning_rate"):
-                value = value.__name__ if callable(value) else value
-                value = list(value) if isinstance(value, tuple) else value
+                value = value.__name__ if callable(value) else plain(value)
+                if listed(value) is not None:
+                    value = [plain(each) for each in listed(value)]
                 known = isinstance(value, int | float | str | list)
                 fields[field.name] = value if known else repr(value)
         return fields
@@ -147,7 +158,7 @@ PRESETS = {
         epochs=30,
         learning_rate=4e-3,
         optimizer="muon",
-        gray_targets=True,
+        soft_targets=True,
         skip=True,
         dilations=(1, 2, 4, 8),
         builder=gated_pixelcnn,
@@ -200,18 +211,59 @@ PRESETS = {
         filters=32,
         depth=6,
         epochs=3,
-        likelihood=LogisticMixture(5, 256),
+        likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
+
+
+def digits_from(source):
+    """Load MNIST digits to train a preset on, and to validate it.
+
+    Args:
+        source: as for `data.load_mnist`. ``"bundled"``: a tenth of the training digits
+            validates. 60,000 training images: the last 10,000 validate. In both cases the
+            test images are left for the test. Any other number: the second set of the
+            file validates, so let it hold no test images. The bundled test digits are
+            excluded from every source but the bundled one.
+
+    Returns:
+        ((x, y), (x_val, y_val), a sentence that says which digits they are).
+
+    Raises:
+        ValueError: the source cannot be read, or fewer than two images would validate.
+    """
+    (x, y), (x_val, y_val) = data.load_mnist(source)
+    if source == "bundled":
+        train, validation = data.hold_out(x, y, len(x) // 10)
+        return train, validation, f"{len(train[0]):,} of the bundled training digits"
+    if len(x) == 60_000:  # keep the official test digits apart
+        x, y, x_val, y_val = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
+    if len(x_val) < 2:
+        raise ValueError(
+            "Expected at least two validation images, which a standard error needs. "
+            f"Received: {len(x_val)} from {source}"
+        )
+    named = "MNIST" if source == "full" else name_of(source).removeprefix("./")
+    digits = f"{named}: the first {len(x):,} training images"
+    x, y = data.exclude(x, y, data.load_mnist()[1][0])
+    return (x, y), (x_val, y_val), f"{digits}, without the bundled test digits"
+
+
+def name_of(source) -> str:
+    """Return ``"bundled"``, ``"full"``, or a path's last part: no path of this machine."""
+    if source in ("bundled", "full"):
+        return source
+    return f"./{Path(os.path.abspath(check_path('source', source))).name}"
+
 
 ABLATION = Path(__file__).with_name("ablation.json")
 
 
 def ablation() -> list[dict]:
-    """Return the runs of ``benchmarks/ablation.py``: in each, one change or a few at once.
+    """Return the runs of ``benchmarks/ablation.py``. Each run makes one or a few changes.
 
-    Each is a dict: ``change``, ``base`` (the change that it is compared with), ``seed``,
-    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights`` (those
-    that no mask sets to 0) and ``cpu_minutes``, those of one core.
+    Each run is a dict: ``change``, ``base`` (the change to compare with), ``seed``,
+    ``nats_per_image`` of 10,000 validation digits, ``standard_error``, ``weights``
+    (live weights, which no mask sets to 0) and ``cpu_minutes`` (minutes of one core).
     """
     return json.loads(ABLATION.read_text("utf-8"))

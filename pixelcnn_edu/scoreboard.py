@@ -1,10 +1,11 @@
-"""The scoreboard: nats per image of test digits, a row or more from each notebook.
+"""The scoreboard: nats per image of test digits, one or more rows from each notebook.
 
-Every row is measured on the 1,000 bundled test digits, binarized once with seed 0 (one
-draw of the dynamic protocol), by the notebook that its row names. The board keeps what
-was measured, and a notebook that measures again is held against it. No row was trained on
-these digits. But the settings of the row *preset minutes* were picked by them, so that row
-may be a little too good; `coffee` and `night` were picked by 10,000 validation digits.
+Each row names the notebook that measures it, on the 1,000 bundled test digits,
+binarized once with seed 0 (one draw of the dynamic protocol). The board stores the
+result. When the notebook runs again, `show` compares the new result with the stored
+one. No row was trained on these digits. But they were used to choose the settings of
+the row *preset minutes*, so that row may be a little too good. The settings of `coffee`
+and `night` were chosen with 10,000 validation digits.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_notebook, check_number
-from pixelcnn_edu.checkpoints import locked, whole_file
+from pixelcnn_edu._files import atomic_write, locked
 from pixelcnn_edu.evaluation import mean_and_standard_error
 
 import numpy as np
@@ -22,10 +23,10 @@ FILE = Path(__file__).with_name("scoreboard.json")
 
 
 def rows(until: str = "99") -> list[dict]:
-    """Return the rows of all notebooks up to a number, in order.
+    """Return the rows of all notebooks up to and including a number, in order.
 
-    Each is a dict: ``notebook``, ``name``, ``nats_per_image``, ``standard_error`` and
-    ``tolerance`` (how far a new measurement may lie from it).
+    Each row is a dict: ``notebook``, ``name``, ``nats_per_image``, ``standard_error``
+    and ``tolerance`` (the largest allowed difference of a new measurement).
 
     Raises:
         ValueError: ``until`` is not a notebook's two digits, such as ``"03"``.
@@ -39,17 +40,17 @@ def _board():
 
 
 def show(notebook: str, measured: dict | None = None, *, ax=None):
-    """Draw the board up to a notebook, after holding new measurements against it.
+    """Compare new measurements with the board, then draw the board up to a notebook.
 
     Args:
-        notebook: number, such as ``"03"``; its own rows are drawn in orange.
-        measured: from row names to nats per image of the test digits, (N,).
+        notebook: number, such as ``"03"``; its own rows are orange.
+        measured: dict from row names to nats per image of the test digits, (N,).
         ax: where to draw.
 
     Raises:
         ValueError: a row of that name is not on the board, or ``notebook`` is not two
             digits.
-        AssertionError: a measurement lies too far from the board's.
+        AssertionError: a measurement differs too much from the stored one.
     """
     notebook = check_notebook("notebook", notebook)
     board = {row["name"]: row for row in rows(notebook)}
@@ -86,17 +87,18 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
 
 
 def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
-    """Write a row to the board: for authors, once per change of a notebook.
+    """Write a row to the board. Authors call this once after they change a notebook.
 
     Args:
         notebook: number, such as ``"03"``.
         name: what was measured, in a few words.
         nats: nats per image of the 1,000 test digits, (N,).
-        tolerance: how far another machine's measurement may lie from this one, in nats.
+        tolerance: the largest allowed difference of a measurement on another machine, in
+            nats.
 
     Raises:
         ValueError: an argument is out of its range.
-        OSError: the board cannot be written; all of its rows are as they were.
+        OSError: the file cannot be written. The board keeps all its rows.
     """
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"Expected name to be a few words. Received: {name!r}")
@@ -108,7 +110,7 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
         "standard_error": round(error, 2),
         "tolerance": check_number("tolerance", tolerance, ">= 0", low=0),
     }
-    with locked(FILE.parent, wait=True), whole_file(FILE) as temporary:
+    with locked(FILE.parent, wait=True), atomic_write(FILE) as temporary:
         board = [*(old for old in _board() if old["name"] != name), row]
         board.sort(key=lambda r: (r["notebook"], -r["nats_per_image"]))
         text = json.dumps(board, indent=1, ensure_ascii=False) + "\n"

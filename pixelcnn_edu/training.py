@@ -8,7 +8,7 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
   that was not: the order of the digits and their draws come from (seed, epoch, batch), and
   weights, the optimizer's variables and the generator of dropout are kept on disk.
 
-``python -m pixelcnn_edu.training --help`` trains a preset from the command line.
+``python -m pixelcnn_edu train --help`` says how to train a preset from the command line.
 """
 
 import functools
@@ -35,16 +35,231 @@ from pixelcnn_edu.one_pixel import one_pixel_model
 from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
-class SampleGrid(keras.callbacks.Callback):
-    """Draw samples while the model learns, to be looked at when it has learned.
+def compile_model(
+    model, *, steps, learning_rate=2e-3, optimizer="nadam", likelihood=None
+):
+    """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
-    Every grid is drawn with the same uniform numbers, so image i of one grid and image i
+    XLA is off on a CPU, where training is slower with XLA (64 filters, 6 blocks: 181
+    images/s with XLA, 200 without, when this was measured).
+
+    Args:
+        model: a Keras model from images to logits.
+        steps, learning_rate: as for `optimizers.nadam`.
+        optimizer: as for `fit`.
+        likelihood: for a model that carries none.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
+    if isinstance(optimizer, str) and optimizer in BY_NAME:
+        with strategy.scope():
+            optimizer = BY_NAME[optimizer](steps, learning_rate)
+    elif not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
+            f"Keras optimizer. Received: {optimizer!r}"
+        )
+    model.compile(
+        optimizer=optimizer,
+        loss=NegativeLogLikelihood(likelihood),
+        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+    )
+    # In float16 Keras puts a LossScaleOptimizer around the optimizer. If the former builds
+    # the latter, a variable of Nadam is missing in `optimizer.variables`, which a
+    # checkpoint holds. So the latter is built here.
+    inner = _inner(model.optimizer)
+    if inner is not model.optimizer:
+        with strategy.scope():
+            inner.build(model.trainable_variables)
+
+
+def _inner(optimizer):
+    """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def fit(
+    model,
+    images,
+    *,
+    labels=None,
+    validation_images=None,
+    validation_labels=None,
+    epochs=10,
+    batch_size=64,
+    learning_rate=2e-3,
+    optimizer="nadam",
+    soft_targets=False,
+    seed=0,
+    folder=None,
+    callbacks=None,
+    likelihood=None,
+    verbose="auto",
+) -> keras.callbacks.History:
+    """Train a model on images, by maximum likelihood.
+
+    With a two-level likelihood the images may be gray: each batch is binarized afresh
+    (images of 0 and 1 stay as they are), and the validation images once, with seed 0.
+
+    Args:
+        model: a Keras model from images to logits.
+        images: (N, H, W, C) in [0, 1].
+        labels: (N,) integers, for a model that takes labels.
+        validation_images: images to validate on, from `data.hold_out` for example, shaped
+            as ``images``. Their nats are ``val_loss``. Keep test images for the test.
+        validation_labels: the labels of the validation images.
+        epochs: passes over the images, those before an interruption included.
+        batch_size: images per step.
+        learning_rate: the highest of a cosine schedule with a short rise; unused with a
+            Keras optimizer, which has its own.
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
+            from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
+            of the weights (``use_ema``), this mean is validated, callbacks see this mean
+            at the end of an epoch, and the mean becomes the model's final weights.
+        soft_targets: compare each prediction with the pixel's gray value, a probability,
+            instead of its draw. Given the digit, pixels are drawn independently, and the
+            loss is linear in the target. So each pixel's term is averaged over that
+            pixel's draws, and the mean of the loss stays the same. The network still
+            reads draws. `Bernoulli` only.
+        seed: of the order of the images and of their binarization. Weights and dropout
+            get their seeds when the model is built: call ``keras.utils.set_random_seed``
+            before.
+        folder: where to keep the run's state. If the folder holds a run already, of the
+            same network with the same initial weights, settings and images, that run goes
+            on. The model is either built again after the same ``set_random_seed``, or it
+            is the one that the run has left. The history then has ``seconds`` per epoch
+            too. A run that was stopped by a callback has ended: the same call does not
+            train on, and gives the same weights. One process or thread at a time can use
+            the folder. The state holds the generators of the model's own layers, such as
+            `keras.layers.Dropout`. It does not hold the global generators: numbers that a
+            layer or a callback draws from ``keras.random`` without a seed, from
+            ``np.random`` or from ``tf.random`` differ in a resumed run.
+        callbacks: a Keras callback, a list of them, or None. In a resumed run Keras's
+            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` get back what
+            they remembered, if they monitor the same quantity. Other callbacks begin
+            anew.
+        likelihood: for a model that carries none.
+        verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
+
+    Returns:
+        Keras's History; ``history["loss"]`` and ``["val_loss"]`` are nats per image.
+
+    Raises:
+        ValueError: if an argument is out of its range, or folder holds another run, is in
+            use, or cannot be written.
+        OSError: the disk is full, or the folder's run cannot be read.
+    """
+    likelihood = likelihood_of(model, likelihood)
+    epochs = check_positive_int("epochs", epochs)
+    soft_targets = check_bool("soft_targets", soft_targets)
+    if soft_targets and not isinstance(likelihood, Bernoulli):
+        raise ValueError(
+            "Expected soft_targets=False under a likelihood other than Bernoulli(), which "
+            f"has no gray values between its levels. Received: {likelihood}"
+        )
+    folder = None if folder is None else check_path("folder", folder)
+    callbacks = check_callbacks(callbacks)
+    optimizer, learning_rate = plain(optimizer), plain(learning_rate)
+    images, labels = _checked(model, likelihood, images, labels)
+    batches = Batches(
+        images,
+        check_positive_int("batch_size", batch_size),
+        binarize=likelihood.levels == 2,
+        soft_targets=soft_targets,
+        seed=check_seed(seed, optional=False),
+        labels=labels,
+    )
+    held_out = _held_out(model, likelihood, validation_images, validation_labels)
+    compile_model(
+        model,
+        steps=epochs * len(batches),
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        likelihood=likelihood,
+    )
+    set_epoch = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
+    )
+    callbacks = [set_epoch, *_with_mean_weights(model.optimizer, callbacks)]
+    train = functools.partial(
+        model.fit,
+        pipeline(batches),
+        validation_data=held_out and pipeline(held_out),
+        shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
+        epochs=epochs,
+        verbose=plain(verbose),
+    )
+    if folder is None:
+        return train(callbacks=callbacks)
+    settings = {
+        "epochs": epochs,
+        "batch_size": batches.batch_size,
+        "learning_rate": learning_rate,
+        "seed": batches.seed,
+        "optimizer": optimizer,
+        "soft_targets": soft_targets,
+        "likelihood": likelihood,
+        "images": images,
+        "labels": labels,
+        "validation_images": held_out and held_out.images,
+        "validation_labels": held_out and held_out.labels,
+    }
+    return resume(train, model, folder, settings, callbacks)
+
+
+def _checked(model, likelihood, images, labels, prefix=""):
+    """Return images, and [] or [labels], as ``model`` and ``likelihood`` take them."""
+    images = check_images(
+        images,
+        name=f"{prefix}images",
+        levels=None if likelihood.levels == 2 else likelihood.levels,
+        image_shape=model.inputs[0].shape[1:],
+    )
+    return images, check_labels(model, labels, len(images), name=f"{prefix}labels")
+
+
+def _held_out(model, likelihood, images, labels):
+    """Return the batches to validate on, drawn once, or None without images."""
+    if images is None:
+        if labels is not None:
+            raise ValueError(
+                "Expected validation_labels only beside validation_images. "
+                "Received: validation_images=None"
+            )
+        return None
+    images, labels = _checked(model, likelihood, images, labels, "validation_")
+    if likelihood.levels == 2:
+        images = data.binarize(images, seed=0)
+    return Batches(images, 256, binarize=False, labels=labels, shuffle=False)
+
+
+def _with_mean_weights(optimizer, callbacks):
+    """Return callbacks that see the running mean of the weights, if there is one.
+
+    Between the first and the last callback the mean lies in the model's weights. So the
+    other callbacks save, restore and draw from the weights that were validated.
+    """
+    if not _inner(optimizer).use_ema:
+        return callbacks
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    swap_back = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
+    )
+    return [swap, *callbacks, swap_back]
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Draw samples while the model learns.
+
+    Every grid is drawn with the same uniform numbers. So image i of one grid and image i
     of the next differ only by what was learned in between. Drawing does not disturb the
-    run: weights end up the same with this callback and without it.
+    run: the final weights are the same with this callback and without it.
 
     Args:
         count: images per grid.
@@ -67,6 +282,7 @@ class SampleGrid(keras.callbacks.Callback):
         RuntimeWarning: training has diverged; no samples are drawn of such a model.
 
     Example:
+        >>> import numpy as np
         >>> from pixelcnn_edu.models import pixelcnn
         >>> samples = SampleGrid(4, every=2)
         >>> history = fit(
@@ -134,220 +350,3 @@ class SampleGrid(keras.callbacks.Callback):
                 image_shape=self.image_shape,
                 likelihood=self.likelihood,
             )
-
-
-def compile_model(
-    model, *, steps, learning_rate=2e-3, optimizer="nadam", likelihood=None
-):
-    """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
-
-    XLA is left off on a CPU, where training is slower with it (64 filters, 6 blocks: 181
-    images/s with it, 200 without, when it was chosen).
-
-    Args:
-        model: a Keras model from images to logits.
-        steps, learning_rate: as for `optimizers.nadam`.
-        optimizer: as for `fit`.
-        likelihood: for a model that carries none.
-
-    Raises:
-        ValueError: if an argument is out of its range.
-    """
-    likelihood = likelihood_of(model, likelihood)
-    strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
-    if isinstance(optimizer, str) and optimizer in BY_NAME:
-        with strategy.scope():
-            optimizer = BY_NAME[optimizer](steps, learning_rate)
-    elif not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ValueError(
-            f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
-            f"Keras optimizer. Received: {optimizer!r}"
-        )
-    model.compile(
-        optimizer=optimizer,
-        loss=NegativeLogLikelihood(likelihood),
-        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
-    )
-    # In float16 Keras puts a LossScaleOptimizer around the optimizer. When that builds the
-    # optimizer, a variable of Nadam is missing in `optimizer.variables`, which are kept.
-    inner = _inner(model.optimizer)
-    if inner is not model.optimizer:
-        with strategy.scope():
-            inner.build(model.trainable_variables)
-
-
-def _inner(optimizer):
-    """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def fit(
-    model,
-    images,
-    *,
-    labels=None,
-    validation_images=None,
-    validation_labels=None,
-    epochs=10,
-    batch_size=64,
-    learning_rate=2e-3,
-    optimizer="nadam",
-    gray_targets=False,
-    seed=0,
-    folder=None,
-    callbacks=None,
-    likelihood=None,
-    verbose="auto",
-) -> keras.callbacks.History:
-    """Train a model on images, by maximum likelihood.
-
-    With a two-level likelihood the images may be gray: each batch is binarized afresh
-    (images of 0 and 1 stay as they are), and the validation images once, with seed 0.
-
-    Args:
-        model: a Keras model from images to logits.
-        images: (N, H, W, C) in [0, 1].
-        labels: (N,) integers, for a model that takes labels.
-        validation_images: images to validate on, likewise, from `data.hold_out` say; their
-            nats are ``val_loss``. Leave a set's test images for the test.
-        validation_labels: theirs.
-        epochs: passes over the images, those before an interruption included.
-        batch_size: images per step.
-        learning_rate: the highest of a cosine schedule with a short rise; unused with a
-            Keras optimizer, which has its own.
-        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
-            from 4e-3 to 1e-2), or a Keras optimizer. If it keeps a running mean of the
-            weights (``use_ema``), that mean is what is validated, what callbacks see at
-            the end of an epoch, and in the end the model's weights.
-        gray_targets: compare each prediction with the pixel's gray value instead of its
-            draw. Given the digit, pixels are drawn independently, and the loss is linear
-            in the target: each pixel's term is averaged over its own draw, and the mean
-            stays the same. What the network reads is drawn as ever. `Bernoulli` only.
-        seed: of the order of the images and of their binarization. Weights and dropout
-            get theirs when the model is built, by ``keras.utils.set_random_seed``.
-        folder: where to keep the run's state. If it holds a run already, of the same
-            network with the same settings and images, that run goes on. The history then
-            has ``seconds`` per epoch too. A run that was stopped by a callback has ended:
-            the same call does not train on, and gives the same weights. One process or
-            thread at a time can use the folder.
-        callbacks: a Keras callback, a list of them, or None. What Keras's
-            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember goes
-            on in a resumed run, if they monitor the same, and is theirs again after a run
-            that has ended. Other callbacks begin anew there.
-        likelihood: for a model that carries none.
-        verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
-
-    Returns:
-        Keras's History; ``history["loss"]`` and ``["val_loss"]`` are nats per image.
-
-    Raises:
-        ValueError: if an argument is out of its range, or folder holds another run, is in
-            use, or cannot be written.
-        OSError: the disk is full, or the folder's run cannot be read.
-    """
-    likelihood = likelihood_of(model, likelihood)
-    two_levels = likelihood.levels == 2
-    checks = {
-        "levels": None if two_levels else likelihood.levels,
-        "image_shape": model.inputs[0].shape[1:],
-    }
-    images = check_images(images, **checks)
-    labels = check_labels(model, labels, len(images))
-    validation = held_out = more = None
-    if validation_images is not None:
-        held_out = check_images(validation_images, name="validation_images", **checks)
-        held_out = data.binarize(held_out, seed=0) if two_levels else held_out
-        more = check_labels(
-            model, validation_labels, len(held_out), name="validation_labels"
-        )
-        validation = pipeline(
-            Batches(held_out, 256, binarize=False, labels=more, shuffle=False)
-        )
-    elif validation_labels is not None:
-        raise ValueError(
-            "Expected validation_labels only beside validation_images. "
-            "Received: validation_images=None"
-        )
-    epochs = check_positive_int("epochs", epochs)
-    batch_size = check_positive_int("batch_size", batch_size)
-    seed = check_seed(seed, optional=False)
-    gray_targets = check_bool("gray_targets", gray_targets)
-    folder = None if folder is None else check_path("folder", folder)
-    callbacks = check_callbacks(callbacks)
-    optimizer, verbose = plain(optimizer), plain(verbose)
-    learning_rate = plain(learning_rate)
-    if gray_targets and not isinstance(likelihood, Bernoulli):
-        raise ValueError(
-            "Expected gray_targets=False under a likelihood other than Bernoulli(), which "
-            f"has no gray values between its levels. Received: {likelihood}"
-        )
-
-    batches = Batches(
-        images,
-        batch_size,
-        binarize=two_levels,
-        gray_targets=gray_targets,
-        seed=seed,
-        labels=labels,
-    )
-    compile_model(
-        model,
-        steps=epochs * len(batches),
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        likelihood=likelihood,
-    )
-    set_epoch = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
-    )
-    if _inner(model.optimizer).use_ema:
-        # Between the first and the last callback the mean lies in the weights, so that
-        # callbacks save, restore and draw of what was validated.
-        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-        swap_back = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
-        )
-        callbacks = [swap, *callbacks, swap_back]
-    callbacks = [set_epoch, *callbacks]
-    train = functools.partial(
-        model.fit,
-        pipeline(batches),
-        validation_data=validation,
-        shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
-        epochs=epochs,
-        verbose=verbose,
-    )
-    if folder is None:
-        return train(callbacks=callbacks)
-    settings = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "optimizer": optimizer,
-        "gray_targets": gray_targets,
-        "likelihood": likelihood,
-        "images": images,
-        "labels": labels,
-        "validation_images": held_out,
-        "validation_labels": more,
-    }
-    return resume(train, model, folder, settings, callbacks)
-
-
-def without(images, labels, others):
-    """Return ``images`` and ``labels`` less every image that is among ``others``.
-
-    Args:
-        images, others: (N, H, W, C) in [0, 1]; they are compared as float32 numbers.
-        labels: (N,), of the images.
-    """
-    seen = {one.tobytes() for one in check_images(others, name="others")}
-    keep = np.array([one.tobytes() not in seen for one in check_images(images)])
-    return images[keep], labels[keep]
-
-
-if __name__ == "__main__":
-    from pixelcnn_edu.command import main
-
-    main()

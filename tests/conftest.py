@@ -40,3 +40,13 @@ def close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="module")
+def always_compiled():
+    """Let the compiled loop answer the first small call of ``method="cached"`` too."""
+    from pixelcnn_edu import _drawing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_drawing, "MOST_VALUES_OF_FIRST_CALL", 0)
+        yield

@@ -31,7 +31,7 @@ def script(monkeypatch):
     digits = np.zeros((2, 28, 28, 1), np.float32)
     nothing = (digits, None), (digits, None), "none"
     monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(module.command, "digits_from", lambda source: nothing)
+    monkeypatch.setattr(module.presets, "digits_from", lambda source: nothing)
     return module
 
 
@@ -117,7 +117,7 @@ def test_a_run_changes_what_it_says(script):
         {"learning_rate": 1e-2},
         {"optimizer": lambda steps: keras.optimizers.SGD(1e-3)},
         {"optimizer": "muon"},
-        {"gray_targets": True},
+        {"soft_targets": True},
         {"network": script.plain(filters=4, depth=1, position=False)},
     ):
         changed = run({**small, **other}, 0, few, held_out)

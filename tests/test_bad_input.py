@@ -20,15 +20,15 @@ from pixelcnn_edu import (
     scoreboard,
     training,
 )
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, ResidualBlock
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
-    LogisticMixture,
     NegativeLogLikelihood,
 )
 from pixelcnn_edu.masks import causal_mask
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
@@ -37,6 +37,7 @@ import pytest
 
 X = np.zeros((2, 4, 4, 1), "float32")
 KNOWN = np.zeros((4, 4), bool)
+FEATURES = keras.KerasTensor((None, 4, 4, 4))
 NAN, HUGE = float("nan"), 10**30
 
 
@@ -134,9 +135,12 @@ CASES = [
     case("strides", MaskedConv2D, 4, 3, strides=2),
     case("padding", MaskedConv2D, 4, 3, padding="valid"),
     case("data_format", MaskedConv2D, 4, 3, data_format="channels_first"),
-    *(case("filters", ResidualBlock, n) for n in (0, 3, -2, 1.5, "4", None)),
-    *(case("dropout", ResidualBlock, 4, dropout=n) for n in (-0.1, 1, 2, NAN)),
-    case("channels", ResidualBlock(4), keras.KerasTensor((None, 4, 4, 6))),
+    *(case("filters", residual_block, FEATURES, n) for n in (0, 3, -2, 1.5, "4", None)),
+    *(
+        case("dropout", residual_block, FEATURES, 4, dropout=n)
+        for n in (-0.1, 1, 2, NAN)
+    ),
+    case("channels", residual_block, FEATURES, 6),
     case("fixed image size", PositionBias(), keras.KerasTensor((None, None, 4, 2))),
     case("stack", StackConv2D, 4, 3, "sideways"),
     case("kernel_size", StackConv2D, 4, 4, "vertical"),
@@ -144,22 +148,31 @@ CASES = [
         case("dilation_rate", StackConv2D, 4, 3, "vertical", dilation_rate=n)
         for n in (0, -1, 1.5, (1, 2), "2")
     ),
-    *(case("dilation_rate", GatedBlock, 4, dilation_rate=n) for n in (0, 2.0, None)),
+    *(
+        case("dilation_rate", gated_block, FEATURES, FEATURES, 4, dilation_rate=n)
+        for n in (0, 2.0, None)
+    ),
     case("channels divisible", Gate(), np.zeros((1, 2, 2, 3), "float32")),
     case("colors", Gate, 0),
-    case("filters", GatedBlock, 0),
-    case("dropout", GatedBlock, 4, dropout=1.0),
-    *(case("mask_type", GatedBlock, 4, 3, kind) for kind in ("C", "a", None)),
-    *(case("kernel_size", GatedBlock, 4, size) for size in (0, 4, "3")),
+    case("filters", gated_block, FEATURES, FEATURES, 0),
+    case("dropout", gated_block, FEATURES, FEATURES, 4, dropout=1.0),
     *(
-        case("horizontal", GatedBlock(4), *2 * (keras.KerasTensor((None, 4, 4, n)),))
+        case("mask_type", gated_block, FEATURES, FEATURES, 4, 3, kind)
+        for kind in ("C", "a", None)
+    ),
+    *(
+        case("kernel_size", gated_block, FEATURES, FEATURES, 4, size)
+        for size in (0, 4, "3")
+    ),
+    *(
+        case("horizontal", gated_block, *2 * (keras.KerasTensor((None, 4, 4, n)),), 4)
         for n in (1, 3)
     ),
     # likelihoods
     *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
-    *(case("components", LogisticMixture, n, 4) for n in POSITIVE),
-    *(case("levels", LogisticMixture, 2, n) for n in (1, 0, 2.5)),
-    case("1 or 3 channels", LogisticMixture(2, 4).logits_per_pixel, 2),
+    *(case("components", DiscretizedLogisticMixture, n, 4) for n in POSITIVE),
+    *(case("levels", DiscretizedLogisticMixture, 2, n) for n in (1, 0, 2.5)),
+    case("1 or 3 channels", DiscretizedLogisticMixture(2, 4).logits_per_pixel, 2),
     case("logits of shape", Bernoulli().log_prob, X, np.zeros((2, 4, 4, 3))),
     case("logits of shape", Categorical(4).log_prob, X, X),
     case("logits of shape", Categorical(4).sample, X, X),
@@ -208,7 +221,7 @@ CASES = [
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
     case("levels", data.quantize, X, 10**39),
-    case("Divide by 255", training.without, put(255), X[:, 0, 0, 0], X),
+    case("Divide by 255", data.exclude, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
     # evaluation
@@ -276,7 +289,7 @@ CASES = [
     *(case("optimizer", fit, optimizer=o) for o in ("adam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
     case(
-        "gray_targets", fit, model=other, likelihood=Categorical(2), gray_targets=True
+        "soft_targets", fit, model=other, likelihood=Categorical(2), soft_targets=True
     ),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),
@@ -453,7 +466,10 @@ BESIDE = {
     "count": 1,
     "choose": len,
     "data": b"",
+    "card": {},
     "digits": X,
+    "folder": ".",
+    "name": "mine",
     "image": X[0],
     "images": X,
     "known": KNOWN,
@@ -599,7 +615,7 @@ def test_labels_that_int32_cannot_hold_are_refused():
 
 def test_an_image_shape_that_contradicts_the_model_is_refused():
     for function in (
-        functools.partial(compression.walk, count=1, choose=len),
+        functools.partial(compression.choose_values, count=1, choose=len),
         causality.dependency_matrix,
         causality.first_leak,
     ):

@@ -24,6 +24,8 @@ from keras import layers, ops
 from test_evaluation import random_model, randomize
 from test_models import inputs_of
 
+pytestmark = pytest.mark.usefixtures("always_compiled")
+
 X = np.random.default_rng(0).integers(0, 2, (4, 3, 4, 1)).astype("float32")
 
 
@@ -165,7 +167,7 @@ def test_no_answer_is_that_of_a_layer_as_it_was(name):
 
 
 def test_the_search_finds_a_cache_that_knows_its_model_by_name(monkeypatch):
-    monkeypatch.setattr(_cache, "state_of", lambda *things: (str(things), []))
+    monkeypatch.setattr(_cache, "state_of", lambda *things, **_: (str(things), []))
     image = keras.Input((3, 4, 1))
     x = MaskedConv2D(2, 3, "A", activation="relu", bias_initializer="ones")(image)
     found, _ = stale(ImageModel(image, layers.Dense(1)(x), likelihood=Bernoulli()))
@@ -298,8 +300,8 @@ class Sharper(Bernoulli):
     def __init__(self, factor):
         self.factor = factor
 
-    def _sample(self, logits, uniforms):
-        return super()._sample(self.factor * logits, uniforms)
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(self.factor * logits, uniforms, temperature)
 
 
 def test_likelihoods_are_told_apart_by_their_attributes():
@@ -308,7 +310,7 @@ def test_likelihoods_are_told_apart_by_their_attributes():
     assert one_pixel.one_pixel_model(model, Bernoulli()) is form
     sharper = Sharper(2.0)
     assert one_pixel.one_pixel_model(model, sharper) is not form
-    assert one_pixel.one_pixel_model(model, sharper).likelihood is sharper
+    assert one_pixel.one_pixel_model(model, sharper).choose.args == (sharper,)
     sharper.factor = 3.0
     drawn = one_pixel.one_pixel_model(model, Sharper(3.0))
     assert drawn is one_pixel.one_pixel_model(model, sharper)
@@ -430,3 +432,77 @@ def test_an_array_in_the_graph_that_changes_is_seen():
     nats = evaluation.nats_per_image(model, X)
     assert not np.allclose(before, nats)
     np.testing.assert_allclose(nats, 12 * np.log(2), rtol=1e-6)
+
+
+class Noting(layers.Layer):
+    """A user's layer that writes into itself at each call; it knows a setting, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.last, self.factor = 0, None, 1.0
+
+    def call(self, inputs):
+        self.calls += 1
+        self.last = inputs
+        return self.factor * inputs
+
+
+def test_a_layer_that_notes_its_calls_is_compiled_once_and_its_setting_counts():
+    image, noting = keras.Input((3, 4, 1)), Noting()
+    x = noting(MaskedConv2D(1, 3, "A", bias_initializer="ones")(image))
+    model = ImageModel(image, x, likelihood=Bernoulli())
+    logits_function(model)(X)
+    calls = noting.calls
+    first = [evaluation.nats_per_image(model, X) for _ in range(4)][-1]
+    assert noting.calls == calls
+    for factor in (0.0, 1.0):
+        noting.factor = factor
+        nats = evaluation.nats_per_image(model, X)
+        assert noting.calls == (calls := calls + 1)
+        assert (nats == first).all() == bool(factor)
+        evaluation.nats_per_image(model, X)
+        assert noting.calls == calls
+
+
+class NotingActivation:
+    """A user's activation that counts its calls."""
+
+    calls, factor = 0, 1.0
+
+    def __call__(self, x):
+        self.calls += 1
+        return ops.tanh(self.factor * x)
+
+
+def test_an_activation_that_notes_its_calls_keeps_the_compiled_loop():
+    image, noting = keras.Input((3, 4, 1)), NotingActivation()
+    noting.calls, noting.factor = 0, 1.0
+    x = MaskedConv2D(3, 3, "A", activation=noting)(image)
+    model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    generation.generate(model, 2, seed=0)
+    form, calls = one_pixel.one_pixel_model(model, model.likelihood), noting.calls
+    generation.generate(model, 2, seed=0)
+    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+    assert noting.calls == calls
+    noting.factor = 2.0
+    assert one_pixel.one_pixel_model(model, model.likelihood) is not form
+    form = one_pixel.one_pixel_model(model, model.likelihood)
+    layer = first_masked(model)
+    layer.activation = keras.activations.tanh
+    assert one_pixel.one_pixel_model(model, model.likelihood) is not form
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_a_setting_that_contains_itself_is_compared_like_any_other(kind):
+    model = random_model((3, 4, 1))
+    layer = first_masked(model)
+    layer.notes = {"factor": 1} if kind is dict else [1]
+    if kind is dict:
+        layer.notes["all"] = layer.notes
+    else:
+        layer.notes.append(layer.notes)
+    state, _ = _cache.state_of(model)
+    assert _cache.state_of(model)[0] == state
+    layer.notes["factor" if kind is dict else 0] = 2
+    assert _cache.state_of(model)[0] != state

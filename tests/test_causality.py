@@ -2,7 +2,8 @@
 
 from pixelcnn_edu import causality
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
@@ -47,7 +48,7 @@ def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
 
 
 def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
-    model = random_model((3, 3, 3), LogisticMixture(2, 4))
+    model = random_model((3, 3, 3), DiscretizedLogisticMixture(2, 4))
     matrix = causality.dependency_matrix(model)
     pixel = np.arange(27) // 3
     np.testing.assert_array_equal(matrix, pixel[:, None] > pixel)
@@ -56,7 +57,7 @@ def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
     image = keras.Input((3, 3, 3))  # the planted bug: masks of three colors
     x = MaskedConv2D(6, 3, "A", colors=3)(image)
     x = MaskedConv2D(20, 1, "B")(x)
-    leaky = ImageModel(image, x, likelihood=LogisticMixture(2, 4))
+    leaky = ImageModel(image, x, likelihood=DiscretizedLogisticMixture(2, 4))
     with pytest.raises(AssertionError, match="channel 0 sees its own input"):
         causality.assert_causal(leaky)
 
@@ -153,3 +154,27 @@ def test_bad_arguments_are_named():
     smaller = keras.Model(inputs, keras.layers.Conv2D(1, 3)(inputs))
     with pytest.raises(ValueError, match="output of shape"):
         causality.assert_causal(smaller)
+
+
+class Batches(keras.layers.Layer):
+    """Notes how many images each pass has."""
+
+    seen = ()
+
+    def call(self, inputs):
+        self.seen += (inputs.shape[0],)
+        return inputs
+
+
+def test_a_receptive_field_takes_gradients_of_a_few_images_at_a_time():
+    """A gradient keeps all feature maps, and TensorFlow keeps the memory."""
+    image, note = keras.Input((4, 4, 1)), Batches()
+    model = keras.Model(image, MaskedConv2D(1, 3, "A")(note(image)))
+    note.seen = ()
+    whole = causality.receptive_field(model, 2, 2)
+    assert sum(note.seen) == 64 and max(note.seen) <= 8
+    note.seen = ()
+    np.testing.assert_array_equal(
+        causality.receptive_field(model, 2, 2, images=9), whole
+    )
+    assert note.seen == (8, 1)

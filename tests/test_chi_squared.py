@@ -13,8 +13,8 @@ class Biased(Bernoulli):
 
     bias = 0.0
 
-    def _sample(self, logits, uniforms):
-        return super()._sample(logits, uniforms - self.bias)
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(logits, uniforms - self.bias, temperature)
 
 
 def test_the_smallest_biases_are_those_of_the_table():

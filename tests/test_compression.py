@@ -11,19 +11,19 @@ import threading
 import weakref
 import zlib
 
-from pixelcnn_edu import compression, evaluation, generation
+from pixelcnn_edu import _cache, code_file, compression, evaluation, generation
 from pixelcnn_edu.compression import (
+    choose_values,
     code_length,
     compress,
     decompress,
     quantize,
-    walk,
 )
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function
-from pixelcnn_edu.one_pixel import one_pixel_model
 
 import keras
 import numpy as np
@@ -40,13 +40,13 @@ HEADER = 37
 CASES = {
     "binary": ((5, 4, 1), Bernoulli(), {}),
     "4 levels": ((4, 5, 1), Categorical(4), {}),
-    "mixture": ((4, 4, 1), LogisticMixture(3, 16), {}),
+    "mixture": ((4, 4, 1), DiscretizedLogisticMixture(3, 16), {}),
     "color, in order": ((3, 4, 3), Categorical(4), {}),
     "two colors": ((4, 3, 2), Bernoulli(), {}),
-    "color, mixture": ((3, 4, 3), LogisticMixture(2, 8), {}),
+    "color, mixture": ((3, 4, 3), DiscretizedLogisticMixture(2, 8), {}),
     "gated": ((5, 5, 1), Bernoulli(), {"builder": gated_pixelcnn}),
     "labels": ((4, 4, 1), Categorical(3), {"builder": gated_pixelcnn, "labels": 3}),
-    "256 levels": ((3, 3, 1), LogisticMixture(2, 256), {}),
+    "256 levels": ((3, 3, 1), DiscretizedLogisticMixture(2, 256), {}),
 }
 
 
@@ -166,7 +166,7 @@ def test_a_model_that_leaves_its_size_open():
     images = np.random.default_rng(0).integers(0, 2, (3, 6, 5, 1)).astype("float32")
     np.testing.assert_array_equal(decompress(model, compress(model, images)), images)
     with pytest.raises(ValueError, match="image_shape"):
-        walk(model, 1, lambda counts: np.zeros(1, int))
+        choose_values(model, 1, lambda counts: np.zeros(1, int))
 
 
 def test_a_model_that_would_see_its_own_pixel_is_asked_without_it():
@@ -278,11 +278,11 @@ def test_files_of_earlier_versions_still_decode_and_are_still_written(name):
     assert compress(model, images, method=method) == data
 
 
-# ------------------------------------------------------------------ walk
+# ------------------------------------------------------------------ choose_values
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_walk_asks_with_the_model_s_own_probabilities(case):
+def test_values_are_chosen_with_the_model_s_own_probabilities(case):
     model, count = shared(case), 5
     images, labels = images_of(model, count), labels_of(model, count)
     levels = model.likelihood.levels
@@ -299,7 +299,7 @@ def test_walk_asks_with_the_model_s_own_probabilities(case):
             asked.append(counts)
             return values[len(asked) - 1]
 
-        again = walk(model, count, know, labels=labels, method=method)
+        again = choose_values(model, count, know, labels=labels, method=method)
         np.testing.assert_array_equal(again, images)
         # up to rounding: a full pass computes the same numbers in another order
         assert abs(np.array(asked) - quantize(p)).max() <= levels
@@ -312,7 +312,7 @@ def test_counts_sum_to_the_total_that_was_asked_for():
         sums.append(counts.sum(axis=1).tolist())
         return np.zeros(2, int)
 
-    walk(trivial(), 2, ask, total=100)
+    choose_values(trivial(), 2, ask, total=100)
     assert sums == [[100, 100]] * 9
 
 
@@ -322,7 +322,7 @@ def test_random_answers_draw_from_the_model():
     def draw(counts):
         return (rng.random(len(counts)) >= counts[:, 0] / compression.TOTAL).astype(int)
 
-    ink = walk(model, 2000, draw).mean(axis=(0, 3))
+    ink = choose_values(model, 2000, draw).mean(axis=(0, 3))
     drawn = generation.generate(model, 2000, seed=1).mean(axis=(0, 3))
     assert abs(ink - drawn).max() < 5 * math.sqrt(2 * 0.25 / 2000)
 
@@ -353,7 +353,7 @@ def test_values_are_asked_for_in_order_where_pixels_do_not_wait_for_each_other()
 def test_an_answer_that_is_no_level_is_named(answer):
     for method in compression.METHODS:
         with pytest.raises(ValueError, match=r"integers of shape \(2,\), from 0 to 1"):
-            walk(trivial(), 2, answer, method=method)
+            choose_values(trivial(), 2, answer, method=method)
 
 
 def test_an_error_inside_choose_arrives_as_itself_and_leaves_the_model_usable():
@@ -366,7 +366,7 @@ def test_an_error_inside_choose_arrives_as_itself_and_leaves_the_model_usable():
     model = trivial()
     for method in compression.METHODS:
         with pytest.raises(Mine):
-            walk(model, 2, fail, method=method)
+            choose_values(model, 2, fail, method=method)
     images = images_of(model, 2)
     np.testing.assert_array_equal(decompress(model, compress(model, images)), images)
 
@@ -380,8 +380,8 @@ def test_a_run_inside_a_run_of_the_same_model():
         inside.append(compress(model, images))
         return counts.argmax(axis=1)
 
-    likely = walk(model, 2, lambda counts: counts.argmax(axis=1))
-    np.testing.assert_array_equal(walk(model, 2, choose), likely)
+    likely = choose_values(model, 2, lambda counts: counts.argmax(axis=1))
+    np.testing.assert_array_equal(choose_values(model, 2, choose), likely)
     assert set(inside) == {alone}
 
 
@@ -458,7 +458,7 @@ def test_after_an_interruption_while_values_are_asked_the_next_call_is_right(met
         threading.Event().wait(1)
 
     with pytest.raises(KeyboardInterrupt):
-        walk(model, 3, choose, method=method)
+        choose_values(model, 3, choose, method=method)
         at_rest()
     images = np.ones((3, 1, 2, 2), "float32")
     np.testing.assert_array_equal(decompress(model, compress(model, images)), images)
@@ -469,8 +469,8 @@ def test_new_weights_are_used_at_once_and_a_second_call_compiles_nothing():
     images = images_of(model, 4)
     compress(model, images)
     compress(model, images[:3])
-    asker = one_pixel_model(model, model.likelihood, compression._Asker)
-    assert len(asker.compiled) == 1
+    chooser = _cache.kept(model, compression._PythonChooser, None, model.likelihood)
+    assert len(chooser.form.compiled) == 1
     before = code_length(model, images)
     randomize(model, seed=1)
     assert (code_length(model, images) != before).any()
@@ -528,6 +528,17 @@ def test_rows_are_turned_into_counts_one_by_one():
         np.testing.assert_array_equal(counts[at], quantize(p[at], 100))
 
 
+def test_numbers_whose_sum_overflows_are_turned_into_counts():
+    np.testing.assert_array_equal(quantize([1e308, 1e308], 16), [8, 8])
+    rows = quantize([[1.5e308, 0.5e308], [0.75, 0.25], [1e-320, 0]], 2**10)
+    np.testing.assert_array_equal(rows, [[768, 256], [768, 256], [1023, 1]])
+
+
+def test_the_largest_total_is_divided_exactly():
+    counts = quantize([0.25, 0.75], 2**53)
+    assert counts.sum() == 2**53 and abs(int(counts[0]) - 2**51) <= 1
+
+
 @pytest.mark.parametrize(
     ("p", "total", "words"),
     [
@@ -537,6 +548,12 @@ def test_rows_are_turned_into_counts_one_by_one():
         (0.5, 16, "probabilities"),
         ([0.5, 0.5, 0.5], 2, "total >= 3"),
         ([0.5, 0.5], 1.5, "total"),
+        ([0.5, 0.5], 2**63, r"total <= 2\*\*53"),
+        ([0.5, 0.5], 2**53 + 1, r"total <= 2\*\*53"),
+        ([0.5 + 0.1j, 0.5], 16, "real"),
+        (np.array([0.5j, 0.5], object), 16, "real"),
+        (["a", "b"], 16, "real"),
+        ([[0.5, 0.5], [1.0]], 16, "real"),
     ],
 )
 def test_what_cannot_become_counts_is_named(p, total, words):
@@ -678,31 +695,31 @@ def test_what_the_header_cannot_say_is_named_before_any_work(shape, likelihood, 
     out = layers.Conv2D(likelihood.logits_per_pixel(shape[-1]), 1)(image)
     model = ImageModel(image, out, likelihood=likelihood)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compression, "walk", None)
+        patch.setattr(compression, "choose_values", None)
         with pytest.raises(ValueError, match=words):
             compress(model, np.zeros((1, *shape)))
 
 
 def test_every_field_of_the_header_holds_its_largest_value():
-    *largest, _ = compression._LARGEST.values()
-    compression._FIELDS.pack(*largest, 1, 0, 0, 0)
+    *largest, _ = code_file.LARGEST.values()
+    code_file.FIELDS.pack(*largest, 1, 0, 0, 0)
     for field in range(len(largest)):
         fields = [1] * len(largest)
         fields[field] = largest[field]
-        compression._check_that_header_holds(*fields)
+        code_file.check_that_header_holds(*fields)
         fields[field] += 1
         with pytest.raises(ValueError, match=f"at most {largest[field]:,} "):
-            compression._check_that_header_holds(*fields)
+            code_file.check_that_header_holds(*fields)
         with pytest.raises(struct.error):
-            compression._FIELDS.pack(*fields, 1, 0, 0, 0)
+            code_file.FIELDS.pack(*fields, 1, 0, 0, 0)
     with pytest.raises(ValueError, match="at most 4,294,967,295 words of code"):
-        compression._check_that_header_holds(2**20, 2**14, 1, 1, 2)
+        code_file.check_that_header_holds(2**20, 2**14, 1, 1, 2)
 
 
 def test_more_levels_than_counts_are_named_before_any_work(monkeypatch):
     monkeypatch.setattr(compression, "_run_cached", None)
     with pytest.raises(ValueError, match="total >= 256 levels. Received: 255"):
-        walk(many_levels(256), 1, None, total=255)
+        choose_values(many_levels(256), 1, None, total=255)
 
 
 @pytest.mark.parametrize(
@@ -774,7 +791,7 @@ def test_bad_arguments_are_named(change, words):
 @pytest.mark.parametrize("count", [0, 1.5, None])
 def test_a_count_that_is_none_is_named(count):
     with pytest.raises(ValueError, match="count"):
-        walk(trivial(), count, lambda counts: np.zeros(1, int))
+        choose_values(trivial(), count, lambda counts: np.zeros(1, int))
 
 
 def test_without_constriction_an_error_says_what_to_do(monkeypatch):
@@ -868,7 +885,7 @@ def test_probabilities_of_a_full_pass_never_give_wrong_images_silently(monkeypat
         asked.append(counts)
         return next(known)
 
-    walk(model, 128, know)
+    choose_values(model, 128, know)
     assert (np.array(asked) != np.array(tables)).any()  # nearly the same, not the same
     rest = iter(tables)
     with monkeypatch.context() as patch:

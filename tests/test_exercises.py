@@ -48,6 +48,31 @@ def test_a_mistake_gets_its_diagnosis_and_its_hint(exercise, diagnosis, answer):
         assert "Hint" not in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("name", "diagnosis"),
+    [
+        ("lowest_crossentropy", "0 · log 0 is NaN in floats"),
+        ("lowest_crossentropy", "In float32, 1 - 1e-12 is exactly 1"),
+        ("level_nats", "exp of a large logit is inf"),
+        ("level_nats", "Subtract each pixel's own largest logit"),
+        ("order_mask", "A negative index wrapped around"),
+        ("block_weights", "one slope per pixel and channel"),
+        ("prelu_gradients", "grad_slope: that is one gradient per pixel"),
+        ("prelu_gradients", "grad_slope: summed over the images only"),
+        ("prelu_gradients", "grad_slope: a mean"),
+        ("prelu_gradients", "grad_slope: positive inputs"),
+    ],
+)
+def test_the_second_hint_is_shown_where_the_first_does_not_name_the_mistake(
+    name, diagnosis
+):
+    exercise = DECLARED[name]
+    (known,) = [words for words in exercise.mistakes if diagnosis in words]
+    verdict = exercise(exercise.mistakes[known].answers[0])
+    assert verdict.text.endswith(f"Hint 2: {exercise.hints[1]}")
+    assert "Hint 1" not in verdict.text
+
+
 def without_return(*arguments):
     """As `with_a_blank`, but the `return` is forgotten."""
     ...

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 from pixelcnn_edu import causality, data, evaluation, exercises
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, ResidualBlock
-from pixelcnn_edu.likelihoods import Categorical, LogisticMixture
+from pixelcnn_edu.layers import MaskedConv2D, residual_block
+from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.masks import causal_mask
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 from pixelcnn_edu.widgets import fields
 
@@ -126,7 +127,7 @@ def weights_of_a_block(filters):
 @also_right("block_weights")
 def weights_by_building(filters):
     x = keras.Input((28, 28, filters))
-    return keras.Model(x, ResidualBlock(filters)(x)).count_params()
+    return keras.Model(x, residual_block(x, filters)).count_params()
 
 
 also_right("block_weights")(weights_of_a_block)
@@ -134,7 +135,7 @@ also_right("block_weights")(weights_of_a_block)
 
 @also_right("residual_block")
 def block_of_the_package(x):
-    return ResidualBlock(x.shape[-1])(x)
+    return residual_block(x, x.shape[-1])
 
 
 @also_right("residual_block")
@@ -706,7 +707,7 @@ def test_the_package_agrees_in_float32():
     for level, levels, mean, scale in ((0, 4, -0.2, 0.3), (100, 256, -0.2, 0.05)):
         exact = exercises.bin_probability.right(level, levels, mean, scale)
         logits = np.float32([[0, mean, np.log(scale)]])
-        p = LogisticMixture(1, levels).probabilities(
+        p = DiscretizedLogisticMixture(1, levels).probabilities(
             logits, np.zeros((1, 1), "float32")
         )
         assert float(np.asarray(p)[0, 0, level]) == pytest.approx(exact, 1e-4)
@@ -763,7 +764,7 @@ def test_the_mixture_over_colors_is_that_of_the_package():
             assert color_by_components(logits, color, levels) == pytest.approx(ours)
             image = np.float32([[[np.array(color) / (levels - 1)]]])
             batch = np.float32(logits).reshape(1, 1, 1, -1)
-            theirs = LogisticMixture(3, levels).log_prob(batch, image)[0]
+            theirs = DiscretizedLogisticMixture(3, levels).log_prob(batch, image)[0]
             assert ours == pytest.approx(float(theirs), 1e-4)
 
 

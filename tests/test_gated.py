@@ -1,7 +1,7 @@
 """The gated network: two stacks, cropped kernels, every earlier pixel, labels."""
 
 from pixelcnn_edu import causality
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
 
 import keras
@@ -12,6 +12,7 @@ from test_evaluation import random_model, randomize
 from test_layers import convolve
 
 PLAIN = {"filters": 6, "depth": 1}
+FEATURES = keras.KerasTensor((None, 4, 4, 4))
 
 
 def seen(stack, mask_type, kernel_size, **more):
@@ -147,7 +148,7 @@ def test_gated_models_are_causal_and_see_all_that_they_may(arguments):
 
 def test_the_vertical_stack_never_reads_the_horizontal_one():
     image, horizontal = keras.Input((6, 6, 4)), keras.Input((6, 6, 4))
-    vertical, _ = GatedBlock(4)(image, horizontal)
+    vertical, _ = gated_block(image, horizontal, 4)
     model = keras.Model([image, horizontal], vertical)
     assert horizontal not in keras.Model(image, vertical).inputs
     assert model.count_params() == keras.Model(image, vertical).count_params()
@@ -157,10 +158,11 @@ def test_a_later_block_refuses_the_image_which_its_sum_would_leak():
     image, features = keras.Input((5, 5, 1)), keras.Input((5, 5, 4))
     for horizontal in (image, keras.Input((5, 5, 3)), keras.Input((5, 5, 8))):
         with pytest.raises(ValueError, match="horizontal with filters=4 channels"):
-            GatedBlock(4)(features, horizontal)
-    for block in (GatedBlock(4, 3, "A"), GatedBlock(1)):  # no sum, or one that fits
-        assert all(part.shape[1:3] == (5, 5) for part in block(image, image))
-    spread = keras.layers.add([image, GatedBlock(4, 3, "A")(image, image)[1]])
+            gated_block(features, horizontal, 4)
+    for arguments in ((4, 3, "A"), (1,)):  # no sum, or one that fits
+        parts = gated_block(image, image, *arguments)
+        assert all(part.shape[1:3] == (5, 5) for part in parts)
+    spread = keras.layers.add([image, gated_block(image, image, 4, 3, "A")[1]])
     leak = causality.first_leak(keras.Model(image, keras.layers.Conv2D(1, 1)(spread)))
     assert leak == ((0, 0, 0), (0, 0, 0))  # what the refusal keeps out
 
@@ -279,11 +281,11 @@ def test_green_sees_red_of_its_pixel_and_never_blue(builder):
             "dilation_rate=1 with mask_type='A'",
         ),
         (lambda: Gate(0), "colors"),
-        (lambda: GatedBlock(0), "filters"),
-        (lambda: GatedBlock(4, colors=3), "divisible by colors=3"),
-        (lambda: GatedBlock(4, dropout=1), "dropout"),
-        (lambda: GatedBlock(4, 3, "C"), "mask_type.*'C'"),
-        (lambda: GatedBlock(4, 4), "odd"),
+        (lambda: gated_block(FEATURES, FEATURES, 0), "filters"),
+        (lambda: gated_block(FEATURES, FEATURES, 4, colors=3), "divisible by colors=3"),
+        (lambda: gated_block(FEATURES, FEATURES, 4, dropout=1), "dropout"),
+        (lambda: gated_block(FEATURES, FEATURES, 4, 3, "C"), "mask_type.*'C'"),
+        (lambda: gated_block(FEATURES, FEATURES, 4, 4), "odd"),
         (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, num_classes=0), "num_classes"),
         (lambda: gated_pixelcnn((4, 4, 1), **PLAIN, label_map=2), "num_classes"),
         (lambda: gated_pixelcnn((4, 4, 3), **PLAIN, colors=2), "colors"),

@@ -1,12 +1,14 @@
 """Generation: the sampler follows the likelihood, and every method draws the same."""
 
+import inspect
 import io
 import sys
 import warnings
 
-from pixelcnn_edu import evaluation, generation
+from pixelcnn_edu import _drawing, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel
 
 import ipykernel.iostream
@@ -15,6 +17,8 @@ import numpy as np
 import pytest
 from chi_squared import assert_fit, assert_images_fit
 from test_evaluation import random_model
+
+pytestmark = pytest.mark.usefixtures("always_compiled")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,9 @@ def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperatu
 
 @pytest.mark.parametrize("method", generation.METHODS)
 @pytest.mark.parametrize(
-    "likelihood", [Bernoulli(), Categorical(4), LogisticMixture(2, 4)], ids=repr
+    "likelihood",
+    [Bernoulli(), Categorical(4), DiscretizedLogisticMixture(2, 4)],
+    ids=repr,
 )
 def test_extreme_temperatures_are_the_limits_that_they_come_close_to(
     likelihood, method
@@ -230,7 +236,7 @@ def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
     model = random_model((3, 3, 1))
     generation.generate(model, 300)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
     generation.generate(model, 300)
     told = capsys.readouterr()
     assert told.out == "" and "300" in told.err  # what a program prints stays its own
@@ -244,7 +250,7 @@ def test_a_bar_stands_in_the_page_of_a_notebook(capsys, monkeypatch):
 
     page = Page()
     monkeypatch.setattr(sys, "stdout", page)
-    monkeypatch.setattr(generation, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
     generation.generate(random_model((3, 3, 1)), 300)
     assert "300" in page.getvalue() and capsys.readouterr().err == ""
 
@@ -301,6 +307,27 @@ def test_a_model_that_is_not_causal_is_refused_by_fixed_point():
     model = keras.Model(inputs, flip)
     with pytest.raises(ValueError, match="causal"):
         generation.generate(model, 1, likelihood=Bernoulli(), method="fixed_point")
+
+
+def test_a_model_that_is_not_causal_may_settle_as_the_docstring_says():
+    image = keras.Input((2, 3, 1))
+    copy = keras.layers.Rescaling(100.0, -50.0)(image)  # ink where there is ink
+    model = keras.Model(image, copy)
+    u = np.full((1, 2, 3, 1), 0.5, "float32")
+    nothing = np.zeros((2, 3), bool)
+    drawn = generation.fixed_point(model, Bernoulli(), u, 0 * u, nothing, 1.0)
+    assert (drawn == 0).all()
+    assert "**not** causal" in generation.fixed_point.__doc__
+    with pytest.raises(AssertionError):
+        causality.assert_causal(model)
+
+
+def test_the_three_loops_have_one_signature():
+    loops = generation.naive, generation.fixed_point, generation.cached
+    first, *others = (list(inspect.signature(loop).parameters) for loop in loops)
+    assert all(names == first for names in others)
+    names = "model likelihood uniforms given known temperature labels"
+    assert first == names.split()
 
 
 @pytest.mark.parametrize(

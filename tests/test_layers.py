@@ -1,13 +1,12 @@
 """Layers: convolution against NumPy, zero gradients, configs, errors."""
 
-from pixelcnn_edu import layers
+from pixelcnn_edu import _cpu
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import (
-    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
-    ResidualBlock,
+    residual_block,
 )
 from pixelcnn_edu.masks import causal_mask
 
@@ -68,47 +67,50 @@ def test_masked_weights_get_exactly_zero_gradient_and_keep_their_value():
     np.testing.assert_array_equal(layer.kernel.numpy()[hidden], before[hidden])
 
 
-def check_gradients(layer, theirs):
-    """Check a layer against one with TensorFlow's own gradients: output and gradients."""
-    images = np.random.default_rng(0).random((3, 6, 4, 6), dtype="float32")
-    layer.build(images.shape)
-    theirs.build(images.shape)
-    theirs.set_weights(layer.get_weights())
-    results = []
-    for each in (layer, theirs):
-        x = tf.Variable(images)
-        with tf.GradientTape() as tape:
-            out = each(x)
-            loss = tf.reduce_sum(tf.sin(5 * out))
-        results.append((out, tape.gradient(loss, [x, *each.trainable_weights])))
-    (out, ours), (expected, reference) = results
-    np.testing.assert_array_equal(out, expected)
-    for gradient, value in zip(ours, reference, strict=True):
-        np.testing.assert_allclose(gradient, value, rtol=1e-4, atol=1e-4)
+def gradients(layer, seed=0):
+    """Return a layer's output and the gradients of its input and its weights."""
+    images = np.random.default_rng(seed).random((3, 6, 4, 6), dtype="float32")
+    x = tf.Variable(images)
+    with tf.GradientTape() as tape:
+        out = layer(x)
+        loss = tf.reduce_sum(tf.sin(5 * out))
+    return [out, *tape.gradient(loss, [x, *layer.trainable_weights])]
+
+
+def check_same(ours, theirs):
+    """Check that two outputs are equal, and two lists of gradients but for rounding."""
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    for gradient, expected in zip(ours[1:], theirs[1:], strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
 CONVOLUTIONS = [
-    (Conv2D, {"kernel_size": 1}),
-    (Conv2D, {"kernel_size": 1, "use_bias": False, "activation": "tanh"}),
-    (Conv2D, {"kernel_size": 1, "strides": 2}),
-    (Conv2D, {"kernel_size": 1, "groups": 3}),
-    (Conv2D, {"kernel_size": 3, "activation": "relu"}),
+    (MaskedConv2D, {"kernel_size": 1}),
+    (MaskedConv2D, {"kernel_size": 1, "use_bias": False, "activation": "tanh"}),
     (MaskedConv2D, {"kernel_size": 1, "colors": 3}),
-    (MaskedConv2D, {"kernel_size": 3}),
+    (MaskedConv2D, {"kernel_size": 3, "activation": "relu"}),
     (MaskedConv2D, {"kernel_size": (3, 5), "mask_type": "A"}),
     (StackConv2D, {"kernel_size": 3, "stack": "vertical", "dilation_rate": 2}),
     (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "colors": 3}),
+    (StackConv2D, {"kernel_size": 3, "stack": "horizontal", "mask_type": "A"}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "arguments"), CONVOLUTIONS)
-def test_gradients_are_those_of_keras(kind, arguments):
+def test_gradients_are_those_of_tensorflow(kind, arguments, monkeypatch):
     layer = kind(6, bias_initializer="normal", **arguments)
-    assert layer._own_gradients == (not tf.config.list_physical_devices("GPU"))
-    # the layer of Keras itself, or else the same layer in which it is asked for
-    above = keras.layers.Conv2D if kind is Conv2D else kind
-    theirs = type(kind.__name__, (above,), {"_own_gradients": False})
-    check_gradients(layer, theirs(6, **arguments))
+    ours = gradients(layer)
+    monkeypatch.setattr(_cpu, "ON", set())
+    check_same(ours, gradients(layer))
+
+
+def test_a_kernel_of_size_1_is_keras_s_own_1x1_convolution():
+    ours = MaskedConv2D(6, 1, bias_initializer="normal", activation="tanh")
+    theirs = keras.layers.Conv2D(6, 1, activation="tanh")
+    for layer in (ours, theirs):
+        layer.build((3, 6, 4, 6))
+    theirs.set_weights(ours.get_weights())
+    check_same(gradients(ours), gradients(theirs))
 
 
 def half_a_bias(outputs, bias):
@@ -125,16 +127,42 @@ def transposed(inputs, kernel):
     ("name", "bug"), [("_add_bias", half_a_bias), ("_convolve_1x1", transposed)]
 )
 def test_a_wrong_gradient_is_found(name, bug, monkeypatch):
-    check_gradients(Conv2D(6, 1), keras.layers.Conv2D(6, 1))
-    monkeypatch.setattr(layers, name, bug)
+    layer = MaskedConv2D(6, 1)
+    right = gradients(layer)
+    check_same(gradients(layer), right)
+    monkeypatch.setattr(_cpu, name, bug)
     with pytest.raises(AssertionError):
-        check_gradients(Conv2D(6, 1), keras.layers.Conv2D(6, 1))
+        check_same(gradients(layer), right)
 
 
-def test_own_gradients_are_for_float32_alone():
+@pytest.mark.parametrize("name", ["_add_bias", "_convolve_1x1"])
+def test_own_gradients_are_for_float32_alone(name, monkeypatch):
+    used = []
+    function = getattr(_cpu, name)
+    monkeypatch.setattr(_cpu, name, lambda *x: used.append(1) or function(*x))
+    images = np.zeros((1, 2, 2, 4), "float32")
     for policy in ("mixed_bfloat16", "mixed_float16"):
-        assert not Conv2D(4, 1, dtype=policy)._own_gradients
-    assert not Conv2D(4, 1, data_format="channels_first")._own_gradients
+        MaskedConv2D(4, 1, dtype=policy)(images)
+    assert not used
+    MaskedConv2D(4, 1)(images)
+    assert len(used) == (not tf.config.list_physical_devices("GPU"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **how: MaskedConv2D(4, 3, **how),
+        lambda **how: StackConv2D(4, 3, "vertical", **how),
+    ],
+)
+def test_an_activation_may_be_taken_away_as_in_keras(make):
+    layer, plain = make(activation="relu"), make()
+    images = np.random.default_rng(0).normal(size=(1, 4, 4, 2)).astype("float32")
+    for each in (layer, plain):
+        each.build(images.shape)
+    plain.set_weights(layer.get_weights())
+    layer.activation = None
+    np.testing.assert_array_equal(layer(images), plain(images))
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
@@ -151,7 +179,7 @@ def test_masked_convolution_follows_the_dtype_policy(policy):
     [
         MaskedConv2D(6, (3, 5), "A", colors=3, activation="relu", use_bias=False),
         MaskedConv2D(4, 7),
-        Conv2D(4, 1, use_bias=False),
+        MaskedConv2D(4, 1, use_bias=False),
         PositionBias(),
         OneHotLevels(5),
     ],
@@ -189,7 +217,7 @@ def test_bad_arguments_of_a_masked_convolution_are_named(arguments, words):
 
 def test_a_residual_block_whose_last_layer_is_zero_is_the_identity():
     inputs = keras.Input((5, 7, 8))
-    model = keras.Model(inputs, ResidualBlock(8)(inputs))
+    model = keras.Model(inputs, residual_block(inputs, 8))
     last = model.layers[-2]
     last.set_weights([np.zeros_like(w) for w in last.get_weights()])
     images = np.random.default_rng(0).normal(size=(2, 5, 7, 8)).astype("float32")
@@ -198,7 +226,7 @@ def test_a_residual_block_whose_last_layer_is_zero_is_the_identity():
 
 def test_a_residual_block_has_the_counted_weights():
     inputs = keras.Input((28, 28, 128))
-    model = keras.Model(inputs, ResidualBlock(128)(inputs))
+    model = keras.Model(inputs, residual_block(inputs, 128))
     slopes = 128 + 64 + 64
     convolutions = (128 * 64 + 64) + (9 * 64 * 64 + 64) + (64 * 128 + 128)
     assert model.count_params() == slopes + convolutions
@@ -217,12 +245,12 @@ def test_a_residual_block_has_the_counted_weights():
 )
 def test_bad_arguments_of_a_residual_block_are_named(arguments, words):
     with pytest.raises(ValueError, match=words):
-        ResidualBlock(**{"filters": 8, **arguments})
+        residual_block(keras.Input((5, 5, 8)), **{"filters": 8, **arguments})
 
 
 def test_a_residual_block_refuses_another_number_of_channels():
     with pytest.raises(ValueError, match="filters=8 channels"):
-        ResidualBlock(8)(keras.Input((5, 5, 6)))
+        residual_block(keras.Input((5, 5, 6)), 8)
 
 
 def test_a_position_bias_refuses_an_open_image_size():

@@ -2,12 +2,8 @@
 
 import math
 
-from pixelcnn_edu.likelihoods import (
-    Bernoulli,
-    Categorical,
-    LogisticMixture,
-    NegativeLogLikelihood,
-)
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 
 import keras
 import numpy as np
@@ -16,7 +12,11 @@ import tensorflow as tf
 from chi_squared import assert_fit
 
 SOFTMAXES = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
-MIXTURES = [LogisticMixture(1, 2), LogisticMixture(3, 4), LogisticMixture(5, 256)]
+MIXTURES = [
+    DiscretizedLogisticMixture(1, 2),
+    DiscretizedLogisticMixture(3, 4),
+    DiscretizedLogisticMixture(5, 256),
+]
 ALL = SOFTMAXES + MIXTURES
 
 
@@ -133,7 +133,7 @@ def mixture_by_hand(logits, levels):
 @pytest.mark.parametrize("levels", [2, 3, 16, 256])
 def test_a_mixture_is_equation_2_of_its_paper(levels):
     for seed in range(5):
-        likelihood = LogisticMixture(3, levels)
+        likelihood = DiscretizedLogisticMixture(3, levels)
         logits = logits_for(likelihood, (1, 1), scale=1.5, seed=seed)
         p = np.asarray(likelihood.probabilities(logits, np.zeros((1, 1), "float32")))
         np.testing.assert_allclose(
@@ -150,7 +150,7 @@ def all_colors(levels):
 
 @pytest.mark.parametrize("levels", [2, 4, 16])
 def test_the_probabilities_of_all_colors_sum_to_one(levels):
-    likelihood, colors = LogisticMixture(3, levels), all_colors(levels)
+    likelihood, colors = DiscretizedLogisticMixture(3, levels), all_colors(levels)
     logits = logits_for(likelihood, (1, 1, 1, 3))
     log_p = likelihood.log_prob(np.repeat(logits, len(colors), 0), colors)
     assert abs(np.exp(log_p).sum() - 1) < 1e-4
@@ -163,7 +163,7 @@ def test_the_probabilities_of_all_colors_sum_to_one(levels):
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_colors_of_a_mixture_are_drawn_as_often_as_they_should_be(temperature):
-    draws, likelihood, colors = 40_000, LogisticMixture(2, 3), all_colors(3)
+    draws, likelihood, colors = 40_000, DiscretizedLogisticMixture(2, 3), all_colors(3)
     logits = logits_for(likelihood, (1, 1, 1, 3), seed=2)
     uniforms = np.random.default_rng(1).random((draws, 1, 1, 3), dtype="float32")
     drawn = likelihood.sample(np.repeat(logits, draws, 0), uniforms, temperature)
@@ -180,7 +180,7 @@ def test_colors_of_a_mixture_are_drawn_as_often_as_they_should_be(temperature):
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_mixture_has_finite_gradients_at_any_logits(scale, channels):
-    likelihood = LogisticMixture(4, 256)
+    likelihood = DiscretizedLogisticMixture(4, 256)
     logits = tf.constant(logits_for(likelihood, (64, 2, 2, channels), scale))
     levels = np.random.default_rng(0).integers(0, 256, (64, 2, 2, channels))
     images = (levels / 255).astype("float32")
@@ -223,6 +223,33 @@ def test_the_loss_is_the_mean_negative_log_probability_and_survives_serializatio
     assert again.get_config() == loss.get_config()
 
 
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+@pytest.mark.parametrize("value", [255.0, 2.0, 1.01, -0.01, -1.0, np.inf, np.nan])
+def test_a_value_outside_the_levels_makes_the_log_probability_nan(likelihood, value):
+    images = np.zeros((2, 2, 2, 1), "float32")
+    images[1, 0, 1] = value
+    logits = logits_for(likelihood, images.shape)
+    compiled = tf.function(
+        lambda: likelihood.log_prob(logits, images), jit_compile=True
+    )
+    for log_p in (likelihood.log_prob(logits, images), compiled()):
+        np.testing.assert_array_equal(np.isnan(log_p), [False, True])
+    uncertain = np.float32(1 + 1e-4 / (likelihood.levels - 1))  # by rounding
+    log_p = likelihood.log_prob(logits, np.full_like(images, uncertain))
+    assert np.isfinite(log_p).all()
+
+
+@pytest.mark.parametrize("likelihood", ALL[2:], ids=repr)
+def test_keras_s_own_fit_reports_nan_for_pixels_from_0_to_255(likelihood):
+    image = keras.Input((3, 3, 1))
+    logits = keras.layers.Conv2D(likelihood.logits_per_pixel(1), 1)(image)
+    model = keras.Model(image, logits)
+    model.compile("sgd", NegativeLogLikelihood(likelihood))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 3, 1))
+    history = model.fit(pixels / 255, pixels, verbose=0)
+    assert np.isnan(history.history["loss"]).all()
+
+
 def test_bad_arguments_are_named():
     x = np.zeros((2, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match="Expected logits of shape"):
@@ -235,12 +262,12 @@ def test_bad_arguments_are_named():
         with pytest.raises(ValueError, match="levels"):
             Categorical(levels)
         with pytest.raises(ValueError, match="levels"):
-            LogisticMixture(5, levels)
+            DiscretizedLogisticMixture(5, levels)
     with pytest.raises(ValueError, match="components"):
-        LogisticMixture(0, 4)
+        DiscretizedLogisticMixture(0, 4)
     with pytest.raises(ValueError, match="1 or 3 channels"):
-        LogisticMixture(2, 4).logits_per_pixel(2)
-    with pytest.raises(ValueError, match=r"likelihoods.*'mse'"):
+        DiscretizedLogisticMixture(2, 4).logits_per_pixel(2)
+    with pytest.raises(ValueError, match=r"likelihoods.*mixture.*'mse'"):
         NegativeLogLikelihood("mse")
 
 

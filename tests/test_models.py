@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 
-from pixelcnn_edu import causality, evaluation, generation
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu import _cpu, causality, evaluation, generation
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.layers import (
-    Conv2D,
     MaskedConv2D,
     OneHotLevels,
     PositionBias,
-    ResidualBlock,
+    residual_block,
 )
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import (
     ImageModel,
     gated_pixelcnn,
@@ -44,7 +44,7 @@ BUILT += [
     (gated_pixelcnn, {"position": True, "dropout": 0.5}),
     (gated_pixelcnn, {"num_classes": 10}),
     (gated_pixelcnn, {"num_classes": 10, "label_map": 2}),
-    (pixelcnn, {"likelihood": LogisticMixture(2, 16)}),
+    (pixelcnn, {"likelihood": DiscretizedLogisticMixture(2, 16)}),
     (gated_pixelcnn, {"image_shape": (5, 3, 2), "likelihood": Categorical(3)}),
 ]
 
@@ -206,13 +206,15 @@ for i in range({count}):
     assert str(model.num_classes) == str(expected["num_classes"])
     assert type(model) is models.ImageModel
     assert model.optimizer is not None
-    labels = 1 if model.num_classes else None
-    drawn = generation.generate(model, 2, seed=0, labels=labels)
+    labels, method = 1 if model.num_classes else None, str(expected["method"])
+    drawn = generation.generate(model, 2, seed=0, labels=labels, method=method)
     assert np.array_equal(drawn, expected["drawn"])
 """
 
 
 def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
+    # compiling the loop takes long: the last model of each builder is enough
+    cached = {builder: i for i, (builder, _) in enumerate(BUILT)}.values()
     for i, (builder, variant) in enumerate(BUILT):
         model = build(builder, variant, image_shape=(6, 5, 1))
         compile_model(model, steps=10)
@@ -225,7 +227,8 @@ def test_saved_models_load_in_a_new_process_and_give_the_same_bits(tmp_path):
             logits=logits_function(model)(*inputs),
             likelihood=repr(model.likelihood),
             num_classes=str(model.num_classes),
-            drawn=generation.generate(model, 2, seed=0, labels=labels),
+            method="cached" if i in cached else "naive",
+            drawn=generation.generate(model, 2, seed=0, labels=labels, method="naive"),
         )
     script = LOADER.format(count=len(BUILT))
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
@@ -320,12 +323,11 @@ PARTS = {
     "gated_pixelcnn": lambda: gated_pixelcnn(**PLAIN),
     "MaskedConv2D": lambda: MaskedConv2D(4, 3),
     "StackConv2D": lambda: StackConv2D(4, 3, "vertical"),
-    "Conv2D": lambda: Conv2D(4, 3),
     "Gate": lambda: Gate(),
     "OneHotLevels": lambda: OneHotLevels(4),
     "PositionBias": lambda: PositionBias()(TENSOR),
-    "ResidualBlock": lambda: ResidualBlock(4)(TENSOR),
-    "GatedBlock": lambda: GatedBlock(4)(TENSOR, TENSOR),
+    "residual_block": lambda: residual_block(TENSOR, 4),
+    "gated_block": lambda: gated_block(TENSOR, TENSOR, 4),
 }
 
 
@@ -446,6 +448,48 @@ def test_a_step_of_training_takes_the_fast_way(builder):
     assert not step["BiasAddGrad"]
 
 
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="for CPUs")
+@pytest.mark.parametrize("trick", sorted(_cpu.ON))
+def test_each_trick_of_the_cpu_can_be_switched_off(trick, monkeypatch):
+    monkeypatch.setattr(_cpu, "ON", _cpu.ON - {trick})
+    model = build(pixelcnn, {})
+    compile_model(model, steps=1)
+    model.optimizer.build(model.trainable_variables)
+    convolutions = operations(model, lambda x: model(x, training=True))["Conv2D"]
+    step = operations(model, lambda x: model.train_step((x, x)))
+    passes = step["Conv2D"] // convolutions
+    assert passes == (1 if trick == "halves" else 2)
+    assert step["BiasAddGrad"] == (passes * convolutions if trick == "bias" else 0)
+    wide = 1 + PLAIN["depth"]  # the first layer, and one in each block
+    every = convolutions if trick == "pointwise" else wide
+    assert step["Conv2DBackpropFilter"] == passes * every
+
+
+class Double(keras.layers.Layer):
+    """A layer of a user that treats each pixel by itself, and says so."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class NotSaid(Double):
+    """A subclass may do something else."""
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="for CPUs")
+@pytest.mark.parametrize(("kind", "passes"), [(Double, 2), (NotSaid, 1)])
+def test_a_layer_of_a_user_is_trained_in_halves_if_its_class_says_so(kind, passes):
+    image = keras.Input((5, 5, 1))
+    logits = MaskedConv2D(1, 1)(kind()(MaskedConv2D(4, 3, "A")(image)))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    compile_model(model, steps=1)
+    model.optimizer.build(model.trainable_variables)
+    step = operations(model, lambda x: model.train_step((x, x)))
+    assert step["Conv2D"] == 2 * passes
+
+
 def centered(x):
     """Features less their mean over the batch."""
     return x - keras.ops.mean(x, axis=0, keepdims=True)
@@ -547,7 +591,7 @@ def test_the_compiled_call_sees_new_weights():
         (
             {
                 "image_shape": (4, 4, 3),
-                "likelihood": LogisticMixture(2, 4),
+                "likelihood": DiscretizedLogisticMixture(2, 4),
                 "colors": 3,
             },
             "orders them itself",

@@ -21,12 +21,14 @@ from pixelcnn_edu import (
     layers,
     likelihoods,
     masks,
+    mixture,
     models,
     optimizers,
     plots,
     training,
     widgets,
 )
+from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
 from pixelcnn_edu.widgets._base import Explorer
@@ -88,13 +90,12 @@ CALLS = {
         (6, (3, 5), "A"),
         {"strides": 1, "groups": 1},
     ),
-    "layers.ResidualBlock": (
-        lambda *args, **kwargs: layers.ResidualBlock(*args, **kwargs)(WHOLE),
+    "layers.residual_block": (
+        lambda *args, **kwargs: layers.residual_block(WHOLE, *args, **kwargs),
         (4, 3),
         {"dropout": 0.5, "colors": 2},
     ),
-    "layers.pointwise": (layers.pointwise, (6, 3), {}),
-    "layers.fixed_arguments": (layers.fixed_arguments, ({"strides": 1}, "same"), {}),
+    "_checks.fixed_arguments": (fixed_arguments, ({"strides": 1}, "same"), {}),
     "layers.OneHotLevels": (layers.OneHotLevels, (4,), {}),
     "gated.StackConv2D": (
         gated.StackConv2D,
@@ -102,20 +103,24 @@ CALLS = {
         {"colors": 3, "dilation_rate": 2},
     ),
     "gated.Gate": (gated.Gate, (3,), {}),
-    "gated.GatedBlock": (
-        lambda *args, **kwargs: gated.GatedBlock(*args, **kwargs)(WHOLE, WHOLE),
+    "gated.gated_block": (
+        lambda *args, **kwargs: gated.gated_block(WHOLE, WHOLE, *args, **kwargs),
         (4, 3),
         {"dropout": 0.5, "colors": 2, "dilation_rate": 2},
     ),
     "likelihoods.Categorical": (likelihoods.Categorical, (4,), {}),
-    "likelihoods.LogisticMixture": (likelihoods.LogisticMixture, (2, 4), {}),
+    "mixture.DiscretizedLogisticMixture": (
+        mixture.DiscretizedLogisticMixture,
+        (2, 4),
+        {},
+    ),
     "likelihoods.sample": (
         likelihoods.Categorical(2).sample,
         (np.arange(50, dtype="float32").reshape(1, 5, 5, 2) % 3, X[:1]),
         {"temperature": 2.0},
     ),
     "likelihoods.logits_per_pixel": (
-        likelihoods.LogisticMixture(2, 4).logits_per_pixel,
+        mixture.DiscretizedLogisticMixture(2, 4).logits_per_pixel,
         (3,),
         {},
     ),
@@ -226,8 +231,8 @@ CALLS = {
         {"labels": 2},
     ),
     "compression.code_length": (compression.code_length, (LABELED, X), {"labels": 2}),
-    "compression.walk": (
-        compression.walk,
+    "compression.choose_values": (
+        compression.choose_values,
         (OPEN, 2, lambda counts: counts.argmax(axis=1)),
         {"image_shape": (3, 3, 1), "total": 255},
     ),
@@ -252,7 +257,7 @@ CALLS = {
             "epochs": 2,
             "batch_size": 4,
             "learning_rate": 0.0078125,  # the same number in float32
-            "gray_targets": True,
+            "soft_targets": True,
             "seed": 3,
         },
     ),
@@ -407,11 +412,8 @@ NUMERIC = {
     *("pixel", "row", "scale", "steps", "total", "width"),
 }
 NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
-    "command.Progress": "epochs comes from a preset",
     "batches.Batches": "made by `fit`",
-    "checkpoints.locked": "called by `fit`",
-    "checkpoints.whole_file": "called by `fit`",
-    "layers.Conv2D": "Keras's own arguments",
+    "code_file.CodeFile": "made by `compress`",
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from keras import layers, ops
 from test_evaluation import random_model, randomize
 
+pytestmark = pytest.mark.usefixtures("always_compiled")
+
 
 def assert_same_images(model, first, second, uniforms, labels=()):
     """Images are equal, or part where a uniform number meets a cumulative probability.
@@ -40,15 +42,14 @@ def assert_same_images(model, first, second, uniforms, labels=()):
 def compare(model, seed=0, count=5, temperature=1.0, labels=None):
     shape = model.inputs[0].shape[1:]
     uniforms = np.random.default_rng(seed).random((count, *shape), dtype="float32")
-    arguments = {"uniforms": uniforms, "temperature": temperature, "labels": labels}
-    drawn = {
-        method: generation.generate(model, count, method=method, **arguments)
-        for method in generation.METHODS
-    }
+    labels = [] if labels is None else [np.asarray(labels)]
+    nothing = np.zeros(uniforms.shape, "float32"), np.zeros(shape[:2], bool)
+    arguments = uniforms, *nothing, temperature, *labels
+    loops = generation.naive, generation.fixed_point, generation.cached
+    drawn = {loop.__name__: loop(model, model.likelihood, *arguments) for loop in loops}
     assert drawn["cached"].shape == (count, *shape)
     assert drawn["cached"].dtype == np.float32
     if temperature == 1:
-        labels = [] if labels is None else [np.asarray(labels)]
         for method in ("cached", "fixed_point"):
             assert_same_images(model, drawn["naive"], drawn[method], uniforms, labels)
     else:
@@ -146,7 +147,7 @@ def test_a_feature_that_sees_a_part_of_its_pixel_is_computed_anew(colors):
     model = ImageModel(image, MaskedConv2D(colors, 3, "A")(x), likelihood=Bernoulli())
     randomize(model)
     compare(model, count=32)
-    naive = one_pixel.OnePixelModel(model, model.likelihood)
+    naive = one_pixel.OnePixelModel(model, model.likelihood.sample)
     naive.one_more = False  # the planted bug
     uniforms = np.random.default_rng(0).random((32, 5, 4, colors), dtype="float32")
     wrong = naive.draw(uniforms, 0 * uniforms, np.zeros((5, 4), bool), 1.0)
@@ -217,7 +218,7 @@ def test_a_second_call_and_another_temperature_do_not_compile_again():
     form = one_pixel.one_pixel_model(model, model.likelihood)
     for count, temperature in [(3, 1.0), (4, 1.0), (3, 0.7), (4, 1.3)]:
         generation.generate(model, count, seed=0, temperature=temperature)
-    assert len(form._compiled) == 1
+    assert len(form.compiled) == 1
     assert one_pixel.one_pixel_model(model, model.likelihood) is form
 
 
@@ -250,6 +251,22 @@ class Cumulative(MaskedConv2D):
 
     def call(self, inputs):
         return ops.cumsum(super().call(inputs), axis=2)
+
+
+class Double(layers.Layer):
+    """A layer of a user that treats each pixel by itself, and says so."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class AlongTheRow(Double):
+    """A subclass that does something else than its class says."""
+
+    def call(self, inputs):
+        return ops.cumsum(inputs, axis=2)
 
 
 class Relu(layers.Layer):
@@ -291,6 +308,7 @@ SLOPES = {"alpha_initializer": "ones"}
     ("layer", "words"),
     [
         (lambda x: Cumulative(4, 3)(x), "Cumulative"),
+        (lambda x: AlongTheRow()(x), "AlongTheRow"),
         (lambda x: Relu()(x), "Relu"),
         (lambda x: inner(OwnCall)(x), "no call of its own"),
         (lambda x: named_inner()({"a": x, "b": 2 * x}), "as it was built"),
@@ -321,6 +339,14 @@ def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
     with pytest.raises(ValueError, match=words) as error:
         generation.generate(model, 1, likelihood=Bernoulli())
     assert "fixed_point" in str(error.value)
+
+
+def test_a_layer_of_a_user_runs_one_pixel_at_a_time_if_its_class_says_so():
+    image = keras.Input((4, 4, 1))
+    x = Double()(MaskedConv2D(4, 3, "A")(image))
+    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    compare(model)
 
 
 @pytest.mark.parametrize("name", ["OwnCall.call", "ImageModel.call"])
@@ -391,8 +417,8 @@ def planted(monkeypatch, bug):
             return original(tensor, kernels, moved, here)
     elif bug == "_sum_above":  # the rows above are shifted by a column
 
-        def wrong(tensor, kernels, past, strips, width):
-            moved = {t: ops.roll(rows, 1, axis=1) for t, rows in past.items()}
+        def wrong(tensor, kernels, finished, strips, width):
+            moved = {t: ops.roll(rows, 1, axis=1) for t, rows in finished.items()}
             return original(tensor, kernels, moved, strips, width)
     elif bug == "kernel_of":  # a dilated kernel is run as if its taps were neighbors
 

@@ -5,9 +5,10 @@ named beside it. The same oracles pass on the right model.
 """
 
 from pixelcnn_edu import causality, data, evaluation, generation, training
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, ResidualBlock
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, LogisticMixture
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, residual_block
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel
 
 import keras
@@ -103,7 +104,7 @@ def gated(bug=None, dilated=None):
     if dilated:
         v = Gate()(dilated(8, 3, "vertical", dilation_rate=2)(v))
         h = Gate()(dilated(8, 3, "horizontal", dilation_rate=2)(h))
-    v, h = GatedBlock(4)(v, h)
+    v, h = gated_block(v, h, 4)
     model = ImageModel(image, keras.layers.Conv2D(1, 1)(h), likelihood=Bernoulli())
     randomize(model)
     return model
@@ -245,25 +246,25 @@ def test_training_on_a_leak_is_too_good_to_be_true():
 class WrongSide(Bernoulli):
     """Ink where u is above p."""
 
-    def _sample(self, logits, uniforms):
-        return 1 - super()._sample(logits, uniforms)
+    def _sample(self, logits, uniforms, temperature):
+        return 1 - super()._sample(logits, uniforms, temperature)
 
 
 class WrongLayout(Categorical):
     """Logits are read as (levels, channels) when drawing."""
 
-    def _sample(self, logits, uniforms):
+    def _sample(self, logits, uniforms, temperature):
         swapped = ops.reshape(logits, (*logits.shape[:-1], self.levels, -1))
         swapped = ops.reshape(ops.swapaxes(swapped, -1, -2), logits.shape)
-        return super()._sample(swapped, uniforms)
+        return super()._sample(swapped, uniforms, temperature)
 
 
 class NeverTheLast(Categorical):
     """The highest level is never drawn."""
 
-    def _sample(self, logits, uniforms):
+    def _sample(self, logits, uniforms, temperature):
         highest = 1 - 1 / (self.levels - 1)
-        return ops.minimum(super()._sample(logits, uniforms), highest)
+        return ops.minimum(super()._sample(logits, uniforms, temperature), highest)
 
 
 def one_pass(model, count, seed):
@@ -296,8 +297,8 @@ def test_the_sampler_s_oracle_catches_ink_on_the_wrong_side():
 class Biased(Bernoulli):
     """Ink a little too often."""
 
-    def _sample(self, logits, uniforms):
-        return super()._sample(logits, uniforms - smallest_bias(100_000))
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(logits, uniforms - smallest_bias(100_000), temperature)
 
 
 def test_the_sampler_s_oracle_catches_a_coin_of_the_smallest_bias():
@@ -319,7 +320,7 @@ def test_the_sampler_s_oracle_catches_a_wrong_draw_of_levels(wrong):
         sampler_follows_likelihood(right)
 
 
-class EndsLikeTheMiddle(LogisticMixture):
+class EndsLikeTheMiddle(DiscretizedLogisticMixture):
     """The outermost levels get their bin alone, not all that lies beyond it."""
 
     def _log_levels(self, x, means, log_scales):
@@ -331,17 +332,17 @@ class EndsLikeTheMiddle(LogisticMixture):
         return ops.log(upper - lower)
 
 
-class Unrounded(LogisticMixture):
+class Unrounded(DiscretizedLogisticMixture):
     """As the paper's code draws, here of one component: cut to [-1, 1], not rounded."""
 
-    def _tempered_sample(self, logits, uniforms, temperature):
+    def _sample(self, logits, uniforms, temperature):
         _, mean, log_scale = ops.split(logits, 3, axis=-1)
         x = mean + ops.exp(log_scale) * (ops.log(uniforms) - ops.log(1 - uniforms))
         return (ops.clip(x, -1, 1) + 1) / 2
 
 
 def test_the_sum_catches_a_mixture_whose_ends_are_treated_like_its_middle():
-    model = random_model((1, 3, 1), LogisticMixture(2, 4))
+    model = random_model((1, 3, 1), DiscretizedLogisticMixture(2, 4))
     sums_to_one(model)
     model.likelihood = EndsLikeTheMiddle(2, 4)
     with pytest.raises(AssertionError):
@@ -349,7 +350,7 @@ def test_the_sum_catches_a_mixture_whose_ends_are_treated_like_its_middle():
 
 
 def test_the_sampler_s_oracle_catches_a_mixture_that_is_not_rounded():
-    model = random_model((1, 3, 1), LogisticMixture(1, 3))
+    model = random_model((1, 3, 1), DiscretizedLogisticMixture(1, 3))
     sampler_follows_likelihood(model)
     model.likelihood = Unrounded(1, 3)
     with pytest.raises(AssertionError):
@@ -389,4 +390,4 @@ def test_a_block_as_first_layer_leaks():
     keras.utils.set_random_seed(0)
     image = keras.Input((4, 4, 2))
     with pytest.raises(AssertionError):
-        causality.assert_causal(keras.Model(image, ResidualBlock(2)(image)))
+        causality.assert_causal(keras.Model(image, residual_block(image, 2)))

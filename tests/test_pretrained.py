@@ -4,16 +4,18 @@ import json
 import shlex
 
 from pixelcnn_edu import (
+    __main__,
     causality,
-    command,
     data,
     evaluation,
     generation,
     models,
     pretrained,
 )
+from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.presets import PRESETS
 
+import keras
 import numpy as np
 import pytest
 
@@ -50,15 +52,28 @@ def test_cards_say_all_that_is_needed(name):
     assert card.keys() >= FIELDS
     assert "without the bundled test" in card["digits"]
     assert card["training_images"] == 50_000 - 1000  # all 1,000 lie among the 50,000
-    assert (pretrained.FOLDER / f"{name}.keras").stat().st_size <= 2_000_000
+    assert (pretrained.FOLDER / f"{name}.npz").stat().st_size <= 2_000_000
+
+
+def test_the_build_block_is_the_preset_s(name):
+    assert pretrained.card(name)["build"] == PRESETS[name].build()
+
+
+def test_the_arrays_are_float32_in_the_order_of_the_weights(name):
+    weights = pretrained.load(name).weights
+    with np.load(pretrained.FOLDER / f"{name}.npz") as file:
+        assert list(file) == sorted(file)
+        for (key, array), weight in zip(file.items(), weights, strict=True):
+            assert key.endswith(f"_{weight.name}") and array.dtype == "float32"
+            np.testing.assert_array_equal(array, weight)
 
 
 def test_the_card_s_command_builds_it_again(name):
     card = pretrained.card(name)
     python, module, called, *rest = shlex.split(card["rebuild"])
-    assert (python, module, called) == ("python", "-m", "pixelcnn_edu.training")
-    args = command.arguments(rest)
-    assert (args.preset, args.data) == (name, "full")
+    assert (python, module, called) == ("python", "-m", "pixelcnn_edu")
+    args = __main__.parser().parse_args(rest)
+    assert (args.name, args.digits) == (name, "full")
     assert (args.seed, args.precision) == (card["seed"], card["precision"])
 
 
@@ -119,23 +134,87 @@ def test_the_readme_tells_stored_weights_from_live_ones():
 def test_damaged_or_unknown_weights_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Expected name to be one of"):
         pretrained.load("tea")
-    raw = bytearray((pretrained.FOLDER / "coffee.keras").read_bytes())
+    raw = bytearray((pretrained.FOLDER / "coffee.npz").read_bytes())
     raw[len(raw) // 2] ^= 1
-    (tmp_path / "coffee.keras").write_bytes(raw)
+    (tmp_path / "coffee.npz").write_bytes(raw)
     (tmp_path / "coffee.json").write_text(
         json.dumps(pretrained.card("coffee")), "utf-8"
     )
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    with pytest.raises(ValueError, match="coffee.keras does not match the checksum"):
+    with pytest.raises(ValueError, match="coffee.npz does not match the checksum"):
         pretrained.load("coffee")
 
 
-def test_no_bundled_test_digit_is_left_in_a_training_set_they_are_taken_from():
-    from pixelcnn_edu.training import without
+TINY = {
+    "builder": "pixelcnn",
+    "arguments": {
+        "image_shape": [4, 4, 1],
+        "filters": 4,
+        "depth": 1,
+        "likelihood": {"name": "Categorical", "levels": 3},
+    },
+}
 
+
+def tiny():
+    return models.pixelcnn((4, 4, 1), filters=4, depth=1, likelihood=Categorical(3))
+
+
+def test_a_saved_model_is_loaded_from_its_folder(tmp_path):
+    model = tiny()
+    pretrained.save(tmp_path, "mine", model, {"build": TINY, "note": "mine"})
+    assert pretrained.names(tmp_path) == ["mine"]
+    assert pretrained.card("mine", tmp_path)["note"] == "mine"
+    loaded = pretrained.load("mine", tmp_path)
+    assert loaded.likelihood == model.likelihood
+    for ours, saved in zip(loaded.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours, saved)
+
+
+def test_a_model_is_float32_again_whatever_the_policy_is(tmp_path):
+    pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        loaded = pretrained.load("mine", tmp_path)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.dtype_policy.name for layer in loaded.layers} == {"float32"}
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        ({**TINY, "builder": "unet"}, "unet"),
+        ({**TINY, "arguments": {**TINY["arguments"], "depth": 2}}, "expected shapes"),
+        ({**TINY, "arguments": {**TINY["arguments"], "filters": 6}}, "expected shapes"),
+        ({**TINY, "arguments": {**TINY["arguments"], "filters": 3}}, "even"),
+        ({**TINY, "arguments": {**TINY["arguments"], "width": 3}}, "width"),
+        ({"builder": "pixelcnn"}, "arguments"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_card_are_refused(build, words, tmp_path):
+    pretrained.save(tmp_path, "mine", tiny(), {"build": build})
+    message = f"mine.npz does not fit the network on its card .*{words}.*Reinstall"
+    with pytest.raises(ValueError, match=message):
+        pretrained.load("mine", tmp_path)
+
+
+def test_the_checksum_covers_the_build_block_too(tmp_path):
+    """Another ``dropout`` or ``dilations`` changes no shape."""
+    pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    path = tmp_path / "mine.json"
+    card = json.loads(path.read_text("utf-8"))
+    card["build"]["arguments"]["dropout"] = 0.5
+    path.write_text(json.dumps(card), "utf-8")
+    with pytest.raises(ValueError, match="mine.npz does not match the checksum"):
+        pretrained.load("mine", tmp_path)
+
+
+def test_no_bundled_test_digit_is_left_in_a_training_set_they_are_taken_from():
     (x_train, y_train), (x_test, _) = data.load_mnist()
     mixed = np.concatenate([x_train[:50], x_test[:20]])
     labels = np.arange(70)
-    images, kept = without(mixed, labels, x_test)
+    images, kept = data.exclude(mixed, labels, x_test)
     np.testing.assert_array_equal(images, x_train[:50])
     np.testing.assert_array_equal(kept, np.arange(50))

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 
@@ -379,6 +381,39 @@ def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
     assert "tests/test_project.py" in names
     assert "notebooks/solutions/11_blind_spot_and_gating.ipynb" in names
     assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
+
+
+@pytest.mark.parametrize("budget", [2.8, 9])
+def test_the_suite_runs_two_groups_at_a_time_if_they_fit_together(monkeypatch, budget):
+    import suite
+
+    monkeypatch.setattr(suite, "HEAVY", {"tests/test_h*": 1.7, "tests/test_v*": 3.5})
+    monkeypatch.setattr(suite.Queue.__init__, "__defaults__", (budget,))
+    jobs = [[f"tests/test_{name}.py"] for name in ("h1", "h2", "v", "a", "h3", "b")]
+    order, running, most, lock = [], [], [], threading.Lock()
+
+    def call(job):
+        with lock:
+            order.append(job)
+            running.append(job)
+            most.append((len(running), sum(map(suite.memory_of, running))))
+        time.sleep(0.05)
+        with lock:
+            running.remove(job)
+
+    suite.run_all(jobs, call)
+    assert sorted(order) == sorted(jobs) and order[0] == jobs[0]
+    assert max(count for count, _ in most) == 2
+    over = [held for count, held in most if count > 1 and held > 2.8]
+    assert bool(over) == (budget == 9)  # the planted bug: no limit
+
+
+def test_the_suite_does_not_pass_when_a_group_breaks_its_worker(monkeypatch):
+    import suite
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with pytest.raises(RuntimeError, match="1 groups"):
+        suite.run_all([["tests/test_a.py"]], lambda job: 1 / 0)
 
 
 def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, capsys):

@@ -19,12 +19,15 @@ from pathlib import Path
 
 import pixelcnn_edu
 from pixelcnn_edu import (
+    __main__,
+    _checksums,
+    _files,
     batches,
-    checkpoints,
-    command,
     data,
+    generation,
     models,
     presets,
+    pretrained,
     training,
 )
 from pixelcnn_edu._checks import check_path
@@ -33,6 +36,7 @@ from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -95,14 +99,14 @@ def test_a_user_s_files_stay(tmp_path):
 
 def test_a_file_is_written_through_one_temporary_name(tmp_path):
     path = tmp_path / "model.keras"
-    with checkpoints.whole_file(path) as temporary:
+    with _files.atomic_write(path) as temporary:
         assert temporary == tmp_path / "model.partial.keras"
         temporary.write_text("half", "utf-8")
     (tmp_path / "model.partial.keras").write_text("left by a killed process", "utf-8")
-    with checkpoints.whole_file(path) as temporary:
+    with _files.atomic_write(path) as temporary:
         temporary.write_text("whole", "utf-8")
     assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
-    with checkpoints.whole_file(path, trial=True) as temporary:
+    with _files.atomic_write(path, trial=True) as temporary:
         temporary.write_text("a trial", "utf-8")
     assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
 
@@ -136,18 +140,112 @@ def test_a_folder_that_cannot_be_used_is_named_before_the_first_batch(tmp_path):
     assert (tmp_path / "file").read_text("utf-8") == "mine"
 
 
-def test_the_command_line_looks_at_its_folder_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "digits_from", None)  # too late
+def refused(capsys, *argv):
+    """Return what the command line says about arguments that it refuses."""
+    with pytest.raises(SystemExit) as ended:
+        __main__.main([str(one) for one in argv])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and told[0].startswith("usage: ")
+    return told[1]
+
+
+def test_the_command_line_looks_at_its_folder_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(presets, "digits_from", None)  # too late
     (tmp_path / "file").write_text("mine", "utf-8")
     (tmp_path / "run" / "coffee.json").mkdir(parents=True)
-    for out in (tmp_path / "file", tmp_path / "run", tmp_path / "file" / "run"):
-        with pytest.raises((ValueError, OSError), match="file|coffee.json is a folder"):
-            command.main(["--preset", "coffee", "--out", str(out)])
-    with (
-        checkpoints.locked(tmp_path / "run"),
-        pytest.raises(ValueError, match=f"this process {os.getpid()}"),
-    ):
-        command.main(["--preset", "coffee", "--out", str(tmp_path / "run")])
+    train = ("train", "--preset", "coffee", "--out")
+    for out in ("file", "run", "file/run"):
+        told = refused(capsys, *train, tmp_path / out)
+        assert "file" in told or "coffee.json is a folder" in told
+    with _files.locked(tmp_path / "run"):
+        told = refused(capsys, *train, tmp_path / "run")
+    assert f"this process {os.getpid()}" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", ""], "--out"),
+        (["--seed", "-1"], "--seed"),
+        (["--seed", str(2**32)], "--seed"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--data", ""], "source"),
+        (["--data", "one.npz"], "at least two validation images"),
+    ],
+)
+def test_what_the_command_line_cannot_train_with_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training, "fit", None)  # too late
+    x, y = np.zeros((40, 28, 28), "uint8"), np.zeros(40, "uint8")
+    np.savez("one.npz", x_train=x, y_train=y, x_test=x[:1], y_test=y[:1])
+    train = ["train", "--preset", "minutes", "--out", "run"]
+    assert words in refused(capsys, *train, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "tea"], "coffee, colored"),
+        (["--model", ""], "--model"),
+        (["--model", "file.png"], "file.png"),
+        (["--count", "0"], "--count"),
+        (["--seed", "-1"], "--seed"),
+        (["--temperature", "-1"], "temperature"),
+        (["--labels", "3"], "labels"),
+        (["--model", "conditional"], "labels"),
+        (["--model", "conditional", "--labels", "1", "2"], "labels"),
+        (["--model", "conditional", "--labels", "10"], "labels"),
+        (["--out", "digits.gif"], ".png"),
+        (["--out", "no folder/digits.png"], "no folder"),
+    ],
+)
+def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file.png").write_text("mine", "utf-8")
+    assert words in refused(capsys, "draw", *arguments)
+    assert names(tmp_path) == ["file.png"]
+
+
+def ink(picture):
+    """Return how dark each dot of a picture is, from 0 to 1."""
+    return 1 - plt.imread(picture)[..., 0]
+
+
+def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    model = models.pixelcnn((6, 6, 1), filters=2, depth=1)
+    model.save("mine.keras")
+    same = ["draw", "--model", "mine.keras", "--count", "4", "--seed"]
+    __main__.main([*same, "3", "--out", "one.png"])
+    assert capsys.readouterr().out == "4 images drawn; written to one.png\n"
+    __main__.main([*same, "3", "--out", "two.png"])
+    __main__.main([*same, "4"])
+    pictures = [Path(f"{name}.png").read_bytes() for name in ("one", "two", "digits")]
+    assert pictures[0] == pictures[1] != pictures[2]
+    page = ink("one.png")  # two rows of two images, with margins of one pixel
+    middles = (np.arange(15) + 0.5) / 15
+    page = page[np.ix_(*((middles * size).astype(int) for size in page.shape))]
+    for i, image in enumerate(generation.generate(model, 4, seed=3)[..., 0]):
+        y, x = 7 * (i // 2) + 1, 7 * (i % 2)
+        np.testing.assert_allclose(page[y : y + 6, x : x + 6], image, atol=0.01)
+
+
+def test_the_command_line_draws_what_labels_say(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dark = []
+    for labels in (["0"], ["1"], ["0", "1"]):
+        same = ["draw", "--model", "conditional", "--seed", "0", "--count", "2"]
+        __main__.main([*same, "--labels", *labels])
+        dark.append([half.mean() for half in np.array_split(ink("digits.png"), 2, 1)])
+    zeros, ones, both = dark
+    assert min(zeros) > 1.2 * max(ones)
+    assert np.allclose(both, [zeros[0], ones[1]])
 
 
 def test_a_run_stays_in_its_folder_when_a_callback_goes_to_another(
@@ -231,10 +329,10 @@ def test_a_folder_can_be_waited_for(tmp_path):
     order = []
 
     def late():
-        with checkpoints.locked(tmp_path, wait=True):
+        with _files.locked(tmp_path, wait=True):
             order.append("second")
 
-    with checkpoints.locked(tmp_path):
+    with _files.locked(tmp_path):
         thread = threading.Thread(target=late)
         thread.start()
         thread.join(0.2)
@@ -257,6 +355,76 @@ def test_where_no_file_can_be_locked_a_warning_says_so(tmp_path, monkeypatch):
 
 
 # what belongs to a run
+
+
+def other_weights(seed):
+    model = small()
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.random(w.shape) for w in model.get_weights()])
+    return model
+
+
+def test_the_initial_weights_belong_to_the_run(tmp_path):
+    """In one folder, a study of seeds gave the first run's weights again and again."""
+    first, _ = fit(tmp_path, model=other_weights(1))
+    untouched = other_weights(2)
+    before = untouched.get_weights()
+    with pytest.raises(
+        ValueError, match=r"differs in: initial weights\. Before .*set_random_seed"
+    ):
+        fit(tmp_path, model=untouched)
+    for one, other in zip(before, untouched.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again, _ = fit(tmp_path, model=other_weights(1))
+    assert_same(first, again)
+    with pytest.raises(ValueError, match=r"differs in: seed\.$"):
+        fit(tmp_path, model=other_weights(1), seed=1)
+
+
+def test_the_model_that_a_run_has_left_may_go_on(tmp_path):
+    whole, _ = fit(tmp_path / "whole", model=other_weights(1))
+    model = other_weights(1)
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / "cut", model=model, callbacks=stop)
+    half_trained = model.get_weights()
+    fit(tmp_path / "cut", model=model)
+    assert_same(model, whole)
+    fit(tmp_path / "cut", model=model)  # it has the weights of the run's end
+    for others in (half_trained, other_weights(2).get_weights()):
+        model.set_weights(others)
+        with pytest.raises(ValueError, match="initial weights"):
+            fit(tmp_path / "cut", model=model)
+
+
+def test_a_run_that_begins_with_trained_weights_is_another_run(tmp_path):
+    model, _ = fit(tmp_path / "one", model=other_weights(1))
+    fit(tmp_path / "two", model=model)
+    with pytest.raises(ValueError, match="initial weights"):
+        fit(tmp_path / "two", model=other_weights(1))
+    assert_same(fit(tmp_path / "one", model=other_weights(1))[0], loaded(tmp_path))
+
+
+def loaded(folder):
+    """The model as the run in ``folder / "one"`` has left it on disk."""
+    model = other_weights(1)
+    with np.load(folder / "one" / "checkpoint.npz") as file:
+        model.set_weights(
+            [file[f"variable_{i}"] for i in range(len(model.get_weights()))]
+        )
+    return model
+
+
+def test_an_optimizer_that_has_changed_since_is_told_by_what_has_changed(tmp_path):
+    optimizer = keras.optimizers.SGD(0.1)
+    fit(tmp_path, optimizer=optimizer)
+    fit(tmp_path, optimizer=optimizer)
+    optimizer.learning_rate = 0.05
+    with pytest.raises(ValueError, match=r"differs in: optimizer \(learning_rate\)"):
+        fit(tmp_path, optimizer=optimizer)
+    with pytest.raises(ValueError, match=r"differs in: optimizer \(class\)"):
+        fit(tmp_path, optimizer=keras.optimizers.Adam(0.1))
 
 
 def test_held_out_images_and_labels_belong_to_the_run(tmp_path):
@@ -303,7 +471,7 @@ def test_settings_in_numpy_s_numbers_are_kept_and_found_again(tmp_path):
             schedule, weight_decay=number(0.5), clipvalue=number(1)
         )
         kinds = {"epochs": np.int64(2), "batch_size": np.array(4), "seed": np.uint8(3)}
-        more = {**kinds, "learning_rate": number(0.25), "gray_targets": np.True_}
+        more = {**kinds, "learning_rate": number(0.25), "soft_targets": np.True_}
         count = Count()
         fit(folder, optimizer=optimizer, callbacks=count, **more)
         return count.count
@@ -360,6 +528,7 @@ def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept):
 
 def test_images_of_another_shape_with_the_same_bytes_are_other_images(tmp_path):
     def run(images):
+        keras.utils.set_random_seed(0)
         inputs = keras.Input((None, None, 1))
         logits = keras.layers.Dense(1)(inputs)
         fit(tmp_path, images, ImageModel(inputs, logits, likelihood=Bernoulli()))
@@ -372,6 +541,7 @@ def test_images_of_another_shape_with_the_same_bytes_are_other_images(tmp_path):
 
 def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     def run(activation, nested=False, **name):
+        keras.utils.set_random_seed(0)
         inputs = keras.Input((4, 4, 1), **name)
         features = keras.layers.Dense(2)(inputs)
         features = keras.layers.Activation(activation, name=activation)(features)
@@ -386,9 +556,51 @@ def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     fit(tmp_path, model=run("relu"))
     with pytest.raises(ValueError, match="differs in: network"):
         fit(tmp_path, model=run("tanh"))
-    found = checkpoints.architecture(run("relu", nested=True, name="one"))
-    assert found == checkpoints.architecture(run("relu", nested=True, name="other"))
-    assert found != checkpoints.architecture(run("relu", name="one"))
+    found = _checksums.network_checksum(run("relu", nested=True, name="one"))
+    assert found == _checksums.network_checksum(run("relu", nested=True, name="other"))
+    assert found != _checksums.network_checksum(run("relu", name="one"))
+
+
+REBUILT = {
+    "Sequential": lambda: keras.Sequential([keras.layers.Dense(2)]),
+    "nested twice": lambda: keras.Sequential([keras.Sequential([layer("relu")])]),
+    "functional": lambda: functional(layer("relu")),
+    "wrapper": lambda: keras.layers.TimeDistributed(keras.layers.Dense(2)),
+    "wrapped model": lambda: keras.layers.TimeDistributed(functional(layer("relu"))),
+    "without get_config": lambda: layer("relu", Bare),
+    "nested without get_config": lambda: functional(layer("relu", Bare)),
+}
+
+
+class Bare(keras.layers.Dense):
+    """A layer that Keras cannot describe."""
+
+    def get_config(self):
+        raise NotImplementedError
+
+
+def layer(activation, kind=keras.layers.Dense):
+    return kind(2, activation=activation)
+
+
+def functional(part):
+    inputs = keras.Input((4, 4, 1) if isinstance(part, Bare) else (4, 1))
+    return keras.Model(inputs, part(inputs))
+
+
+@pytest.mark.parametrize("name", REBUILT)
+def test_a_network_built_again_in_one_process_has_the_same_checksum(name):
+    """And each part of the network counts, also beside a part without get_config."""
+
+    def found(activation="relu", twice=False):
+        inputs = keras.Input((4, 4, 1))
+        features = keras.layers.Dense(1, activation=activation)(inputs)
+        features = REBUILT[name]()(features)
+        features = keras.ops.add(features, features if twice else 1.0)
+        return _checksums.network_checksum(keras.Model(inputs, features))
+
+    assert found() == found()
+    assert len({found(), found("tanh"), found(twice=True)}) == 3
 
 
 @pytest.mark.parametrize("setting", [3, "relu", [1, 2], [{"config": "relu"}]])
@@ -406,7 +618,7 @@ def test_a_layer_s_own_setting_may_be_called_layers(setting):
 
     def known(setting):
         inputs = keras.Input((4, 4, 1))
-        return checkpoints.architecture(keras.Model(inputs, Own(setting)(inputs)))
+        return _checksums.network_checksum(keras.Model(inputs, Own(setting)(inputs)))
 
     assert known(setting) == known(setting) != known(4)
 
@@ -422,6 +634,38 @@ def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path)
 
 
 # what is no damage
+
+
+@pytest.mark.parametrize("name", [*LEFT, "checkpoint.partial.npz", "checkpoint.lock"])
+@pytest.mark.parametrize("content", ["npz", "text"])
+def test_a_file_of_another_kind_with_a_name_of_ours_stays(tmp_path, name, content):
+    path, count = tmp_path / name, Count()
+    if content == "text":
+        path.write_text("process the images of Monday", "utf-8")
+    else:
+        with open(path, "wb") as file:
+            np.savez(file, mine=np.arange(3))
+    raw = path.read_bytes()
+    if (name, content) == ("checkpoint.npz", "text"):  # as good as damaged: it is kept
+        with pytest.warns(RuntimeWarning, match="checkpoint.npz is damaged"):
+            fit(tmp_path)
+        path = tmp_path / "checkpoint.damaged"
+    else:
+        with pytest.raises(ValueError, match=f"{re.escape(name)} .*another file"):
+            fit(tmp_path, callbacks=count)
+        assert names(tmp_path) == [name]
+    assert path.read_bytes() == raw and count.count == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.3, 1.0])
+def test_what_a_killed_process_has_left_of_a_file_is_overwritten(tmp_path, share):
+    fit(tmp_path / "one")
+    raw = (tmp_path / "one" / "checkpoint.npz").read_bytes()
+    (tmp_path / "two").mkdir()
+    partial = tmp_path / "two" / "checkpoint.partial.npz"
+    partial.write_bytes(raw[: round(share * len(raw))])
+    fit(tmp_path / "two")
+    assert names(tmp_path / "two") == LEFT
 
 
 @pytest.mark.parametrize("name", LEFT)
@@ -691,25 +935,43 @@ def test_a_dataset_keeps_its_images_as_long_as_it_is_read():
 
 
 def written(path):
-    with checkpoints.whole_file(path) as temporary:
+    with _files.atomic_write(path) as temporary:
         temporary.write_text("here", "utf-8")
 
 
 def locked_once(folder):
-    with checkpoints.locked(folder) as found:
+    with _files.locked(folder) as found:
         assert found.is_dir()
+
+
+def kept_in(read):
+    """Return a function that saves a model in a folder and reads it from there."""
+    arguments = {"image_shape": [4, 4, 1], "filters": 2, "depth": 1}
+    arguments["likelihood"] = {"name": "Bernoulli"}
+    build = {"builder": "pixelcnn", "arguments": arguments}
+
+    def function(folder):
+        model = models.pixelcnn((4, 4, 1), filters=2, depth=1)
+        pretrained.save(folder, "mine", model, {"build": build})
+        read(folder)
+
+    return function
 
 
 # Each public function that takes a path, and where it looks in the user's home folder.
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
     "checkpoints.Checkpoint": (lambda at: written(Checkpoint(at, {}).folder), "made"),
-    "checkpoints.locked": (locked_once, "locked"),
+    "_files.locked": (locked_once, "locked"),
     "checkpoints.resume": (lambda at: fit(at), "resumed"),
-    "checkpoints.whole_file": (written, "file"),
-    "command.digits_from": (command.digits_from, "mnist.npz"),
-    "command.name_of": (command.name_of, "mnist.npz"),
+    "_files.atomic_write": (written, "file"),
+    "presets.digits_from": (presets.digits_from, "mnist.npz"),
+    "presets.name_of": (presets.name_of, "mnist.npz"),
     "data.load_mnist": (data.load_mnist, "mnist.npz"),
+    "pretrained.card": (kept_in(lambda at: pretrained.card("mine", at)), "kept"),
+    "pretrained.load": (kept_in(lambda at: pretrained.load("mine", at)), "kept"),
+    "pretrained.names": (kept_in(pretrained.names), "kept"),
+    "pretrained.save": (kept_in(str), "kept"),
     "training.fit": (lambda at: fit(at), "run"),
 }
 
@@ -763,24 +1025,34 @@ def test_a_tilde_is_the_home_folder_in_every_path(home, name):
 @pytest.mark.parametrize("data_is", ["~/mnist.npz", "../home/full"])
 def test_the_command_line_says_which_digits_it_read(home, monkeypatch, data_is):
     tiny = presets.Preset("a test", 2, 1, 1, 4000, 1e-3)
-    monkeypatch.setitem(command.PRESETS, "tiny", tiny)
+    monkeypatch.setitem(presets.PRESETS, "tiny", tiny)
     (home / "full").write_bytes((home / "mnist.npz").read_bytes())
-    command.main(
-        ["--preset", "tiny", "--data", data_is, "--out", "~/out", "--verbose", "0"]
+    __main__.main(
+        [
+            "train",
+            "--preset",
+            "tiny",
+            "--data",
+            data_is,
+            "--out",
+            "~/out",
+            "--verbose",
+            "0",
+        ]
     )
     assert not list(Path.cwd().iterdir())
     assert names(home / "out") == [
         "checkpoint.npz",
         "checkpoint.previous.npz",
         "tiny.json",
-        "tiny.keras",
+        "tiny.npz",
     ]
     text = (home / "out" / "tiny.json").read_text("utf-8")
     assert "home" not in text
-    rebuild = command.arguments(shlex.split(json.loads(text)["rebuild"])[3:])
+    rebuild = __main__.parser().parse_args(shlex.split(json.loads(text)["rebuild"])[3:])
     monkeypatch.chdir(home)  # the file of that name, from where it lies
-    assert Path(rebuild.data).samefile(data_is.replace("~", str(home)))
-    assert rebuild.data not in ("full", "bundled")
+    assert Path(rebuild.digits).samefile(data_is.replace("~", str(home)))
+    assert rebuild.digits not in ("full", "bundled")
 
 
 def test_a_callback_may_note_down_anything_and_hold_other_callbacks(tmp_path):

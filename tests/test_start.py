@@ -58,6 +58,31 @@ def test_import_training_and_generation_write_nothing_to_stderr_but_warnings_do(
     assert [line for line in quiet.splitlines() if "python warns" not in line] == []
 
 
+OTHER_THREAD = """
+import os, threading
+done = threading.Event()
+def write():
+    i = 0
+    while not done.is_set():
+        os.write(2, b"line %d\\n" % i)
+        i += 1
+        done.wait(0.02)
+    print(i)
+thread = threading.Thread(target=write)
+thread.start()
+import pixelcnn_edu
+done.set()
+thread.join()
+"""
+
+
+def test_what_another_thread_writes_during_the_import_is_not_lost(folder):
+    done = python(OTHER_THREAD, folder)
+    count = int(done.stdout)
+    assert count > 5
+    assert sorted(done.stderr.splitlines()) == sorted(f"line {i}" for i in range(count))
+
+
 @pytest.mark.parametrize(
     "before",
     [

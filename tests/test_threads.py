@@ -28,6 +28,8 @@ from effort import examples, tally
 from keras import layers
 from test_evaluation import randomize
 
+pytestmark = pytest.mark.usefixtures("always_compiled")
+
 THREADS = 3
 
 
@@ -107,7 +109,7 @@ def calls_of_model(model, thread):
             f"code_length, {method}": lambda how=how: compression.code_length(
                 model, images, **how
             ),
-            f"walk, {method}": lambda how=how: compression.walk(
+            f"choose_values, {method}": lambda how=how: compression.choose_values(
                 model, 4, most_likely, **how
             ),
             f"decompress, {method}": lambda how=how: again(**how),

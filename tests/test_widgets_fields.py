@@ -186,6 +186,10 @@ def test_wrong_arguments_are_refused():
             widgets.ReceptiveFieldExplorer(*page)
     with pytest.raises(ValueError, match=r"pixel.*\(5, 0\)"):
         seen((5, 5), (5, 0))
+    for pixel in ((1.5, 2), (True, 2), (2,), (1, 2, 3)):
+        with pytest.raises(ValueError, match="Expected pixel to be .* Received: "):
+            seen((5, 5), pixel)
+    assert np.array_equal(seen((5, 5), np.array([1, 2])), seen((5, 5), (1, 2)))
     with pytest.raises(ValueError, match=r"further.*-1"):
         seen((5, 5), (2, 2), further=-1)
     with pytest.raises(ValueError, match=r"kernel_size.*4"):

@@ -229,3 +229,9 @@ def test_another_model_is_refused(digits):
     for wrong in ("coffee", two_logits):
         with pytest.raises(ValueError, match="Expected model .* Received: "):
             widgets.FinishMyDigit(wrong, digits)
+
+
+def test_a_model_of_one_row_is_refused_since_no_part_of_it_can_be_given():
+    row = models.pixelcnn((1, 5, 1), filters=2, depth=1)
+    with pytest.raises(ValueError, match="at least 2 rows.* Received: "):
+        widgets.FinishMyDigit(row, np.zeros((1, 1, 5, 1)))

@@ -92,6 +92,14 @@ def test_the_size_of_the_pad_stays():
     assert np.allclose(shown.image[..., 0], IMAGE)
 
 
+def test_more_colors_than_a_byte_can_number_are_refused():
+    most = PixelPad(np.zeros((1, 1)), colors=["red"] * 255)
+    most.mark([[255]])
+    assert most.marks == bytes([255])
+    with pytest.raises(ValueError, match="at most 255 colors.* Received: 257"):
+        PixelPad(np.zeros((1, 1)), colors=["red"] * 257)
+
+
 def test_another_mode_is_refused():
     with pytest.raises(ValueError, match="Expected mode .* Received: 'paint'"):
         PixelPad(IMAGE, mode="paint")

@@ -5,16 +5,19 @@
 
 XLA keeps what it has compiled until its process ends, and a suite in one process grows to
 9 GB. Here each group of tests has a process of its own, and two run at a time: the longest
-first. `pytest --nbval` runs the same tests in one process.
+first, unless the two together would need more memory than BUDGET. `pytest --nbval` runs the
+same tests in one process.
 
-Prints a line for each group, the output of a group that fails, the slowest tests, and how
-much memory all processes together held at most (PSS: shared pages count once).
+Prints a line for each group, with its seconds and its memory at most, the output of a group
+that fails, the slowest tests as rows of the table in CONTRIBUTING.md, and how much memory
+all processes together held at most (PSS: shared pages count once).
 """
 
 import argparse
-import concurrent.futures
+import collections
 import functools
 import itertools
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,9 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2
+BUDGET = 2.8  # GB, of groups that run at the same time
+LIGHT = 1.1  # GB: what a group may hold that is not in HEAVY
+HEAVY = {}
 # The longest first. A file belongs to the first group that fits; a test holds that each
 # belongs to one.
 ALONE = """
@@ -72,8 +78,8 @@ def _fits(folder, start, name):
     return path.parts[0] == folder and Path(path.name).match(start)
 
 
-def run(group, folder) -> dict:
-    """Run a group; return its name, seconds, exit code, output and slowest tests."""
+def run(group, folder, memory=None) -> dict:
+    """Run a group; return its name, whether it failed, its counts and its tests."""
     began = time.perf_counter()
     report = Path(tempfile.mkstemp(suffix=".xml", dir=folder)[1])
     command = [
@@ -85,7 +91,7 @@ def run(group, folder) -> dict:
         "-p",
         "no:cacheprovider",
     ]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*command, f"--junitxml={report}", *group],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -93,6 +99,7 @@ def run(group, folder) -> dict:
         encoding="utf-8",
         errors="replace",
     )
+    output, _ = process.communicate()
     tests = counts = None
     if report.stat().st_size:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
@@ -103,31 +110,116 @@ def run(group, folder) -> dict:
             for case in suite.iter("testcase")
         ]
     seconds = time.perf_counter() - began
-    failed = done.returncode != 0 or counts is None
+    failed = process.returncode != 0 or counts is None
     if failed:
-        print(done.stdout, flush=True)
+        print(output, flush=True)
     name = group[0] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
-    print(f"{seconds:4.0f} s  {'FAILED ' if failed else ''}{name}", flush=True)
+    held = memory.peaks[process.pid] / 2**30 if memory else 0
+    word = "FAILED " if failed else ""
+    print(f"{seconds:4.0f} s {held:4.1f} GB  {word}{name}", flush=True)
     return {"name": name, "failed": failed, "counts": counts, "tests": tests or []}
 
 
 class Memory(threading.Thread):
-    """Each second, add up the memory of this process and of all that it started."""
+    """Each second, add up the memory of this process and of all that it started.
+
+    ``peak`` is the most that all held together, in bytes; ``peaks`` the most of each child
+    with what it started, by its process id.
+    """
 
     def __init__(self):
         super().__init__(daemon=True)
         self.peak, self.over = 0, threading.Event()
+        self.peaks = collections.Counter()
 
     def run(self):
         while not self.over.wait(1):
-            total = 0
-            for process in [me := psutil.Process(), *me.children(recursive=True)]:
+            me = psutil.Process()
+            total = pss([me])
+            for child in me.children():
                 try:
-                    memory = process.memory_full_info()
+                    held = pss([child, *child.children(recursive=True)])
                 except psutil.Error:  # it ended in the meantime
                     continue
-                total += getattr(memory, "pss", memory.uss)  # PSS: Linux alone
+                self.peaks[child.pid] = max(self.peaks[child.pid], held)
+                total += held
             self.peak = max(self.peak, total)
+
+
+def pss(processes) -> int:
+    """Return the memory of processes in bytes; pages that several share count once."""
+    total = 0
+    for process in processes:
+        try:
+            memory = process.memory_full_info()
+        except psutil.Error:
+            continue
+        total += getattr(memory, "pss", memory.uss)  # PSS: Linux alone
+    return total
+
+
+def memory_of(group) -> float:
+    """Return how many GB a group may hold, by HEAVY."""
+    found = [LIGHT]
+    for pattern, held in HEAVY.items():
+        if groups(group, [pattern]):
+            found.append(held)
+    return max(found)
+
+
+class Queue:
+    """Hands out groups in order, but none that does not fit beside those that run."""
+
+    def __init__(self, jobs, budget=BUDGET):
+        self.waiting, self.running, self.budget = list(jobs), [], budget
+        self.changed = threading.Condition()
+
+    def take(self):
+        """Return the next group, or None if none is left; wait until one fits."""
+        with self.changed:
+            while self.waiting:
+                free = self.budget - sum(map(memory_of, self.running))
+                for job in self.waiting:
+                    if not self.running or memory_of(job) <= free:
+                        self.waiting.remove(job)
+                        self.running.append(job)
+                        return job
+                self.changed.wait()
+        return None
+
+    def done(self, job):
+        with self.changed:
+            self.running.remove(job)
+            self.changed.notify_all()
+
+
+def run_all(jobs, call) -> list:
+    """Call a function with each job, AT_ONCE at a time; return the results."""
+    queue, results = Queue(jobs), []
+
+    def work():
+        while job := queue.take():
+            try:
+                results.append(call(job))
+            finally:
+                queue.done(job)
+
+    workers = [threading.Thread(target=work) for _ in range(AT_ONCE)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if len(results) < len(jobs):
+        raise RuntimeError(
+            f"{len(jobs) - len(results)} groups did not run to their end"
+        )
+    return results
+
+
+def reasons() -> dict[str, str]:
+    """Return why a test is slow, by its name, from the table in CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    return dict(re.findall(r"^\| *\d+ \| `(.+?)` \| (.*) \|$", text, re.MULTILINE))
 
 
 def main(argv=None) -> int:
@@ -138,15 +230,14 @@ def main(argv=None) -> int:
     began, memory = time.perf_counter(), Memory()
     memory.start()
     jobs = groups(everything(), (QUICK if arguments.quick else ALONE).split())
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        results = list(pool.map(functools.partial(run, folder=folder), jobs))
+    with tempfile.TemporaryDirectory() as folder:
+        results = run_all(jobs, functools.partial(run, folder=folder, memory=memory))
     memory.over.set()
     slowest = sorted((test for one in results for test in one["tests"]), reverse=True)
+    why = reasons()
+    print("| seconds | test | why it takes so long |\n|---|---|---|")
     for seconds, name in slowest[: arguments.slowest]:
-        print(f"{seconds:6.1f} s  {name}")
+        print(f"| {seconds:.0f} | `{name}` | {why.get(name, '?')} |")
     total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for one in results:
         for key, value in (one["counts"] or {"errors": 1, "tests": 1}).items():

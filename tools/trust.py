@@ -42,6 +42,7 @@ JOBS = [
     f"{ORACLES}nats_do_not_depend_on_batch_size_or_order",
     f"{ORACLES}a_saved_model_gives_the_same_logits_bit_for_bit",
     f"{ORACLES}logits_of_zero_cost_log2_of_the_levels_in_bits",
+    "tests/test_page_cache.py",
     "tests/test_planted_bugs.py",
     "tests/test_bad_input.py",
 ]

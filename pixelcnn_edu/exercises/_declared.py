@@ -26,12 +26,32 @@ from pixelcnn_edu.exercises._answers import (
 import numpy as np
 
 
+class but:
+    """The right answer with other keyword arguments: ``but(turn=2)``."""
+
+    def __init__(self, **change):
+        self.change = change
+
+    def of(self, right):
+        return lambda *case: right(*case, **self.change)
+
+
+class then:
+    """The right answer, and one more step: ``then(lambda right: -right)``."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def of(self, right):
+        return lambda *case: self.step(right(*case))
+
+
 class Mistake:
     """How a mistake is made, and how it is recognized.
 
     Args:
-        answers: functions that make it. Another answer makes it too if it gives the
-            result of one of them.
+        answers: functions that make it, or a `but` or a `then`. Another answer makes it
+            too if it gives the result of one of them.
         fits: ``fits(actual, expected, *case)``, whether an answer makes it, for a
             mistake that has more results than these.
         raises: likewise ``raises(error)``, for an answer that raises.
@@ -64,8 +84,8 @@ class Exercise:
         right: the right answer; its name and docstring are those of the exercise.
         cases: tuples of arguments, or a function that returns them.
         mistakes: each diagnosis (the mistake in a sentence, in terms of what the
-            student did) with a wrong answer, or with a `Mistake`. The first that fits is
-            named.
+            student did) with a wrong answer, a `but`, a `then`, or a `Mistake`. The
+            first that fits is named.
         hints: ``hint=1`` shows the first, ``hint=2`` the first two.
         praise: what a right answer is told.
         describe: a case in words: ``describe(*case)``, or a format of its arguments.
@@ -103,6 +123,11 @@ class Exercise:
             diagnosis: mistake if isinstance(mistake, Mistake) else Mistake(mistake)
             for diagnosis, mistake in mistakes.items()
         }
+        for mistake in self.mistakes.values():
+            mistake.answers = [
+                answer.of(right) if isinstance(answer, but | then) else answer
+                for answer in mistake.answers
+            ]
         self.describe = describe or _arguments(right)
         self.run = run or (lambda answer, *case: answer(*case))
         self.otherwise, self.shape = otherwise, shape or otherwise

@@ -1,14 +1,14 @@
 """Exercises of notebook 04: weights of a block, the block itself, PReLU's gradients."""
 
 from pixelcnn_edu.exercises._answers import Wrong, asking, close, pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 from pixelcnn_edu.layers import MaskedConv2D
 
 import keras
 import numpy as np
 
 
-def _block_weights(filters, *, live=9, weights=None, biases=True, slopes=None):
+def _block_weights(filters, *, live=9, biases=True, slopes=None):
     """How many numbers a residual block holds.
 
     PReLU with one slope per channel, 1×1 to ``filters // 2``, PReLU, 3×3 masked, PReLU,
@@ -25,32 +25,28 @@ block_weights = Exercise(
     cases=[(128,), (2,), (32,), (48,)],
     describe="filters = {}",
     mistakes={
-        "2 · filters numbers are missing: all biases, or all slopes of the PReLUs.": (
-            lambda filters: _block_weights(filters, slopes=0)
+        "2 · filters numbers are missing: all biases, or all slopes of the PReLUs.": but(
+            slopes=0
         ),
-        "Biases and slopes are missing.": (
-            lambda filters: _block_weights(filters, slopes=0, biases=False)
-        ),
+        "Biases and slopes are missing.": but(slopes=0, biases=False),
         "The 3×3 convolution is missing its biases, the PReLUs their slopes.": (
             lambda filters: _block_weights(filters, slopes=0) - filters // 2
         ),
         "h numbers are missing: the 3×3's biases, or slopes (2h + h + h).": Mistake(
             lambda filters: _block_weights(filters) - filters // 2, hint=2
         ),
-        "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": (
-            lambda filters: _block_weights(filters, live=5)
+        "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": but(
+            live=5
         ),
-        "Only live weights are counted, and no slopes.": (
-            lambda filters: _block_weights(filters, live=5, slopes=0)
-        ),
+        "Only live weights are counted, and no slopes.": but(live=5, slopes=0),
         "The 3×3 convolution works on half the channels; this is on all of them.": (
             lambda filters: 10 * filters * filters + filters // 2 + 4 * filters
         ),
-        "That is one slope per pixel and channel of a 28×28 image: share them.": (
-            lambda filters: _block_weights(filters, slopes=784 * 2 * filters)
+        "That is one slope per pixel and channel of a 28×28 image: share them.": Mistake(
+            lambda filters: _block_weights(filters, slopes=784 * 2 * filters), hint=2
         ),
         "That is a single slope for each PReLU; there is one per channel.": Mistake(
-            lambda filters: _block_weights(filters, slopes=3), hint=2
+            but(slopes=3), hint=2
         ),
         "Slopes: one per channel that *enters* each PReLU: 2h + h + h.": Mistake(
             lambda filters: _block_weights(filters, slopes=3 * filters), hint=2
@@ -83,17 +79,11 @@ def _residual_block(x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None)
     """
     filters = x.shape[-1]
     half = half or filters // 2
-    middle = middle or MaskedConv2D(half, 3, mask_type="B")
+    middle = middle() if middle else MaskedConv2D(half, 3, mask_type="B")
     y = keras.layers.Conv2D(half, 1)(bends[0](x))
     y = middle(bends[1](y))
     y = keras.layers.Conv2D(filters, 1)(bends[2](y))
     return end(x, y)
-
-
-def _but(**change):
-    """The right block, but for one part; a layer is made anew for each call."""
-    middle = change.pop("middle", None)
-    return lambda x: _residual_block(x, middle=middle and middle(), **change)
 
 
 def _straight(x):
@@ -239,55 +229,55 @@ residual_block = Exercise(
         "The result is not a Keras tensor. Call the layers on x, do not only make them.": (
             lambda x: keras.layers.Add()
         ),
-        "Height and width have changed: stride 1, padding 'same'.": _but(
+        "Height and width have changed: stride 1, padding 'same'.": but(
             middle=lambda: keras.layers.Conv2D(4, 3, strides=3, padding="same"),
             end=lambda x, y: y,
         ),
-        "Twice the channels: input and change were concatenated, not added.": _but(
+        "Twice the channels: input and change were concatenated, not added.": but(
             end=lambda x, y: keras.layers.concatenate([x, y])
         ),
         "The number of channels has changed.": lambda x: keras.layers.Conv2D(4, 1)(x),
         "The last convolution should be a 1×1 back to all channels.": Mistake(
-            lambda x: _prelu(x), _but(end=lambda x, y: x)
+            lambda x: _prelu(x), but(end=lambda x, y: x)
         ),
-        "The input is not added: without the sum nothing is left.": _but(
+        "The input is not added: without the sum nothing is left.": but(
             end=lambda x, y: y
         ),
-        "The input is added twice.": _but(end=lambda x, y: keras.layers.add([x, x, y])),
+        "The input is added twice.": but(end=lambda x, y: keras.layers.add([x, x, y])),
         "Negatives are lost: what is added is the input after its activation, not the "
         "input itself.": _negatives_lost,
         "Negatives are lost: there is an activation after the sum. The sum is the block's "
-        "last step.": _but(end=lambda x, y: keras.layers.ReLU()(x + y)),
-        "What comes out is not the input.": _but(end=lambda x, y: _add(0.5 * x, y)),
-        "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.": _but(
+        "last step.": but(end=lambda x, y: keras.layers.ReLU()(x + y)),
+        "What comes out is not the input.": but(end=lambda x, y: _add(0.5 * x, y)),
+        "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.": but(
             middle=lambda: keras.layers.Conv2D(4, 3, padding="same")
         ),
         "The change does not see its own pixel: the 3×3 is of type A. Inside the network "
-        "it is B.": Mistake(_but(middle=lambda: MaskedConv2D(4, 3, "A")), hint=2),
-        "No neighbor is read: the masked 3×3 is missing.": _but(
+        "it is B.": Mistake(but(middle=lambda: MaskedConv2D(4, 3, "A")), hint=2),
+        "No neighbor is read: the masked 3×3 is missing.": but(
             middle=lambda: keras.layers.Conv2D(4, 1)
         ),
         "It reads other pixels than a 3×3 of type B.": Mistake(
-            _but(middle=lambda: MaskedConv2D(4, 5)), hint=2
+            but(middle=lambda: MaskedConv2D(4, 5)), hint=2
         ),
         "Nothing bends: without activations the three convolutions are one. Put a PReLU "
-        "before each.": _but(bends=(_straight,) * 3),
+        "before each.": but(bends=(_straight,) * 3),
         "A PReLU has one slope per pixel: shared_axes=[1, 2] is missing.": Mistake(
-            _but(bends=(lambda x: keras.layers.PReLU()(x),) * 3),
-            _but(bends=(_prelu, lambda x: keras.layers.PReLU()(x), _prelu)),
+            but(bends=(lambda x: keras.layers.PReLU()(x),) * 3),
+            but(bends=(_prelu, lambda x: keras.layers.PReLU()(x), _prelu)),
         ),
         "One PReLU stands before each of the three convolutions.": Mistake(
-            _but(bends=(_straight, _prelu, _prelu)),
-            _but(bends=(_prelu, _straight, _prelu)),
-            _but(bends=(_prelu, _prelu, _straight)),
+            but(bends=(_straight, _prelu, _prelu)),
+            but(bends=(_prelu, _straight, _prelu)),
+            but(bends=(_prelu, _prelu, _straight)),
         ),
-        "The middle works on all channels: the first 1×1 should halve them.": _but(
+        "The middle works on all channels: the first 1×1 should halve them.": but(
             half=_FILTERS
         ),
         "A convolution has no bias.": Mistake(
-            _but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
+            but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
         ),
-        "The block has another number of weights.": _but(half=3),
+        "The block has another number of weights.": but(half=3),
     },
     hints=(
         "Follow the drawing: three times activation and convolution (1×1, masked 3×3, "
@@ -299,24 +289,17 @@ residual_block = Exercise(
 )
 
 
-def _prelu_gradients(x, slope, upstream):
+def _prelu_gradients(x, slope, upstream, *, grad_x=None, terms=None, total=np.sum):
     """The gradients of PReLU with one slope per channel: (grad_x, grad_slope).
 
     PReLU is f(x) = max(0, x) + slope · min(0, x). ``x`` and ``upstream`` (the gradient
     of the loss with respect to f(x)) are float arrays (N, H, W, C), ``slope`` is (C,).
-    The results are the gradients of the loss with respect to ``x``, (N, H, W, C), and to
-    ``slope``, (C,).
+    The results are the gradients of the loss with respect to ``x``, (N, H, W, C), and
+    to ``slope``, (C,).
     """
-    grad_x = upstream * np.where(x > 0, 1, slope)
-    return grad_x, (upstream * np.minimum(x, 0)).sum(axis=(0, 1, 2))
-
-
-def _grad_x(function):
-    return lambda x, s, u: (function(x, s, u), _prelu_gradients(x, s, u)[1])
-
-
-def _grad_slope(function):
-    return lambda x, s, u: (_prelu_gradients(x, s, u)[0], function(x, s, u))
+    right = upstream * np.where(x > 0, 1, slope)
+    terms = terms(x, upstream) if terms else upstream * np.minimum(x, 0)
+    return grad_x(x, slope, upstream) if grad_x else right, total(terms, (0, 1, 2))
 
 
 def _inputs_of_prelu():
@@ -348,43 +331,43 @@ prelu_gradients = Exercise(
         "Two arrays are asked for: (grad_x, grad_slope).": Mistake(
             lambda x, slope, upstream: upstream * np.where(x > 0, 1, slope), hint=0
         ),
-        "grad_x: upstream is missing; by the chain rule it multiplies the slope.": _grad_x(
-            lambda x, s, u: np.where(x > 0, 1, s)
+        "grad_x: upstream is missing; by the chain rule it is a factor.": but(
+            grad_x=lambda x, s, u: np.where(x > 0, 1, s)
         ),
-        "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": _grad_x(
-            lambda x, s, u: u * (x > 0)
+        "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": but(
+            grad_x=lambda x, s, u: u * (x > 0)
         ),
-        "grad_x: the two sides are exchanged.": _grad_x(
-            lambda x, s, u: u * np.where(x > 0, s, 1)
+        "grad_x: the two sides are exchanged.": but(
+            grad_x=lambda x, s, u: u * np.where(x > 0, s, 1)
         ),
-        "grad_x: that is the value of PReLU, times upstream, not its derivative.": _grad_x(
-            lambda x, s, u: u * np.where(x > 0, x, s * x)
+        "grad_x: that is the value of PReLU, times upstream, not its derivative.": but(
+            grad_x=lambda x, s, u: u * np.where(x > 0, x, s * x)
         ),
         "grad_slope: that is one gradient per pixel. The slope is shared, so its gradient "
-        "is the sum over images and pixels.": _grad_slope(
-            lambda x, s, u: u * np.minimum(x, 0)
+        "is the sum over images and pixels.": Mistake(
+            but(total=lambda terms, axes: terms), hint=2
         ),
         "grad_slope: summed over the images only. Rows and columns share the slope "
-        "too.": _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum(0)),
-        "grad_slope: a mean, where the loss adds up: sum.": _grad_slope(
-            lambda x, s, u: (u * np.minimum(x, 0)).mean((0, 1, 2))
+        "too.": Mistake(but(total=lambda terms, axes: terms.sum(0)), hint=2),
+        "grad_slope: a mean, where the loss adds up: sum.": Mistake(
+            but(total=np.mean), hint=2
         ),
         "grad_slope: upstream is missing.": Mistake(
-            _grad_slope(lambda x, s, u: np.minimum(x, 0).sum((0, 1, 2))), hint=2
+            but(terms=lambda x, u: np.minimum(x, 0)), hint=2
         ),
-        "grad_slope: positive inputs do not pass through the slope.": _grad_slope(
-            lambda x, s, u: (u * x).sum((0, 1, 2))
+        "grad_slope: positive inputs do not pass through the slope.": Mistake(
+            but(terms=lambda x, u: u * x), hint=2
         ),
         "grad_slope: the derivative by the slope is min(0, x), not 1.": Mistake(
-            _grad_slope(lambda x, s, u: (u * (x < 0)).sum((0, 1, 2))), hint=2
+            but(terms=lambda x, u: u * (x < 0)), hint=2
         ),
         "grad_slope: one number for all channels; each has a slope.": Mistake(
-            _grad_slope(lambda x, s, u: (u * np.minimum(x, 0)).sum()), hint=2
+            but(total=lambda terms, axes: terms.sum()), hint=2
         ),
     },
     hints=(
-        "Where x > 0 the output is x itself: it passes the slope on unchanged and does not "
-        "depend on the PReLU's slope. Where x < 0 the output is slope · x.",
+        "Where x > 0 the output is x itself: it passes the gradient on unchanged and "
+        "does not depend on the slope. Where x < 0 the output is slope · x.",
         "grad_x = upstream * np.where(x > 0, 1, slope). One number `slope[c]` acts on "
         "every pixel of every image: sum upstream * np.minimum(x, 0) over axes 0, 1 and 2.",
     ),

@@ -1,7 +1,7 @@
 """Exercises of notebook 12: the center tap, the price of independence, another layout."""
 
 from pixelcnn_edu.exercises._answers import Blank, Wrong, asking, close, numbers, pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def _center_tap(mask_type, filters):
     """Which groups the center tap connects.
 
     ``mask_type``: ``"A"`` or ``"B"``; ``filters``: channels on either side, in thirds:
-    red, green, blue. The result is (filters, filters), [read, written]: 1 (or True) where
-    the channel written may read the other at its own pixel.
+    red, green, blue. The result is (filters, filters), [read, written]: 1 (or True)
+    where the channel written may read the other at its own pixel.
     """
     return _tap_by(_thirds)(mask_type, filters)
 
@@ -55,8 +55,8 @@ center_tap = Exercise(
     mistakes={
         "Return an array of zeros and ones.": lambda kind, n: "triangle",
         "Return zeros and ones only.": lambda kind, n: np.full((n, n), 0.5),
-        "Read and written are exchanged: rows are read, columns are written.": (
-            lambda kind, n: _center_tap(kind, n).T
+        "Read and written are exchanged: rows are read, columns are written.": then(
+            lambda right: right.T
         ),
         "This is type A. In type B a group also reads itself.": Mistake(
             lambda kind, n: _center_tap(_A, n),
@@ -109,10 +109,6 @@ def _two_prices(ink, paper, q, *, log=np.log, in_order=1, independent=None):
     ), coin * independent
 
 
-def _priced(**change):
-    return lambda ink, paper, q: _two_prices(ink, paper, q, **change)
-
-
 def _as_prices(result):
     parts = pair("Return a pair: (in_order, independent).")(result)
     if any(part.ndim for part in parts):
@@ -142,33 +138,27 @@ two_prices = Exercise(
         "Return two numbers, each for the whole pixel: sum over the channels.": (
             lambda ink, paper, q: (ink * 1.0, ink * 1.0)
         ),
-        "The two are exchanged: in order first.": (
-            lambda ink, paper, q: _two_prices(ink, paper, q)[::-1]
-        ),
-        "These are bits: np.log, not np.log2.": Mistake(_priced(log=np.log2), hint=0),
+        "The two are exchanged: in order first.": then(lambda right: right[::-1]),
+        "These are bits: np.log, not np.log2.": Mistake(but(log=np.log2), hint=0),
         "A channel with one and the same level in both colors costs nothing, since it is "
-        "certain. Count the channels that differ.": _priced(independent=lambda *_: 3),
+        "certain. Count the channels that differ.": but(independent=lambda *_: 3),
         "Counted are the channels that agree. They are certain; the others cost.": Mistake(
-            _priced(independent=lambda ink, paper: np.sum(ink == paper)), hint=2
+            but(independent=lambda ink, paper: np.sum(ink == paper)), hint=2
         ),
         "Independent channels: each one that differs tosses its own coin.": Mistake(
-            _priced(independent=lambda *_: 1), hint=2
+            but(independent=lambda *_: 1), hint=2
         ),
         "This measures how far the levels are apart. A softmax over levels knows no "
         "distance: a channel differs or it does not.": Mistake(
-            _priced(independent=lambda ink, paper: np.abs(ink - paper).sum()), hint=2
+            but(independent=lambda ink, paper: np.abs(ink - paper).sum()), hint=2
         ),
         "In order, the coin is paid once: the first channel that differs tells which color "
-        "it is, and the rest is certain.": _priced(in_order=lambda differ: differ),
+        "it is, and the rest is certain.": but(in_order=lambda differ: differ),
         "In order, the coin is paid once, and not divided: one channel pays all of it.": (
-            Mistake(
-                _priced(in_order=1 / 3),
-                _priced(in_order=lambda differ: 1 / differ),
-            )
+            Mistake(but(in_order=1 / 3), but(in_order=lambda differ: 1 / differ))
         ),
-        "In order is not free. Ink or paper? The first channel that differs has to say.": (
-            _priced(in_order=0)
-        ),
+        "In order is not free. Ink or paper? The first channel that differs has to "
+        "say.": but(in_order=0),
     },
     hints=(
         "In order: once red has told ink from paper, green and blue are certain. If both "

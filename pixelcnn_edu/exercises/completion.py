@@ -1,7 +1,7 @@
 """Exercise of notebook 10: weights of particles."""
 
 from pixelcnn_edu.exercises._answers import pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -143,8 +143,8 @@ particle_weights = Exercise(
     read=pair("Return a pair: the weights, and the effective number."),
     describe=lambda about, probs, images, known: f"{about}; {len(images)} particles",
     mistakes={
-        "Return a pair: the weights, and the effective number.": (
-            lambda *case: _particle_weights(*case)[0]
+        "Return a pair: the weights, and the effective number.": then(
+            lambda right: right[0]
         ),
         "A product of hundreds of probabilities can be 0 in floating point, and 0 / 0 is "
         "no weight. Sum logarithms, and subtract the largest before np.exp.": Mistake(

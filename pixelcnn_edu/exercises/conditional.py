@@ -1,7 +1,7 @@
 """Exercises of notebook 13: Bayes' rule, the label averaged out, a digit in pieces."""
 
 from pixelcnn_edu.exercises._answers import numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -16,9 +16,12 @@ _LOG_P = np.array(
 )
 _PRIOR = np.array([0.7, 0.2, 0.1])
 _EVEN = np.full(3, 1 / 3)
-_CASE = "prior [0.7 0.2 0.1], log_p\n" + "\n".join(
-    " " * 12 + str(row) for row in _LOG_P
-)
+_CASE = "\n".join(["prior [0.7 0.2 0.1], log_p", *(" " * 12 + str(x) for x in _LOG_P)])
+_FOUR_DIGITS = {"cases": [(_LOG_P, _PRIOR)], "describe": lambda *case: _CASE}
+_ANOTHER_RESULT = {
+    "shape": "The result has another shape.",
+    "otherwise": "Those are not the right numbers.",
+}
 _UNDERFLOW = (
     "One image is rare: log p near -1200, and np.exp of that is 0 in float64. Subtract "
     "each image's maximum before np.exp."
@@ -53,17 +56,17 @@ def _rows(joint, axis=1):
 def _posterior(log_p, prior):
     """p(y | x), (N, K).
 
-    ``log_p``: (N, K), log p(x | y) of N images under K labels, in nats. ``prior``: (K,),
-    p(y). Each row of the result sums to 1.
+    ``log_p``: (N, K), log p(x | y) of N images under K labels, in nats. ``prior``:
+    (K,), p(y). Each row of the result sums to 1.
     """
     return _rows(log_p + np.log(prior))
 
 
 posterior = Exercise(
     _posterior,
-    cases=[(_LOG_P, _PRIOR)],
+    **_FOUR_DIGITS,
+    **_ANOTHER_RESULT,
     read=numbers("Return an array (N, K) of numbers."),
-    describe=lambda *case: _CASE,
     mistakes={
         "Return an array (N, K) of numbers.": lambda log_p, prior: "even",
         "The prior is left out: this is the answer for three equally likely labels.": (
@@ -86,13 +89,10 @@ posterior = Exercise(
             lambda log_p, prior: np.exp(log_p) * prior, hint=0
         ),
         "Divide each row by its sum: subtracting the maximum does not do that.": Mistake(
-            lambda log_p, prior: np.exp(
-                log_p + np.log(prior) - (log_p + np.log(prior)).max(1, keepdims=True)
-            ),
-            hint=0,
+            then(lambda right: right / right.max(axis=1, keepdims=True)), hint=0
         ),
         "These are logarithms. Take np.exp of them.": Mistake(
-            lambda log_p, prior: np.log(_posterior(log_p, prior)), hint=0
+            then(lambda right: np.log(right)), hint=0
         ),
         _COLUMNS: Mistake(
             lambda log_p, prior: _rows(log_p + np.log(prior), axis=0),
@@ -111,8 +111,6 @@ posterior = Exercise(
         "logarithm?",
         "log p(x, y) = log p(x | y) + log p(y): add np.log(prior) to every row.",
     ),
-    shape="The result has another shape.",
-    otherwise="Those are not the right numbers.",
     praise="Image 1 is as likely under label 0 as under label 1: there the prior decides.",
 )
 
@@ -133,9 +131,9 @@ def _highest(log_p, prior):
 
 mixture_nats = Exercise(
     _mixture_nats,
-    cases=[(_LOG_P, _PRIOR)],
+    **_FOUR_DIGITS,
+    **_ANOTHER_RESULT,
     read=numbers("Return an array (N,) of numbers."),
-    describe=lambda *case: _CASE,
     mistakes={
         "Return an array (N,) of numbers.": lambda log_p, prior: "none",
         "This averages the nats. A mixture averages the probabilities, and takes the "
@@ -155,7 +153,7 @@ mixture_nats = Exercise(
             lambda *case: _mixture_nats(*case) + 2 * _highest(*case), hint=2
         ),
         "Nats are minus the logarithm: the sign is turned.": Mistake(
-            lambda *case: -_mixture_nats(*case), hint=2
+            then(lambda right: -right), hint=2
         ),
         "This is the term of the likeliest label alone. The others add to the sum.": (
             lambda *case: -_highest(*case)
@@ -163,7 +161,7 @@ mixture_nats = Exercise(
         "This is the lowest nats among the labels: it takes the best label for each "
         "image, which nobody has told.": lambda log_p, prior: -log_p.max(axis=1),
         "These are bits (log₂); nats use the natural logarithm.": Mistake(
-            lambda *case: _mixture_nats(*case) / np.log(2), hint=0
+            then(lambda right: right / np.log(2)), hint=0
         ),
         _UNDERFLOW: Mistake(
             lambda log_p, prior: -np.log(np.exp(log_p) @ prior), fits=_lost, hint=2
@@ -175,8 +173,6 @@ mixture_nats = Exercise(
         "joint = log_p + np.log(prior); highest = joint.max(axis=1); then -(highest + "
         "np.log(np.exp(joint - highest[:, None]).sum(axis=1))).",
     ),
-    shape="The result has another shape.",
-    otherwise="Those are not the right numbers.",
     praise="At least the nats given the best label, and never more than those given a "
     "label y plus -log p(y): not knowing costs at most the price of the label.",
 )
@@ -185,9 +181,9 @@ mixture_nats = Exercise(
 def _reading(log_p, prior):
     """The posterior while an image is read, (P + 1, K).
 
-    ``log_p``: (P, K), log p(x_i | x_1 … x_{i-1}, y) of each pixel, in reading order, under
-    each label. ``prior``: (K,). Row i of the result is p(y | x_1 … x_i); row 0 is the
-    prior.
+    ``log_p``: (P, K), log p(x_i | x_1 … x_{i-1}, y) of each pixel, in reading order,
+    under each label. ``prior``: (K,). Row i of the result is p(y | x_1 … x_i); row 0 is
+    the prior.
     """
     return _rows(_sums(log_p) + np.log(prior))
 
@@ -205,14 +201,15 @@ def _pixels():
 reading = Exercise(
     _reading,
     cases=_pixels,
+    **_ANOTHER_RESULT,
     read=numbers("Return an array (P + 1, K) of numbers."),
     describe="7 pixels, 3 labels, prior {1}",
     mistakes={
         "Return an array (P + 1, K) of numbers.": lambda log_p, prior: "read",
         "Row 0 is missing: before the first pixel is read the answer is the "
-        "prior.": Mistake(lambda log_p, prior: _reading(log_p, prior)[1:], hint=2),
+        "prior.": Mistake(then(lambda right: right[1:]), hint=2),
         "The last row is missing: P pixels give P + 1 moments.": Mistake(
-            lambda log_p, prior: _reading(log_p, prior)[:-1], hint=2
+            then(lambda right: right[:-1]), hint=2
         ),
         "The prior is left out: row 0 should be the prior.": (
             lambda log_p, prior: _reading(log_p, _EVEN)
@@ -232,7 +229,7 @@ reading = Exercise(
         ),
         _COLUMNS: Mistake(
             lambda log_p, prior: _rows(_sums(log_p) + np.log(prior), axis=0),
-            lambda log_p, prior: _rows(np.log(_reading(log_p, prior)), axis=0),
+            then(lambda right: _rows(np.log(right), axis=0)),
             fits=_columns_sum_to_1,
         ),
         "The last pixel stands for many: its logarithms are near -800, and np.exp of that "
@@ -249,7 +246,5 @@ reading = Exercise(
         "np.log(prior) alone: np.concatenate([np.log(prior)[None], ...]). Then normalize "
         "each row, as in posterior.",
     ),
-    shape="The result has another shape.",
-    otherwise="Those are not the right numbers.",
     praise="The posterior after one pixel is the prior for the next.",
 )

@@ -1,7 +1,7 @@
 """Exercises of notebook 03: output sizes, a causality test, a convolution of live taps."""
 
 from pixelcnn_edu.exercises._answers import NoReturn, Wrong, asking
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -84,8 +84,8 @@ def _first_leak(f, shape, *, image=None, same=np.equal, own=0):
     ``f`` maps images, float64 (N, H, W, 1), to outputs of the same shape; ``shape`` is
     (H, W). Pixels are numbered in reading order, 0 … H·W - 1. An output leaks if it
     changes with the input of its own number or of a later one. The result is a pair of
-    whole numbers: the smallest output that leaks, and the smallest input that leaks into
-    it. A causal ``f`` gives None.
+    whole numbers: the smallest output that leaks, and the smallest input that leaks
+    into it. A causal ``f`` gives None.
     """
     size = shape[0] * shape[1]
     random = np.random.default_rng(0).random((2, size))
@@ -239,19 +239,17 @@ first_leak = Exercise(
         "allowed.": Mistake(
             lambda f, shape: _first_leak(f, shape) or _any_dependence(f, shape)
         ),
-        "Nothing leaks here: every output reads earlier pixels alone.": (
-            lambda f, shape: _first_leak(f, shape) or (0, 0)
+        "Nothing leaks here: every output reads earlier pixels alone.": then(
+            lambda right: right or (0, 0)
         ),
         "It missed the dead ReLU: on a page of zeros it is off, whatever one pixel does. "
-        "Try random images.": lambda f, shape: _first_leak(f, shape, image=0),
+        "Try random images.": but(image=0),
         "It missed the dead ReLU: on a page of ones it is off, whatever one pixel does. "
-        "Try random images.": lambda f, shape: _first_leak(f, shape, image=1),
+        "Try random images.": but(image=1),
         "It missed a leak of 1e-6. A causal output does not change at all, so compare "
-        "exactly: a tolerance hides small leaks.": (
-            lambda f, shape: _first_leak(f, shape, same=np.isclose)
-        ),
+        "exactly: a tolerance hides small leaks.": but(same=np.isclose),
         "It missed that an output must not read its own pixel either.": Mistake(
-            lambda f, shape: _first_leak(f, shape, own=1), hint=2
+            but(own=1), hint=2
         ),
         "It missed a leak.": Mistake(
             lambda f, shape: None if shape == (3, 5) else _first_leak(f, shape), hint=2
@@ -408,9 +406,7 @@ live_taps_only = Exercise(
             lambda kh, kw: np.ndindex(kh // 2, kw)
         ),
         "The page wraps around: what falls off one edge came back at the other (as "
-        "np.roll does). Outside the page there are zeros.": (
-            lambda *arguments: _live_taps_only(*arguments, mode="wrap")
-        ),
+        "np.roll does). Outside the page there are zeros.": but(mode="wrap"),
         "Right on numbers, but a NaN in one pixel reached an earlier output: 0 · NaN is "
         "NaN. A masked tap must be left out, not multiplied by 0.": Mistake(
             _masked, fits=lambda actual, *_: np.isnan(actual).any()

@@ -3,7 +3,7 @@
 import math
 
 from pixelcnn_edu.exercises._answers import Wrong, as_arrays, pair, plus_minus
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -14,8 +14,8 @@ def _unpadded_bits(bits_per_dim, padded_shape, shape):
     """Bits per dimension with the padding undone.
 
     ``bits_per_dim``: reported for images of ``padded_shape``, (H, W, C), whose frame is
-    known and free. The result is the bits per dimension of the same images without it, of
-    ``shape``.
+    known and free. The result is the bits per dimension of the same images without it,
+    of ``shape``.
     """
     return bits_per_dim * math.prod(padded_shape) / math.prod(shape)
 
@@ -43,7 +43,7 @@ unpadded_bits = Exercise(
             lambda bits, padded, shape: bits * padded[0] / shape[0]
         ),
         "Those are nats per dimension. The question and the answer are in bits.": Mistake(
-            lambda *case: _unpadded_bits(*case) * LN2, hint=0
+            then(lambda right: right * LN2), hint=0
         ),
         "Divided by 784 whatever the shape.": Mistake(
             lambda bits, padded, shape: bits * math.prod(padded) / 784, hint=2
@@ -57,7 +57,7 @@ unpadded_bits = Exercise(
             hint=0,
         ),
         "Divided by ln 2, as nats would be. Reported were bits already.": Mistake(
-            lambda *case: _unpadded_bits(*case) / LN2, hint=0
+            then(lambda right: right / LN2), hint=0
         ),
     },
     hints=(
@@ -102,10 +102,6 @@ def _pooled(
     return mean, math.sqrt(variance) if root else variance
 
 
-def _with(**change):
-    return lambda *batches: _pooled(*batches, **change)
-
-
 def _with_error(error):
     return lambda n, m, s: (_pooled(n, m, s)[0], error(n, m, s))
 
@@ -142,33 +138,33 @@ pooled = Exercise(
     describe="{0}",
     mistakes={
         "Mean and standard error are one number each.": lambda n, m, s: (m, s),
-        "A mean of means: the batch of one digit counts as much as the others.": _with(
+        "A mean of means: the batch of one digit counts as much as the others.": but(
             weighted=False
         ),
         "That is the sum, not the mean.": lambda n, m, s: ((n * m).sum(), 1.0),
         "That is the median.": lambda n, m, s: (np.median(m), 1.0),
         "The two are swapped: first the mean, then its error.": Mistake(
-            lambda *batches: _pooled(*batches)[::-1], hint=0
+            then(lambda right: right[::-1]), hint=0
         ),
         "Only the distances inside the batches. Each batch's mean also lies away from the "
         "mean of all; with sorted digits that is most of the spread. (Is it there, but not "
-        "squared? Then it sums to 0.)": Mistake(_with(between=False), _with(square=1)),
-        "Each batch counts once; a batch of 333 is 333 distances.": _with(once=True),
+        "squared? Then it sums to 0.)": Mistake(but(between=False), but(square=1)),
+        "Each batch counts once; a batch of 333 is 333 distances.": but(once=True),
         "Divided by N minus the number of batches. One mean was made from the digits, that "
         "of all: N - 1.": Mistake(
             lambda n, m, s: _pooled(n, m, s, bessel=len(n)), hint=2
         ),
-        "Only the distances between the batches; inside each there are more.": _with(
+        "Only the distances between the batches; inside each there are more.": but(
             inside=False
         ),
         "This is the spread of the digits. The mean is surer by √N.": Mistake(
-            _with(divisor=1), hint=2
+            but(divisor=1), hint=2
         ),
         "This is the spread of the digits, with N for N - 1. The mean is surer by "
-        "√N.": Mistake(_with(divisor=1, bessel=0), hint=2),
+        "√N.": Mistake(but(divisor=1, bessel=0), hint=2),
         "Divided by N where N - 1 belongs: each distance is from a mean that the same "
-        "digits made.": Mistake(_with(bessel=0), hint=2),
-        "This is the squared error; take the root.": Mistake(_with(root=False), hint=2),
+        "digits made.": Mistake(but(bessel=0), hint=2),
+        "This is the squared error; take the root.": Mistake(but(root=False), hint=2),
         "Divided by the root of the number of batches. N counts digits.": Mistake(
             lambda n, m, s: _pooled(n, m, s, divisor=len(n)), hint=2
         ),
@@ -205,8 +201,8 @@ def _surprise(logits, images, *, paid_only=False, scale=None):
     """Costs beyond what the network expected, in standard deviations, (N,).
 
     ``logits``, ``images``: float64 (N, H, W, 1), images of 0 and 1. For each image: the
-    nats paid, minus the nats expected by the network's own probabilities, divided by the
-    standard deviation that goes with them.
+    nats paid, minus the nats expected by the network's own probabilities, divided by
+    the standard deviation that goes with them.
     """
     paid, expected, variance = _parts(logits, images)
     apart = _total(paid if paid_only else paid - expected)
@@ -283,8 +279,8 @@ surprise = Exercise(
             ),
             hint=2,
         ),
-        "The sign: a digit that costs more than expected has a positive surprise.": (
-            lambda *case: -_surprise(*case)
+        "The sign: a digit that costs more than expected has a positive surprise.": then(
+            lambda right: -right
         ),
         "These are the nats beyond what was expected. In standard deviations, please: "
         "divide by the root of the summed variances.": Mistake(
@@ -301,8 +297,8 @@ surprise = Exercise(
             _scaled(lambda logits, variance: np.sqrt(_total(variance / logits**2))),
             hint=2,
         ),
-        "Only what was paid. The network expected to pay something.": (
-            lambda *case: _surprise(*case, paid_only=True)
+        "Only what was paid. The network expected to pay something.": but(
+            paid_only=True
         ),
         "Standardized by these images. The network has an expectation for each image by "
         "itself; other images do not enter.": _across_images,

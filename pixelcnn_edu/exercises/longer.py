@@ -3,7 +3,7 @@
 import math
 
 from pixelcnn_edu.exercises._answers import pair, plus_minus
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -14,8 +14,8 @@ def _stop_epoch(
     """The last epoch that is trained.
 
     ``val_loss`` is a list of floats, one per epoch; epochs count from 1. Training stops
-    after the epoch that is the ``patience``-th in a row without a new lowest loss; a run
-    in which that never happens goes on to the last value.
+    after the epoch that is the ``patience``-th in a row without a new lowest loss; a
+    run in which that never happens goes on to the last value.
     """
     lowest, wait = math.inf, 0
     for epoch, value in enumerate(val_loss, 1):
@@ -78,26 +78,26 @@ stop_epoch = Exercise(
     read=_epochs,
     describe="33 runs",
     mistakes={
-        "epochs count from 1.": lambda *run: _stop_epoch(*run) - 1,
+        "epochs count from 1.": then(lambda right: right - 1),
         "that is the best epoch; training learns of it only patience epochs later.": (
             lambda val_loss, patience: (
                 1 + int(np.argmin(val_loss[: _stop_epoch(val_loss, patience)]))
             )
         ),
         "that is the epoch after the last one.": Mistake(
-            lambda *run: _stop_epoch(*run) + 1, hint=2
+            then(lambda right: right + 1), hint=2
         ),
-        "an epoch is held against the one before it, not against the lowest so far.": (
-            lambda *run: _stop_epoch(*run, against_previous=True)
+        "an epoch is held against the one before it, not against the lowest so far.": but(
+            against_previous=True
         ),
         "epochs without progress are counted even if they are not in a row.": Mistake(
-            lambda *run: _stop_epoch(*run, in_a_row=False), hint=2
+            but(in_a_row=False), hint=2
         ),
         "a tie is not a new lowest: < rather than <=.": Mistake(
-            lambda *run: _stop_epoch(*run, better=lambda new, low: new <= low), hint=2
+            but(better=lambda new, low: new <= low), hint=2
         ),
-        "the comparison is turned: a new lowest loss is *below* the lowest so far.": (
-            lambda *run: _stop_epoch(*run, better=lambda new, low: new > low)
+        "the comparison is turned: a new lowest loss is *below* the lowest so far.": but(
+            better=lambda new, low: new > low
         ),
         "a run that never runs out of patience ends with its last epoch.": Mistake(
             lambda val_loss, patience: (
@@ -126,7 +126,8 @@ def _cosine_rate(
     """The learning rate at a step.
 
     Steps count from 0. The rate rises in a straight line from ``peak / 10`` at step 0
-    to ``peak`` at step ``warmup``, and falls along half a cosine to 0 at step ``steps``.
+    to ``peak`` at step ``warmup``, and falls along half a cosine to 0 at step
+    ``steps``.
     """
     if step < warmup:
         return peak * (start + (1 - start) * step / warmup)
@@ -154,32 +155,25 @@ cosine_rate = Exercise(
     describe="steps {1}, peak {2}, warmup {3}, at steps {0}",
     mistakes={
         "the cosine runs a whole turn: at the end the rate is back at its peak. Half a "
-        "turn is pi, not 2 pi.": lambda *a: _cosine_rate(*a, turn=2),
+        "turn is pi, not 2 pi.": but(turn=2),
         "the cosine is counted from step 0, so the rate jumps where the rise ends.": (
-            lambda step, steps, peak, warmup: _cosine_rate(
-                step, steps, peak, warmup, offset=0, span=steps
+            lambda step, steps, *more: _cosine_rate(
+                step, steps, *more, offset=0, span=steps
             )
         ),
         "the fall takes steps, not steps - warmup, so it does not end at 0.": (
-            lambda step, steps, peak, warmup: _cosine_rate(
-                step, steps, peak, warmup, span=steps
-            )
+            lambda step, steps, *more: _cosine_rate(step, steps, *more, span=steps)
         ),
-        "cos takes radians.": Mistake(
-            lambda *a: _cosine_rate(*a, turn=1 / 180), hint=2
-        ),
+        "cos takes radians.": Mistake(but(turn=1 / 180), hint=2),
         "a quarter of a turn, cos from 0 to pi/2: the fall ends in a corner.": Mistake(
-            lambda *a: _cosine_rate(*a, fall=lambda d: math.cos(math.pi / 2 * d)),
-            hint=2,
+            but(fall=lambda d: math.cos(math.pi / 2 * d)), hint=2
         ),
         "there is no rise at the start.": (
             lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)
         ),
-        "the rise starts at 0; it is to start at peak / 10.": (
-            lambda *a: _cosine_rate(*a, start=0.0)
-        ),
+        "the rise starts at 0; it is to start at peak / 10.": but(start=0.0),
         "this is a straight line down, not a cosine.": Mistake(
-            lambda *a: _cosine_rate(*a, fall=lambda d: 1 - d), hint=2
+            but(fall=lambda d: 1 - d), hint=2
         ),
     },
     hints=(

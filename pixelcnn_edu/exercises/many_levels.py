@@ -1,6 +1,6 @@
 """Exercises of notebook 14: a level's bin, its logarithm, a mixture over colors."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -38,10 +38,6 @@ def _inside(upper, lower):
     return _sigmoid(upper) - _sigmoid(lower)
 
 
-def _with(**ends):
-    return lambda *case: _bin_probability(*case, **ends)
-
-
 def _at_the_level(level, levels, mean, scale):
     return _sigmoid((2 * level / (levels - 1) - 1 - mean) / scale)
 
@@ -60,38 +56,38 @@ bin_probability = Exercise(
     mistakes={
         "The first bin is treated like those in the middle. What lies beyond it then "
         "belongs to no level, and the probabilities sum to less than 1.": Mistake(
-            _with(first=_inside),
-            _with(first=_inside, last=_inside),
+            but(first=_inside),
+            but(first=_inside, last=_inside),
             fits=lambda actual, expected, level, *case: (
                 level == 0
                 and np.allclose(actual, _inside(*_borders(level, *case)), 0, 1e-7)
             ),
         ),
         "The last bin is treated like those in the middle. What lies beyond it then "
-        "belongs to no level, and the probabilities sum to less than 1.": _with(
+        "belongs to no level, and the probabilities sum to less than 1.": but(
             last=_inside
         ),
-        "That is the share above the first bin: all other levels together.": _with(
+        "That is the share above the first bin: all other levels together.": but(
             first=lambda upper, lower: 1 - _sigmoid(upper)
         ),
         "That is the share below the lower border, where the first bin should begin if it "
         "had a beginning. It ends at its upper border.": Mistake(
-            _with(first=lambda upper, lower: _sigmoid(lower)), hint=2
+            but(first=lambda upper, lower: _sigmoid(lower)), hint=2
         ),
         "That is the share below the last bin: all other levels together.": Mistake(
-            _with(last=lambda upper, lower: _sigmoid(lower)), hint=0
+            but(last=lambda upper, lower: _sigmoid(lower)), hint=0
         ),
         "The sigmoid is taken at the level itself. A bin ends half a step further, at "
         "x + half.": Mistake(_at_the_level, hint=2),
-        "Level 0 has a probability too: all that lies below its upper border.": _with(
+        "Level 0 has a probability too: all that lies below its upper border.": but(
             first=lambda upper, lower: 0
         ),
         "The first bin reaches down to −∞; it still ends at its upper border.": Mistake(
-            _with(first=lambda upper, lower: 1.0), hint=2
+            but(first=lambda upper, lower: 1.0), hint=2
         ),
         "The sign: the upper border has the larger share below it.": Mistake(
-            _with(first=lambda upper, lower: -_inside(upper, lower)),
-            lambda *case: -_bin_probability(*case),
+            but(first=lambda upper, lower: -_inside(upper, lower)),
+            then(lambda right: -right),
             hint=2,
         ),
         "Divide by the scale: a border counts in units of it.": Mistake(
@@ -116,9 +112,9 @@ bin_probability = Exercise(
 def _log_bin(upper, lower):
     """log(σ(upper) - σ(lower)) wherever the bin lies.
 
-    ``upper``, ``lower``: arrays of one shape, float32 or float64, the borders of bins in
-    units of the scale, lower < upper; upper may be +inf, lower -inf. The result is the
-    logarithms, shaped likewise.
+    ``upper``, ``lower``: arrays of one shape, float32 or float64, the borders of bins
+    in units of the scale, lower < upper; upper may be +inf, lower -inf. The result is
+    the logarithms, shaped likewise.
     """
     inside = np.log(-np.expm1(lower - upper))
     return (-_softplus(-upper) - _softplus(lower) + inside).astype(upper.dtype)
@@ -165,7 +161,7 @@ log_bin = Exercise(
             lambda upper, lower: _sigmoid(upper) - _sigmoid(lower), hint=0
         ),
         "The sign: a log-probability is never positive.": Mistake(
-            lambda upper, lower: -_log_bin(upper, lower), hint=2
+            then(lambda right: -right), hint=2
         ),
         "log σ(a) - log σ(b) is the logarithm of a quotient. The difference must come "
         "before the logarithm.": lambda upper, lower: (
@@ -208,7 +204,7 @@ log_bin = Exercise(
             hint=2,
         ),
         "The difference is kept above a floor. Everything farther away then costs the "
-        "same: there is no slope that would pull the mean back.": Mistake(
+        "same: there is no gradient that would pull the mean back.": Mistake(
             lambda upper, lower: np.log(
                 np.maximum(_sigmoid(upper) - _sigmoid(lower), 1e-12)
             ),
@@ -228,7 +224,7 @@ log_bin = Exercise(
     ),
     shape="One logarithm for each bin is asked for.",
     otherwise="That is not log(σ(upper) - σ(lower)).",
-    praise="At 300 scales from the mean it still says −299.5, with a slope. Infinite "
+    praise="At 300 scales from the mean it still says −299.5, with a gradient. Infinite "
     "borders need no case of their own: their terms are 0.",
     rtol=1e-5,
     atol=2e-3,
@@ -258,8 +254,9 @@ def _color_log_prob(
 ):
     """log p of a color under a mixture over RGB, in nats.
 
-    ``logits``: float64 (10·M,), laid out as weights (M), means (3, M), log scales (3, M)
-    and coefficients (3, M). ``color``: three levels, integers. The result is one number.
+    ``logits``: float64 (10·M,), laid out as weights (M), means (3, M), log scales (3,
+    M) and coefficients (3, M). ``color``: three levels, integers. The result is one
+    number.
     """
     m = len(logits) // 10
     rows = np.reshape(logits, (10, m))
@@ -304,10 +301,6 @@ def _colors():
         yield logits, np.array(color), levels
 
 
-def _color(**change):
-    return lambda *case: _color_log_prob(*case, **change)
-
-
 color_log_prob = Exercise(
     _color_log_prob,
     cases=_colors,
@@ -317,47 +310,45 @@ color_log_prob = Exercise(
     mistakes={
         "A channel far from every mean: its probability is 0 in floats. Stay with "
         "logarithms, as in `log_bin`, down to log Σ exp.": Mistake(
-            _color(log_bin=_subtracted),
+            but(log_bin=_subtracted),
             fits=lambda actual, *_: actual.ndim == 0 and not np.isfinite(actual),
         ),
         "The sign: log p is negative, nats are -log p.": Mistake(
-            lambda *case: -_color_log_prob(*case)
+            then(lambda right: -right)
         ),
         "Each channel has a log Σ exp of its own: that is a model in which red, green and "
-        "blue choose their components independently. Add up the channels before.": _color(
+        "blue choose their components independently. Add up the channels before.": but(
             apart=True
         ),
-        "The weights are not normalized: a log-softmax is missing.": _color(
-            softmax=False
-        ),
+        "The weights are not normalized: a log-softmax is missing.": but(softmax=False),
         "The components are weighted evenly; the first M logits say how much each "
-        "counts.": _color(weights=False),
+        "counts.": but(weights=False),
         "The means do not move: green's needs c[0] · r, blue's c[1] · r + c[2] · g.": (
-            Mistake(_color(moved=False), hint=2)
+            Mistake(but(moved=False), hint=2)
         ),
-        "The coefficients go through tanh first.": Mistake(_color(tanh=False), hint=2),
+        "The coefficients go through tanh first.": Mistake(but(tanh=False), hint=2),
         "Red and green enter as x in [-1, 1], not as levels or as numbers in [0, 1].": (
-            Mistake(_color(x_of=lambda level, levels: level / (levels - 1)), hint=2)
+            Mistake(but(x_of=lambda level, levels: level / (levels - 1)), hint=2)
         ),
         "Red and green enter as x in [-1, 1], not as levels.": Mistake(
-            _color(x_of=lambda level, levels: level), hint=2
+            but(x_of=lambda level, levels: level), hint=2
         ),
         "Coefficients 1 and 2 are swapped: blue's mean is moved by c[1] · r + c[2] · "
-        "g.": Mistake(_color(order=(0, 2, 1)), hint=2),
+        "g.": Mistake(but(order=(0, 2, 1)), hint=2),
         "Green takes coefficient 0, blue 1 and 2.": Mistake(
-            _color(order=(2, 0, 1)), hint=2
+            but(order=(2, 0, 1)), hint=2
         ),
         "Those logits are *log* scales: exp them.": Mistake(
-            _color(log_scale=False), hint=2
+            but(log_scale=False), hint=2
         ),
         "The first and the last bin reach to infinity, in every channel.": Mistake(
-            _color(ends=False), hint=0
+            but(ends=False), hint=0
         ),
         "Bins are half as wide or twice: half a bin is 1 / (levels - 1).": Mistake(
-            _color(half=2), hint=0
+            but(half=2), hint=0
         ),
         "Those are bits (log2). Nats use the natural logarithm.": Mistake(
-            lambda *case: _color_log_prob(*case) / np.log(2), hint=0
+            then(lambda right: right / np.log(2)), hint=0
         ),
     },
     hints=(

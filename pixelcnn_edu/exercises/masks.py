@@ -1,7 +1,7 @@
 """Exercises of notebook 02: live weights, and masks for other reading orders."""
 
 from pixelcnn_edu.exercises._answers import numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 from pixelcnn_edu.masks import causal_mask
 
 import numpy as np
@@ -115,14 +115,14 @@ column_mask = Exercise(
         "The array is transposed, not the order: a kernel of height 5 and width 3 needs "
         "a mask of that shape.": Mistake(
             lambda size, mask_type: _column_mask(size[::-1], mask_type),
-            lambda size, mask_type: causal_mask(size, mask_type)[:, :, 0, 0].T,
+            lambda *case: causal_mask(*case)[:, :, 0, 0].T,
             fits=lambda actual, expected, size, mask_type: (
                 actual.shape == size[::-1] == (3, 5)
             ),
         ),
         "This is the row-by-row mask. In column order what lies above right is not read "
         "yet, and what lies below left is.": (
-            lambda size, mask_type: causal_mask(size, mask_type)[:, :, 0, 0]
+            lambda *case: causal_mask(*case)[:, :, 0, 0]
         ),
         "All but the center is right. Type A hides the center, type B shows it.": Mistake(
             lambda size, mask_type: _column_mask(size, "B"),
@@ -151,7 +151,7 @@ column_mask = Exercise(
 )
 
 
-def _order_mask(order, row, col, size):
+def _order_mask(order, row, col, size, *, compare=np.less, off_page=np.nan):
     """The type-A mask at one pixel, for any reading order.
 
     ``order``: (H, W) of the numbers 0 … H·W-1: when each pixel is read.
@@ -159,13 +159,9 @@ def _order_mask(order, row, col, size):
     size×size. The result is (size, size) of zeros and ones: 1 where a tap lies on the
     page and its pixel is read before the center's.
     """
-    return (_window(order, row, col, size) < order[row, col]).astype(int)
-
-
-def _window(order, row, col, size, off_page=np.nan):
-    """What lies under the kernel."""
     padded = np.pad(order.astype(float), size // 2, constant_values=off_page)
-    return padded[row : row + size, col : col + size]
+    window = padded[row : row + size, col : col + size]
+    return compare(window, order[row, col]).astype(int)
 
 
 def _wrapped(order, row, col, size):
@@ -195,31 +191,21 @@ order_mask = Exercise(
         f"{name} order, pixel ({row}, {col}), size {size}"
     ),
     mistakes={
-        "The pixel reads itself: type A hides the center.": Mistake(
-            lambda order, row, col, size: (
-                _window(order, row, col, size) <= order[row, col]
-            ),
+        "The pixel reads itself: type A hides the center.": but(compare=np.less_equal),
+        "This shows what comes later; a mask shows what came before.": but(
+            compare=np.greater
         ),
-        "This shows what comes later; a mask shows what came before.": (
-            lambda order, row, col, size: (
-                _window(order, row, col, size) > order[row, col]
-            )
+        "A negative index wrapped around to the far side of the page.": Mistake(
+            _wrapped, hint=2
         ),
-        "A negative index wrapped around to the far side of the page.": _wrapped,
-        "Weights that lie off the page must be 0.": (
-            lambda order, row, col, size: (
-                _window(order, row, col, size, off_page=-1) < order[row, col]
-            )
-        ),
+        "Weights that lie off the page must be 0.": but(off_page=-1),
         "This is the mask of row-by-row reading; order was not asked.": (
-            lambda order, row, col, size: _order_mask(
-                np.arange(order.size).reshape(order.shape), row, col, size
+            lambda order, *at: _order_mask(
+                np.arange(order.size).reshape(order.shape), *at
             )
         ),
         "This is the row-by-row mask, the same at every pixel; order was not asked, nor "
-        "where the page ends.": (
-            lambda order, row, col, size: causal_mask(size, "A")[:, :, 0, 0]
-        ),
+        "where the page ends.": lambda *case: causal_mask(case[-1], "A")[:, :, 0, 0],
     },
     hints=(
         "For each tap find its pixel on the page, (row + dy, col + dx). Outside the page "

@@ -3,7 +3,7 @@
 import math
 
 from pixelcnn_edu.exercises._answers import as_arrays
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -59,9 +59,9 @@ to_bits = Exercise(
 def _lowest_crossentropy(images):
     """The floor under gray targets.
 
-    ``images``: float64 or float32 (N, H, W, 1) in [0, 1]. The result is (N,): the lowest
-    binary cross-entropy, in nats per image, that any prediction p can reach when the
-    targets are the gray values themselves.
+    ``images``: float64 or float32 (N, H, W, 1) in [0, 1]. The result is (N,): the
+    lowest binary cross-entropy, in nats per image, that any prediction p can reach when
+    the targets are the gray values themselves.
     """
     return _cost(images.astype("float64"), 1e-12).sum(axis=(1, 2, 3))
 
@@ -93,10 +93,12 @@ lowest_crossentropy = Exercise(
             fits=lambda actual, expected, name, images: (
                 np.isnan(actual).any() and images.dtype == "float32"
             ),
+            hint=2,
         ),
         "0 · log 0 is NaN in floats; it should count as 0.": Mistake(
             lambda images: _cost(images).sum(axis=(1, 2, 3)),
             fits=lambda actual, *_: np.isnan(actual).any(),
+            hint=2,
         ),
         "Even a perfect prediction of gray is not free: predicting .5 for .5 costs "
         "ln 2.": Mistake(
@@ -110,9 +112,9 @@ lowest_crossentropy = Exercise(
             lambda images: _lowest_crossentropy(images).mean() / images[0].size,
         ),
         "Those are bits (log2). Nats use the natural logarithm.": Mistake(
-            lambda images: _lowest_crossentropy(images) / LN2, hint=0
+            then(lambda right: right / LN2), hint=0
         ),
-        "The sign: a cost is -log.": lambda images: -_lowest_crossentropy(images),
+        "The sign: a cost is -log.": then(lambda right: -right),
         "The term of the paper, -(1 - x) log(1 - x), is missing.": (
             lambda images: -(images * np.log(np.clip(images, 1e-12, 1))).sum((1, 2, 3))
         ),
@@ -123,11 +125,11 @@ lowest_crossentropy = Exercise(
             lambda images: _cost(images, 1e-7),
             fits=lambda actual, expected, name, images: actual.shape == images.shape,
         ),
-        "That is the sum over all images; one number per image is asked for.": (
-            lambda images: _lowest_crossentropy(images).sum()
+        "That is the sum over all images; one number per image is asked for.": then(
+            lambda right: right.sum()
         ),
-        "That is the mean over the images; one number per image is asked for.": (
-            lambda images: _lowest_crossentropy(images).mean()
+        "That is the mean over the images; one number per image is asked for.": then(
+            lambda right: right.mean()
         ),
     },
     hints=(
@@ -202,20 +204,20 @@ level_nats = Exercise(
             fits=lambda actual, expected, name, *_: (
                 actual.ndim == 0 and not np.isfinite(actual) and "one pixel" in name
             ),
+            hint=2,
         ),
         "exp of a large logit is inf, or of a small one 0. Subtract each pixel's largest "
         "logit, and stay with logarithms.": Mistake(
             _shifted_by(lambda logits: 0),
             fits=lambda actual, *_: actual.ndim == 0 and not np.isfinite(actual),
+            hint=2,
         ),
-        "The sign: log p is negative, nats are -log p.": (
-            lambda logits, levels: -_level_nats(logits, levels)
-        ),
+        "The sign: log p is negative, nats are -log p.": then(lambda right: -right),
         "That is per pixel; the nats of an image are the sum.": (
             lambda logits, levels: _level_nats(logits, levels) / levels.size
         ),
         "Those are bits (log2). Nats use the natural logarithm.": Mistake(
-            lambda logits, levels: _level_nats(logits, levels) / LN2, hint=0
+            then(lambda right: right / LN2), hint=0
         ),
         "The logits were used as if they were log-probabilities: log Σ exp(z) is "
         "missing.": lambda logits, levels: -_chosen(logits, levels).sum(),

@@ -3,7 +3,7 @@
 import itertools
 
 from pixelcnn_edu.exercises._answers import as_arrays
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -11,8 +11,8 @@ import numpy as np
 def _image_nats(p, x):
     """The nats of an image, given its conditionals.
 
-    ``p``: (H, W), the probability of ink at each pixel given the earlier ones, in (0, 1).
-    ``x``: (H, W) of 0 and 1. The result is one number: -log p(x), in nats.
+    ``p``: (H, W), the probability of ink at each pixel given the earlier ones, in (0,
+    1). ``x``: (H, W) of 0 and 1. The result is one number: -log p(x), in nats.
     """
     return -np.log(np.where(x == 1, p, 1 - p)).sum()
 
@@ -49,19 +49,16 @@ image_nats = Exercise(
             lambda p, x: _image_nats(p, 1 - x)
         ),
         "The sign: log p(x) is negative, nats are -log p(x).": Mistake(
-            lambda p, x: -_image_nats(p, x),
-            hint=2,
+            then(lambda right: -right), hint=2
         ),
         "That is bits (log2). Nats use the natural logarithm.": Mistake(
-            lambda p, x: _image_nats(p, x) / np.log(2),
-            hint=2,
+            then(lambda right: right / np.log(2)), hint=2
         ),
         "That is per pixel. The nats of an image are the sum, not the mean.": (
             lambda p, x: _image_nats(p, x) / p.size
         ),
         "That is the probability itself. Take its logarithm, and change the sign.": Mistake(
-            lambda p, x: np.exp(-_image_nats(p, x)),
-            hint=2,
+            then(lambda right: np.exp(-right)), hint=2
         ),
         "The product of 784 probabilities underflows to 0. Take the logarithm of each "
         "pixel, then add.": (lambda p, x: -np.log(np.where(x == 1, p, 1 - p).prod())),
@@ -128,19 +125,15 @@ chain = Exercise(
         ),
         "Entry 0 moved when pixel 2 changed. The product is right, but the pixels are "
         "read from last to first.": Mistake(
-            lambda joint, x: _chain(joint.transpose(), x[::-1])[::-1],
-            hint=2,
+            lambda joint, x: _chain(joint.transpose(), x[::-1])[::-1], hint=2
         ),
         "These are the probabilities of ink, whatever x is. x = 0 needs 1 - p.": Mistake(
             lambda joint, x: [
                 _chain(joint, x[:i] + (1,) + x[i + 1 :])[i] for i in range(3)
-            ],
+            ]
         ),
         "These are the probabilities of the beginnings. Divide each by the one before "
-        "it.": Mistake(
-            lambda joint, x: np.cumprod(_chain(joint, x)),
-            hint=2,
-        ),
+        "it.": Mistake(then(lambda right: np.cumprod(right)), hint=2),
         "The product is right, but the three factors are not.": Mistake(
             lambda joint, x: [joint[x], 1, 1],
             fits=lambda actual, expected, joint: (
@@ -189,8 +182,8 @@ def _ink(joint, drawn):
 def _draw_pixels(joint, u):
     """One image, drawn pixel by pixel.
 
-    ``joint``: (2, 2, 2), as for `chain`. ``u``: (3,), uniform numbers in [0, 1).
-    The result is three pixels, 0 or 1 each: ink where ``u[i] <`` p(ink | pixels before i).
+    ``joint``: (2, 2, 2), as for `chain`. ``u``: (3,), uniform numbers in [0, 1). The
+    result is three pixels, 0 or 1 each: ink where ``u[i] <`` p(ink | pixels before i).
     """
     return _draw_with(lambda joint, drawn, u: u < _ink(joint, drawn))(joint, u)
 
@@ -233,7 +226,7 @@ draw_pixels = Exercise(
             )
         ),
         "p must be divided by the probability of the pixels already drawn.": Mistake(
-            _draw_with(lambda joint, drawn, u: u < joint[(*drawn, 1)].sum()),
+            _draw_with(lambda joint, drawn, u: u < joint[(*drawn, 1)].sum())
         ),
         "Pixel 2 reads only one of its two predecessors, pixel 1.": Mistake(
             _draw_with(lambda joint, drawn, u: u < _ink(*_forget(joint, drawn, 0))),
@@ -245,8 +238,7 @@ draw_pixels = Exercise(
         ),
         "A right sampler with another convention (ink for *large* u). This series "
         "draws ink where u < p, so that everyone's seed gives the same image.": Mistake(
-            _draw_with(lambda joint, drawn, u: 1 - u < _ink(joint, drawn)),
-            hint=0,
+            _draw_with(lambda joint, drawn, u: 1 - u < _ink(joint, drawn)), hint=0
         ),
         "The answer needs three pixels, each 0 or 1.": Mistake(
             lambda joint, u: u,

@@ -1,7 +1,7 @@
 """Exercises of notebook 05: what a stack of masked layers sees, without a network."""
 
 from pixelcnn_edu.exercises._answers import Wrong, numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -64,7 +64,7 @@ two_layers = Exercise(
         "The steps are subtracted: the second one walks back.": Mistake(
             lambda first, second: {
                 (r1 - r2, c1 - c2) for r1, c1 in first for r2, c2 in second
-            },
+            }
         ),
         "The offsets of single layers are in it too. They belong there only if the other "
         "layer may stand still, by its offset (0, 0).": (
@@ -128,25 +128,21 @@ seen = Exercise(
     cases=[(n,) for n in (5, 10, 12, 0, 1, 7)],
     read=a_count,
     mistakes={
-        "This is the collection of pixels. How many are there?": (
-            lambda n: _seen(n, count=set)
-        ),
+        "This is the collection of pixels. How many are there?": but(count=set),
         "The pixel itself is counted. The first layer is of type A, so no path ends where "
-        "it began.": lambda n: _seen(n) + 1,
-        "Type A in every layer. Later layers are of type B: they may stand still.": (
-            lambda n: _seen(n, masks="AA")
+        "it began.": then(lambda right: right + 1),
+        "Type A in every layer. Later layers are of type B: they may stand still.": but(
+            masks="AA"
         ),
         "A rectangle as wide as the reach. One row up, the stack does not get that far to "
         "the right.": _rectangle,
-        "Positions off the page are counted.": lambda n: _seen(n, size=10**6),
+        "Positions off the page are counted.": but(size=10**6),
         "Only the blocks' steps are here; the 7×7 A step is missing.": Mistake(
-            lambda n: _seen(n, first=None), hint=2
+            but(first=None), hint=2
         ),
-        "The first layer is 7×7, not 3×3.": Mistake(
-            lambda n: _seen(n, first=3), hint=2
-        ),
+        "The first layer is 7×7, not 3×3.": Mistake(but(first=3), hint=2),
         "No masks: pixels that come later are counted.": Mistake(
-            lambda n: _seen(n, masks=None), hint=2
+            but(masks=None), hint=2
         ),
         "The page only grew to n - 1 blocks.": Mistake(
             lambda n: _seen(max(n - 1, 0)), hint=2
@@ -184,9 +180,10 @@ def _blind(height, width, margin):
 def _blind_share(height, width, first, *, margin=0):
     """What no depth will ever see.
 
-    The stack is one ``first`` × ``first`` layer of type A, then any number of 3×3 layers
-    of type B. Of all pairs (output, pixel before it) on a page of ``height`` × ``width``,
-    the result is the share (0 to 1) in which the output can never see the pixel.
+    The stack is one ``first`` × ``first`` layer of type A, then any number of 3×3
+    layers of type B. Of all pairs (output, pixel before it) on a page of ``height`` ×
+    ``width``, the result is the share (0 to 1) in which the output can never see the
+    pixel.
     """
     blind, earlier = _blind(height, width, first // 2 - 1 + margin)
     return blind.sum() / earlier.sum()
@@ -202,8 +199,8 @@ blind_share = Exercise(
     cases=[(2, 5, 3), (5, 2, 3), (9, 6, 7), (6, 9, 5), (28, 28, 3), (28, 28, 7)],
     describe="a page of {0} × {1}, first layer {2}×{2}",
     mistakes={
-        "This is the share that is seen.": lambda *page: 1 - _blind_share(*page),
-        "This is in percent.": Mistake(lambda *page: 100 * _blind_share(*page), hint=0),
+        "This is the share that is seen.": then(lambda right: 1 - right),
+        "This is in percent.": Mistake(then(lambda right: 100 * right), hint=0),
         "This is the mean of each pixel's own share. Add up all pairs first and divide "
         "once.": _of_pixels(
             lambda blind, all_: (blind[all_ > 0] / all_[all_ > 0]).mean()
@@ -224,11 +221,11 @@ blind_share = Exercise(
         "This is the number of pairs, not their share.": Mistake(
             _of_pixels(lambda blind, all_: blind.sum()), hint=2
         ),
-        "The border of the blind spot is one column off: too many are blind.": (
-            lambda *page: _blind_share(*page, margin=-1)
+        "The border of the blind spot is one column off: too many are blind.": but(
+            margin=-1
         ),
-        "The border of the blind spot is one column off: too few are blind.": (
-            lambda *page: _blind_share(*page, margin=1)
+        "The border of the blind spot is one column off: too few are blind.": but(
+            margin=1
         ),
         "This is the share for a first layer of 3×3; a larger one reaches further to the "
         "right.": lambda height, width, first: _blind_share(height, width, 3),

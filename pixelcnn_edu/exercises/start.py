@@ -1,6 +1,6 @@
 """Exercises of notebook 00: three small ones, to show how exercises work."""
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
@@ -23,8 +23,7 @@ fair_coins = Exercise(
             lambda height, width: height * width
         ),
         "That is one pixel's share. An image has height · width of them.": Mistake(
-            lambda height, width: np.log(2),
-            hint=0,
+            lambda height, width: np.log(2), hint=0
         ),
         "The sign: a logarithm of 1/2 is negative, nats are minus that.": (
             lambda height, width: height * width * np.log(0.5)
@@ -33,8 +32,7 @@ fair_coins = Exercise(
             lambda height, width: 0.5 ** (height * width)
         ),
         "The pixels were added, not multiplied: an image has height · width.": Mistake(
-            lambda height, width: (height + width) * np.log(2),
-            hint=0,
+            lambda height, width: (height + width) * np.log(2), hint=0
         ),
     },
     hints=(
@@ -73,8 +71,7 @@ place = Exercise(
             lambda row, col, width: (row - 1) * width + col
         ),
         "The pixels to the left in the same row are missing.": Mistake(
-            lambda row, col, width: row * width,
-            hint=2,
+            lambda row, col, width: row * width, hint=2
         ),
         "Each row above holds width pixels, not one.": (
             lambda row, col, width: row + col
@@ -123,13 +120,11 @@ first_ink = Exercise(
             lambda images: images.reshape(len(images), -1).argmax(axis=1)
         ),
         "One too many: count the pixels before the ink, without it.": Mistake(
-            lambda images: _first_ink(images) + 1,
-            hint=0,
+            then(lambda right: right + 1), hint=0
         ),
         "One too many: count the pixels before the ink, without it. "
         "And an empty page should say H·W.": Mistake(
-            lambda images: images.reshape(len(images), -1).argmax(axis=1) + 1,
-            hint=2,
+            lambda images: images.reshape(len(images), -1).argmax(axis=1) + 1, hint=2
         ),
         "The page was read column by column.": (
             lambda images: _first_ink(images.transpose(0, 2, 1, 3))

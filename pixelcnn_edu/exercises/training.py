@@ -5,7 +5,7 @@ import math
 
 from pixelcnn_edu import data, evaluation
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
@@ -37,10 +37,10 @@ def _steps():
         yield logit, int(rng.integers(2)), rate
 
 
-def _along(slope):
-    """A step along another slope, ``slope(p, pixel, logit)``."""
+def _along(gradient):
+    """A step along another direction, ``gradient(p, pixel, logit)``."""
     return lambda logit, pixel, rate: (
-        logit - rate * slope(_sigmoid(logit), pixel, logit)
+        logit - rate * gradient(_sigmoid(logit), pixel, logit)
     )
 
 
@@ -55,33 +55,33 @@ gradient_step = Exercise(
         "the learning rate is missing.": Mistake(
             lambda logit, pixel, rate: logit - (_sigmoid(logit) - pixel), hint=2
         ),
-        "this is the slope, not the logit after the step.": Mistake(
+        "this is the gradient, not the logit after the step.": Mistake(
             lambda logit, pixel, rate: _sigmoid(logit) - pixel, hint=2
         ),
         "the pixel does not enter: every step goes toward paper.": _along(
             lambda p, pixel, logit: p
         ),
-        "this is the slope with respect to p; the step is taken on the logit, so it still "
-        "has to be multiplied by p(1 - p).": _along(
+        "this is the gradient with respect to p; the step is taken on the logit, so it "
+        "still has to be multiplied by p(1 - p).": _along(
             lambda p, pixel, logit: -1 / p if pixel else 1 / (1 - p)
         ),
-        "that is the loss, not its slope.": _along(
+        "that is the loss, not its gradient.": _along(
             lambda p, pixel, logit: -math.log(p if pixel else 1 - p)
         ),
-        "that is squared error's slope: under -log p the factor p(1 - p) cancels.": _along(
-            lambda p, pixel, logit: (p - pixel) * p * (1 - p)
+        "that is squared error's gradient: under -log p the factor p(1 - p) cancels.": (
+            _along(lambda p, pixel, logit: (p - pixel) * p * (1 - p))
         ),
         "the logit was used as if it were the probability.": _along(
             lambda p, pixel, logit: logit - pixel
         ),
     },
     hints=(
-        "The slope of the nats with respect to the logit is sigmoid(logit) - pixel.",
-        "Gradient descent goes against the slope: logit - learning_rate * slope.",
+        "The gradient of the nats with respect to the logit is sigmoid(logit) - pixel.",
+        "Gradient descent goes against the gradient: logit - learning_rate * gradient.",
     ),
     otherwise="the logit after the step is another one.",
-    praise="The slope is p - pixel, never larger than 1: one pixel cannot push a logit by "
-    "more than the learning rate.",
+    praise="The gradient is p - pixel, never larger than 1: one pixel cannot push a logit "
+    "by more than the learning rate.",
     rtol=0,
     atol=1e-5,
 )
@@ -329,9 +329,9 @@ def _adam(
 ):
     """A weight's path under Adam.
 
-    ``gradients`` is a list of T floats, the slope seen at each step; the weight starts
-    at 0. The result is T floats: the weight after each step of Adam (arXiv 1412.6980,
-    algorithm 1, with epsilon 1e-7).
+    ``gradients`` is a list of T floats, the gradient seen at each step; the weight
+    starts at 0. The result is T floats: the weight after each step of Adam (arXiv
+    1412.6980, algorithm 1, with epsilon 1e-7).
     """
     m = v = weight = 0.0
     path = []
@@ -361,32 +361,28 @@ adam = Exercise(
     ),
     mistakes={
         "it divides by 0. t counts from 1: at t = 0, 1 - beta**t is 0.": Mistake(
-            lambda *a: _adam(*a, first=0),
+            but(first=0),
             raises=lambda error: isinstance(error, ZeroDivisionError),
             hint=2,
         ),
         "the starting value 0 is in the path; return the T values after it.": Mistake(
-            lambda *a: [0.0, *_adam(*a)],
+            then(lambda right: [0.0, *right]),
             fits=lambda actual, expected, *_: (
                 actual.shape == (len(expected) + 1,) and actual[0] == 0
             ),
             hint=0,
         ),
-        "the sign is turned: it climbs.": lambda *a: [-weight for weight in _adam(*a)],
+        "the sign is turned: it climbs.": then(
+            lambda right: [-weight for weight in right]
+        ),
         "the bias is not corrected: m and v start at 0 and need to be divided by "
-        "1 - beta**t.": lambda *a: _adam(*a, correct_m=False, correct_v=False),
-        "v is not corrected for its start at 0.": Mistake(
-            lambda *a: _adam(*a, correct_v=False), hint=2
-        ),
-        "m is not corrected for its start at 0.": Mistake(
-            lambda *a: _adam(*a, correct_m=False), hint=2
-        ),
-        "v is not under a square root.": Mistake(lambda *a: _adam(*a, power=1), hint=2),
-        "the factor 1 - beta is missing in the running means.": (
-            lambda *a: _adam(*a, new=1.0)
-        ),
-        "these are the steps; the path adds them up.": (
-            lambda *a: np.diff(_adam(*a), prepend=0)
+        "1 - beta**t.": but(correct_m=False, correct_v=False),
+        "v is not corrected for its start at 0.": Mistake(but(correct_v=False), hint=2),
+        "m is not corrected for its start at 0.": Mistake(but(correct_m=False), hint=2),
+        "v is not under a square root.": Mistake(but(power=1), hint=2),
+        "the factor 1 - beta is missing in the running means.": but(new=1.0),
+        "these are the steps; the path adds them up.": then(
+            lambda right: np.diff(right, prepend=0)
         ),
         "this is plain gradient descent.": (
             lambda gradients, rate, beta_1, beta_2: -rate * np.cumsum(gradients)

@@ -1,9 +1,9 @@
 """Exercises of notebook 11: taps of two stacks, what they see, the recipe with a shift."""
 
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.exercises.stacking import a_count
-from pixelcnn_edu.gated import Gate, GatedBlock, StackConv2D
+from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.models import logits_function
 
 import keras
@@ -30,22 +30,17 @@ stack_taps = Exercise(
     read=pair("Return a pair: (vertical, horizontal)."),
     describe="size = {}, type {}",
     mistakes={
-        "The two are swapped: the vertical kernel first.": (
-            lambda size, mask_type: _stack_taps(size, mask_type)[::-1]
+        "The two are swapped: the vertical kernel first.": then(
+            lambda right: right[::-1]
         ),
         "The vertical kernel leaves out the current row in every layer. From the second "
         "layer on it reads that row too: of features, which know rows above only.": Mistake(
-            lambda size, mask_type: _stack_taps(size, mask_type, own=False),
-            hint=2,
+            but(own=False), hint=2
         ),
         "The first layer's kernel reads pixels, not features: its own row (or its own "
-        "pixel) is left out.": Mistake(
-            lambda size, mask_type: _stack_taps(size, mask_type, own=True),
-        ),
+        "pixel) is left out.": Mistake(but(own=True)),
         "The vertical kernel reads its rows from end to end, `size` places each.": Mistake(
-            lambda *a: _stack_taps(*a, columns=lambda size: size // 2 + 1),
-            lambda *a: _stack_taps(*a, columns=lambda size: 1),
-            hint=0,
+            but(columns=lambda size: size // 2 + 1), but(columns=lambda size: 1), hint=0
         ),
         "The vertical kernel is whole, rows below and all.": Mistake(
             lambda size, mask_type: (size * size, _stack_taps(size, mask_type)[1]),
@@ -53,13 +48,11 @@ stack_taps = Exercise(
         ),
         "The horizontal kernel reads to the left only: what lies to the right in its row "
         "comes later.": Mistake(
-            lambda *a: _stack_taps(*a, left=lambda size: size),
-            lambda *a: _stack_taps(*a, left=lambda size: size - 1),
+            but(left=lambda size: size), but(left=lambda size: size - 1)
         ),
         "Type A hides the place itself from the horizontal kernel, type B does "
         "not.": Mistake(
-            lambda *a: _stack_taps(*a, left=lambda size: size // 2),
-            lambda *a: _stack_taps(*a, left=lambda size: size // 2 + 1),
+            but(left=lambda size: size // 2), but(left=lambda size: size // 2 + 1)
         ),
     },
     hints=(
@@ -123,42 +116,38 @@ def _seen_by_two(
     return count((above if "v" in parts else set()) | (left if "h" in parts else set()))
 
 
-def _two(**change):
-    return lambda n: _seen_by_two(n, **change)
-
-
 seen_by_two = Exercise(
     _seen_by_two,
     cases=[(n,) for n in (5, 8, 12, 0, 1, 11)],
     read=a_count,
     mistakes={
-        "This is the collection of pixels. How many are there?": _two(count=set),
+        "This is the collection of pixels. How many are there?": but(count=set),
         "The pixel itself is counted. No path ends where it began: the vertical stack ends "
-        "above, the horizontal one to the left.": lambda n: _seen_by_two(n) + 1,
+        "above, the horizontal one to the left.": then(lambda right: right + 1),
         "The vertical stack's first layer reads its own row too. That row holds the pixel "
-        "itself and later ones; type A leaves it out.": _two(first_own=True),
+        "itself and later ones; type A leaves it out.": but(first_own=True),
         "This is what one stack of masked layers sees, or two of which the vertical never "
         "steps within its row. From the second layer on it does: (0, +1) is free there, "
-        "among features of the rows above.": Mistake(_two(own=False), _two(free=False)),
+        "among features of the rows above.": Mistake(but(own=False), but(free=False)),
         "Here the vertical stack reads the horizontal one. Then features of the row reach "
-        "the vertical stack, and with them the pixel itself.": _two(back=True),
+        "the vertical stack, and with them the pixel itself.": but(back=True),
         "The horizontal stack takes over vertical features at its own place in every "
-        "layer: step from `horizontal` too.": _two(source="vertical"),
-        "The vertical stack reads its own features as well: step from `vertical` too.": (
-            _two(source="horizontal")
+        "layer: step from `horizontal` too.": but(source="vertical"),
+        "The vertical stack reads its own features as well: step from `vertical` too.": but(
+            source="horizontal"
         ),
         "Both steps of a layer start from the two sets as they were. Here `horizontal` is "
-        "replaced before `vertical` has read it.": Mistake(_two(in_turn=True), hint=2),
+        "replaced before `vertical` has read it.": Mistake(but(in_turn=True), hint=2),
         "The first layer is left out. These are the places whose features it has to give; "
         "it reads the image around them, with size 7.": Mistake(
-            _two(parts="features"), hint=2
+            but(parts="features"), hint=2
         ),
         "This is what the vertical stack alone sees. The pixels to the left come through "
-        "the horizontal one.": Mistake(_two(parts="v"), hint=2),
+        "the horizontal one.": Mistake(but(parts="v"), hint=2),
         "This is what the horizontal stack sees in its own row. The rows above come "
-        "through the vertical one.": Mistake(_two(parts="h"), hint=2),
-        "Positions off the page are counted.": Mistake(_two(size=10**6), hint=0),
-        "The first layer is 7×7, not 3×3.": Mistake(_two(first=3), hint=2),
+        "through the vertical one.": Mistake(but(parts="h"), hint=2),
+        "Positions off the page are counted.": Mistake(but(size=10**6), hint=0),
+        "The first layer is 7×7, not 3×3.": Mistake(but(first=3), hint=2),
         "One 3×3 layer is missing.": Mistake(
             lambda n: _seen_by_two(max(n - 1, 0)), hint=2
         ),
@@ -220,10 +209,6 @@ def _moved(x, rows_down):
     if rows_down < 0:
         return keras.layers.ZeroPadding2D(((0, 1), (0, 0)))(x)[:, 1:]
     return keras.layers.ZeroPadding2D(((rows_down, 0), (0, 0)))(x)[:, :height]
-
-
-def _layer(**change):
-    return lambda *arguments: _shifted_layer(*arguments, **change)
 
 
 def _only_after_the_first(change):
@@ -291,8 +276,8 @@ def _judge_layer(answer):
 def _reads(image, tensors):
     """Which pixels change each tensor, whatever its weights: (H, W, H, W), output first.
 
-    A ReLU can be off for all pages under some weights, so several are tried. In the last
-    ones all weights are positive: there every ReLU is on.
+    A ReLU can be off for all pages under some weights, so several are tried. In the
+    last ones all weights are positive: there every ReLU is on.
     """
     model = asking(keras.Model)(image, keras.layers.concatenate(tensors))
     outputs = logits_function(model)
@@ -384,28 +369,26 @@ shifted_layer = Exercise(
         "This vertical convolution leaves out the current row, as in the recipe without a "
         "shift. Never mix the two: here it reads the row, and the shift hides it from the "
         "horizontal stack.": Mistake(
-            lambda vertical, horizontal, filters, first: GatedBlock(
-                filters, 3, "A" if first else "B"
-            )(vertical, horizontal),
-            _layer(rows=False),
+            lambda vertical, horizontal, filters, first: gated_block(
+                vertical, horizontal, filters, 3, "A" if first else "B"
+            ),
+            but(rows=False),
         ),
         "The vertical tensor that is returned goes on moved down. Only the horizontal "
         "stack gets the moved copy; the vertical stack goes on with its own rows.": Mistake(
-            _layer(carry=True), hint=2
+            but(carry=True), hint=2
         ),
         "The row of the vertical features reaches the horizontal stack: the shift is "
-        "missing, or goes the wrong way.": Mistake(_layer(shift=0), _layer(shift=-1)),
+        "missing, or goes the wrong way.": Mistake(but(shift=0), but(shift=-1)),
         "The horizontal tensor sees its own pixel: in the first layer the kernel leaves it "
-        "out, and there is no residual sum.": _layer(residual="always"),
+        "out, and there is no residual sum.": but(residual="always"),
         "The horizontal tensor sees later pixels.": Mistake(_reads_the_right, hint=0),
         "The horizontal tensor does not see the pixel to its left.": Mistake(
-            _layer(left=False), hint=0
+            but(left=False), hint=0
         ),
         "The horizontal tensor does not see the row above. Moved down one row, the "
         "vertical features at a place are those of the row above it: all of it that the "
-        "kernel reads should arrive.": Mistake(
-            _layer(shift=2), _layer(across=False), hint=2
-        ),
+        "kernel reads should arrive.": Mistake(but(shift=2), but(across=False), hint=2),
         "The first layer is right, a later one leaks. The vertical features know their "
         "whole row in every layer, so they are shifted in every layer.": (
             lambda vertical, horizontal, filters, first: _shifted_layer(

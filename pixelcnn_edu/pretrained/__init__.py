@@ -1,56 +1,173 @@
 """Pretrained weights: small models, each with a card.
 
-A card (JSON) says which digits the model saw, under which protocol, by which recipe, how
-good it is on which validation digits, and how to build it again.
+A model is two files. The card ``NAME.json`` says which digits the model saw, under which
+protocol, by which recipe, and how good the model is on which validation digits. Its
+``build`` block names the builder in `models` and the builder's arguments. ``NAME.npz``
+holds one float32 array per weight, in the order of ``model.weights``.
+
+So `load` needs no layer that another version of Keras has serialized: `load` builds the
+network and reads the arrays.
 """
 
+import contextlib
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 
+from pixelcnn_edu._checks import check_model, check_path
+from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
+from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+
 import keras
+import numpy as np
 
 FOLDER = Path(__file__).parent
 
+_BUILDERS = {"pixelcnn": pixelcnn, "gated_pixelcnn": gated_pixelcnn}
+_LIKELIHOODS = {
+    "Bernoulli": Bernoulli,
+    "Categorical": Categorical,
+    "DiscretizedLogisticMixture": DiscretizedLogisticMixture,
+}
 
-def names() -> list[str]:
-    """Return the names that `load` and `card` accept."""
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+def names(folder=None) -> list[str]:
+    """Return the names that `load` and `card` accept.
+
+    Args:
+        folder: where cards lie, such as the ``--out`` of a training run; None for the
+            models of this package.
+    """
+    return sorted(path.stem for path in _folder(folder).glob("*.json"))
 
 
-def card(name: str) -> dict:
+def card(name: str, folder=None) -> dict:
     """Return the card of a pretrained model.
+
+    Args:
+        name: one of `names`.
+        folder: as for `names`.
 
     Raises:
         ValueError: there is no model of that name, or its card is damaged.
     """
-    if name not in names():
-        raise ValueError(f"Expected name to be one of {names()}. Received: {name!r}")
-    path = FOLDER / f"{name}.json"
+    known = names(folder)
+    if name not in known:
+        raise ValueError(f"Expected name to be one of {known}. Received: {name!r}")
+    path = _folder(folder) / f"{name}.json"
     try:
         content = json.loads(path.read_bytes())
-        if isinstance(content, dict) and isinstance(content["sha256"], str):
+        parts = {"sha256": str, "build": dict}
+        if all(isinstance(content[part], kind) for part, kind in parts.items()):
             return content
         why = "it is no card"
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         why = error
     raise ValueError(f"Cannot read {path.name} ({why}). Reinstall the package.")
 
 
-def load(name: str) -> keras.Model:
+def load(name: str, folder=None) -> keras.Model:
     """Load a pretrained model, ready for `generation.generate`.
 
+    Args:
+        name: one of `names`.
+        folder: as for `names`.
+
+    Returns:
+        A `models.ImageModel` in float32.
+
     Raises:
-        ValueError: there is no model of that name, or its file is damaged.
+        ValueError: there is no model of that name, its files are damaged, or its arrays
+            do not fit the network on its card.
+
+    Example:
+        >>> load("levels_4").likelihood
+        Categorical(levels=4)
     """
-    expected = card(name)["sha256"]
-    path = FOLDER / f"{name}.keras"
-    whole = path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == expected
-    if not whole:
+    content = card(name, folder)
+    path = _folder(folder) / f"{name}.npz"
+    raw = path.read_bytes() if path.is_file() else b""
+    if _checksum(content["build"], raw) != content["sha256"]:
         raise ValueError(
             f"{path.name} does not match the checksum on its card. Reinstall the package."
         )
-    return keras.models.load_model(path)
+    try:
+        model = _build(content["build"])
+        with np.load(io.BytesIO(raw), allow_pickle=False) as file:
+            arrays = [file[key] for key in sorted(file.files)]
+        expected = [tuple(weight.shape) for weight in model.weights]
+        received = [array.shape for array in arrays]
+        if received != expected:
+            raise ValueError(f"expected shapes {expected}, received {received}")
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path.name} does not fit the network on its card ({error}). "
+            "Reinstall the package."
+        ) from error
+    model.set_weights(arrays)
+    return model
+
+
+def save(folder, name: str, model, card: dict):
+    """Write a model as ``NAME.npz`` and its card as ``NAME.json``, for `load`.
+
+    Args:
+        folder: where to write.
+        name: of both files.
+        model: the model, built as ``card["build"]`` says.
+        card: what the card says beside the checksum, which is added. Its ``build`` block
+            is that of `presets.Preset.build`.
+
+    Raises:
+        OSError: a file could not be written.
+    """
+    check_model(model)
+    folder = check_path("folder", folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    width = len(str(len(model.weights)))
+    arrays = {
+        f"{i:0{width}}_{weight.name}": np.asarray(weight, "float32")
+        for i, weight in enumerate(model.weights)
+    }
+    with atomic_write(folder / f"{name}.npz") as temporary:
+        np.savez(temporary, **arrays)
+        checksum = _checksum(card["build"], temporary.read_bytes())
+    with atomic_write(folder / f"{name}.json") as temporary:
+        text = json.dumps({**card, "sha256": checksum}, indent=2) + "\n"
+        temporary.write_text(text, "utf-8")
+
+
+def _folder(folder) -> Path:
+    return FOLDER if folder is None else check_path("folder", folder)
+
+
+def _checksum(build, raw) -> str:
+    """Return the SHA-256 of what makes a model: the build block, and the arrays' file."""
+    block = json.dumps(build, sort_keys=True).encode()
+    return hashlib.sha256(block + raw).hexdigest()
+
+
+def _build(block) -> keras.Model:
+    """Build the network of a card's ``build`` block, in float32."""
+    arguments = dict(block["arguments"])
+    about = dict(arguments["likelihood"])
+    arguments["likelihood"] = _LIKELIHOODS[about.pop("name")](**about)
+    with _float32():
+        return _BUILDERS[block["builder"]](**arguments)
+
+
+@contextlib.contextmanager
+def _float32():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def results_table() -> str:

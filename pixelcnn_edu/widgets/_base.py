@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 class Explorer(ipywidgets.VBox):
     """Controls and a picture that answers them.
 
-    The picture is drawn on a matplotlib figure without pyplot and shown as a PNG, so a
-    notebook without a kernel still shows the last one. A subclass fills ``controls`` in
-    its ``__init__``, calls ``start``, and writes ``draw(figure)``.
+    The picture is drawn on a matplotlib figure without pyplot and shown as a PNG. So a
+    notebook without a kernel still shows the last picture. A subclass makes its
+    controls in ``__init__``, calls ``start``, and defines ``draw(figure)``.
 
     Args:
-        about: one sentence on what is to be seen, for readers of the page's text.
+        about: one sentence that describes the picture, for readers who cannot see it.
     """
 
     size = (9, 4)  # inches
@@ -34,10 +34,10 @@ class Explorer(ipywidgets.VBox):
         self.refresh()
 
     def refresh(self, _change=None):
-        """Draw the picture again; made for ``control.observe(self.refresh, "value")``."""
-        # A drawing leaves thousands of objects to the garbage collector, which with
-        # Keras loaded takes longer over all its objects than the drawing took. So it
-        # waits for the picture, and then goes over the youngest alone.
+        """Draw the picture again; for ``control.observe(self.refresh, "value")``."""
+        # A drawing creates thousands of objects. With Keras loaded, a whole garbage
+        # collection takes longer than the drawing. So the collector waits until the
+        # picture is done, and then checks the youngest objects only.
         waits = gc.isenabled()
         gc.disable()
         try:
@@ -48,7 +48,7 @@ class Explorer(ipywidgets.VBox):
         gc.collect(0)
 
     def png(self) -> bytes:
-        """Return the picture for the present state of the controls."""
+        """Return the picture for the current values of the controls."""
         figure = Figure(figsize=self.size, dpi=self.width / self.size[0])
         self.draw(figure)
         page = io.BytesIO()
@@ -59,8 +59,8 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         """Offer the picture beside the widget, for pages that show no widgets.
 
-        That is a notebook that is not trusted, as all are in a fresh copy of this
-        repository until they have run, or a page on the web.
+        Such a page is a page on the web, or a notebook that is not trusted. (In a new
+        copy of this repository no notebook is trusted until it has run.)
         """
         picture = base64.b64encode(self.picture.value).decode()
         return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
@@ -82,7 +82,7 @@ def binary_image_shape(model) -> tuple[int, int]:
 
 
 def seed_slider(seed):
-    """Return a slider for the seeds 0 to 9 that stands at ``seed``."""
+    """Return a slider for the seeds 0 to 9, set to ``seed``."""
     number = plain(seed)
     if not is_int(number) or not 0 <= number <= 9:
         raise ValueError(f"Expected seed to be an integer 0 to 9. Received: {seed!r}")
@@ -90,14 +90,14 @@ def seed_slider(seed):
 
 
 def buttons(name, options, **more):
-    """Return buttons of which one is down, under their name."""
+    """Return a named group of buttons, of which one is selected."""
     group = ipywidgets.ToggleButtons(description=name, options=options, **more)
     group.style.button_width, group.style.description_width = "80px", "initial"
     return group
 
 
 def row_of(*groups):
-    """Return groups of buttons side by side, as far as the page is wide."""
+    """Return groups of buttons side by side, or in several rows on a narrow page."""
     for group in groups:
         group.layout.margin = "0 24px 0 0"
     return ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"})

@@ -14,18 +14,18 @@ MOST_BITS = 5.0  # end of the color scale
 
 
 class BitReader(Explorer):
-    """An image up to the pixel that is read next, and the bits that this pixel costs.
+    """An image up to the next pixel, and the bits that the next pixel costs.
 
-    All costs are known after one pass of the network over all images, so no move needs
+    One pass of the network over all images computes all costs. So no later step needs
     the network.
 
     Args:
-        model: of images (H, W, 1) with two levels, unlabeled.
+        model: a model without labels, for images (H, W, 1) with two levels.
         images: (N, H, W, 1) of 0 and 1, up to 100 of them.
 
     Attributes:
         digit, read: the sliders; ``read`` says how many pixels are read already.
-        dear: the button that goes on to the next pixel of more than 1 bit.
+        dear: the button that jumps to the next pixel of more than 1 bit.
         images, p, bits: (N, H·W) in reading order: ink (0 or 1), p(ink), and the cost.
 
     Raises:
@@ -75,7 +75,7 @@ class BitReader(Explorer):
         self.read.value = int(later[0]) if len(later) else self.read.max
 
     def sentence(self) -> str:
-        """What the next pixel is, and costs."""
+        """Return the value of the next pixel and its cost, in words."""
         at, digit = self.read.value, self.digit.value
         if at == self.read.max:
             return "all pixels are read"
@@ -87,7 +87,7 @@ class BitReader(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # places by hand, in half the time
+        figure.set_layout_engine("none")  # fixed positions take half the time
         figure.text(0.5, 0.985, self.sentence(), size=16, ha="center", va="top")
         at, digit = self.read.value, self.digit.value
         read = np.arange(self.read.max) < at
@@ -110,7 +110,7 @@ class BitReader(Explorer):
         self._draw_sum(figure.add_axes((0.71, 0.19, 0.27, 0.57)))
 
     def _draw_sum(self, ax):
-        """The bits paid before each pixel, and where the reader stands."""
+        """Draw the bits paid before each pixel, and the current position."""
         at, bits = self.read.value, self.bits[self.digit.value]
         paid = np.concatenate([[0], bits.cumsum()])
         ax.plot(paid)

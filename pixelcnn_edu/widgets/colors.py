@@ -1,4 +1,4 @@
-"""What a color may know of its own pixel: groups, masks and the layout. Notebook 12."""
+"""Which colors of its own pixel a color can see: groups, masks, layout. Notebook 12."""
 
 from pixelcnn_edu import plots
 from pixelcnn_edu.masks import causal_mask
@@ -8,21 +8,21 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 NAMES, LETTERS = ("red", "green", "blue"), "RGB"
-HUES = ("#D55E00", "#009E73", "#0072B2")  # told apart by color-blind readers
+HUES = ("#D55E00", "#009E73", "#0072B2")  # color-blind readers can distinguish them
 THIRDS, TURNS = "RRGGBB", "RGBRGB"  # to which group each of six channels belongs
 COLORS_FIRST, LEVELS_FIRST = "(3, 2)", "(2, 3)"  # how six logits are read
 
 
 def paths(*, first="A", groups=THIRDS, masked=True, reading=COLORS_FIRST):
-    """Return what is connected inside one pixel, from its three values to six logits.
+    """Return the connections inside one pixel, from its three values to six logits.
 
     The network is small: a first layer from the three values to six features, and a 1×1
     convolution of type B to six logits, two levels for each color.
 
     Args:
         first: mask type of the first layer, ``"A"`` or ``"B"``.
-        groups: ``"RRGGBB"`` or ``"RGBRGB"``, the groups of the features and of the
-            logits that the masks go by.
+        groups: ``"RRGGBB"`` or ``"RGBRGB"``: the color of each of the six features and
+            logits, for the masks.
         masked: whether the 1×1 convolution has a mask.
         reading: ``"(3, 2)"`` takes the first two logits for red; ``"(2, 3)"`` takes the
             first three for level 0 of red, green and blue.
@@ -64,9 +64,9 @@ def paths(*, first="A", groups=THIRDS, masked=True, reading=COLORS_FIRST):
 class ColorExplorer(Explorer):
     """What red, green or blue knows of its own pixel, by masks, groups and layout.
 
-    Values of the pixel are connected to features, features to logits; the logits of the
-    color that asks are framed, and what reaches them is drawn. A value that must not be
-    known is a leak.
+    The values of the pixel are connected to features, and the features to logits.
+    Frames mark the logits of the chosen color, and lines show everything that reaches
+    them. A value that the color must not know is a leak.
 
     Example:
         >>> explorer = ColorExplorer()
@@ -96,7 +96,7 @@ class ColorExplorer(Explorer):
 
     @property
     def parts(self):
-        """The connections for the present state of the controls, see `paths`."""
+        """The connections for the current values of the controls, see `paths`."""
         return paths(
             first=self.first.value,
             groups=self.groups.value,
@@ -112,7 +112,7 @@ class ColorExplorer(Explorer):
 
     @property
     def summary(self):
-        """What the color that asks knows, as a sentence."""
+        """What the chosen color knows, as a sentence."""
         asks = self.color.value
         known = [NAMES[c] for c in np.flatnonzero(self.knows[asks])]
         what = ", ".join(known[:-1]) + " and " * (len(known) > 1) + "".join(known[-1:])
@@ -120,7 +120,7 @@ class ColorExplorer(Explorer):
         return f"{NAMES[asks]} knows {what or 'nothing'} of its own pixel{leak}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # axes are placed by hand: quicker
+        figure.set_layout_engine("none")  # fixed positions are faster
         figure.text(0.02, 0.92, self.summary, size=15, weight="bold")
         self._draw_paths(figure.add_axes((0.02, 0.02, 0.6, 0.86)))
         self._draw_table(figure.add_axes((0.7, 0.14, 0.29, 0.56)))

@@ -9,6 +9,7 @@ from pixelcnn_edu._checks import (
     check_int,
     check_kernel_size,
     check_positive_int,
+    is_int,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
@@ -27,14 +28,15 @@ DEEPEST = 20  # further layers that the slider offers
 def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
     """Find which pixels an output can see, without a network: offsets add up.
 
-    It goes from the output back to the image. Each layer replaces a set of pixels by
-    all pixels that they read, as far as those lie on the page: off the page a feature
-    is zero and knows nothing.
+    The search starts at the output and goes back to the image. At each layer, a set of
+    pixels is replaced by all pixels that these read. Only pixels on the page count,
+    because a feature outside the page is zero.
 
-    With ``gated=True`` there are two stacks, as in arXiv 1606.05328. The vertical one
-    reads rows above in its first layer, and rows above and its own row (of features) in
-    later ones. The horizontal one reads to the left, and in each layer adds the vertical
-    features at its own place. The output is the horizontal one's.
+    With ``gated=True`` there are two stacks, as in arXiv 1606.05328. The first layer of
+    the vertical stack reads the rows above. Its later layers also read their own row
+    (of features). The horizontal stack reads to the left, and each of its layers adds
+    the vertical features at its own position. The output belongs to the horizontal
+    stack.
 
     Args:
         page: (height, width).
@@ -59,14 +61,21 @@ def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
 
 
 def by_depth(page, pixel, *, first=7, gated=False):
-    """Yield what `seen` finds with 0, 1, 2, … further layers, without an end."""
+    """Yield what `seen` finds with 0, 1, 2, … further layers, without end."""
     first = check_positive_int("first", first)
     check_kernel_size(first)
     page = _check_page(page)
-    pixel = tuple(plain(at) for at in pixel)
     gated = check_bool("gated", gated)
-    if not all(0 <= at < size for at, size in zip(pixel, page, strict=True)):
-        raise ValueError(f"Expected pixel inside the page {page}. Received: {pixel}")
+    place = [plain(at) for at in pixel]
+    whole = len(place) == 2 and all(map(is_int, place))
+    if not whole or not all(
+        0 <= at < size for at, size in zip(place, page, strict=True)
+    ):
+        raise ValueError(
+            f"Expected pixel to be (row, col), integers inside the page {page}. "
+            f"Received: {pixel}"
+        )
+    pixel = tuple(place)
     vertical, horizontal = np.zeros((2, *page), bool)
     horizontal[pixel] = True
     while not gated:
@@ -81,12 +90,12 @@ def by_depth(page, pixel, *, first=7, gated=False):
 
 
 def _read_by(pixels, mask):
-    """All pixels of the page that lie under a live weight, centered on one of these."""
+    """Return all pixels under a live weight of a mask centered on one of ``pixels``."""
     (height, width), half = pixels.shape, len(mask) // 2
     around = np.pad(pixels, half)
     read = np.zeros_like(pixels)
     for i, j in np.argwhere(mask):
-        # what (row, col) is to a pixel at offset (i, j): read from there
+        # the pixel at (row, col) is read by the pixel at the opposite offset
         top, left = 2 * half - i, 2 * half - j
         read |= around[top : top + height, left : left + width]
     return read
@@ -121,8 +130,9 @@ def _check_page(page):
 class ReceptiveFieldExplorer(Explorer):
     """How far the middle pixel of a page sees: first layer, depth, plain or gated.
 
-    Yellow is seen, dark blue not reached yet, hatched orange never reached, however
-    many layers follow. The curve counts over the depth.
+    Yellow pixels are seen. Dark blue pixels need more layers. Hatched orange pixels are
+    never seen, at any depth. The curve shows the number of seen pixels against the
+    depth.
 
     Args:
         height, width: of the page, in pixels.
@@ -164,11 +174,11 @@ class ReceptiveFieldExplorer(Explorer):
         )
 
     def field(self, further):
-        """Boolean (H, W): what the pixel sees after so many further layers."""
+        """Boolean (H, W): what the pixel sees with ``further`` more layers."""
         kind = {"first": self.first.value, "gated": self.gated.value}
         key = tuple(kind.values())
         if key not in self._fields:
-            # no path over the page needs more steps than its two sides together
+            # no path on the page needs more steps than height + width
             count = max(DEEPEST, sum(self.page)) + 1
             fields = by_depth(self.page, self.pixel, **kind)
             self._fields[key] = list(itertools.islice(fields, count))
@@ -176,7 +186,7 @@ class ReceptiveFieldExplorer(Explorer):
 
     @property
     def blind(self):
-        """Boolean (H, W): the earlier pixels that no depth shows."""
+        """Boolean (H, W): the earlier pixels that are not seen at any depth."""
         return self.earlier & ~self.field(-1)
 
     @property
@@ -191,7 +201,7 @@ class ReceptiveFieldExplorer(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # axes are placed by hand: quicker
+        figure.set_layout_engine("none")  # fixed positions are faster
         row, col = self.pixel
         field, blind = self.field(self.further.value), self.blind
         ax = figure.add_axes((0.01, 0.02, 0.45, 0.85))

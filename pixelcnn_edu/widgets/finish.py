@@ -1,4 +1,4 @@
-"""Draw half a digit, and see 16 ways in which the network goes on. Notebook 10."""
+"""Draw half a digit, and the network completes it in 16 ways. Notebook 10."""
 
 import warnings
 
@@ -15,17 +15,17 @@ from matplotlib.colors import to_rgb
 
 FUTURES = 16
 SIDES = {"the top is given": "top", "the bottom is given": "bottom"}
-PARTICLES = {"1: clamping": 1, "16": 16, "64": 64}  # each answers a stroke at once
+PARTICLES = {"1: clamping": 1, "16": 16, "64": 64}  # fast enough for every stroke
 MANY = 256
 NOT_GIVEN = "rgba(224, 232, 240, 0.85)"  # over the half that the network draws
 
 
 def given_rows(side, row, shape) -> np.ndarray:
-    """Return boolean (H, W): True above row ``row``, or from it on downward.
+    """Return boolean (H, W): True for the given part of the image.
 
     Args:
-        side: ``"top"`` or ``"bottom"``.
-        row: where the halves meet; the first row of the lower one.
+        side: ``"top"`` or ``"bottom"``, the given part.
+        row: the first row of the bottom part.
         shape: (H, W).
     """
     above = np.arange(shape[0])[:, None] < row
@@ -33,24 +33,24 @@ def given_rows(side, row, shape) -> np.ndarray:
 
 
 class FinishMyDigit(Explorer):
-    """Draw the top of a digit on a pad; 16 futures of it appear after each stroke.
+    """Draw the top of a digit on a pad; after each stroke, 16 completions appear.
 
-    With the bottom given instead, a pixel cannot look ahead to what was drawn, and
-    clamping ignores it: the bottom is pasted in as it is. Particles mend that, by
-    weighing whole drawings by how well they lead to the bottom, and the picture says
-    how many of them are effective. (With the top given they would all weigh the same.)
-    16 or 64 particles answer each stroke; the button draws 256 of them once.
+    If the bottom is given instead, no earlier pixel can look ahead to it. Clamping
+    ignores it and only pastes it in. Particles correct this: many tops are drawn, and
+    each gets a weight that says how well it leads to the bottom. The picture shows how
+    many of them are effective. (If the top is given, all weights are equal.) After each
+    stroke 16 or 64 particles are drawn. The button draws 256 once.
 
     Args:
         model: a `Bernoulli` model for images (H, W, 1).
-        digits: (N, H, W, 1) of 0 and 1, for the button "a test digit". The first is
-            drawn on the pad at the beginning.
-        seed: fixes the futures, so that they change with the drawing alone.
+        digits: (N, H, W, 1) of 0 and 1, for the button "a test digit". The pad starts
+            with the first.
+        seed: of the completions, so that only the drawing changes them.
 
     Attributes:
-        known: (H, W), True for the half that is given.
-        futures: (16, H, W, 1).
-        count: how many particles they were chosen from.
+        known: (H, W), True for the given part.
+        futures: (16, H, W, 1), the completions.
+        count: the number of particles from which they were chosen.
         ess: their effective sample size, (Σw)²/Σw².
         collapsed: whether `generation.complete` warned that too few are effective.
         bits: median over the futures of -log2 p(given pixels | those before them).
@@ -65,6 +65,11 @@ class FinishMyDigit(Explorer):
         super().__init__()
         check_bernoulli(model)
         shape = model.inputs[0].shape[1:]
+        if shape[0] < 2:
+            raise ValueError(
+                "Expected model to take images of at least 2 rows, one given and one "
+                f"drawn. Received: images {shape}"
+            )
         digits = check_images(digits, name="digits", levels=2, image_shape=shape)
         seed = check_seed(seed, optional=False)
         self.model, self.digits, self._seed = model, digits, seed
@@ -103,7 +108,7 @@ class FinishMyDigit(Explorer):
             ipywidgets.HBox([ipywidgets.Label("particles"), self.particles, self.many]),
             ipywidgets.HBox([left, self.picture], layout={"align_items": "flex-start"}),
         ]
-        self._complete(max(PARTICLES.values()))  # compiles, so that no stroke has to
+        self._complete(max(PARTICLES.values()))  # compiles before the first stroke
         self._complete(1)
         for control in (self.side, self.row, self.particles):
             control.observe(self.refresh, "value")
@@ -127,7 +132,7 @@ class FinishMyDigit(Explorer):
         button.disabled, button.description = False, name
 
     def refresh(self, _change=None):
-        """Draw 16 futures of what is on the pad."""
+        """Draw 16 completions of the image on the pad."""
         top = self.side.value == "top"
         self.row.description = "up to row" if top else "from row"
         self.particles.disabled = self.many.disabled = top
@@ -141,7 +146,7 @@ class FinishMyDigit(Explorer):
         super().refresh()
 
     def _complete(self, count):
-        """Draw 16 futures, chosen from ``count`` particles."""
+        """Draw 16 completions, chosen from ``count`` particles."""
         image = np.round(self.pad.image)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
@@ -161,15 +166,15 @@ class FinishMyDigit(Explorer):
         self.bits = self._bits_of_the_given()
 
     def _bits_of_the_given(self):
-        """What the given pixels cost, each after what stands before it: a median."""
-        # before a top that is given stands nothing else, so that all cost the same
+        """Return the bits of the given pixels, each given those before it: a median."""
+        # a given top comes first, so it costs the same in all completions
         images = self.futures[:1] if self.side.value == "top" else self.futures
         logits = logits_function(self.model)(images)
         log_p = np.asarray(self.model.likelihood.log_prob_of_pixels(logits, images))
         return float(np.median(-log_p[:, self.known].sum(axis=1)) / np.log(2))
 
     def title(self) -> str:
-        """Return what is seen, in three lines."""
+        """Return three lines that describe the picture."""
         if self.side.value == "top":
             return (
                 "16 futures of your top (blue)\n"
@@ -188,7 +193,7 @@ class FinishMyDigit(Explorer):
         return f"16 tops chosen to lead to your bottom (blue)\n{effective}\n{cost}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # finding places takes longer than drawing
+        figure.set_layout_engine("none")  # fixed positions take half the time
         ax = figure.add_axes((0, 0, 1, 0.86))
         pages = np.repeat(1 - self.futures, 3, axis=-1)
         pages[(self.futures[..., 0] == 1) & self.known] = to_rgb(plots.SEEN)

@@ -1,4 +1,4 @@
-"""Flip one pixel of a drawn digit, and see what becomes of all the later ones."""
+"""Flip one pixel of a drawn digit, and see how all later pixels change."""
 
 import base64
 import io
@@ -19,12 +19,12 @@ from matplotlib.patches import Rectangle
 ALMOST_ONE = np.nextafter(np.float32(1), np.float32(0))
 UNCHANGED, GAINED, LOST = "#404040", plots.TARGET, "#FBDCDC"
 CANDIDATES, SHOWN = 128, 16  # forks compared, and forks shown
-TOGETHER = 64  # forks drawn in one call: another count would be compiled anew
-TELLING = "rgba(0, 114, 178, 0.4)"  # on the pad, over the 16 pixels; of plots.SEEN
+TOGETHER = 64  # forks drawn in one call; another count needs another compilation
+TELLING = "rgba(0, 114, 178, 0.4)"  # plots.SEEN, over the 16 pixels of the pad
 
 
 def check_bernoulli(model):
-    """Raise a ValueError unless the model draws black and white pixels, unlabeled."""
+    """Raise a ValueError unless the model draws binary images without labels."""
     binary_image_shape(model)
     if len(model.inputs) != 1 or not isinstance(model.likelihood, Bernoulli):
         raise ValueError(
@@ -34,7 +34,7 @@ def check_bernoulli(model):
 
 
 def flip_bits(logits, image) -> np.ndarray:
-    """Return what the *other* value of each pixel would have cost.
+    """Return the cost of the *other* value of each pixel.
 
     Args:
         logits: (H, W, 1), of a `Bernoulli` model for ``image``.
@@ -53,12 +53,12 @@ def flip_bits(logits, image) -> np.ndarray:
 
 
 def draw_forks(model, image, uniforms, pixels):
-    """Draw the image again once for each of some pixels, with that pixel flipped.
+    """For each of ``pixels``, flip it and draw all later pixels of the image again.
 
-    A fork uses the uniform numbers that drew ``image``, but for the one of its pixel,
-    which becomes 0 to give ink and just below 1 to give paper. So the pixels before it
-    stay, it is flipped, and each later one is drawn anew: u < p(ink | all before it),
-    with the u that it had and another p.
+    Such a new image is a fork. It uses the uniform numbers of ``image``, with one
+    change: the number of the flipped pixel becomes 0 (this gives ink) or almost 1
+    (paper). So the earlier pixels stay. Each later pixel is drawn again by u < p(ink |
+    all before it), with the same u and a new p.
 
     Args:
         model: a `Bernoulli` model.
@@ -67,8 +67,8 @@ def draw_forks(model, image, uniforms, pixels):
         pixels: n pairs (row, col).
 
     Returns:
-        float32 (n, H, W, 1). Where the model is certain of a value to all digits that a
-        float32 has, no uniform number gives the other one, and nothing changes.
+        float32 (n, H, W, 1). If p(ink) is exactly 0 or 1 in float32, no uniform number
+        gives the other value, and nothing changes.
     """
     drawn = []
     for at in range(0, len(pixels), TOGETHER):
@@ -83,7 +83,7 @@ def draw_forks(model, image, uniforms, pixels):
 
 
 def flipping_number(image, row, col):
-    """Return the uniform number that gives the other value than the image has there."""
+    """Return the uniform number that flips the pixel at (row, col)."""
     return np.float32(0) if image[row, col, 0] == 0 else ALMOST_ONE
 
 
@@ -95,7 +95,7 @@ def later_changes(old, new, row, col):
 
 
 def difference(old, new):
-    """Return (H, W, 3): ink that both have gray, new ink red, lost ink pale red."""
+    """Return (H, W, 3): ink of both images gray, new ink red, lost ink pale red."""
     page = np.ones((*old.shape[:2], 3))
     for where, color in [
         ((old == 1) & (new == 1), UNCHANGED),
@@ -109,8 +109,7 @@ def difference(old, new):
 class TellingForks(Explorer):
     """The 16 flips that changed most, each at least 3 pixels from the others.
 
-    Compared are flips that might well have come about: those of probability 0.05 or more
-    (of them the 128 likeliest).
+    Only likely flips are compared: at most 128, each of probability 0.05 or more.
     """
 
     size = (9, 3.2)
@@ -120,7 +119,7 @@ class TellingForks(Explorer):
         self.pixels = []
 
     def compare(self, model, old, uniforms, bits):
-        """Find the forks of the image ``old``; ``bits`` as from `flip_bits`."""
+        """Find the forks of the image ``old``; ``bits`` comes from `flip_bits`."""
         likeliest = np.argsort(bits, axis=None, kind="stable")[:CANDIDATES]
         at = [divmod(int(place), bits.shape[1]) for place in likeliest]
         at = [pixel for pixel in at if bits[pixel] <= -np.log2(0.05)] or at[:1]
@@ -166,17 +165,17 @@ class TellingForks(Explorer):
 
 
 class Fork(Explorer):
-    """Click a pixel of a drawn digit: it is flipped, and all after it drawn again.
+    """Click a pixel of a drawn digit: it is flipped, and all later pixels drawn again.
 
-    The rule: pixel k is ink if u_k < p(ink | pixels before k). A flip changes u_k alone,
-    to 0 or to just below 1, and leaves every other uniform number as it was. So no pixel
-    before the flip can change, and each later difference (red, or pale red where ink is
-    gone) stems from the flip. Beside it stands what the flip cost, -log2 p(flipped value
-    | pixels before it), and below are the 16 most telling flips of this digit.
+    The rule: pixel k is ink if u_k < p(ink | pixels before k). A flip changes only u_k,
+    to 0 or to almost 1. All other uniform numbers stay. So no earlier pixel can change,
+    and the flip causes every later difference (red for new ink, pale red for lost ink).
+    Beside the picture is the cost of the flip, -log2 p(flipped value | pixels before
+    it). Below are the 16 flips of this digit that change most.
 
     Args:
         model: a `Bernoulli` model for images (H, W, 1).
-        seed: which digit to begin with: ``generation.generate(model, 1, seed=seed)``.
+        seed: of the first digit: ``generation.generate(model, 1, seed=seed)``.
 
     Raises:
         ValueError: if ``model`` or ``seed`` is not of that kind.
@@ -249,7 +248,7 @@ class Fork(Explorer):
         self._take(old[0], uniforms[0])
 
     def _take(self, old, uniforms):
-        """Take a digit for the old one, and flip the pixel that costs least."""
+        """Use a digit as the old one, and flip its cheapest pixel."""
         self.old, self.uniforms = old, uniforms
         self.bits = flip_bits(logits_function(self.model)(old[None])[0], old)
         self.pad.image = old
@@ -260,7 +259,7 @@ class Fork(Explorer):
         self._show_all()
 
     def _answer_onward(self, _button):
-        # the numbers that drew the new digit: the old ones, and that of the flip
+        # the uniform numbers of the new digit: only the number of the flip differs
         uniforms = self.uniforms.copy()
         uniforms[self.row, self.col] = flipping_number(self.old, self.row, self.col)
         self._take(self.new, uniforms)
@@ -268,19 +267,19 @@ class Fork(Explorer):
 
     def _show_all(self):
         self.pad.mark(np.zeros(self.bits.shape, int))
-        self.refresh()  # it is on the page while the 128 forks are drawn
+        self.refresh()  # the reader sees it while the 128 forks are drawn
         self._compare()
         self.telling.refresh()
 
     def _compare(self):
-        """Find the most telling forks, and mark them on the pad."""
+        """Find the flips that change most, and mark them on the pad."""
         self.telling.compare(self.model, self.old, self.uniforms, self.bits)
         marked = np.zeros(self.bits.shape, int)
         marked[tuple(np.transpose(self.telling.pixels))] = 1
         self.pad.mark(marked)
 
     def _repr_mimebundle_(self, **kwargs):
-        """Offer all that is shown as one picture, for pages that show no widgets."""
+        """Offer everything as one picture, for pages that show no widgets."""
         figure = Figure(figsize=(9, 6.4), dpi=100)  # as high as its two halves
         top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1))
         left, right = top.subfigures(1, 2, width_ratios=(4, 5))
@@ -295,7 +294,7 @@ class Fork(Explorer):
         return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
 
     def draw(self, figure):
-        # every place is set here, and finding them takes longer than drawing
+        # fixed positions: a layout engine takes longer than the drawing
         figure.get_figure(root=True).set_layout_engine("none")
         row, col = self.row, self.col
         ax = figure.add_axes((0, 0, self.size[1] / self.size[0], 1))

@@ -14,7 +14,7 @@ PLAYERS = {"you": plots.SEEN, "network": "#E69F00", "coin": "#777777"}
 
 
 def bits(probability):
-    """What a value costs that had this probability: −log₂ of it.
+    """Return the cost of a value that has this probability: −log₂ of it.
 
     Example:
         >>> [round(float(bits(p)), 1) for p in (0.99, 0.5, 0.01)]
@@ -26,21 +26,22 @@ def bits(probability):
 class BeatTheNetwork(Explorer):
     """You and a network bet on the same pixels of a real digit, in reading order.
 
-    All pixels before the asked one are shown. You say p(ink), press *reveal*, and pay
-    −log₂ of the probability that you gave to what it was; so does the network, and so
-    does a coin, which always says one half.
+    You see all pixels before the next one. You choose p(ink), press *reveal*, and pay
+    −log₂ of the probability that you gave to the true value. The network pays by the
+    same rule, and so does a coin, which always says one half.
 
-    The questions are pixels on which the network itself is unsure: ``questions`` of its
-    ``among`` most uncertain ones (largest entropy of p(ink | earlier pixels)), taken at
-    equal steps from the most uncertain to the least. With ``among=questions`` nothing
-    but its closest calls is asked, where nobody can beat the coin: over 200 test digits
-    the network *coffee* then pays 19.7 bits for 20 questions, and 13.6 as it is here.
+    The game asks for pixels of which the network is unsure. It sorts the pixels by the
+    entropy of p(ink | earlier pixels), takes the ``among`` most uncertain ones, and
+    asks for ``questions`` of them at equal steps. With ``among=questions`` it asks for
+    the most uncertain pixels only, and nobody can beat the coin there: over 200 test
+    digits the network *coffee* then pays 19.7 bits for 20 questions. With the default
+    it pays 13.6.
 
     Args:
-        model: a Keras model for images of ink and paper, from `pretrained.load` say.
+        model: a Keras model for binary images, for example from `pretrained.load`.
         digits: (N, H, W, 1), or one digit (H, W, 1), of zeros and ones.
         questions: pixels asked for each digit.
-        among: how many of the most uncertain pixels they are taken from.
+        among: the questions come from this many most uncertain pixels.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -61,7 +62,7 @@ class BeatTheNetwork(Explorer):
             )
         super().__init__()
         self.digits = digits[..., 0]
-        # one pass answers all questions: each p(ink) reads earlier pixels only
+        # one pass is enough, because each p(ink) depends on earlier pixels only
         self.logits = logits_function(model)(digits)[..., 0].astype("float64")
         self.p_ink = 1 / (1 + np.exp(-self.logits))
         self.places = [_uncertain(p, questions, among) for p in self.p_ink]
@@ -115,7 +116,7 @@ class BeatTheNetwork(Explorer):
         self.said = self.guess.value / 100
         self.last = {
             "you": float(bits(self.said if ink else 1 - self.said)),
-            # from the logit: p itself may be rounded to 0
+            # from the logit, because p itself may round to 0
             "network": float(np.logaddexp(0, -logit if ink else logit) / np.log(2)),
             "coin": 1.0,
         }
@@ -125,18 +126,18 @@ class BeatTheNetwork(Explorer):
         self.refresh()
 
     def is_ink(self, place):
-        """Whether the present digit has ink at this place in reading order."""
+        """Whether the current digit has ink at this place in reading order."""
         return bool(self.digits[self.number].flat[place] == 1)
 
     @property
     def place(self):
-        """The asked pixel, as its place in reading order; None at the end."""
+        """The next pixel, as its place in reading order; None at the end."""
         places = self.places[self.number]
         return int(places[self.asked]) if self.asked < len(places) else None
 
     @property
     def shown(self):
-        """(H, W): the digit as far as it may be seen, later pixels gray."""
+        """(H, W): the digit up to the next pixel; later pixels are gray."""
         digit = self.digits[self.number]
         before = np.arange(digit.size).reshape(digit.shape) < (
             digit.size if self.place is None else self.place
@@ -145,7 +146,7 @@ class BeatTheNetwork(Explorer):
 
     @property
     def message(self):
-        """What the last answer cost, line by line."""
+        """The cost of the last answer, as lines of text."""
         if self.last is None:
             return ["Say how probable ink is, then reveal."]
         ink = self.is_ink(self.places[self.number][self.asked - 1])
@@ -169,7 +170,7 @@ class BeatTheNetwork(Explorer):
         return f"{100 * p:.0f} %"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # axes are placed by hand: quicker
+        figure.set_layout_engine("none")  # fixed positions are faster
         ax = figure.add_axes((0.01, 0.02, 0.45, 0.86))
         ax.imshow(self.shown, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
@@ -207,8 +208,8 @@ class BeatTheNetwork(Explorer):
 
 
 def _uncertain(p_ink, questions, among):
-    """Places of the pixels to ask, in reading order, by the entropy of p(ink)."""
-    # entropy falls with the distance from one half; equal ones keep reading order
+    """Return the places of the pixels to ask for, in reading order."""
+    # the entropy falls with the distance from one half
     by_entropy = np.argsort(np.abs(p_ink.ravel() - 0.5), kind="stable")[:among]
     steps = np.arange(min(questions, len(by_entropy))) * len(by_entropy)
     return np.sort(by_entropy[steps // min(questions, len(by_entropy))])

@@ -13,8 +13,9 @@ LARGEST = 7
 class MaskExplorer(Explorer):
     """Draws `masks.causal_mask` and counts its live taps.
 
-    With three colors the center tap depends on which color reads which: a 3×3 table
-    beside the mask shows it, and the center of the mask is that table in small.
+    With three colors the center tap depends on which color reads which color. A 3×3
+    table beside the mask shows this. The center of the mask shows the same table in
+    small.
 
     Example:
         >>> explorer = MaskExplorer()
@@ -60,20 +61,20 @@ class MaskExplorer(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # axes are placed by hand: quicker
+        figure.set_layout_engine("none")  # fixed positions are faster
         mask, k, colors = self.mask, self.kernel_size.value, self.colors.value
         half = k // 2
         figure.text(0.02, 0.92, self.summary, size=15, weight="bold")
         ax = figure.add_axes((0.02, 0.02, 0.46, 0.86))
         plots.mask(mask[:, :, 0, 0], ax=ax)
-        middle, reach = k / 2, LARGEST / 2 + 0.1  # all sizes drawn to one scale
+        middle, reach = k / 2, LARGEST / 2 + 0.1  # one scale for all sizes
         ax.set(xlim=(middle - reach, middle + reach))
         ax.set(ylim=(middle + reach, middle - reach))
         if colors == 1:
             self._draw_sum(figure)
             return
         allowed = mask[half, half].T  # [to, from]
-        # over the number of the center, which is no single one
+        # covers the number of the center, which has nine numbers instead of one
         _table(ax, allowed, (half + 0.05, half + 0.05), 0.9)
         table = figure.add_axes((0.58, 0.12, 0.34, 0.62))
         _table(table, allowed, (0, 0), 3, numbers=True)

@@ -1,8 +1,8 @@
-"""A mixture of logistics, and the levels that it is cut into."""
+"""A mixture of logistic distributions, and its probabilities of the levels."""
 
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import plain
-from pixelcnn_edu.likelihoods import LogisticMixture
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.widgets._base import Explorer
 
 import ipywidgets
@@ -19,10 +19,10 @@ class MixtureExplorer(Explorer):
     """Bars of a discretized mixture of logistics under its continuous density.
 
     Each component has a slider for its mean and its log scale, in the units of x, which
-    goes from -1 at level 0 to 1 at the last level, and one for its weight. Bars are the
-    levels' probabilities, as `likelihoods.LogisticMixture` gives them. The curve is the
-    density times the width of a bin: where a bin is narrow compared with the scale, its
-    bar ends on the curve. The two outermost bars (orange) also get what the density has
+    goes from -1 at level 0 to 1 at the last level, and one for its weight. The bars are
+    the probabilities of the levels, by `mixture.DiscretizedLogisticMixture`. The curve
+    is the density times the width of a bin. If a bin is narrow compared with the scale,
+    its bar ends on the curve. The two outermost bars (orange) also contain the density
     beyond their borders.
 
     Args:
@@ -87,7 +87,7 @@ class MixtureExplorer(Explorer):
 
     def draw(self, figure):
         logits, levels = self.logits(), self.levels.value
-        mixture = LogisticMixture(len(self.sliders), levels)
+        mixture = DiscretizedLogisticMixture(len(self.sliders), levels)
         p = mixture.probabilities(logits[None], np.zeros((1, 1), "float32"))
         self.p = np.asarray(p)[0, 0]
         weights, means, scales = _parts(logits)

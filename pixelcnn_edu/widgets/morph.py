@@ -1,4 +1,4 @@
-"""Digits between two labels: what a network draws when it is told a part of each."""
+"""Digits between two labels: what a network draws for a mixture of both."""
 
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._checks import check_model, check_number, is_int, plain
@@ -15,16 +15,16 @@ COUNT = 8
 def with_labels(model, mixtures) -> ImageModel:
     """Return a copy of a conditional model whose labels are mixtures of the old ones.
 
-    What a label does is linear in its one-hot vector y: it adds V y (notebook 13). Here
-    V gets other rows, ``mixtures @ V``: label k of the copy adds what ``mixtures[k]``
-    says, such as half of what label 4 adds and half of what label 9 adds.
+    The effect of a label is linear in its one-hot vector y: the network adds V y
+    (notebook 13). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
+    adds the mixture ``mixtures[k]``: for example, half of label 4 and half of label 9.
 
     Args:
         model: an `ImageModel` that takes labels.
         mixtures: (K, num_classes); rows need not sum to 1. A row of zeros adds nothing.
 
     Returns:
-        An `ImageModel` with labels 0 … K - 1. Changing it leaves ``model`` as it is.
+        An `ImageModel` with labels 0 … K - 1. Its changes do not change ``model``.
 
     Raises:
         ValueError: the model takes no labels, or ``mixtures`` has another shape.
@@ -64,8 +64,8 @@ class Morph(Explorer):
     """Eight digits drawn by a network that is told a mixture of two labels.
 
     The slider moves the label vector from one label to the other. The uniform numbers
-    stay, so whatever changes is the label's doing. Above each digit stands how the network
-    itself reads it, if it may choose between the two labels (Bayes' rule, even prior).
+    stay, so the label causes every change. Above each digit is the label that the
+    network itself gives it, of these two (Bayes' rule, equal prior).
 
     Args:
         model: a conditional model that draws images (H, W, 1) of two levels.
@@ -139,7 +139,7 @@ class Morph(Explorer):
         )
         ahead = nats[:COUNT] - nats[COUNT:]  # log p(x | second) - log p(x | first)
         self.posterior = 1 / (1 + np.exp(-np.clip(ahead, -700, 700)))
-        figure.set_layout_engine("none")  # places by hand, in half the time
+        figure.set_layout_engine("none")  # fixed positions take half the time
         ax = figure.add_axes((0.01, 0.02, 0.98, 0.72))
         plots.image_grid(self.images, labels=self.readings(), ax=ax)
         for text in ax.texts:

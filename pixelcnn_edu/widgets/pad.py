@@ -22,20 +22,20 @@ HINTS = {
 class PixelPad(anywidget.AnyWidget):
     """An image that can be clicked (``mode="click"``) or drawn on (``mode="draw"``).
 
-    The browser's half stands in ``pad.js``. All that is shown is state that both halves
-    share, so a notebook without a kernel shows it too. A stroke is drawn in the browser
-    and arrives here as one change of ``pixels`` when it ends; a click arrives as a change
-    of ``clicked``. With the keyboard, arrow keys move a cursor and Space or Enter act on
-    its pixel. When drawing, arrow keys with Shift draw a line (a stroke, which ends when
-    Shift is let go), Delete or Backspace erase at the cursor, and C clears the pad.
+    ``pad.js`` is the part that runs in the browser. Both parts share their state, so a
+    notebook without a kernel shows it too. The browser draws a stroke. When the stroke
+    ends, this part gets one change of ``pixels``. A click changes ``clicked``. With the
+    keyboard, arrow keys move a cursor, and Space or Enter click its pixel. In the mode
+    "draw", arrow keys with Shift draw a line (a stroke that ends when Shift is
+    released), Delete or Backspace erase at the cursor, and C clears the pad.
 
     Args:
         image: (H, W) or (H, W, 1) in [0, 1]; 1 is ink. Its shape stays.
         mode: ``"click"`` or ``"draw"``.
-        scale: side of a pixel on the page, in the page's pixels.
-        colors: colors as in CSS; `mark` paints pixels with them.
+        scale: side of an image pixel on the page, in pixels of the page.
+        colors: at most 255 colors as in CSS; `mark` paints pixels with them.
         brush: diameter of the pen, in pixels of the image.
-        label: what the pad shows, for readers who do not see it.
+        label: what the pad shows, for readers who cannot see it.
 
     Raises:
         ValueError: if an argument is not of that kind.
@@ -61,7 +61,7 @@ class PixelPad(anywidget.AnyWidget):
     mode = traitlets.Enum(MODES).tag(sync=True)
     scale = traitlets.Int().tag(sync=True)
     brush = traitlets.Float().tag(sync=True)
-    ink = traitlets.Int(255).tag(sync=True)  # what the pen leaves; 0 makes an eraser
+    ink = traitlets.Int(255).tag(sync=True)  # the value that the pen draws; 0 erases
     label = traitlets.Unicode().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
 
@@ -77,6 +77,11 @@ class PixelPad(anywidget.AnyWidget):
     ):
         if mode not in MODES:
             raise ValueError(f"Expected mode to be one of {MODES}. Received: {mode!r}")
+        if len(colors) > 255:
+            raise ValueError(
+                "Expected at most 255 colors, because each mark is one byte. "
+                f"Received: {len(colors)} colors"
+            )
         image = _checked(image)
         height, width = image.shape
         super().__init__(
@@ -94,7 +99,7 @@ class PixelPad(anywidget.AnyWidget):
 
     @property
     def image(self):
-        """What is shown: float32 (H, W, 1), values k/255. Assign to show another."""
+        """The image: float32 (H, W, 1), values k/255. Assign another to show it."""
         values = np.frombuffer(self.pixels, "uint8").astype("float32") / 255
         return values.reshape(self.height, self.width, 1)
 
@@ -129,7 +134,7 @@ class PixelPad(anywidget.AnyWidget):
         self.observe(lambda change: callback(*change.new[:2]), "clicked")
 
     def on_draw(self, callback):
-        """Call ``callback(image)`` whenever the image has changed: a stroke has ended."""
+        """Call ``callback(image)`` when a stroke has ended or the image has changed."""
         self.observe(lambda change: callback(self.image), "pixels")
 
     @traitlets.validate("pixels", "marks")

@@ -1,4 +1,4 @@
-"""Drawing one image, pixel by pixel: the loop of notebook 09 at a standstill."""
+"""Drawing one image, pixel by pixel: the loop of notebook 09 in single steps."""
 
 import itertools
 
@@ -14,11 +14,11 @@ NOT_YET = 0.25  # the gray of a pixel that is not drawn
 
 
 class GenerationStepper(Explorer):
-    """The picture so far, and the draw of the pixel that comes next.
+    """The image so far, and the draw of the next pixel.
 
-    All H·W draws are known after one pass of the network over the *finished* image: p of
-    a pixel depends on earlier pixels only, so what comes later does not change it. The
-    ten images are drawn when the explorer is made, and no move needs the network.
+    One pass of the network over the *finished* image computes all H·W probabilities.
+    This is correct because p of a pixel depends on earlier pixels only. All ten images
+    are drawn when the explorer is made. So no later step needs the network.
 
     Args:
         model: draws images (H, W, 1) of two levels.
@@ -26,7 +26,7 @@ class GenerationStepper(Explorer):
 
     Attributes:
         drawn, seed: the sliders; ``drawn`` says how many pixels are drawn already.
-        doubtful: the button that goes on to the next pixel with p(ink) of 0.1 to 0.9.
+        doubtful: the button that jumps to the next pixel with p(ink) from 0.1 to 0.9.
         images, p, u: (10, H·W) by seed, in reading order: ink (0 or 1), p(ink), and the
             uniform number that decides.
     """
@@ -37,7 +37,7 @@ class GenerationStepper(Explorer):
         self.seed = seed_slider(seed)
         self.images, self.p, self.u = self._ten_images(model)
         doubts = abs(self.p[self.seed.value] - 0.5)
-        first = int(doubts.argmin())  # where the network knows least
+        first = int(doubts.argmin())  # the pixel of which the network is least sure
         last = self.p.shape[1]
         wide = ipywidgets.Layout(width="450px")
         self.drawn = ipywidgets.IntSlider(
@@ -58,11 +58,11 @@ class GenerationStepper(Explorer):
         )
 
     def _ten_images(self, model):
-        # the uniform numbers that generate() takes for the first image of a seed
+        # the uniform numbers of the first image of generate() with this seed
         streams = [np.random.SeedSequence(seed).spawn(1)[0] for seed in range(10)]
         rngs = [np.random.default_rng(stream) for stream in streams]
         uniforms = np.stack([rng.random((*self.shape, 1), "float32") for rng in rngs])
-        # ten images once: "cached" would compile for longer than it draws
+        # ten images once: for "cached" the compilation takes longer than the drawing
         images = generation.generate(
             model, 10, uniforms=uniforms, method="fixed_point", progress=False
         )
@@ -89,7 +89,7 @@ class GenerationStepper(Explorer):
         return f"u = {u:.{digits}f} {relation} p = {p:.{digits}f}: {value}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # places by hand, in half the time
+        figure.set_layout_engine("none")  # fixed positions take half the time
         left = figure.add_axes((0.02, 0.02, 0.38, 0.86))
         self._draw_picture(left)
         right = figure.add_axes((0.5, 0.38, 0.46, 0.26))
@@ -116,7 +116,7 @@ class GenerationStepper(Explorer):
         ax.set_title(title)
 
     def _draw_draw(self, ax):
-        """The unit interval, ink from 0 to p and paper from p to 1; u falls into one."""
+        """Draw the interval from 0 to 1: ink from 0 to p, paper from p to 1, and u."""
         here = self.seed.value, self.drawn.value
         p, u = self.p[here], self.u[here]
         ax.axvline(u, color=plots.TARGET, linewidth=4)

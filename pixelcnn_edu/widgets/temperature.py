@@ -1,4 +1,4 @@
-"""Sixteen images at any temperature, and what they cost the untempered model."""
+"""Sixteen images at any temperature, and their cost at temperature 1."""
 
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._checks import check_number
@@ -11,9 +11,10 @@ COUNT = 16
 
 
 class TemperatureAndSeed(Explorer):
-    """Sixteen images at a temperature, drawn anew at each move of a slider.
+    """Sixteen images at a temperature, drawn again when a slider moves.
 
-    Beside them stands what each costs, in nats, under the model itself (temperature 1).
+    Beside them is the cost of each image in nats under the model itself (temperature
+    1).
 
     Args:
         model: draws images (H, W, 1) of two levels.
@@ -23,7 +24,7 @@ class TemperatureAndSeed(Explorer):
 
     Attributes:
         temperature, seed: the sliders.
-        images: (16, H, W, 1), the images on show.
+        images: (16, H, W, 1), the current images.
         nats: (16,), their cost in nats at temperature 1.
         usual: mean cost in nats of 64 images drawn at temperature 1.
     """
@@ -55,7 +56,7 @@ class TemperatureAndSeed(Explorer):
         )
 
     def _drawn(self, temperature, seed):
-        # 1e-6 draws what 0 draws; 0 itself is another loop, to be compiled for seconds
+        # 1e-6 gives the same images as 0, which needs a second compilation of seconds
         return generation.generate(
             self.model,
             COUNT,
@@ -74,14 +75,14 @@ class TemperatureAndSeed(Explorer):
     def draw(self, figure):
         self.images = self._drawn(self.temperature.value, self.seed.value)
         self.nats = evaluation.nats_per_image(self.model, self.images)
-        figure.set_layout_engine("none")  # places by hand, in half the time
+        figure.set_layout_engine("none")  # fixed positions take half the time
         left = figure.add_axes((0.01, 0.02, 0.42, 0.84))
         plots.image_grid(self.images, columns=4, ax=left)
         self._draw_cost(figure.add_axes((0.5, 0.2, 0.46, 0.5)))
         figure.text(0.5, 0.93, self.sentence(), size=17, ha="center", va="center")
 
     def _draw_cost(self, ax):
-        """Each image a dot at its nats; spread upwards in the order of the images."""
+        """Draw each image as a dot at its nats, the first image at the top."""
         ax.axvline(self.usual, color="black", linewidth=1.5, linestyle="--")
         ax.text(self.usual, COUNT, " usual at T = 1", va="bottom", size=12)
         ax.plot(self.nats, range(COUNT, 0, -1), "o", color=plots.SEEN)

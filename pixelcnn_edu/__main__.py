@@ -1,0 +1,130 @@
+"""The command line: train a preset, or draw digits.
+
+Taught by notebook 08.
+
+    python -m pixelcnn_edu train --preset coffee --data full --out runs/coffee
+    python -m pixelcnn_edu draw --model coffee --out digits.png
+"""
+
+import argparse
+
+from pixelcnn_edu import _commands
+from pixelcnn_edu._checks import check_path, check_positive_int, check_temperature
+from pixelcnn_edu.presets import PRESETS
+
+
+def _argument(check, convert=str):
+    """Return a type of argument for argparse, whose errors are those of ``check``."""
+
+    def read(text):
+        try:
+            value = convert(text)
+        except ValueError:
+            value = text
+        try:
+            return check(value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _check_seed(seed):
+    """Return a seed that NumPy, TensorFlow and Python take."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"Expected an integer from 0 to 2**32 - 1. Received: {seed!r}")
+    return seed
+
+
+def _check_png(path):
+    path = check_path("--out", path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"Expected a file that ends in .png. Received: {str(path)!r}")
+    return path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments of both commands."""
+    both = argparse.ArgumentParser(
+        prog="python -m pixelcnn_edu", description="Train a preset, or draw digits."
+    )
+    commands = both.add_subparsers(required=True, metavar="train | draw")
+    folder = _argument(lambda path: check_path("--out", path))
+    seed = _argument(_check_seed, int)
+
+    train = commands.add_parser(
+        "train",
+        usage="python -m pixelcnn_edu train --preset NAME --out FOLDER [options]",
+        help="train a preset, and write its weights and its card",
+        description="Train a preset. If the run is interrupted, the same command goes on.",
+    )
+    add = train.add_argument
+    add("--preset", dest="name", choices=PRESETS, required=True)
+    add(
+        "--data",
+        dest="digits",
+        default="bundled",
+        help="bundled (the default), full, or a path, as for data.load_mnist",
+    )
+    add("--out", type=folder, required=True, help="folder for the run and its results")
+    add("--seed", type=seed, default=0, help="of weights, order and draws (default: 0)")
+    add(
+        "--strategy",
+        choices=["one", "mirrored"],
+        default="one",
+        help="mirrored: share each batch among all GPUs, or all CPU devices",
+    )
+    add(
+        "--precision",
+        choices=["auto", "float32", "mixed_bfloat16"],
+        default="auto",
+        help="auto (the default): mixed_bfloat16 where the machine is built for it",
+    )
+    add(
+        "--verbose",
+        type=int,
+        choices=[0, 1, 2],
+        default=1,
+        help="as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch",
+    )
+    train.set_defaults(run=_commands.train, command=train)
+
+    draw = commands.add_parser(
+        "draw",
+        usage="python -m pixelcnn_edu draw [--model NAME] [--out FILE.png] [options]",
+        help="draw digits from a model, and write them as a PNG file",
+        description="Draw images from a model, and write them as one PNG picture.",
+    )
+    add = draw.add_argument
+    add(
+        "--model",
+        dest="name",
+        default="coffee",
+        help="pretrained, a card, or a saved file",
+    )
+    count = _argument(lambda value: check_positive_int("--count", value), int)
+    add("--count", type=count, default=16, help="how many images (default: 16)")
+    add("--seed", type=seed, help="the same seed draws the same images")
+    temperature = _argument(check_temperature, float)
+    add("--temperature", type=temperature, default=1.0, help="0: the likeliest values")
+    add("--labels", type=int, nargs="+", help="one for all images, or one per image")
+    methods = ["cached", "fixed_point", "naive"]
+    add("--method", choices=methods, default="cached", help="all draw the same images")
+    png = _argument(_check_png)
+    add("--out", type=png, default="digits.png", help="PNG file (default: digits.png)")
+    draw.set_defaults(run=_commands.draw, command=draw)
+    return both
+
+
+def main(argv=None):
+    """Run the command line. What a user can correct becomes one line and exit code 2."""
+    arguments = vars(parser().parse_args(argv))
+    run, command = arguments.pop("run"), arguments.pop("command")
+    try:
+        run(**arguments)
+    except (ValueError, OSError) as error:
+        command.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

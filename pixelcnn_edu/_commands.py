@@ -1,0 +1,176 @@
+"""What the command line does: train a preset, draw digits."""
+
+import datetime
+import math
+import platform
+import shlex
+import time
+
+from pixelcnn_edu import (
+    evaluation,
+    generation,
+    machine,
+    models,
+    plots,
+    presets,
+    pretrained,
+    training,
+)
+from pixelcnn_edu._checks import check_path
+from pixelcnn_edu._files import atomic_write, locked
+
+import keras
+import numpy as np
+
+
+class Progress(keras.callbacks.Callback):
+    """After each epoch, print the nats and the minutes left."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_train_begin(self, logs=None):
+        self.first, self.began = None, time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.first = epoch if self.first is None else self.first
+
+    def on_epoch_end(self, epoch, logs=None):
+        minutes = (time.perf_counter() - self.began) / 60
+        left = minutes / (epoch + 1 - self.first) * (self.epochs - epoch - 1)
+        print(
+            f"epoch {epoch + 1} of {self.epochs}: {logs['val_loss']:.2f} nats held out, "
+            f"{logs['loss']:.2f} in training; about {left:.0f} minutes left",
+            flush=True,
+        )
+
+
+def train(name, *, digits, out, seed, strategy, precision, verbose):
+    """Train a preset, and write its weights and its card.
+
+    Args:
+        name: of the preset.
+        digits: which ones, as the source of `presets.digits_from`.
+        out: folder for the run, the weights and the card.
+        seed: of the weights, and as for `training.fit`.
+        strategy: as for `machine.strategy_called`.
+        precision: ``"auto"``, or a dtype policy of Keras.
+        verbose: as for `training.fit`.
+
+    Raises:
+        ValueError: an argument cannot be used, or ``out`` holds another run.
+        OSError: ``out`` cannot be written.
+    """
+    preset = presets.PRESETS[name]
+    path, card_path = (out / f"{name}{kind}" for kind in (".npz", ".json"))
+    with locked(out):  # what cannot be written is noticed now, not after the training
+        for target in (path, card_path):
+            with atomic_write(target, trial=True) as temporary:
+                temporary.touch()
+    (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
+    if precision == "auto":
+        precision = machine.fastest_precision()
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    with machine.strategy_called(strategy).scope():
+        model = preset.model()
+    keras.config.set_dtype_policy("float32")
+    two_levels = preset.likelihood.levels == 2
+    held_out = preset.images(x_val, seed=0)
+    takes_labels = preset.num_classes is not None
+    history = training.fit(
+        model,
+        x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
+        labels=y if takes_labels else None,
+        validation_images=held_out,
+        validation_labels=y_val if takes_labels else None,
+        seed=seed,
+        folder=out,
+        callbacks=[Progress(preset.epochs)],
+        verbose=verbose,
+        **preset.recipe(),
+    ).history
+    bare = preset.model()  # in float32, without the optimizer's state
+    bare.set_weights(model.get_weights())
+    labels = y_val if takes_labels else None
+    nats = evaluation.nats_per_image(bare, held_out, labels=labels)
+    mean, error = evaluation.mean_and_standard_error(nats)
+    cores = machine.cores_of_process()
+    card = {
+        "digits": about_digits,
+        "training_images": len(x),
+        "validation_images": len(x_val),
+        "protocol": preset.protocol,
+        "nats_per_image": round(mean, 2),
+        "standard_error": round(error, 2),
+        "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
+        "weights": models.live_weights(model),
+        "build": preset.build(),
+        "recipe": preset.as_data(),
+        "seed": seed,
+        "precision": precision,
+        "minutes": round(sum(history["seconds"]) / 60, 1),
+        "machine": f"{cores} core{'s' * (cores > 1)}, {platform.machine()}",
+        "date": datetime.date.today().isoformat(),
+        "history": {key: np.round(v, 2).tolist() for key, v in history.items()},
+        "rebuild": "python -m pixelcnn_edu train "
+        + shlex.join(
+            ["--preset", name, "--data", presets.name_of(digits)]
+            + ["--seed", str(seed), "--precision", precision]
+            + ["--out", f"runs/{name}"]
+        ),
+    }
+    with locked(out, wait=True):
+        pretrained.save(out, name, bare, card)
+    print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
+
+
+def draw(name, *, count, seed, temperature, labels, method, out):
+    """Draw images from a model, and write them as one PNG picture.
+
+    Args:
+        name: of a pretrained model; or the path of a card that `train` has written, or
+            of a model that Keras has saved.
+        count, seed, temperature, method: as for `generation.generate`.
+        labels: a list of one label for all images or of ``count`` labels; None for a model
+            without labels.
+        out: the file to write.
+
+    Raises:
+        ValueError: an argument cannot be used.
+        OSError: ``out`` cannot be written.
+    """
+    with atomic_write(out, trial=True) as temporary:
+        temporary.touch()
+    images = generation.generate(
+        _model_called(name),
+        count,
+        seed=seed,
+        temperature=temperature,
+        method=method,
+        labels=labels[0] if labels and len(labels) == 1 else labels,
+    )
+    columns = math.ceil(math.sqrt(count))
+    inches = columns * images.shape[2] / 20, -(-count // columns) * images.shape[1] / 20
+    figure = plots.plt.figure(figsize=inches, layout="none")
+    plots.image_grid(images, columns=columns, ax=figure.add_axes((0, 0, 1, 1)))
+    with atomic_write(out) as temporary:
+        figure.savefig(temporary, format="png")
+    plots.plt.close(figure)
+    print(f"{count} image{'s' * (count > 1)} drawn; written to {out}")
+
+
+def _model_called(name):
+    """Load a pretrained model, one that `train` has written, or one of Keras's files."""
+    if name in pretrained.names():
+        return pretrained.load(name)
+    path = check_path("--model", name)
+    if not path.is_file():
+        raise ValueError(
+            f"Expected --model to be one of {', '.join(pretrained.names())}, a card "
+            f"that `train` has written, or a file of Keras. Received: {name!r}"
+        )
+    if path.suffix == ".json":
+        return pretrained.load(path.stem, path.parent)
+    return keras.models.load_model(path)

@@ -1,0 +1,119 @@
+"""How `generation` runs its loops: in slices, in threads, and with a progress bar.
+
+Nothing here decides what is drawn. A batch is cut into slices, so that the memory is
+bounded. The compiled loop of ``method="cached"`` runs on one core, so each core gets its
+own slices. Each size of slice needs its own compiled loop, so slices have few sizes.
+"""
+
+import concurrent.futures
+import os
+import sys
+
+from pixelcnn_edu.models import logits_function
+
+import numpy as np
+import tqdm
+
+MOST_PER_SLICE = 128  # images; bounds the memory
+SECONDS_BEFORE_BAR = 3
+MOST_VALUES_OF_FIRST_CALL = 16 * 28 * 28  # sixteen digits
+MOST_ROUNDS_OF_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
+
+
+def in_slices(draw, arrays, *, compiled=False, progress=True):
+    """Call ``draw(*arrays)`` for slices of the arrays, and return all images.
+
+    Args:
+        draw: a function from arrays (n, …) to images (n, H, W, C).
+        arrays: the uniform numbers, the given images, and the labels; (N, …) each.
+        compiled: ``draw`` compiles for each n. Then all slices have the same n (images
+            that are added to the last slice are dropped again), and they run in threads.
+        progress: show a bar if the drawing takes more than a few seconds.
+    """
+    count, workers = len(arrays[0]), cores() if compiled else 1
+    size = slice_size(count, workers) if compiled else MOST_PER_SLICE
+
+    def one_slice(start):
+        parts = [array[start : start + size] for array in arrays]
+        n = len(parts[0])
+        if compiled and n < size:
+            parts = [np.concatenate([p, p[:1].repeat(size - n, 0)]) for p in parts]
+        return draw(*parts)[:n]
+
+    starts = range(0, count, size)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        run = pool.map if len(starts) > 1 and workers > 1 else map
+        return np.concatenate(list(_with_bar(run(one_slice, starts), count, progress)))
+
+
+def slice_size(count, workers):
+    """Return the images per slice: 1, 4, or a larger power of two. All cores get some."""
+    if count == 1:
+        return 1
+    share = -(-count // workers) if count > 4 else count
+    return min(MOST_PER_SLICE, max(4, 1 << (share - 1).bit_length()))
+
+
+def cores():
+    """Return how many slices run at the same time."""
+    if _on_gpu():
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+
+
+def _on_gpu():
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def first_call(form, model, likelihood, uniforms, given, known, temperature, labels):
+    """Answer the first small call by the fixed point; return None for all other calls.
+
+    The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
+    digits in less time, so it answers the first call for each size, and the second call
+    compiles. What answers depends only on the calls before, never on a clock.
+
+    The images are the same up to rounding, as `generation` explains. Where rounding is
+    coarse (half precision, int8, a GPU) the compiled loop answers the first call too. It
+    also does so if the images do not settle within a hundred rounds.
+    """
+    size = slice_size(len(given), cores())
+    key = form.key((size, *given.shape[1:]), temperature or None)
+    small = given.size <= MOST_VALUES_OF_FIRST_CALL
+    if not small or key in form.compiled or key in form.asked:
+        return None
+    form.asked.add(key)
+    if not form.single_precision or _on_gpu():
+        return None
+    logits, images = logits_function(model), given
+    for _ in range(MOST_ROUNDS_OF_FIRST_CALL):  # as `generation.fixed_point`
+        values = likelihood.sample(logits(images, *labels), uniforms, temperature)
+        previous, images = images, np.where(known[:, :, None], given, values)
+        if np.array_equal(previous, images):
+            return images
+    return None
+
+
+def _with_bar(parts, count, progress):
+    """Pass on slices. The bar's clock starts after the first slice, which may compile.
+
+    In a notebook the bar stands in the page. Elsewhere it goes to stderr, because stdout
+    may be a file.
+    """
+    first = next(parts)
+    yield first
+    notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    file = sys.stdout if notebook else sys.stderr
+    with tqdm.tqdm(
+        total=count,
+        initial=len(first),
+        desc="drawing",
+        delay=SECONDS_BEFORE_BAR,
+        leave=False,
+        file=file,
+        disable=not progress or file is None,
+    ) as bar:
+        for part in parts:
+            yield part
+            bar.update(len(part))

@@ -1,0 +1,137 @@
+"""Files: written whole or not at all, in a folder that one process uses at a time."""
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import warnings
+
+from pixelcnn_edu._checks import check_path
+
+import filelock
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+@contextlib.contextmanager
+def atomic_write(path, *, trial=False):
+    """Yield a temporary path that becomes ``path`` only if the block succeeds.
+
+    The temporary file of ``NAME.npz`` is ``NAME.partial.npz`` in the same folder. A file
+    that a killed process has left there is overwritten. Only one process may write
+    ``path`` at a time.
+
+    Args:
+        path: where to write.
+        trial: only find out whether ``path`` can be written, and leave it as it is.
+
+    Raises:
+        OSError: ``path`` could not be written (the disk is full, say), and is unchanged.
+    """
+    path = check_path("path", path)
+    temporary = path.with_stem(f"{path.stem}.partial")
+    try:
+        for one in (path, temporary):
+            if one.is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
+        try:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            if not trial:
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Could not write {path}, which is unchanged ({error.strerror or error}). "
+            "Is the disk full, or the folder read-only?",
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(folder, *, wait=False):
+    """Create a folder if it does not exist, and keep other processes and threads out.
+
+    The lock is the file ``checkpoint.lock``. The operating system releases the lock when
+    the process ends, even if the process is killed. Then only the file is left.
+
+    Args:
+        folder: any path.
+        wait: wait until the folder is free; otherwise a folder in use is refused.
+
+    Yields:
+        The folder's absolute path.
+
+    Raises:
+        ValueError: the folder is in use, no file can be written there, or a file
+            ``checkpoint.lock`` exists that this package has not written.
+
+    Warns:
+        RuntimeWarning: the file system has no locks, as some network drives.
+    """
+    folder = check_path("folder", folder).absolute()  # a callback may change directory
+    file = folder / "checkpoint.lock"
+    lock = filelock.FileLock(file, -1 if wait else 0, fallback_to_soft=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(file)
+        lock.acquire()
+        _sign(file)
+    except filelock.Timeout:
+        raise ValueError(
+            f"Expected folder to be free. Received: {folder}, which {_holder(file)} uses."
+        ) from None
+    except OSError as error:
+        lock.release()
+        if error.errno not in _NO_LOCKS:
+            raise ValueError(
+                "Expected folder to be a folder in which files can be written. "
+                f"Received: {folder} ({error.strerror or error}: {error.filename})"
+            ) from error
+        warnings.warn(
+            f"{folder} cannot be locked ({error.strerror}). Make sure that no other "
+            "process uses this folder.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+    try:
+        yield folder
+    finally:
+        # Remove the file while the lock is held: a process that has opened the file
+        # already then finds that the file is gone. On Windows `release` removes it.
+        with contextlib.suppress(OSError):
+            file.unlink()
+        lock.release()
+
+
+def _refuse_foreign(file):
+    """Raise an error if the lock's file exists and holds what `_sign` does not write."""
+    try:
+        text = file.read_bytes() if file.is_file() else b""
+    except OSError:  # on Windows the file of a held lock cannot be read
+        return
+    if text.strip(b"\0") and not re.match(rb"\0process \d+ on ", text):
+        raise ValueError(
+            f"Expected {file} to be the lock of a run. Received: another file of this "
+            "name. Move that file, or choose another folder."
+        )
+
+
+def _sign(file):
+    """Write which process holds the lock, after the first byte, which Windows locks."""
+    with open(file, "r+b", buffering=0) as raw:
+        raw.seek(1)
+        raw.write(f"process {os.getpid()} on {platform.node()}\n".encode())
+
+
+def _holder(file):
+    """Return which process holds the lock, in words."""
+    with contextlib.suppress(OSError), open(file, "rb") as raw:
+        raw.seek(1)
+        text = raw.readline().decode(errors="replace").strip()
+        here = text == f"process {os.getpid()} on {platform.node()}"
+        return f"this {text}" if here else text or "another process"
+    return "another process"

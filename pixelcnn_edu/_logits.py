@@ -1,0 +1,53 @@
+"""A model as a fast function of arrays: `models.logits_function`."""
+
+import functools
+import threading
+import weakref
+
+from pixelcnn_edu._cache import kept, traced
+from pixelcnn_edu._checks import check_logits
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def function_of(model):
+    """Return a model as a function of arrays, see `models.logits_function`."""
+    reference = weakref.ref(model)  # `kept` must not keep the model alive
+    build = functools.partial(_compile, reference)
+
+    def call(images, *labels):
+        # as tensors, so that values never become part of the graph
+        images = keras.ops.convert_to_tensor(images, "float32")
+        labels = [keras.ops.convert_to_tensor(label) for label in labels]
+        logits = np.asarray(kept(model, "logits", build)(images, *labels))
+        return logits if np.isnan(images).any() else check_logits(logits)
+
+    return call
+
+
+def _compile(reference):
+    if keras.config.backend() != "tensorflow":
+        reference().make_predict_function(force=True)
+        return lambda *inputs: reference().predict_on_batch(_packed(inputs))
+    call = functools.partial(_call, reference)
+    function = tf.function(call, reduce_retracing=True, autograph=False)
+    lock = threading.Lock()
+
+    def compiled(*inputs):
+        with lock:  # of threads that begin together, one compiles
+            concrete = function.get_concrete_function(*inputs)
+        return concrete(*inputs)
+
+    return compiled
+
+
+def _call(reference, *inputs):
+    model = reference()
+    with traced(model):
+        return model(_packed(inputs), training=False)
+
+
+def _packed(inputs):
+    return list(inputs) if len(inputs) > 1 else inputs[0]

@@ -1,0 +1,51 @@
+"""Results of experiments that take too long for a page.
+
+The script ``benchmarks/NAME.py`` makes each table and writes it as ``bundled/NAME.csv``. A
+test computes some of its rows again.
+"""
+
+import csv
+from pathlib import Path
+
+from pixelcnn_edu._files import atomic_write
+
+import numpy as np
+
+FOLDER = Path(__file__).with_name("bundled")
+
+
+def names() -> list[str]:
+    """Return the names of all tables."""
+    return sorted(path.stem for path in FOLDER.glob("*.csv"))
+
+
+def table(name: str) -> np.ndarray:
+    """Return a table as a structured array: ``rows[3]`` is a row, ``rows["nats"]`` all nats.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        ValueError: there is no table of that name.
+
+    Example:
+        >>> runs = table("two_stacks")
+        >>> gates = runs[(runs["network"] == "gate") & (runs["seed"] == 0)]
+        >>> gates["nats"].min() < 98
+        True
+    """
+    if not isinstance(name, str) or name not in names():
+        raise ValueError(f"Expected name to be one of {names()}. Received: {name!r}")
+    path = FOLDER / f"{name}.csv"
+    return np.genfromtxt(path, None, delimiter=",", names=True, encoding="utf-8")
+
+
+def record(name: str, rows: list[dict]) -> None:
+    """Write a table, whole or not at all: all rows have the keys of the first."""
+    with (
+        atomic_write(FOLDER / f"{name}.csv") as path,
+        open(path, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,89 @@
+"""The cache in its simplest form: keep every feature map, compute one pixel at a time.
+
+Paper: arXiv 1704.06001. Taught by notebook 10. `one_pixel` is the fast form of the same
+idea. This form is for reading: it runs each layer in Python, and it keeps whole pages.
+
+When a pixel is drawn, all features of earlier pixels stay as they are, because the network
+is causal. So there is one page per tensor of the network, and at each pixel only the
+features of that pixel are computed. A convolution reads the earlier ones from the page.
+"""
+
+from pixelcnn_edu.layers import PositionBias
+from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, kernel_of, read_graph
+
+import numpy as np
+from keras.layers import PReLU
+
+
+def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.ndarray:
+    """Draw images; arguments and result as for `generation.naive`.
+
+    Raises:
+        ValueError: a layer cannot run one pixel at a time. The message names the layer.
+
+    Example:
+        >>> from pixelcnn_edu.models import pixelcnn
+        >>> model = pixelcnn((5, 4, 1), filters=4, depth=1)
+        >>> u = np.full((2, 5, 4, 1), 0.5, "float32")
+        >>> draw(model, model.likelihood, u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
+        (2, 5, 4, 1)
+    """
+    (image, *label_inputs), tensors, output = read_graph(model)
+    size, channels = uniforms.shape[:3], uniforms.shape[3]
+    made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
+    pages = {t: np.zeros((*size, t.channels), "float32") for t in made}
+    pages[image] = np.where(known[:, :, None], given, 0)
+    of_label = dict(zip(label_inputs, labels, strict=True))
+    for t in [t for t in made if t.known == IMAGE]:  # they depend on the label alone
+        of_label[t] = t.call(of_label)
+        if len(t.spec.shape) == 4:
+            pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
+    taps = {t: _taps(t.operation) for t in made if t.is_convolution}
+    for row in range(size[1]):
+        for t in [
+            t for t in made if t.known == ROW
+        ]:  # they depend on earlier rows alone
+            for col in range(size[2]):
+                pages[t][:, row, col] = _features(t, pages, taps, row, col)
+        for col in range(size[2]):
+            for channel in range(channels + 1):
+                # the last time all channels are known: later pixels read these features
+                for t in [t for t in made if t.known == PIXEL]:
+                    pages[t][:, row, col] = _features(t, pages, taps, row, col)
+                if channel < channels and not known[row, col]:
+                    logits, u = pages[output][:, row, col], uniforms[:, row, col]
+                    values = likelihood.sample(logits, u, temperature)
+                    pages[image][:, row, col, channel] = values[:, channel]
+    return pages[image]
+
+
+def _taps(layer):
+    """Return (rows down, pixels right, weights) for each tap that the mask leaves."""
+    kernel, (top, left), step = kernel_of(layer)
+    kernel = np.asarray(kernel)
+    live = np.argwhere(kernel.any(axis=(2, 3)))
+    return [(top + i * step, left + j * step, kernel[i, j]) for i, j in live]
+
+
+def _features(tensor, pages, taps, row, col):
+    """Compute a tensor's features at one pixel, (N, channels), from the pages."""
+    layer, source = tensor.operation, pages[tensor.sources[0]]
+    if tensor in taps:
+        total = np.asarray(layer.bias) if layer.use_bias else np.float32(0)
+        for down, right, weights in taps[tensor]:
+            r, c = row + down, col + right
+            if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
+                total = total + source[:, r, c] @ weights
+        return np.asarray(layer.activation(total))
+    if isinstance(layer, PositionBias | PReLU):  # weights may differ by pixel
+        weight = np.asarray(
+            layer.bias if isinstance(layer, PositionBias) else layer.alpha
+        )
+        x, weight = (
+            source[:, row, col],
+            weight[row % len(weight), col % weight.shape[1]],
+        )
+        is_bias = isinstance(layer, PositionBias)
+        return x + weight if is_bias else np.where(x > 0, x, weight * x)
+    here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}
+    return np.asarray(tensor.call(here))[:, 0, 0]
