@@ -3,6 +3,7 @@
 import inspect
 import io
 import sys
+import warnings
 
 from pixelcnn_edu import _drawing, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
@@ -366,3 +367,114 @@ def test_a_bad_pattern_of_known_pixels_is_named(known, words):
     images = np.zeros((1, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match=words):
         generation.complete(random_model(), images, known)
+
+
+def chain(bias, weight, shape):
+    """A model whose pixel depends on its left neighbor alone: bias + weight * left."""
+    image = keras.Input(shape)
+    x = MaskedConv2D(1, (1, 3), "A")(image)
+    model = ImageModel(image, x, likelihood=Bernoulli())
+    kernel = np.zeros((1, 3, 1, 1), "float32")
+    kernel[0, 0] = weight
+    model.set_weights([kernel, np.float32([bias])])
+    return model
+
+
+class Counting(Bernoulli):
+    """Bernoulli that counts how often it draws, over all objects."""
+
+    draws = 0
+
+    def sample(self, logits, uniforms, temperature=1.0):
+        Counting.draws += 1
+        return super().sample(logits, uniforms, temperature)
+
+
+def test_the_fixed_point_takes_a_round_per_value_and_one_at_most():
+    arguments = {"method": "fixed_point", "likelihood": Counting(), "seed": 0}
+    # each pixel is the opposite of its left neighbor: a round settles one more
+    model, Counting.draws = chain(50.0, -100.0, (1, 6, 1)), 0
+    images = generation.generate(model, 2, **arguments)
+    np.testing.assert_array_equal(images[:, 0, :, 0], [[1, 0, 1, 0, 1, 0]] * 2)
+    assert Counting.draws == 6 + 1  # the last round changes nothing
+    inputs = keras.Input((1, 6, 1))
+    leak = keras.Model(inputs, keras.layers.Lambda(lambda x: 100 * (0.5 - x))(inputs))
+    Counting.draws = 0
+    with pytest.raises(ValueError, match="causal"):
+        generation.generate(leak, 1, **arguments)
+    assert Counting.draws == 6 + 1
+
+
+def test_defaults_are_those_of_the_documentation():
+    model, quick = random_model((2, 2, 1)), {"method": "fixed_point"}
+    uniforms = np.random.default_rng(0).random((16, 2, 2, 1), dtype="float32")
+    drawn = generation.generate(model, uniforms=uniforms, **quick)
+    assert drawn.shape == (16, 2, 2, 1)
+    same = generation.generate(model, 16, uniforms=uniforms, temperature=1, **quick)
+    np.testing.assert_array_equal(drawn, same)
+    known = np.eye(2, dtype=bool)
+    completed = generation.complete(model, drawn[:3], known, seed=0, **quick)
+    assert completed.shape == (3, 1, 2, 2, 1)
+    same = generation.complete(
+        model, drawn[:3], known, seed=0, temperature=1, count=1, **quick
+    )
+    np.testing.assert_array_equal(completed, same)
+
+
+def test_uniform_numbers_may_be_0_but_not_below():
+    model, quick = random_model((2, 2, 1)), {"method": "fixed_point"}
+    lowest = np.zeros((1, 2, 2, 1))
+    assert (
+        generation.generate(model, 1, uniforms=lowest, **quick) == 1
+    ).all()  # 0 is below any p
+    for wrong in (np.full_like(lowest, -1e-3), lowest.astype(str), lowest + 1 - 1e-9):
+        with pytest.raises(ValueError, match="uniforms"):
+            generation.generate(model, 1, uniforms=wrong, **quick)
+
+
+def complete_second_of_two(model, particles, seed):
+    """Complete the first of two pixels, the second is ink: ESS and warnings."""
+    known, ink = np.array([[False, True]]), np.ones((1, 1, 2, 1), "float32")
+    arguments = {"particles": particles, "seed": seed, "method": "fixed_point"}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        _, (ess,) = generation.complete(model, ink, known, return_ess=True, **arguments)
+    return ess, told
+
+
+def test_few_effective_particles_are_said_and_enough_are_not():
+    # weights: 0.9 if the first pixel is ink, drawn with 0.1, and 0.1 if it is paper
+    model, counts = chain(-np.log(9.0), 2 * np.log(9.0), (1, 2, 1)), [0, 0]
+    for particles in (2, 4, 12, 14):
+        for seed in range(40):
+            ess, told = complete_second_of_two(model, particles, seed)
+            few = bool(ess < min(5, particles / 2))
+            assert len(told) == few, (particles, ess)
+            assert all(warning.filename == __file__ for warning in told)
+            counts[few] += 1
+    assert min(counts) > 20
+
+
+def test_half_of_the_particles_are_enough():
+    # ink never follows ink: of two particles that differ, one has the whole weight
+    model = chain(0.0, -200.0, (1, 2, 1))
+    found = [complete_second_of_two(model, 2, seed) for seed in range(10)]
+    assert {1.0, 2.0} == {round(float(ess), 6) for ess, _ in found}
+    assert not any(told for _, told in found)
+
+
+@pytest.mark.parametrize("particles", [2, 3])
+def test_each_particle_may_be_chosen(particles):
+    model = random_model((2, 5, 1))
+    known = np.zeros((2, 5), bool)
+    known[0, 0] = True  # it comes first: all weights are equal
+    image = np.ones((1, 2, 5, 1), "float32")
+    arguments = {"seed": 1, "method": "fixed_point"}
+    one_each = generation.complete(model, image, known, count=particles, **arguments)
+    assert len(np.unique(one_each[0], axis=0)) == particles
+    drawn = generation.complete(
+        model, image, known, particles=particles, count=64, **arguments
+    )
+    np.testing.assert_array_equal(
+        np.unique(drawn[0], axis=0), np.unique(one_each[0], axis=0)
+    )

@@ -301,3 +301,12 @@ def test_the_shape_of_one_hot_vectors_is_known_before_they_are_computed():
     layer = OneHotLevels(3)
     assert layer.compute_output_shape((None, 5, 7, 2)) == (None, 5, 7, 6)
     assert layer(keras.Input((5, 7, 2))).shape == (None, 5, 7, 6)
+
+
+def test_a_position_bias_is_added():
+    inputs = np.random.default_rng(0).random((2, 3, 4, 2), dtype="float32")
+    layer = PositionBias()
+    np.testing.assert_array_equal(layer(inputs), inputs)
+    bias = np.random.default_rng(1).random((3, 4, 2), dtype="float32")
+    layer.set_weights([bias])
+    np.testing.assert_array_equal(layer(inputs), inputs + bias)

@@ -28,7 +28,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import tomllib
 import traceback
 from collections.abc import Iterable, Iterator
@@ -84,7 +83,7 @@ class Mutant:
 class Result:
     mutant: Mutant
     caught: str  # by which test, or why; empty for a survivor
-    seconds: float
+    seconds: float  # of processor time
 
 
 def compare(module: str, source: str, code: str) -> Mutant:
@@ -186,7 +185,7 @@ class Desk:
 
     def start(self, mutant: Mutant, groups: list[list[str]]) -> int:
         """Fork a process that tests a mutant, until a test fails; return its number."""
-        self.mutant, self.began = mutant, time.perf_counter()
+        self.mutant = mutant
         self.failed.unlink(missing_ok=True)
         self.path = self.copy / PACKAGE / f"{mutant.module}.py"
         self.source = self.path.read_text("utf-8")
@@ -197,7 +196,7 @@ class Desk:
             _test(self.copy, groups, self.output, self.failed)
         return process
 
-    def finish(self, process: int, status: int) -> Result:
+    def finish(self, process: int, status: int, seconds: float) -> Result:
         """Take the mutant back, and return what the tests said.
 
         Raises:
@@ -212,7 +211,7 @@ class Desk:
         if code:
             end = "time ran out" if code == -signal.SIGALRM else f"exit code {code}"
             caught = self.failed.read_text("utf-8") if self.failed.exists() else end
-        return Result(self.mutant, caught, time.perf_counter() - self.began)
+        return Result(self.mutant, caught, seconds)
 
 
 def run(
@@ -246,9 +245,9 @@ def run(
                 running[desk.start(mutant, tests(mutant.module))] = desk
             if not running:
                 return
-            process, status = os.wait()
+            process, status, usage = os.wait4(-1, 0)
             free.append(desk := running.pop(process))
-            yield desk.finish(process, status)
+            yield desk.finish(process, status, usage.ru_utime + usage.ru_stime)
 
 
 def reasons(path: Path = REASONS) -> dict[tuple[str, str, str], str]:
@@ -269,7 +268,9 @@ def report(results: list[Result], known: dict) -> bool:
         print(f"  {why or 'NO REASON IS GIVEN'}")
     caught = len(results) - len(survivors)
     share = caught / len(results)
+    seconds = sum(result.seconds for result in results) / len(results)
     print(f"\n{caught} of {len(results)} mutants caught: {share:.1%}.")
+    print(f"{seconds:.1f} s of processor time for each.")
     print(f"{unexplained} survivors without a reason.")
     return share >= ENOUGH and not unexplained
 
