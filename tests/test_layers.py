@@ -310,3 +310,22 @@ def test_a_position_bias_is_added():
     bias = np.random.default_rng(1).random((3, 4, 2), dtype="float32")
     layer.set_weights([bias])
     np.testing.assert_array_equal(layer(inputs), inputs + bias)
+
+
+@pytest.mark.parametrize(
+    ("filters", "colors", "told"),
+    [
+        (7, 1, "be even: the block works on half of them, in 1 color group. "),
+        (
+            6,
+            2,
+            "be divisible by 4: the block works on half of them, in 2 color groups. ",
+        ),
+    ],
+)
+def test_a_residual_block_says_how_many_channels_it_can_halve(filters, colors, told):
+    x = keras.Input((5, 5, filters))
+    with pytest.raises(ValueError, match=told):
+        residual_block(x, filters, colors=colors)
+    x = keras.Input((5, 5, 2 * colors))
+    assert residual_block(x, 2 * colors, colors=colors).shape == x.shape
