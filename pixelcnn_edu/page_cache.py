@@ -39,16 +39,16 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         if len(t.spec.shape) == 4:
             pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
     taps = {t: _taps(t.operation) for t in made if t.is_convolution}
+    of_rows = [t for t in made if t.known == ROW]  # they depend on earlier rows alone
+    of_pixels = [t for t in made if t.known == PIXEL]
     for row in range(size[1]):
-        for t in [
-            t for t in made if t.known == ROW
-        ]:  # they depend on earlier rows alone
+        for t in of_rows:
             for col in range(size[2]):
                 pages[t][:, row, col] = _features(t, pages, taps, row, col)
         for col in range(size[2]):
             for channel in range(channels + 1):
                 # the last time all channels are known: later pixels read these features
-                for t in [t for t in made if t.known == PIXEL]:
+                for t in of_pixels:
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)
                 if channel < channels and not known[row, col]:
                     logits, u = pages[output][:, row, col], uniforms[:, row, col]
@@ -74,18 +74,12 @@ def _features(tensor, pages, taps, row, col):
             r, c = row + down, col + right
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
-        return np.asarray(
-            total if layer.activation is None else layer.activation(total)
-        )
+        activation = layer.activation or np.asarray
+        return np.asarray(activation(total))
     if isinstance(layer, PositionBias | PReLU):  # weights may differ by pixel
-        weight = np.asarray(
-            layer.bias if isinstance(layer, PositionBias) else layer.alpha
-        )
-        x, weight = (
-            source[:, row, col],
-            weight[row % len(weight), col % weight.shape[1]],
-        )
-        is_bias = isinstance(layer, PositionBias)
+        x, is_bias = source[:, row, col], isinstance(layer, PositionBias)
+        weights = np.asarray(layer.bias if is_bias else layer.alpha)
+        weight = weights[row % len(weights), col % weights.shape[1]]
         return x + weight if is_bias else np.where(x > 0, x, weight * x)
     here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}
     return np.asarray(tensor.call(here))[:, 0, 0]
