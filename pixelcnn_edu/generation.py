@@ -1,20 +1,24 @@
 """Generation: drawing images pixel by pixel.
 
-Taught by notebooks 09 and 10. The formula is p(x) = Π p(xᵢ | x₁ … xᵢ₋₁): the network gives
-the probabilities of value i from all earlier values, and one uniform number uᵢ draws the
-value. Three functions run this loop, with the same arguments:
+Notebooks 09 and 10 teach this module. The formula is p(x) = Π p(xᵢ | x₁ … xᵢ₋₁). A *value*
+xᵢ is one channel of one pixel. The network gives the probability of each level of xᵢ from
+the earlier values, and a uniform number uᵢ in [0, 1) chooses the level: the lowest level
+whose cumulative probability exceeds uᵢ. (`Bernoulli` counts from the other end: ink if
+uᵢ < p(ink).) Three methods draw the same images, with the same arguments:
 
 - `naive`: one pass of the whole network for each value, as the formula says.
 - `fixed_point`: draw *all* values from the present picture, again and again, until
-  nothing changes. After t rounds at least the first t values are final (arXiv
-  2002.03629). In practice some tens of rounds are enough for 784 pixels.
+  nothing changes (arXiv 2002.03629). The first value depends on no other value, so it is
+  right after one round. Then the second value reads a right first value, and so on: after
+  t rounds at least the first t values are final. In practice some tens of rounds are
+  enough for 784 pixels.
 - `cached`: keep the features of earlier pixels, and compute only those of the next pixel
   (arXiv 1704.06001). `page_cache` shows the idea; `one_pixel` is the compiled form.
 
-All three return the same images for the same uniform numbers. They compute the same
-probabilities, but add the products in another order. So rounding can decide: two methods
-may differ at a value whose uniform number lies within 1e-5 of a cumulative probability
-(within a few thousandths for a model that computes in half precision).
+All three return the same images for the same uniform numbers, but for rounding: they sum
+in a different order. So two methods may differ at a value whose uniform number lies within
+1e-5 of a cumulative probability (within a few thousandths for a model that computes in
+half precision).
 """
 
 import warnings
@@ -75,8 +79,8 @@ def fixed_point(
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. If the model is **not** causal, the
-    picture may settle all the same. It is then a solution of x = f(x, u), but the model
-    defines no distribution from which it could be drawn.
+    picture may still stop changing. The result then solves x = f(x, u), but the model
+    defines no distribution from which an image could be drawn.
     `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
 
     Raises:
@@ -100,8 +104,8 @@ def cached(
 ) -> np.ndarray:
     """Draw images by computing one pixel's features per value, in a compiled loop.
 
-    Arguments and result as for `naive`. The first call for each N takes some seconds,
-    because the loop is compiled.
+    Arguments and result as for `naive`. The first call for each N compiles the loop, which
+    takes some seconds. (`generate` answers its first small call in another way.)
 
     Raises:
         ValueError: a weight or a logit is not a number, or a layer cannot run one pixel
@@ -109,6 +113,7 @@ def cached(
     """
     temperature = check_temperature(temperature)
     form = one_pixel_model(model, likelihood)
+    # None stands for temperature 0, whose loop is compiled apart
     return form.draw(uniforms, given, known, temperature or None, *labels)
 
 
@@ -135,9 +140,11 @@ def generate(
         temperature: divides the logits; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
-        method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, in
-            another time. ``"cached"`` needs a functional model of this package's layers
-            and Keras's pointwise ones.
+        method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
+            time differs. ``"cached"`` needs a functional model of this package's layers
+            and Keras's pointwise ones. The fixed point answers the first small call of
+            ``"cached"`` (up to sixteen digits), because compiling takes longer; the
+            second call compiles.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
@@ -183,8 +190,8 @@ def complete(
     p(rest | known). For any other pattern it does **not**: pixels before a known one
     never look ahead to it.
 
-    With ``particles=n`` that is mended by importance sampling, **approximately**, and the
-    better the larger n. For each image n completions are drawn by clamping; each gets
+    With ``particles=n`` importance sampling corrects this, **approximately**: a larger n is
+    better. For each image n completions are drawn by clamping; each gets
     the weight Π p(known pixel | its past); and ``count`` of them are drawn, with
     replacement, in proportion to their weights. The effective sample size (Σw)²/Σw² says
     how many of the n really compete: n if all weights are equal, 1 if one of them has
@@ -283,7 +290,7 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
 def _draw(
     model, likelihood, uniforms, given, known, temperature, labels, method, progress
 ):
-    """Draw by the chosen method, in slices; the first small call may go another way."""
+    """Draw by the chosen method, in slices; `first_call` may answer a small call."""
     if method not in METHODS:
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
@@ -291,8 +298,8 @@ def _draw(
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)
-    arrays, compiled = (uniforms, given, *labels), method == "cached"
-    if compiled:
+    arrays = uniforms, given, *labels
+    if compiled := method == "cached":
         form = one_pixel_model(model, likelihood)
         images = first_call(
             form, model, likelihood, uniforms, given, known, temperature, labels
@@ -301,7 +308,7 @@ def _draw(
             return images
 
     def draw(uniforms, given, *labels):
-        if compiled:  # as `cached`, which would look for the form in each slice
+        if compiled:  # as `cached`, but without a search for the form in each slice
             return form.draw(uniforms, given, known, temperature or None, *labels)
         loop = naive if method == "naive" else fixed_point
         return loop(model, likelihood, uniforms, given, known, temperature, *labels)

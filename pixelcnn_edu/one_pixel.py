@@ -14,8 +14,14 @@ of earlier pixels instead of computing them again). Taught by notebook 10.
 A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
 graph, and the same layers, with the same weights, run here.
 
-A *strip* is a part of one row: an array (w, N, channels) for w pixels of N images. One
-pixel is a strip of width 1.
+The loop takes and writes one pixel at a time, so the axes of the page come first here:
+
+| array | shape |
+|---|---|
+| images, uniform numbers | (H, W, N, C) |
+| a *strip*: w pixels of one row; one pixel is a strip of width 1 | (w, N, channels) |
+| finished rows, with zeros on both sides | (rows, sides + W + sides, N, channels) |
+| a window: the pixels to the left, flat for one matrix product | (N, left · channels) |
 """
 
 import dataclasses
@@ -40,7 +46,8 @@ class OnePixelModel:
         model: a functional Keras model from images (and labels) to logits, made of this
             package's layers and of Keras's pointwise ones.
         choose: a function from the logits of one pixel, (N, logits_per_pixel(C)), its
-            numbers, (N, C), and a setting, to its values, (N, C).
+            numbers, (N, C), and a setting, to its values, (N, C). To draw: ``sample`` of a
+            likelihood, uniform numbers, the temperature. `compression` has another one.
         xla: compile with XLA. Without XLA, ``choose`` may call Python.
 
     Raises:
@@ -68,16 +75,17 @@ class OnePixelModel:
         # The network runs once per channel only if the logits read their own pixel.
         self.passes = range(channels if self.output.own >= 0 else 1)
         # Some features depend on the value that was drawn last. If a later pixel reads
-        # them, the network runs once more when all values of the pixel are known.
+        # them, the network runs once more when all values of the pixel are known: with
+        # ordered colors, say, since the last pass does not know blue.
         self.one_more = any(
             t.own >= len(self.passes) - 1
             for t in self.tensors
             if t.operation and (t.rows or t.left)
         )
-        # Layers whose features have the precision of float32, and so their sums.
+        # whether all layers compute in float32
         self.single_precision = all(map(_in_single_precision, self.tensors))
         self.compiled, self._lock = {}, threading.Lock()
-        self.asked = set()  # keys of loops that a first call did without
+        self.asked = set()  # keys of loops for `_drawing.first_call`
 
     def draw(self, numbers, given, known, setting, *labels) -> np.ndarray:
         """Choose the values of images, pixel by pixel.
@@ -236,14 +244,14 @@ def _draw_row(run, index, finished, images):
         t: ops.zeros((count, t.left * t.channels), t.dtype) for t in by_pixel if t.left
     }
     image = run.form.inputs[0]
-    strips = {
+    strips = {  # what later rows read, and the image
         t: ops.zeros((width, count, t.channels), t.dtype)
         for t in by_pixel
         if t.rows or t is image
     }
     body = functools.partial(_draw_pixel, run, row)
     *_, strips = _loop(width, body, windows, strips)
-    finished = {
+    finished = {  # add the new row, forget the oldest one
         t: ops.concatenate([rows, _padded(t, {**row.strips, **strips})])[1:]
         for t, rows in finished.items()
     }
@@ -280,6 +288,7 @@ def _draw_pixel(run, row, col, windows, strips):
         here = _run_pixel(run, row, col, values, windows)
         logits = ops.cast(here[form.output][0], "float32")
         chosen = form.choose(logits, numbers, run.setting)
+        # compiled code cannot raise: `check_logits` finds the NaN after the loop
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
         chosen = ops.where(run.known[row.index, col], given, chosen)
@@ -289,7 +298,7 @@ def _draw_pixel(run, row, col, windows, strips):
     if form.one_more:
         here = _run_pixel(run, row, col, values, windows)
     here[image] = values[None]
-    windows = {
+    windows = {  # add this pixel, forget the leftmost one
         t: ops.concatenate([window, here[t][0]], -1)[:, t.channels :]
         for t, window in windows.items()
     }
@@ -300,14 +309,14 @@ def _draw_pixel(run, row, col, windows, strips):
 
 
 def _run_pixel(run, row, col, values, windows):
-    """Return {tensor: its value at one pixel}; ``values`` are the pixel's so far."""
+    """Return {tensor: its value at one pixel}, from the values drawn so far."""
     here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
     here[run.form.inputs[0]] = values[None]
     for tensor in run.form.tensors:
         if tensor.known != PIXEL or not tensor.operation:
             continue
         if tensor in run.kernels:
-            total = _sum_own_row(tensor, run.kernels, windows, here)
+            total = _sum_current_row(tensor, run.kernels, windows, here)
             if row.above[tensor] is not None:
                 total = total + _of_pixel(row.above[tensor], col)
             here[tensor] = _finish(tensor.operation, total)
@@ -325,7 +334,15 @@ def _loop(steps, body, *state):
 
 
 def _split_kernel(tensor):
-    """Split a convolution's kernel: a part for finished rows, and one for its own row.
+    """Split a convolution's kernel: a part for finished rows, and one for the current row.
+
+    Example: a 3×3 kernel of type B begins one row up and one pixel left, top = left = -1.
+    Its first part is ``kernel[:1]``, the row above. Its second part is ``kernel[1, :2]``,
+    the left tap and the center. All other taps are 0 and left out::
+
+        x x x    first part
+        x x ·    second part
+        · · ·
 
     Returns:
         The first part, (kh, kw, in, out), or None; the second part, (kw, in, out), or
@@ -335,11 +352,14 @@ def _split_kernel(tensor):
     layer, (source,) = tensor.operation, tensor.sources
     kernel, (top, left), step = kernel_of(layer)
     kernel = ops.cast(kernel, tensor.dtype)
-    rows = min(-top // step + (source.known == ROW), kernel.shape[0])
-    above, own = kernel[:rows], None
-    if source.known == PIXEL and rows < kernel.shape[0]:
-        own = kernel[rows, : 1 - left // step]
-    return (above if rows else None), own, (top, left, step)
+    rows_above, taps_left = -top // step, -left // step
+    if source.known == ROW:  # then the source's current row is finished too
+        rows_above += 1
+    rows_above = min(rows_above, kernel.shape[0])
+    above, current = kernel[:rows_above], None
+    if source.known == PIXEL and rows_above < kernel.shape[0]:
+        current = kernel[rows_above, : taps_left + 1]
+    return (above if rows_above else None), current, (top, left, step)
 
 
 def _sum_above(tensor, kernels, finished, strips, width):
@@ -352,7 +372,9 @@ def _sum_above(tensor, kernels, finished, strips, width):
     if source.known == ROW:
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
-    row, col = source.rows + top, source.sides + left  # where the kernel begins
+    # `rows` reaches as far as the convolution that looks farthest. This kernel begins -top
+    # rows up and -left pixels to the left, so the rows and columns before are skipped.
+    row, col = source.rows + top, source.sides + left
     size = width + (above.shape[1] - 1) * step
     rows = rows[row : row + above.shape[0] * step : step, col : col + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
@@ -366,26 +388,27 @@ def _sum_above(tensor, kernels, finished, strips, width):
     return ops.transpose(total[:, 0], (1, 0, 2))
 
 
-def _sum_own_row(tensor, kernels, windows, here):
-    """Sum a convolution over its own row, up to its pixel: (1, N, F)."""
-    _, own, (_, left, step) = kernels[tensor]
-    if own is None:
+def _sum_current_row(tensor, kernels, windows, here):
+    """Sum a convolution over the current row, up to its pixel: (1, N, F)."""
+    _, current, (_, left, step) = kernels[tensor]
+    if current is None:
         return ops.zeros((), tensor.dtype)
     (source,) = tensor.sources
-    parts = []
-    if left:
-        taps = min(own.shape[0], -left // step)
+    parts, taps_left = [], -left // step
+    has_center = current.shape[0] > taps_left
+    if taps_left:  # they read the window
+        taps = min(current.shape[0], taps_left)
         window = ops.reshape(windows[source], (-1, source.left, source.channels))
         first = source.left + left
         read = window[:, first : first + taps * step : step]
         parts.append(ops.reshape(read, (-1, taps * source.channels)))
-    if own.shape[0] == 1 - left // step:
+    if has_center:  # it reads the pixel itself
         parts.append(here[source][0])
     x = ops.cast(ops.concatenate(parts, -1), tensor.dtype)
-    count, own = x.shape[0], ops.reshape(own, (-1, own.shape[-1]))
+    count, matrix = x.shape[0], ops.reshape(current, (-1, current.shape[-1]))
     if count == 1:  # a second row of zeros: XLA on a CPU is slow at vector times matrix
         x = ops.pad(x, ((0, 1), (0, 0)))
-    return ops.matmul(x, own)[None, :count]
+    return ops.matmul(x, matrix)[None, :count]
 
 
 def _finish(layer, total):

@@ -6,6 +6,10 @@ idea. This form is for reading: it runs each layer in Python, and it keeps whole
 When a pixel is drawn, all features of earlier pixels stay as they are, because the network
 is causal. So there is one page per tensor of the network, and at each pixel only the
 features of that pixel are computed. A convolution reads the earlier ones from the page.
+
+`pixel_graph` says when a tensor is computed: once per image (IMAGE: it depends on the label
+alone), once per row (ROW: it depends on the rows above alone; only in gated networks), or
+at each pixel (PIXEL).
 """
 
 from pixelcnn_edu.layers import PositionBias
@@ -29,9 +33,9 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         (2, 5, 4, 1)
     """
     (image, *label_inputs), tensors, output = read_graph(model)
-    size, channels = uniforms.shape[:3], uniforms.shape[3]
+    count, height, width, channels = uniforms.shape
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
-    pages = {t: np.zeros((*size, t.channels), "float32") for t in made}
+    pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     pages[image] = np.where(known[:, :, None], given, 0)
     of_label = dict(zip(label_inputs, labels, strict=True))
     for t in [t for t in made if t.known == IMAGE]:  # they depend on the label alone
@@ -39,16 +43,17 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         if len(t.spec.shape) == 4:
             pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
     taps = {t: _taps(t.operation) for t in made if t.is_convolution}
-    of_rows = [t for t in made if t.known == ROW]  # they depend on earlier rows alone
-    of_pixels = [t for t in made if t.known == PIXEL]
-    for row in range(size[1]):
-        for t in of_rows:
-            for col in range(size[2]):
+    by_row = [t for t in made if t.known == ROW]
+    by_pixel = [t for t in made if t.known == PIXEL]
+    for row in range(height):
+        for t in by_row:  # a whole row at once: the next tensor may read to the right
+            for col in range(width):
                 pages[t][:, row, col] = _features(t, pages, taps, row, col)
-        for col in range(size[2]):
+        for col in range(width):
+            # Colors: the features depend on the channels drawn so far. The last run, after
+            # all channels are drawn, is for the later pixels.
             for channel in range(channels + 1):
-                # the last time all channels are known: later pixels read these features
-                for t in of_pixels:
+                for t in by_pixel:
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)
                 if channel < channels and not known[row, col]:
                     logits, u = pages[output][:, row, col], uniforms[:, row, col]
@@ -58,7 +63,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
 
 
 def _taps(layer):
-    """Return (rows down, pixels right, weights) for each tap that the mask leaves."""
+    """Return (rows down, pixels right, weights) for each tap that is not all 0."""
     kernel, (top, left), step = kernel_of(layer)
     kernel = np.asarray(kernel)
     live = np.argwhere(kernel.any(axis=(2, 3)))
@@ -79,6 +84,7 @@ def _features(tensor, pages, taps, row, col):
     if isinstance(layer, PositionBias | PReLU):  # weights may differ by pixel
         x, is_bias = source[:, row, col], isinstance(layer, PositionBias)
         weights = np.asarray(layer.bias if is_bias else layer.alpha)
+        # one weight for all pixels has the shape (1, 1, channels)
         weight = weights[row % len(weights), col % weights.shape[1]]
         return x + weight if is_bias else np.where(x > 0, x, weight * x)
     here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}

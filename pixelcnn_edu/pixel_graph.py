@@ -50,7 +50,8 @@ class Tensor:
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
         spec: a symbolic tensor of the same shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
-        own: the last channel of the pixel itself that the tensor depends on; -1 if none.
+        own: the highest channel of the same pixel that the tensor depends on: 0 red, 1
+            green, 2 blue; -1 if none, as after a layer of type A on gray images.
         rows, sides, left: how far back the convolutions that read this tensor look: rows
             up, pixels to both sides in those rows, pixels to the left in the current row.
     """
@@ -96,10 +97,10 @@ class Tensor:
 
     @property
     def dtype(self) -> str:
-        own = getattr(self.operation, "compute_dtype", None)
-        if own is None and self.sources:  # an operation of keras.ops has none
+        dtype = getattr(self.operation, "compute_dtype", None)
+        if dtype is None and self.sources:  # an operation of keras.ops has none
             return keras.backend.result_type(*[s.dtype for s in self.sources])
-        return own or keras.config.floatx()
+        return dtype or keras.config.floatx()
 
 
 def read_graph(model):
@@ -149,6 +150,8 @@ def read_graph(model):
     def adder(operation):
         return functools.partial(add, operation)
 
+    # Keras goes through its graph in order. In the place of each layer it calls what
+    # `adder` returns, so `add` only notes the layer and its sources. Nothing is computed.
     output = graph._run_through_graph(inputs, adder)
     outputs = keras.tree.flatten(output)
     if len(outputs) != 1:
@@ -184,6 +187,11 @@ def _runs_as(layer):
 
 
 def _place_convolution(tensor):
+    """Find when a convolution's result is known, and how far back it reads its source.
+
+    Raises:
+        ValueError: a tap reads a pixel that is not drawn yet.
+    """
     layer, (source,) = tensor.operation, tensor.sources
     if {"call", "convolution_op"} & vars(layer).keys():
         _refuse(layer, "its call was replaced")
@@ -201,6 +209,7 @@ def _place_convolution(tensor):
     i, j = -top // step, -left // step
     has_center = i < mask.shape[0] and j < mask.shape[1]
     center = mask[i, j] if has_center else np.zeros((1, 1))
+    # Pairs (down, right) compare as reading order does.
     if source.known == PIXEL:
         ahead = [offset for offset in offsets if offset > (0, 0)]
         if offsets and all(down < 0 for down, _ in offsets):
@@ -209,7 +218,8 @@ def _place_convolution(tensor):
         ahead = [offset for offset in offsets if offset[0] > 0]
     if ahead:
         _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
-    # `one_pixel` reads every tap of a kernel, also a tap that the mask sets to 0
+    # How much of the source is kept. `one_pixel` reads every tap of a kernel up to here,
+    # also a tap that the mask sets to 0. Of a ROW source the whole row is known.
     here = (0, 0) if source.known == PIXEL else (0, math.inf)
     for i, j in np.ndindex(mask.shape[:2]):
         down, right = i * step + top, j * step + left
@@ -253,10 +263,10 @@ def _place_pointwise(tensor):
 
 
 def _check_activation(layer):
-    """Refuse an activation that a trial shows not to treat each pixel by itself."""
+    """Try a user's activation on random numbers; refuse it if pixels are not apart."""
     activation = getattr(layer, "activation", None)
-    own = not getattr(activation, "__module__", "").startswith("keras.src.activations")
-    if activation is None or not own:
+    module = getattr(activation, "__module__", "")
+    if activation is None or module.startswith("keras.src.activations"):
         return
     if isinstance(activation, layers.Layer):
         if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):

@@ -422,7 +422,7 @@ def test_a_sequential_model_is_functional_enough():
 
 def planted(monkeypatch, bug):
     original = getattr(one_pixel, bug)
-    if bug == "_sum_own_row":  # the window is read one pixel too far left
+    if bug == "_sum_current_row":  # the window is read one pixel too far left
 
         def wrong(tensor, kernels, windows, here):
             moved = {t: ops.roll(w, t.channels, axis=-1) for t, w in windows.items()}
@@ -448,7 +448,7 @@ def planted(monkeypatch, bug):
 @pytest.mark.parametrize(
     ("bug", "arguments"),
     [
-        ("_sum_own_row", {}),
+        ("_sum_current_row", {}),
         ("_sum_above", {}),
         ("_padded", {}),
         ("kernel_of", {"builder": gated_pixelcnn, "dilations": (2,)}),
