@@ -226,12 +226,11 @@ def _outputs(model, shape):
     size, channels = int(np.prod(shape)), shape[-1]
     together = getattr(getattr(model, "likelihood", None), "orders_channels", False)
     logits = logits_function(model)
-    rows = min(_ROWS_PER_PASS, size)
-    labels = _labels(model, rows)
+    labels = _labels(model, _ROWS_PER_PASS)
 
     def outputs(values):
         # always the same batch size: one compilation, and equal rounding in every pass
-        padded = np.zeros((rows, size), "float32")
+        padded = np.zeros((_ROWS_PER_PASS, size), "float32")
         padded[: len(values)] = values
         out = np.asarray(logits(padded.reshape(-1, *shape), *labels))
         split = together or out.shape[-1] % channels == 0
