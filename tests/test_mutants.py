@@ -65,8 +65,9 @@ planted = [
     mutants.compare("small", source, source.replace(*change))
     for change in json.loads(sys.argv[1])
 ]
-groups = json.loads(sys.argv[2])
-for one in mutants.run(planted, Path.cwd(), at_once=2, tests=lambda module: groups):
+groups, quick = json.loads(sys.argv[2]), json.loads(sys.argv[4])
+desk = {{"root": Path.cwd(), "at_once": 2, "tests": lambda module: groups}}
+for one in mutants.run(planted, **desk, quick=quick):
     print(json.dumps([one.mutant.now, one.caught]))
 """
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the tool forks")
@@ -85,9 +86,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def run(project, changes, *groups, limit=100):
+def run(project, changes, *groups, limit=100, quick=()):
     assert all(was in SOURCE for was in changes)
-    arguments = [json.dumps(list(changes.items())), json.dumps(groups), str(limit)]
+    arguments = [json.dumps(list(changes.items())), json.dumps(groups)]
+    arguments += [str(limit), json.dumps(dict(quick))]
     return subprocess.run(
         [sys.executable, "-c", DRIVER, *arguments],
         cwd=project,
@@ -151,6 +153,17 @@ def test_a_run_without_a_test_is_no_survivor_but_an_error(project):
         assert done.returncode != 0 and "RuntimeError" in done.stderr
 
 
+@needs_fork
+def test_the_test_that_was_quickest_before_runs_first(project):
+    (project / "tests" / "test_small.py").write_text(
+        TESTS + "\n\ndef test_half_again():\n    assert half(9) == 4\n", "utf-8"
+    )
+    name = "tests/test_small.py::test_half"
+    times = {name: 2.0, f"{name}_again": 1.0}
+    done = run(project, {"x // 2": "x // 3"}, [name, f"{name}_again"], quick=times)
+    assert json.loads(done.stdout) == ["return x // 3", f"{name}_again"]
+
+
 def test_a_change_of_several_lines_is_described_without_spaces():
     was = "def f(\n    a, b\n):\n    return a\n"
     one = mutants.compare("small", was, was.replace("a, b\n)", "a,\n b=1\n)"))
@@ -159,7 +172,7 @@ def test_a_change_of_several_lines_is_described_without_spaces():
 
 def results(*caught):
     return [
-        Result(Mutant("small", n, f"was {n}", f"now {n}", ""), by, 1.0)
+        Result(Mutant("small", n, f"was {n}", f"now {n}", ""), by, 1.0, {})
         for n, by in enumerate(caught)
     ]
 

@@ -84,6 +84,7 @@ class Result:
     mutant: Mutant
     caught: str  # by which test, or why; empty for a survivor
     seconds: float  # of processor time
+    passed: dict[str, float]  # the tests that passed, and the time that each took
 
 
 def compare(module: str, source: str, code: str) -> Mutant:
@@ -123,22 +124,30 @@ def tests_for(module: str) -> list[list[str]]:
 
 
 class Watch:
-    """A pytest plugin: limits the time of each test, and notes the one that failed."""
+    """A pytest plugin: the quickest test first, each of limited time, and what failed."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, desk, quick):
+        self.desk, self.quick = desk, quick
+
+    def pytest_collection_modifyitems(self, items):
+        items.sort(key=lambda item: self.quick.get(item.nodeid, 0))
 
     def pytest_runtest_logstart(self):
         signal.alarm(LIMIT)  # ends the process: compiled code hears nothing else
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
-            self.path.write_text(report.nodeid, "utf-8")
+            self.desk.failed.write_text(report.nodeid, "utf-8")
+        elif report.when == "call":
+            with open(self.desk.passed, "a", encoding="utf-8") as file:
+                file.write(f"{report.duration} {report.nodeid}\n")
 
-    pytest_collectreport = pytest_runtest_logreport
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.desk.failed.write_text(report.nodeid, "utf-8")
 
 
-def _test(folder, groups, output, failed):
+def _test(desk, groups, quick):
     """Run groups of tests in this process, a fork, and end it with pytest's exit code."""
     import resource  # Unix alone has it, as it has fork
 
@@ -148,17 +157,17 @@ def _test(folder, groups, output, failed):
     try:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-        os.chdir(folder)
-        os.environ["PYTHONPATH"] = str(folder)
-        sys.path.insert(0, str(folder))
-        with open(output, "wb") as file:
+        os.chdir(desk.copy)
+        os.environ["PYTHONPATH"] = str(desk.copy)
+        sys.path.insert(0, str(desk.copy))
+        with open(desk.output, "wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+        options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={desk.copy}"]
         options += ["-W", "ignore:Module already imported"]  # by the parent process
         for group in groups:
             signal.alarm(LIMIT)  # for what is imported; then for each test
-            code = pytest.main([*options, *group], plugins=[Watch(failed)])
+            code = pytest.main([*options, *group], plugins=[Watch(desk, quick)])
             if code:
                 break
     except BaseException:
@@ -182,18 +191,20 @@ class Desk:
             else:
                 shutil.copy(root / name, self.copy / name)
         self.output, self.failed = folder / "output.txt", folder / "failed.txt"
+        self.passed = folder / "passed.txt"
 
-    def start(self, mutant: Mutant, groups: list[list[str]]) -> int:
+    def start(self, mutant: Mutant, groups: list[list[str]], quick: dict) -> int:
         """Fork a process that tests a mutant, until a test fails; return its number."""
         self.mutant = mutant
         self.failed.unlink(missing_ok=True)
+        self.passed.write_text("", "utf-8")
         self.path = self.copy / PACKAGE / f"{mutant.module}.py"
         self.source = self.path.read_text("utf-8")
         self.path.write_text(mutant.code, "utf-8")
         sys.stdout.flush()
         process = os.fork()
         if not process:
-            _test(self.copy, groups, self.output, self.failed)
+            _test(self, groups, quick)
         return process
 
     def finish(self, process: int, status: int, seconds: float) -> Result:
@@ -211,11 +222,20 @@ class Desk:
         if code:
             end = "time ran out" if code == -signal.SIGALRM else f"exit code {code}"
             caught = self.failed.read_text("utf-8") if self.failed.exists() else end
-        return Result(self.mutant, caught, seconds)
+        lines = (
+            line.split(" ", 1) for line in self.passed.read_text("utf-8").splitlines()
+        )
+        passed = {name: float(duration) for duration, name in lines}
+        return Result(self.mutant, caught, seconds, passed)
 
 
 def run(
-    mutants: Iterable[Mutant], root: Path = ROOT, *, at_once=AT_ONCE, tests=tests_for
+    mutants: Iterable[Mutant],
+    root: Path = ROOT,
+    *,
+    at_once=AT_ONCE,
+    tests=tests_for,
+    quick=None,
 ) -> Iterator[Result]:
     """Test mutants, ``at_once`` at a time; yield each result as it comes.
 
@@ -224,6 +244,7 @@ def run(
         root: the project's folder; nothing is written there.
         at_once: processes.
         tests: a function from a module to groups of tests, as `tests_for`.
+        quick: the time that each test took before; the quickest runs first.
     """
     # A mutant of the same length and second as its source would pass for it.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -242,7 +263,8 @@ def run(
         while True:
             while free and (mutant := next(waiting, run)) is not run:
                 desk = free.pop()
-                running[desk.start(mutant, tests(mutant.module))] = desk
+                process = desk.start(mutant, tests(mutant.module), quick or {})
+                running[process] = desk
             if not running:
                 return
             process, status, usage = os.wait4(-1, 0)
@@ -293,13 +315,15 @@ def main(argv=None) -> int:
         sample = min(arguments.sample, count)
         mutants = random.Random(arguments.seed).sample(mutants, sample)
     print(f"{len(mutants)} of {count} mutants of {', '.join(arguments.modules)}.")
+    quick = {}
     for one in run(unchanged, at_once=arguments.at_once):
         print(f"{one.seconds:4.0f} s  {one.mutant.module}.py unchanged", flush=True)
         if one.caught:
             print(f"Expected tests that pass. Received: {one.caught}")
             return 1
+        quick |= one.passed
     results = []
-    for result in run(mutants, at_once=arguments.at_once):
+    for result in run(mutants, at_once=arguments.at_once, quick=quick):
         results.append(result)
         one, by = result.mutant, result.caught or "SURVIVES"
         print(f"{result.seconds:4.0f} s  {one.module}.py:{one.line}  {by}", flush=True)
