@@ -79,12 +79,18 @@ def _convolve_1x1(inputs, kernel):
     return tf.nn.conv2d(inputs, kernel, 1, "VALID"), gradient
 
 
-# Layers of Keras that treat each image by itself: two halves train as the whole batch. A
-# layer of this package says so by ``runs_as``, see `layers`.
+# Layers of Keras that treat each image by itself: two halves train as the whole batch. All
+# layers of this package do so too. A layer of a user may not: it may add to the loss.
 _BY_IMAGE = {
-    *(keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.Dense),
-    *(keras.layers.Activation, keras.layers.PReLU, keras.layers.Dropout),
-    *(keras.layers.Add, keras.layers.Embedding, keras.layers.Reshape),
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Conv2D,
+    keras.layers.Dense,
+    keras.layers.Dropout,
+    keras.layers.Embedding,
+    keras.layers.InputLayer,
+    keras.layers.PReLU,
+    keras.layers.Reshape,
 }
 
 
@@ -108,7 +114,8 @@ class TrainedInHalves(keras.Model):
         if tf.executing_eagerly() or not _used("halves"):
             return False
         for part in self._operations:  # operations of `keras.ops` too
-            by_image = type(part) in _BY_IMAGE or "runs_as" in vars(type(part))
+            in_package = type(part).__module__.startswith("pixelcnn_edu.")
+            by_image = in_package or type(part) in _BY_IMAGE
             activation = getattr(part, "activation", None) or keras.activations.linear
             by_name = getattr(activation, "__module__", "").startswith("keras.")
             if not by_image or not by_name or part.activity_regularizer:

@@ -9,15 +9,11 @@ import concurrent.futures
 import os
 import sys
 
-from pixelcnn_edu.models import logits_function
-
 import numpy as np
 import tqdm
 
 MOST_PER_SLICE = 128  # images; bounds the memory
 SECONDS_BEFORE_BAR = 3
-MOST_VALUES_OF_FIRST_CALL = 16 * 28 * 28  # sixteen digits
-MOST_ROUNDS_OF_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
 
 
 def in_slices(draw, arrays, *, compiled=False, progress=True):
@@ -54,43 +50,16 @@ def slice_size(count, workers):
 
 def cores():
     """Return how many slices run at the same time."""
-    if _on_gpu():
+    if on_gpu():
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
 
-def _on_gpu():
+def on_gpu():
+    """Return whether TensorFlow computes on a GPU."""
     import tensorflow as tf
 
     return bool(tf.config.list_logical_devices("GPU"))
-
-
-def first_call(form, model, likelihood, uniforms, given, known, temperature, labels):
-    """Answer the first small call by the fixed point; return None for all other calls.
-
-    The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
-    digits in less time, so it answers the first call for each size, and the second call
-    compiles. What answers depends only on the calls before, never on a clock.
-
-    The images are the same up to rounding, as `generation` explains. Where rounding is
-    coarse (half precision, int8, a GPU) the compiled loop answers the first call too. It
-    also does so if the images do not settle within a hundred rounds.
-    """
-    size = slice_size(len(given), cores())
-    key = form.key((size, *given.shape[1:]), temperature or None)
-    small = given.size <= MOST_VALUES_OF_FIRST_CALL
-    if not small or key in form.compiled or key in form.asked:
-        return None
-    form.asked.add(key)
-    if not form.single_precision or _on_gpu():
-        return None
-    logits, images = logits_function(model), given
-    for _ in range(MOST_ROUNDS_OF_FIRST_CALL):  # as `generation.fixed_point`
-        values = likelihood.sample(logits(images, *labels), uniforms, temperature)
-        previous, images = images, np.where(known[:, :, None], given, values)
-        if np.array_equal(previous, images):
-            return images
-    return None
 
 
 def _with_bar(parts, count, progress):

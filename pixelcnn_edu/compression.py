@@ -378,7 +378,10 @@ def _run_cached(model, likelihood, shape, answer, *labels):
     try:
         chooser = kept(model, _PythonChooser, build, likelihood)
     except ValueError as error:  # a layer that cannot run one pixel at a time
-        raise ValueError(str(error).replace("fixed_point", "naive")) from None
+        raise ValueError(
+            f"{error} method='cached' needs this. "
+            "Use method='naive', which runs any causal model."
+        ) from None
     return chooser.run(shape, answer, *labels)
 
 

@@ -25,20 +25,30 @@ import warnings
 
 from pixelcnn_edu._checks import (
     check_bool,
+    check_finite,
     check_images,
     check_labels,
+    check_model,
     check_positive_int,
     check_seed,
     check_shape_of,
     check_temperature,
 )
-from pixelcnn_edu._drawing import MOST_PER_SLICE, first_call, in_slices
+from pixelcnn_edu._drawing import (
+    MOST_PER_SLICE,
+    cores,
+    in_slices,
+    on_gpu,
+    slice_size,
+)
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import one_pixel_model
 
 import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
+MOST_VALUES_OF_FIRST_CALL = 16 * 28 * 28  # sixteen digits
+MOST_ROUNDS_OF_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
 
 
 def naive(
@@ -71,11 +81,12 @@ def naive(
 
 
 def fixed_point(
-    model, likelihood, uniforms, given, known, temperature, *labels
+    model, likelihood, uniforms, given, known, temperature, *labels, rounds=None
 ) -> np.ndarray:
     """Draw all values from the present picture, until the picture stays the same.
 
-    Arguments and result as for `naive`.
+    Arguments and result as for `naive`. The result is None if a number of ``rounds`` is
+    given and the picture does not settle within so many rounds.
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. If the model is **not** causal, the
@@ -88,11 +99,13 @@ def fixed_point(
             within H·W·C + 1 rounds; then the model is not causal.
     """
     logits, images = logits_function(model), given
-    for _ in range(given[0].size + 1):
+    for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], given, values)
         if np.array_equal(previous, images):
             return images
+    if rounds:
+        return None
     raise ValueError(
         "Expected a causal model. Received one whose images did not settle after "
         "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
@@ -112,9 +125,8 @@ def cached(
             at a time; the message names the layer.
     """
     temperature = check_temperature(temperature)
-    form = one_pixel_model(model, likelihood)
-    # None stands for temperature 0, whose loop is compiled apart
-    return form.draw(uniforms, given, known, temperature or None, *labels)
+    form = _one_pixel_model(model, likelihood)
+    return form.draw(uniforms, given, known, temperature, *labels)
 
 
 def generate(
@@ -141,10 +153,11 @@ def generate(
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
         method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
-            time differs. ``"cached"`` needs a functional model of this package's layers
-            and Keras's pointwise ones. The fixed point answers the first small call of
-            ``"cached"`` (up to sixteen digits), because compiling takes longer; the
-            second call compiles.
+            time differs. ``"cached"`` needs a functional model of this package's layers,
+            Keras's pointwise ones, and layers of your own that say ``runs_as``, see
+            `layers`. The fixed point answers the first small call of ``"cached"`` (up to
+            sixteen digits), because compiling takes longer; the second call compiles. A
+            model with layers of your own is compiled in the first call.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
@@ -154,11 +167,17 @@ def generate(
         float32 (count, H, W, C), values k/(levels-1).
 
     Raises:
-        ValueError: if an argument is out of its range, or ``method="cached"`` meets a
-            layer that it cannot run one pixel at a time.
+        ValueError: if an argument is out of its range, or ``seed`` and ``uniforms`` are
+            both given, or ``method="cached"`` meets a layer that it cannot run one pixel
+            at a time.
     """
     count = check_positive_int("count", count)
     shape = check_shape_of(model, image_shape)
+    if seed is not None and uniforms is not None:
+        raise ValueError(
+            "Expected seed or uniforms, not both: uniforms take the place of the numbers "
+            f"of a seed. Received: seed={seed!r} and uniforms"
+        )
     seeds = _seeds(seed, count)
     uniforms = _uniforms(uniforms, seeds, shape)
     labels = check_labels(model, labels, count)
@@ -290,7 +309,7 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
 def _draw(
     model, likelihood, uniforms, given, known, temperature, labels, method, progress
 ):
-    """Draw by the chosen method, in slices; `first_call` may answer a small call."""
+    """Draw by the chosen method, in slices; `_first_call` may answer a small call."""
     if method not in METHODS:
         raise ValueError(
             f"Expected method to be one of {METHODS}. Received: {method!r}"
@@ -300,8 +319,8 @@ def _draw(
     likelihood = likelihood_of(model, likelihood)
     arrays = uniforms, given, *labels
     if compiled := method == "cached":
-        form = one_pixel_model(model, likelihood)
-        images = first_call(
+        form = _one_pixel_model(model, likelihood)
+        images = _first_call(
             form, model, likelihood, uniforms, given, known, temperature, labels
         )
         if images is not None:
@@ -309,11 +328,45 @@ def _draw(
 
     def draw(uniforms, given, *labels):
         if compiled:  # as `cached`, but without a search for the form in each slice
-            return form.draw(uniforms, given, known, temperature or None, *labels)
+            return form.draw(uniforms, given, known, temperature, *labels)
         loop = naive if method == "naive" else fixed_point
         return loop(model, likelihood, uniforms, given, known, temperature, *labels)
 
     return in_slices(draw, arrays, compiled=compiled, progress=progress)
+
+
+def _one_pixel_model(model, likelihood):
+    check_finite(check_model(model))
+    try:
+        return one_pixel_model(model, likelihood)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} method='cached' needs this. "
+            "Use method='fixed_point', which runs any causal model."
+        ) from None
+
+
+def _first_call(form, model, likelihood, uniforms, given, known, temperature, labels):
+    """Answer the first small call by the fixed point; return None for all other calls.
+
+    The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
+    digits in less time, so it answers the first call for each size, and the second call
+    compiles. What answers depends only on the calls before, never on a clock.
+
+    The images are the same up to rounding, see above. The compiled loop answers the first
+    call too where rounding is coarse (half precision, int8, a GPU), where a layer has a
+    user's class, and where the images do not settle within a hundred rounds.
+    """
+    size = slice_size(len(given), cores())
+    key = form.key((size, *given.shape[1:]), temperature)
+    small = given.size <= MOST_VALUES_OF_FIRST_CALL
+    if not small or key in form.compiled or key in form.asked:
+        return None
+    form.asked.add(key)
+    if not form.may_begin_by_fixed_point or on_gpu():
+        return None
+    how = uniforms, given, known, temperature, *labels
+    return fixed_point(model, likelihood, *how, rounds=MOST_ROUNDS_OF_FIRST_CALL)
 
 
 def _seeds(seed, count):

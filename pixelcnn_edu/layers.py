@@ -8,11 +8,19 @@ What differs here from most code on the web: a layer multiplies the mask into th
 overwrites them. And a residual block is a function of tensors, so a model is one flat
 graph.
 
-Each layer class says by ``runs_as`` what the layer does with an image. A
-``"convolution"`` reads earlier pixels by ``masked_kernel()``. A ``"pixelwise"`` layer
-treats each pixel by itself. Write ``runs_as = "pixelwise"`` into a layer class of your
-own, and ``generate`` runs the layer with ``method="cached"`` too. A subclass must say it
-again, since its ``call`` may do something else.
+Each layer class says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel
+by pixel:
+
+- ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
+  does the same at every pixel and reads no other pixel. The first drawing tries the layer
+  on random features. (`PositionBias` has a weight for each pixel. It is a special case
+  inside `one_pixel`, and no example for a class of your own.)
+- ``"convolution"``: by ``masked_kernel()``, ``bias`` and ``activation``, without its
+  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that keep their
+  ``call`` may say so. Put what follows a convolution into a layer of its own.
+
+A subclass does not inherit ``runs_as``: it must say so again, since it may do something
+else. CONTRIBUTING.md shows a whole layer.
 """
 
 from pixelcnn_edu import _cpu

@@ -30,9 +30,16 @@ import threading
 import weakref
 
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._checks import check_finite, check_logits, check_model
+from pixelcnn_edu._checks import check_logits, check_model
 from pixelcnn_edu.layers import PositionBias
-from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, kernel_of, read_graph
+from pixelcnn_edu.pixel_graph import (
+    IMAGE,
+    PIXEL,
+    ROW,
+    is_of_user,
+    kernel_of,
+    read_graph,
+)
 
 import keras
 import numpy as np
@@ -44,11 +51,24 @@ class OnePixelModel:
 
     Args:
         model: a functional Keras model from images (and labels) to logits, made of this
-            package's layers and of Keras's pointwise ones.
+            package's layers, of Keras's pointwise ones, and of layers whose class says
+            ``runs_as``, see `layers`.
         choose: a function from the logits of one pixel, (N, logits_per_pixel(C)), its
             numbers, (N, C), and a setting, to its values, (N, C). To draw: ``sample`` of a
             likelihood, uniform numbers, the temperature. `compression` has another one.
         xla: compile with XLA. Without XLA, ``choose`` may call Python.
+        constant: a setting that gets a compiled loop of its own. ``choose`` then gets this
+            Python object instead of a tensor.
+
+    Attributes:
+        inputs, tensors, output: what `pixel_graph.read_graph` returns.
+        passes: the channels at which the network runs, in each pixel.
+        one_more: whether the network runs once more after the last channel.
+        compiled: the compiled loops, {`key` of the loop: function}.
+        asked: keys of loops that `generation` was asked for.
+        may_begin_by_fixed_point: whether the fixed point may answer a first call. False
+            where rounding is coarse, and for layers of a user's class: what is wrong in
+            such a layer must show in the first call.
 
     Raises:
         ValueError: a layer cannot run one pixel at a time. The message names the layer.
@@ -62,30 +82,31 @@ class OnePixelModel:
         (2, 5, 4, 1)
     """
 
-    def __init__(self, model, choose, *, xla: bool = True):
+    def __init__(self, model, choose, *, xla: bool = True, constant=None):
         if keras.config.backend() != "tensorflow":
             raise ValueError(
-                "Expected TensorFlow as the backend of Keras for method='cached'. "
-                f"Received: {keras.config.backend()}. Use method='fixed_point'."
+                "Expected TensorFlow as the backend of Keras. "
+                f"Received: {keras.config.backend()}."
             )
-        self.choose, self.xla = choose, xla
+        self._choose, self._xla, self._constant = choose, xla, constant
         self._model = weakref.ref(model)
         self.inputs, self.tensors, self.output = read_graph(model)
         channels = self.inputs[0].channels
         # The network runs once per channel only if the logits read their own pixel.
-        self.passes = range(channels if self.output.own >= 0 else 1)
+        self.passes = range(channels if self.output.last_own_channel >= 0 else 1)
         # Some features depend on the value that was drawn last. If a later pixel reads
         # them, the network runs once more when all values of the pixel are known: with
         # ordered colors, say, since the last pass does not know blue.
         self.one_more = any(
-            t.own >= len(self.passes) - 1
+            t.last_own_channel >= len(self.passes) - 1
             for t in self.tensors
             if t.operation and (t.rows or t.left)
         )
-        # whether all layers compute in float32
-        self.single_precision = all(map(_in_single_precision, self.tensors))
-        self.compiled, self._lock = {}, threading.Lock()
-        self.asked = set()  # keys of loops for `_drawing.first_call`
+        self.may_begin_by_fixed_point = all(
+            _in_single_precision(t) and not (t.operation and is_of_user(t.operation))
+            for t in self.tensors
+        )
+        self.compiled, self.asked, self._lock = {}, set(), threading.Lock()
 
     def draw(self, numbers, given, known, setting, *labels) -> np.ndarray:
         """Choose the values of images, pixel by pixel.
@@ -94,8 +115,7 @@ class OnePixelModel:
             numbers: (N, H, W, C), for ``choose``: uniform numbers in [0, 1), for example.
             given: (N, H, W, C), the values of known pixels.
             known: boolean (H, W).
-            setting: one number for ``choose``, such as the temperature. None is compiled
-                into the loop: ``choose`` then gets None.
+            setting: one number for ``choose``, such as the temperature.
             labels: (N,), for a model that takes labels.
 
         Returns:
@@ -104,38 +124,37 @@ class OnePixelModel:
         Raises:
             ValueError: a logit is NaN.
         """
-        key, no_setting = self.key(numbers.shape, setting), setting is None
+        key = *_, is_constant = self.key(numbers.shape, setting)
         by_pixel = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]
-        setting = np.asarray(0 if setting is None else setting)
+        setting = np.asarray(setting)
         if setting.dtype == "float64":
             setting = setting.astype("float32")
         inputs = [*by_pixel, known, setting, *labels]
         with self._lock:  # if several threads begin at the same time, one compiles
             if key not in self.compiled:
-                function = functools.partial(_draw_images, self, no_setting)
+                function = functools.partial(_draw_images, self, is_constant)
                 with traced(self._model()):
-                    self.compiled[key] = _compiled(function, inputs, self.xla)
+                    self.compiled[key] = _compiled(function, inputs, self._xla)
         drawn = check_logits(self.compiled[key](*inputs))
         return np.transpose(drawn, (2, 0, 1, 3))
 
     def key(self, shape, setting):
         """Return the key in ``compiled`` of the loop for numbers of this shape."""
-        return (*shape, setting is None)
+        return (*shape, setting is not None and setting == self._constant)
 
 
 def one_pixel_model(model, likelihood) -> OnePixelModel:
     """Return a `OnePixelModel` that draws with the likelihood's ``sample``.
 
-    Its setting is the temperature, and None for temperature 0. The object, with its
-    compiled loops, is kept until the model changes. New values of weights are no change.
+    Its setting is the temperature. Temperature 0 has a compiled loop of its own. The
+    object, with its compiled loops, is kept until the model changes. New values of weights
+    are no change.
 
     Raises:
-        ValueError: as for `OnePixelModel`, or the weights are not finite.
+        ValueError: as for `OnePixelModel`.
     """
-    check_finite(check_model(model))
-    choose = functools.partial(_sample, likelihood)
-    build = functools.partial(OnePixelModel, model, choose)
-    return kept(model, OnePixelModel, build, likelihood)
+    build = functools.partial(OnePixelModel, model, likelihood.sample, constant=0)
+    return kept(check_model(model), OnePixelModel, build, likelihood)
 
 
 def _in_single_precision(tensor):
@@ -143,16 +162,11 @@ def _in_single_precision(tensor):
     return tensor.dtype == "float32" and getattr(policy, "name", "float32") == "float32"
 
 
-def _sample(likelihood, logits, uniforms, temperature):
-    return likelihood.sample(
-        logits, uniforms, 0 if temperature is None else temperature
-    )
-
-
 def _compiled(function, examples, xla):
     """Compile a function for arrays like the examples: NumPy arrays in, and one out.
 
-    Only this function depends on the backend of Keras.
+    Only this function of the module calls TensorFlow by name. All else is written with
+    `keras.ops`, but it has run with TensorFlow alone.
     """
     import tensorflow as tf
 
@@ -202,7 +216,7 @@ class _Row:
     above: dict
 
 
-def _draw_images(form, no_setting, numbers, given, known, setting, *labels):
+def _draw_images(form, is_constant, numbers, given, known, setting, *labels):
     """Draw images, row by row: (H, W, N, C). The arrays are as in `_Run`."""
     height, width, count, _ = numbers.shape
     fixed = dict(zip(form.inputs[1:], labels, strict=True))
@@ -214,7 +228,7 @@ def _draw_images(form, no_setting, numbers, given, known, setting, *labels):
         numbers,
         given,
         known,
-        None if no_setting else setting,
+        form._constant if is_constant else setting,
         fixed={
             tensor: ops.transpose(value, (1, 2, 0, 3))
             for tensor, value in fixed.items()
@@ -287,7 +301,7 @@ def _draw_pixel(run, row, col, windows, strips):
     for channel in form.passes:
         here = _run_pixel(run, row, col, values, windows)
         logits = ops.cast(here[form.output][0], "float32")
-        chosen = form.choose(logits, numbers, run.setting)
+        chosen = form._choose(logits, numbers, run.setting)
         # compiled code cannot raise: `check_logits` finds the NaN after the loop
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
@@ -421,8 +435,8 @@ def _finish(layer, total):
 def _pointwise(tensor, strips, row, col=None):
     """Run a pointwise layer on strips. Keras gets one image of w × N pixels."""
     layer, x = tensor.operation, strips[tensor.sources[0]]
-    if isinstance(layer, PositionBias | layers.PReLU):  # weights may differ by pixel
-        position, x = isinstance(layer, PositionBias), ops.cast(x, tensor.dtype)
+    if type(layer) in (PositionBias, layers.PReLU):  # weights may differ by pixel
+        position, x = type(layer) is PositionBias, ops.cast(x, tensor.dtype)
         weight = ops.convert_to_tensor(layer.bias if position else layer.alpha)
         weight = ops.cast(weight, x.dtype)[_index(weight, row), :, None]
         weight = weight if col is None else _of_pixel(weight, col)

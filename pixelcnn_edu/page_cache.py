@@ -81,8 +81,8 @@ def _features(tensor, pages, taps, row, col):
                 total = total + source[:, r, c] @ weights
         activation = layer.activation or np.asarray
         return np.asarray(activation(total))
-    if isinstance(layer, PositionBias | PReLU):  # weights may differ by pixel
-        x, is_bias = source[:, row, col], isinstance(layer, PositionBias)
+    if type(layer) in (PositionBias, PReLU):  # weights may differ by pixel
+        x, is_bias = source[:, row, col], type(layer) is PositionBias
         weights = np.asarray(layer.bias if is_bias else layer.alpha)
         # one weight for all pixels has the shape (1, 1, channels)
         weight = weights[row % len(weights), col % weights.shape[1]]

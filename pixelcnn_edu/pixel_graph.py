@@ -8,6 +8,7 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 - ``PIXEL``: when the loop reaches the pixel.
 
 `one_pixel` runs the graph. A layer that cannot run pixel by pixel is refused by its name.
+The text of `layers` says what a layer class of a user must do.
 """
 
 import dataclasses
@@ -16,6 +17,8 @@ import math
 
 from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import check_model
+from pixelcnn_edu.gated import StackConv2D
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 
 import keras
 import numpy as np
@@ -23,20 +26,58 @@ from keras import layers, ops
 
 IMAGE, ROW, PIXEL = range(3)
 
-_POINTWISE = (  # layers of Keras; another layer says so itself, see `_runs_as`
-    *(layers.Activation, layers.ActivityRegularization, layers.Dense, layers.Dropout),
-    *(layers.ELU, layers.GaussianDropout, layers.GaussianNoise, layers.Identity),
-    *(layers.LeakyReLU, layers.ReLU, layers.Rescaling, layers.SpatialDropout2D),
-    *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
-    *(layers.Subtract, layers.PReLU),
-)
-_ON_CHANNELS = (  # pointwise if their axis is the last one
-    *(layers.BatchNormalization, layers.Concatenate, layers.LayerNormalization),
+_POINTWISE = {  # layers of Keras; another layer says so itself, see `_runs_as`
+    layers.Activation,
+    layers.ActivityRegularization,
+    layers.Add,
+    layers.Average,
+    layers.Dense,
+    layers.Dropout,
+    layers.ELU,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.LeakyReLU,
+    layers.Maximum,
+    layers.Minimum,
+    layers.Multiply,
+    layers.PReLU,
+    layers.ReLU,
+    layers.Rescaling,
+    layers.SpatialDropout2D,
+    layers.Subtract,
+}
+_ON_CHANNELS = {  # pointwise if their axis is the last one
+    layers.BatchNormalization,
+    layers.Concatenate,
+    layers.LayerNormalization,
     layers.Softmax,
-)
-_OPERATIONS = (  # of keras.ops: ``x + y`` in a functional model is an Add
-    *("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Negative", "Relu", "Elu"),
-    *("LeakyRelu", "Selu", "Gelu", "Silu", "Sigmoid", "Tanh", "Softplus"),
+}
+# of keras.ops: ``x + y`` in a functional model is an Add
+_OPERATIONS = {
+    "Add",
+    "Elu",
+    "Gelu",
+    "LeakyRelu",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Negative",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Subtract",
+    "Tanh",
+}
+_TRIAL = (2, 16, 16)  # images, height, width of random features
+
+_SAYS_NOTHING = "does not say how it runs (`runs_as`, see pixelcnn_edu.layers)"
+_APART = "put what follows the convolution into a layer of its own"
+_ONLY_MASKED = (
+    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that keep "
+    "their call"
 )
 
 
@@ -50,8 +91,9 @@ class Tensor:
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
         spec: a symbolic tensor of the same shape; height and width are 1 unless `IMAGE`.
         known: `IMAGE`, `ROW` or `PIXEL`.
-        own: the highest channel of the same pixel that the tensor depends on: 0 red, 1
-            green, 2 blue; -1 if none, as after a layer of type A on gray images.
+        last_own_channel: the highest channel of the same pixel that the tensor depends
+            on: 0 red, 1 green, 2 blue; -1 if none, as after a layer of type A on gray
+            images.
         rows, sides, left: how far back the convolutions that read this tensor look: rows
             up, pixels to both sides in those rows, pixels to the left in the current row.
     """
@@ -62,7 +104,7 @@ class Tensor:
     kwargs: dict = dataclasses.field(default_factory=dict)
     spec: object = None
     known: int = PIXEL
-    own: int = -1
+    last_own_channel: int = -1
     rows: int = 0
     sides: int = 0
     left: int = 0
@@ -93,7 +135,8 @@ class Tensor:
 
     @property
     def is_convolution(self) -> bool:
-        return isinstance(self.operation, layers.Conv2D)
+        is_own = _runs_as(self.operation) == "pixelwise"  # a user's 1×1 convolution
+        return isinstance(self.operation, layers.Conv2D) and not is_own
 
     @property
     def dtype(self) -> str:
@@ -112,16 +155,16 @@ def read_graph(model):
     graph = getattr(check_model(model), "_functional", None) or model
     if not runs_its_graph(model):
         raise ValueError(
-            "Expected a functional model for method='cached', since its graph is read. "
-            f"Received: {type(model).__name__}. Use method='fixed_point'."
+            "Expected a functional model, since its graph is read. "
+            f"Received: {type(model).__name__}."
         )
     channels = graph.inputs[0].shape[-1]
-    inputs = [Tensor(0, None, spec=_pixel(channels), own=channels - 1)]
+    inputs = [Tensor(0, None, spec=_pixel(channels), last_own_channel=channels - 1)]
     for i, label in enumerate(graph.inputs[1:], 1):
         if len(label.shape) != 1:
             raise ValueError(
-                "Expected a label to be one number, keras.Input(()), for method='cached'. "
-                f"Received: an input of shape {label.shape}. Use method='fixed_point'."
+                "Expected a label to be one number, keras.Input(()). "
+                f"Received: an input of shape {label.shape}."
             )
         spec = keras.KerasTensor((1, *label.shape[1:]), label.dtype)
         inputs.append(Tensor(i, None, spec=spec, known=IMAGE))
@@ -186,6 +229,11 @@ def _runs_as(layer):
     return vars(type(layer)).get("runs_as")  # of the class itself, not inherited
 
 
+def is_of_user(operation) -> bool:
+    """Return whether the class of a layer is neither Keras's nor this package's."""
+    return type(operation).__module__.split(".")[0] not in ("keras", "pixelcnn_edu")
+
+
 def _place_convolution(tensor):
     """Find when a convolution's result is known, and how far back it reads its source.
 
@@ -196,13 +244,16 @@ def _place_convolution(tensor):
     if {"call", "convolution_op"} & vars(layer).keys():
         _refuse(layer, "its call was replaced")
     if _runs_as(layer) == "convolution":
+        _check_methods(layer)
         mask, (top, left) = layer.mask, layer.origin
+    elif type(layer) is not layers.Conv2D:
+        _refuse(layer, f"its class {type(layer).__name__} {_SAYS_NOTHING}; {_APART}")
     else:
-        simple = type(layer) is layers.Conv2D and layer.groups == 1
-        if not simple or layer.kernel_size != (1, 1) or layer.strides != (1, 1):
+        by_one = layer.kernel_size == layer.strides == (1, 1)
+        if not by_one or layer.groups != 1:
             _refuse(layer, "it is no masked convolution, and no plain 1×1 either")
         mask, top, left = np.ones((1, 1, source.channels, layer.filters)), 0, 0
-    _check_activation(layer)
+    _check_activation(layer, layer.filters)
     step = layer.dilation_rate[0]
     taps = np.argwhere(mask.any(axis=(2, 3))).tolist()
     offsets = [(i * step + top, j * step + left) for i, j in taps]
@@ -232,9 +283,26 @@ def _place_convolution(tensor):
             source.left = max(source.left, -right)
     tensor.spec = _pixel(layer.filters)
     if source.operation is None:
-        tensor.own = int(np.flatnonzero(center.any(axis=1)).max(initial=-1))
+        own_channels = np.flatnonzero(center.any(axis=1))
+        tensor.last_own_channel = int(own_channels.max(initial=-1))
     elif center.any():
-        tensor.own = source.own
+        tensor.last_own_channel = source.last_own_channel
+
+
+def _check_methods(layer):
+    """Refuse a convolution of a user's class that computes something else.
+
+    `one_pixel` reads the kernel, the bias and the activation; it runs no ``call``.
+    """
+    own = StackConv2D if isinstance(layer, StackConv2D) else MaskedConv2D
+    if not isinstance(layer, own):
+        _refuse(layer, _ONLY_MASKED)
+    for name in ("__call__", "call", "convolution_op", "masked_kernel", "origin"):
+        if getattr(type(layer), name, None) is not getattr(own, name, None):
+            _refuse(
+                layer,
+                f"its class replaces `{name}`, which the loop does not run; {_APART}",
+            )
 
 
 def _place_pointwise(tensor):
@@ -254,16 +322,48 @@ def _place_pointwise(tensor):
         pointwise = max(np.ndim(layer.scale), np.ndim(layer.offset)) < 2
     # an array among the arguments may have a different value at each pixel
     if not pointwise or any(np.ndim(v) for v in flat if not isinstance(v, Tensor)):
-        _refuse(layer, "it is not known to work on each pixel by itself")
+        _refuse(layer, _why_not_pointwise(layer))
     if tensor.kwargs.get("training"):
         _refuse(layer, "it was called with training=True")
-    _check_activation(layer)
-    tensor.spec = _pixel(_spec(tensor).shape[-1])
-    tensor.own = max(source.own for source in tensor.sources)
+    if kind in (PositionBias, layers.PReLU) and "call" in vars(layer):
+        _refuse(layer, "its call was replaced")  # the loop does not run it
+    shape = getattr(_spec(tensor, by_pixel=True), "shape", None)
+    if shape is None or len(shape) != 4:
+        _refuse(layer, "its result is not one tensor of shape (N, H, W, C)")
+    if shape[1:3] != (1, 1) and kind is not PositionBias:
+        _refuse(layer, "its weights differ by pixel")
+    if is_of_user(layer):
+        sources = list(dict.fromkeys(tensor.sources))
+        _check_pixelwise(
+            layer,
+            "it",
+            lambda *maps: tensor.call(dict(zip(sources, maps, strict=True))),
+            *[source.channels for source in sources],
+        )
+    else:
+        channels = layer.units if kind is layers.Dense else tensor.sources[0].channels
+        _check_activation(layer, channels)
+    tensor.spec = _pixel(shape[-1])
+    tensor.last_own_channel = max(source.last_own_channel for source in tensor.sources)
 
 
-def _check_activation(layer):
-    """Try a user's activation on random numbers; refuse it if pixels are not apart."""
+def _why_not_pointwise(layer):
+    says = _runs_as(layer)
+    if says == "convolution":
+        return _ONLY_MASKED
+    if says:
+        return f"its class says runs_as = {says!r}; expected 'pixelwise'"
+    why = "it is not known to work on each pixel by itself"
+    if not is_of_user(layer):
+        return why
+    return (
+        f"{why}. If it does, write runs_as = 'pixelwise' into its class (see "
+        "pixelcnn_edu.layers)"
+    )
+
+
+def _check_activation(layer, channels):
+    """Refuse a user's activation that does not work on each pixel by itself."""
     activation = getattr(layer, "activation", None)
     module = getattr(activation, "__module__", "")
     if activation is None or module.startswith("keras.src.activations"):
@@ -272,31 +372,62 @@ def _check_activation(layer):
         if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):
             _refuse(layer, "its activation is a layer; call it as a layer of its own")
         return
-    x = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("float32")
-    whole = np.asarray(activation(ops.convert_to_tensor(x)))
-    for n, i, j in np.ndindex(2, 3, 5):
-        alone = activation(ops.convert_to_tensor(x[n, i, j][None, None, None]))
-        if not np.allclose(whole[n, i, j], np.asarray(alone)[0, 0, 0], atol=1e-5):
-            _refuse(layer, "its activation does not work on each pixel by itself")
+    _check_pixelwise(layer, "its activation", activation, channels)
+
+
+def _check_pixelwise(layer, what, function, *channels):
+    """Run a function on random features: on whole images, and on each pixel alone.
+
+    Args:
+        layer, what: named in the error if the results differ.
+        function: from feature maps (N, H, W, C), one for each of ``channels``, to one map.
+    """
+    rng = np.random.default_rng(0)
+    shapes = [(*_TRIAL, c) for c in channels]
+    maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
+    pixels = [each.reshape(-1, 1, 1, each.shape[-1]) for each in maps]
+    try:
+        with keras.StatelessScope():  # nothing is written into the layer
+            results = [
+                function(*map(ops.convert_to_tensor, each)) for each in (maps, pixels)
+            ]
+        half = any("16" in keras.backend.standardize_dtype(r.dtype) for r in results)
+        whole, alone = (np.asarray(ops.cast(r, "float32")) for r in results)
+    except Exception as error:  # of a user's code: any
+        size = "{}×{}".format(*_TRIAL[1:])
+        _refuse(
+            layer,
+            f"{what} fails on features of {size} pixels, or of one pixel: {error}",
+        )
+    scale = np.abs(alone).max(where=np.isfinite(alone), initial=0)
+    tolerance = scale * (3e-2 if half else 1e-3)  # a GPU rounds matrix products to 1e-3
+    same_shape = whole.shape[:3] == _TRIAL and whole.size == alone.size
+    if not same_shape or not np.allclose(
+        whole.reshape(alone.shape), alone, rtol=0, atol=tolerance, equal_nan=True
+    ):
+        does = "does not work on each pixel by itself"
+        _refuse(layer, f"{what} {does}: tried on random numbers")
 
 
 def _pixel(channels):
     return keras.KerasTensor((1, 1, 1, channels))
 
 
-def _spec(tensor):
-    """Return a symbolic tensor with the shape of an operation's result."""
-    args, kwargs = keras.tree.map_structure(
-        lambda value: value.spec if isinstance(value, Tensor) else value,
-        (tensor.args, tensor.kwargs),
-    )
+def _spec(tensor, *, by_pixel=False):
+    """Return a symbolic tensor with the shape of an operation's result, or of one pixel."""
+
+    def spec_of(value):
+        if not isinstance(value, Tensor):
+            return value
+        return _pixel(value.channels) if by_pixel else value.spec
+
+    args, kwargs = keras.tree.map_structure(spec_of, (tensor.args, tensor.kwargs))
     return tensor.operation.compute_output_spec(*args, **kwargs)
 
 
 def _refuse(layer, why):
     name = getattr(layer, "name", type(layer).__name__)
     raise ValueError(
-        "Expected layers that can be run one pixel at a time, for method='cached'. "
-        f"Received: the layer {name!r} ({type(layer).__name__}); {why}. "
-        "Use method='fixed_point', which runs any causal model."
+        "Expected layers that can be run one pixel at a time. "
+        f"Received: the layer {name!r} ({type(layer).__name__}); {why}."
     )

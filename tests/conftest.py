@@ -45,8 +45,8 @@ def close_figures():
 @pytest.fixture(scope="module")
 def always_compiled():
     """Let the compiled loop answer the first small call of ``method="cached"`` too."""
-    from pixelcnn_edu import _drawing
+    from pixelcnn_edu import generation
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_drawing, "MOST_VALUES_OF_FIRST_CALL", 0)
+        patch.setattr(generation, "MOST_VALUES_OF_FIRST_CALL", 0)
         yield

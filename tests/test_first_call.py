@@ -80,7 +80,7 @@ def test_each_size_has_its_own_first_call():
 
 
 def test_a_large_first_call_is_compiled(monkeypatch):
-    monkeypatch.setattr(_drawing, "MOST_VALUES_OF_FIRST_CALL", 4 * 12)
+    monkeypatch.setattr(generation, "MOST_VALUES_OF_FIRST_CALL", 4 * 12)
     model = small()
     generation.generate(model, 4, seed=0)
     assert compiled(model) == 0
@@ -98,7 +98,7 @@ def test_a_first_call_in_half_precision_is_compiled(dtype):
 def test_images_that_do_not_settle_soon_are_drawn_by_the_compiled_loop(monkeypatch):
     model = small()
     expected = generation.generate(model, 4, seed=0, method="naive")
-    monkeypatch.setattr(_drawing, "MOST_ROUNDS_OF_FIRST_CALL", 1)
+    monkeypatch.setattr(generation, "MOST_ROUNDS_OF_FIRST_CALL", 1)
     np.testing.assert_array_equal(generation.generate(model, 4, seed=0), expected)
     assert compiled(model) == 1
 

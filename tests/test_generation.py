@@ -478,3 +478,9 @@ def test_each_particle_may_be_chosen(particles):
     np.testing.assert_array_equal(
         np.unique(drawn[0], axis=0), np.unique(one_each[0], axis=0)
     )
+
+
+def test_a_seed_and_uniforms_together_are_refused():
+    uniforms = np.zeros((1, 3, 3, 1), "float32")
+    with pytest.raises(ValueError, match="not both"):
+        generation.generate(random_model((3, 3, 1)), 1, seed=0, uniforms=uniforms)

@@ -465,31 +465,6 @@ def test_each_trick_of_the_cpu_can_be_switched_off(trick, monkeypatch):
     assert step["Conv2DBackpropFilter"] == passes * every
 
 
-class Double(keras.layers.Layer):
-    """A layer of a user that treats each pixel by itself, and says so."""
-
-    runs_as = "pixelwise"
-
-    def call(self, inputs):
-        return 2 * inputs
-
-
-class NotSaid(Double):
-    """A subclass may do something else."""
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="for CPUs")
-@pytest.mark.parametrize(("kind", "passes"), [(Double, 2), (NotSaid, 1)])
-def test_a_layer_of_a_user_is_trained_in_halves_if_its_class_says_so(kind, passes):
-    image = keras.Input((5, 5, 1))
-    logits = MaskedConv2D(1, 1)(kind()(MaskedConv2D(4, 3, "A")(image)))
-    model = ImageModel(image, logits, likelihood=Bernoulli())
-    compile_model(model, steps=1)
-    model.optimizer.build(model.trainable_variables)
-    step = operations(model, lambda x: model.train_step((x, x)))
-    assert step["Conv2D"] == 2 * passes
-
-
 def centered(x):
     """Features less their mean over the batch."""
     return x - keras.ops.mean(x, axis=0, keepdims=True)
@@ -499,6 +474,10 @@ class Penalty(keras.layers.Layer):
     def call(self, inputs):
         self.add_loss(keras.ops.mean(inputs**2))
         return inputs
+
+
+class PenaltyThatSaysHowItRuns(Penalty):
+    runs_as = "pixelwise"  # of drawing, not of training
 
 
 @pytest.mark.parametrize(
@@ -512,6 +491,7 @@ class Penalty(keras.layers.Layer):
         keras.layers.Activation(centered),
         centered,  # operations of `keras.ops`, which are no layers
         Penalty(),
+        PenaltyThatSaysHowItRuns(),
     ],
     ids=str,
 )

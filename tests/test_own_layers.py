@@ -1,0 +1,270 @@
+"""Layers of a user's own classes: drawn rightly by the cache, or refused by name."""
+
+import pathlib
+import re
+
+from pixelcnn_edu import generation, page_cache
+from pixelcnn_edu.gated import StackConv2D
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.models import ImageModel
+from pixelcnn_edu.one_pixel import one_pixel_model
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from test_evaluation import randomize
+
+ROOT = pathlib.Path(__file__).parents[1]
+SCALE = np.linspace(0.5, 2, 8, dtype="float32")
+
+
+def model_with(layer, channels=8, size=(4, 5)):
+    image = keras.Input((*size, 1))
+    x = layer(MaskedConv2D(channels, 3, "A")(image))
+    model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    return model
+
+
+class OwnCall(MaskedConv2D):
+    runs_as = "convolution"
+
+    def call(self, inputs):
+        return ops.tanh(3 * super().call(inputs))
+
+
+class OwnConvolution(StackConv2D):
+    runs_as = "convolution"
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, ops.abs(kernel))
+
+
+class OwnKernel(MaskedConv2D):
+    runs_as = "convolution"
+
+    def masked_kernel(self):
+        return 2 * super().masked_kernel()
+
+
+class OwnMask(MaskedConv2D):
+    """Reads no pixel of the row above."""
+
+    runs_as = "convolution"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask[0] = 0
+
+
+class SaysNothing(MaskedConv2D):
+    pass
+
+
+class SaysConvolution(layers.Conv2D):
+    runs_as = "convolution"
+
+
+class Pointwise(layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+class SaysConvolutionAndIsNone(Pointwise):
+    runs_as = "convolution"
+
+
+class Misspelled(Pointwise):
+    runs_as = "pixel-wise"
+
+
+class Silent(Pointwise):
+    pass
+
+
+class ConvolutionInside(layers.Layer):
+    runs_as = "pixelwise"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = MaskedConv2D(8, 3)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+class FarLeft(layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return ops.pad(inputs, ((0, 0), (0, 0), (9, 0), (0, 0)))[:, :, :-9]
+
+
+class OneByOne(layers.Conv2D):
+    """A convolution whose call works on each pixel by itself."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return ops.tanh(super().call(inputs))
+
+
+class NamedActivation(Pointwise):
+    runs_as = "pixelwise"
+    activation = "relu"
+
+
+class OwnBias(PositionBias):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+class PositionScale(layers.Layer):
+    """A copy of `PositionBias` with a product."""
+
+    runs_as = "pixelwise"
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=tuple(input_shape[1:]))
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+class OwnSlopes(layers.PReLU):
+    """One slope per pixel; Keras says that the shape stays the same."""
+
+    runs_as = "pixelwise"
+
+
+class Two(layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return [inputs, inputs]
+
+
+class WithLoss(Pointwise):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        self.add_loss(ops.mean(inputs**2))
+        return inputs
+
+
+def replaced(x):
+    layer = PositionBias()
+    layer.call = lambda inputs: 2 * inputs
+    return layer(x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (OwnCall(8, 3), "replaces `call`, .* into a layer of its own"),
+        (OwnConvolution(8, 3, "vertical"), "replaces `convolution_op`"),
+        (OwnKernel(8, 3), "replaces `masked_kernel`"),
+        (SaysNothing(8, 3), "class SaysNothing does not say .*runs_as.* of its own"),
+        (SaysConvolution(8, 1), "is for MaskedConv2D, StackConv2D"),
+        (SaysConvolutionAndIsNone(), "is for MaskedConv2D, StackConv2D"),
+        (Misspelled(), "runs_as = 'pixel-wise'; expected 'pixelwise'"),
+        (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
+        (ConvolutionInside(), "it does not work on each pixel by itself"),
+        (FarLeft(), "it does not work on each pixel by itself"),
+        (OwnBias(), "its weights differ by pixel"),
+        (PositionScale(), "its weights differ by pixel"),
+        (OwnSlopes(), "it fails on features of 16×16 pixels"),
+        (Two(), "not one tensor"),
+        (replaced, "its call was replaced"),
+        (
+            layers.Activation(lambda x: x * np.ones((4, 5, 1), "float32")),
+            "its activation fails on features of 16×16 pixels",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, words):
+    def second(x):
+        x = layer(x)
+        return x[0] if isinstance(x, list) else x
+
+    model = model_with(second)
+    with pytest.raises(ValueError, match=words) as error:
+        generation.generate(model, 1)
+    assert str(error.value).endswith(
+        "method='fixed_point', which runs any causal model."
+    )
+    with pytest.raises(ValueError, match=words) as error:
+        one_pixel_model(model, model.likelihood)
+    assert "method=" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        OwnMask(8, 3, activation="relu"),
+        OneByOne(8, 1),
+        NamedActivation(),
+        layers.Activation(lambda x: x * SCALE),
+        MaskedConv2D(8, 3, activation=lambda x: x * SCALE),
+        layers.Dense(8, activation=lambda x: x * SCALE),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_layer_that_can_be_drawn_pixel_by_pixel_is_drawn_as_by_the_naive_loop(layer):
+    model = model_with(layer)
+    uniforms = np.random.default_rng(0).random((4, 4, 5, 1), dtype="float32")
+    nothing = np.zeros_like(uniforms), np.zeros((4, 5), bool)
+    arguments = model, model.likelihood, uniforms, *nothing, 1.0
+    naive = generation.naive(*arguments)
+    np.testing.assert_array_equal(generation.cached(*arguments), naive)
+    np.testing.assert_array_equal(page_cache.draw(*arguments), naive)
+
+
+def test_the_trial_leaves_no_loss_in_the_layer():
+    layer = WithLoss()
+    model = model_with(layer)
+    one_pixel_model(model, model.likelihood)
+    assert not layer.losses
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_rounding_in_half_precision_is_no_reason_to_refuse(policy):
+    class Matrix(Pointwise):
+        runs_as = "pixelwise"
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(256, 8), initializer="normal")
+
+        def call(self, inputs):
+            return ops.matmul(inputs, self.kernel)
+
+    model = model_with(Matrix(dtype=policy), channels=256)
+    one_pixel_model(model, model.likelihood)
+
+
+def test_a_layer_of_a_user_is_compiled_in_the_first_call():
+    for layer, loops in [(Pointwise(), 1), (layers.ReLU(), 0)]:
+        model = model_with(layer)
+        generation.generate(model, 1)
+        assert len(one_pixel_model(model, model.likelihood).compiled) == loops
+
+
+def test_the_layer_and_the_block_of_the_guide_run():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = re.search(r"## A layer, a block\n(.*?)\n## ", text, re.S).group(1)
+    lines = [line[4:] for line in section.splitlines() if re.match(" {4}|$", line)]
+    names = {"__name__": "the_guide"}
+    exec("\n".join(lines), names)
+    model, image = names["model"], np.zeros((1, 6, 5, 1), "float32")
+    same = keras.models.clone_model(model)  # by `get_config`
+    same.set_weights(model.get_weights())
+    np.testing.assert_array_equal(same(image), model(image))
+    gate = names["SqueezeGate"](squeeze=2)
+    assert names["SqueezeGate"].from_config(gate.get_config()).squeeze == 2
