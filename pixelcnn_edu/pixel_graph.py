@@ -301,7 +301,8 @@ def _check_methods(layer):
         if getattr(type(layer), name, None) is not getattr(own, name, None):
             _refuse(
                 layer,
-                f"its class replaces `{name}`, which the loop does not run; {_APART}",
+                f"its class replaces `{name}`, but the loop runs as {own.__name__} does; "
+                f"{_APART}",
             )
 
 
@@ -378,6 +379,8 @@ def _check_activation(layer, channels):
 def _check_pixelwise(layer, what, function, *channels):
     """Run a function on random features: on whole images, and on each pixel alone.
 
+    The layer gets random weights meanwhile: its own may be zero at first.
+
     Args:
         layer, what: named in the error if the results differ.
         function: from feature maps (N, H, W, C), one for each of ``channels``, to one map.
@@ -386,12 +389,12 @@ def _check_pixelwise(layer, what, function, *channels):
     shapes = [(*_TRIAL, c) for c in channels]
     maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
     pixels = [each.reshape(-1, 1, 1, each.shape[-1]) for each in maps]
+    weights = [(w, rng.normal(0, 0.1, w.shape)) for w in layer.trainable_weights]
     try:
-        with keras.StatelessScope():  # nothing is written into the layer
+        with keras.StatelessScope(weights):  # nothing is written into the layer
             results = [
                 function(*map(ops.convert_to_tensor, each)) for each in (maps, pixels)
             ]
-        half = any("16" in keras.backend.standardize_dtype(r.dtype) for r in results)
         whole, alone = (np.asarray(ops.cast(r, "float32")) for r in results)
     except Exception as error:  # of a user's code: any
         size = "{}×{}".format(*_TRIAL[1:])
@@ -400,13 +403,15 @@ def _check_pixelwise(layer, what, function, *channels):
             f"{what} fails on features of {size} pixels, or of one pixel: {error}",
         )
     scale = np.abs(alone).max(where=np.isfinite(alone), initial=0)
-    tolerance = scale * (3e-2 if half else 1e-3)  # a GPU rounds matrix products to 1e-3
+    # a GPU rounds matrix products to 1e-3, and bfloat16 has 8 bits
+    tolerance = scale * (3e-2 if "16" in layer.compute_dtype else 1e-3)
     same_shape = whole.shape[:3] == _TRIAL and whole.size == alone.size
     if not same_shape or not np.allclose(
         whole.reshape(alone.shape), alone, rtol=0, atol=tolerance, equal_nan=True
     ):
-        does = "does not work on each pixel by itself"
-        _refuse(layer, f"{what} {does}: tried on random numbers")
+        _refuse(
+            layer, f"{what} does not work on each pixel by itself, as a trial shows"
+        )
 
 
 def _pixel(channels):

@@ -20,8 +20,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 SCALE = np.linspace(0.5, 2, 8, dtype="float32")
 
 
-def model_with(layer, channels=8, size=(4, 5)):
-    image = keras.Input((*size, 1))
+def model_with(layer, channels=8):
+    image = keras.Input((4, 5, 1))
     x = layer(MaskedConv2D(channels, 3, "A")(image))
     model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
     randomize(model)
@@ -167,8 +167,14 @@ def replaced(x):
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        (OwnCall(8, 3), "replaces `call`, .* into a layer of its own"),
-        (OwnConvolution(8, 3, "vertical"), "replaces `convolution_op`"),
+        (
+            OwnCall(8, 3),
+            "replaces `call`, .* as MaskedConv2D .* into a layer of its own",
+        ),
+        (
+            OwnConvolution(8, 3, "vertical"),
+            "replaces `convolution_op`, .* as StackConv2D",
+        ),
         (OwnKernel(8, 3), "replaces `masked_kernel`"),
         (SaysNothing(8, 3), "class SaysNothing does not say .*runs_as.* of its own"),
         (SaysConvolution(8, 1), "is for MaskedConv2D, StackConv2D"),
@@ -247,6 +253,14 @@ def test_rounding_in_half_precision_is_no_reason_to_refuse(policy):
 
     model = model_with(Matrix(dtype=policy), channels=256)
     one_pixel_model(model, model.likelihood)
+
+
+def test_a_convolution_whose_weights_are_zero_at_first_is_found():
+    model = model_with(layer := ConvolutionInside())
+    layer.set_weights([0 * weight for weight in layer.get_weights()])
+    with pytest.raises(ValueError, match="does not work on each pixel"):
+        one_pixel_model(model, model.likelihood)
+    assert not any(weight.any() for weight in layer.get_weights())
 
 
 def test_a_layer_of_a_user_is_compiled_in_the_first_call():
