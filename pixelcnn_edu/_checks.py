@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 
 
+class NotByPixel(ValueError):
+    """A model cannot run pixel by pixel. The caller knows what else to advise."""
+
+
 def plain(value):
     """Return the Python number that a NumPy scalar or a 0-d array holds, else ``value``."""
     if getattr(value, "shape", None) != ():

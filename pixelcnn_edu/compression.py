@@ -26,6 +26,7 @@ import zlib
 
 from pixelcnn_edu._cache import kept
 from pixelcnn_edu._checks import (
+    NotByPixel,
     check_finite,
     check_images,
     check_labels,
@@ -377,7 +378,7 @@ def _run_cached(model, likelihood, shape, answer, *labels):
     build = functools.partial(_PythonChooser, model, likelihood)
     try:
         chooser = kept(model, _PythonChooser, build, likelihood)
-    except ValueError as error:  # a layer that cannot run one pixel at a time
+    except NotByPixel as error:
         raise ValueError(
             f"{error} method='cached' needs this. "
             "Use method='naive', which runs any causal model."

@@ -24,11 +24,10 @@ half precision).
 import warnings
 
 from pixelcnn_edu._checks import (
+    NotByPixel,
     check_bool,
-    check_finite,
     check_images,
     check_labels,
-    check_model,
     check_positive_int,
     check_seed,
     check_shape_of,
@@ -81,12 +80,11 @@ def naive(
 
 
 def fixed_point(
-    model, likelihood, uniforms, given, known, temperature, *labels, rounds=None
+    model, likelihood, uniforms, given, known, temperature, *labels
 ) -> np.ndarray:
     """Draw all values from the present picture, until the picture stays the same.
 
-    Arguments and result as for `naive`. The result is None if a number of ``rounds`` is
-    given and the picture does not settle within so many rounds.
+    Arguments and result as for `naive`.
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. If the model is **not** causal, the
@@ -98,18 +96,26 @@ def fixed_point(
         ValueError: a weight or a logit is not a number, or the picture does not settle
             within H·W·C + 1 rounds; then the model is not causal.
     """
+    rounds = given[0].size + 1
+    arguments = model, likelihood, uniforms, given, known, temperature, *labels
+    images = _settled(rounds, *arguments)
+    if images is None:
+        raise ValueError(
+            "Expected a causal model. Received one whose images did not settle after "
+            "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
+        )
+    return images
+
+
+def _settled(rounds, model, likelihood, uniforms, given, known, temperature, *labels):
+    """Return the picture that stays the same, or None if there are too few rounds."""
     logits, images = logits_function(model), given
-    for _ in range(rounds or given[0].size + 1):
+    for _ in range(rounds):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], given, values)
         if np.array_equal(previous, images):
             return images
-    if rounds:
-        return None
-    raise ValueError(
-        "Expected a causal model. Received one whose images did not settle after "
-        "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
-    )
+    return None
 
 
 def cached(
@@ -336,10 +342,9 @@ def _draw(
 
 
 def _one_pixel_model(model, likelihood):
-    check_finite(check_model(model))
     try:
         return one_pixel_model(model, likelihood)
-    except ValueError as error:
+    except NotByPixel as error:
         raise ValueError(
             f"{error} method='cached' needs this. "
             "Use method='fixed_point', which runs any causal model."
@@ -365,8 +370,8 @@ def _first_call(form, model, likelihood, uniforms, given, known, temperature, la
     form.asked.add(key)
     if not form.may_begin_by_fixed_point or on_gpu():
         return None
-    how = uniforms, given, known, temperature, *labels
-    return fixed_point(model, likelihood, *how, rounds=MOST_ROUNDS_OF_FIRST_CALL)
+    arguments = model, likelihood, uniforms, given, known, temperature, *labels
+    return _settled(MOST_ROUNDS_OF_FIRST_CALL, *arguments)
 
 
 def _seeds(seed, count):

@@ -30,7 +30,7 @@ import threading
 import weakref
 
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._checks import check_logits, check_model
+from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import (
     IMAGE,
@@ -71,7 +71,7 @@ class OnePixelModel:
             such a layer must show in the first call.
 
     Raises:
-        ValueError: a layer cannot run one pixel at a time. The message names the layer.
+        NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -84,7 +84,7 @@ class OnePixelModel:
 
     def __init__(self, model, choose, *, xla: bool = True, constant=None):
         if keras.config.backend() != "tensorflow":
-            raise ValueError(
+            raise NotByPixel(
                 "Expected TensorFlow as the backend of Keras. "
                 f"Received: {keras.config.backend()}."
             )
@@ -151,10 +151,12 @@ def one_pixel_model(model, likelihood) -> OnePixelModel:
     are no change.
 
     Raises:
-        ValueError: as for `OnePixelModel`.
+        ValueError: the weights are not finite.
+        NotByPixel: as for `OnePixelModel`.
     """
+    check_finite(check_model(model))
     build = functools.partial(OnePixelModel, model, likelihood.sample, constant=0)
-    return kept(check_model(model), OnePixelModel, build, likelihood)
+    return kept(model, OnePixelModel, build, likelihood)
 
 
 def _in_single_precision(tensor):

@@ -23,7 +23,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     """Draw images; arguments and result as for `generation.naive`.
 
     Raises:
-        ValueError: a layer cannot run one pixel at a time. The message names the layer.
+        NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn

@@ -16,7 +16,7 @@ import functools
 import math
 
 from pixelcnn_edu._cache import runs_its_graph
-from pixelcnn_edu._checks import check_model
+from pixelcnn_edu._checks import NotByPixel, check_model
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 
@@ -150,11 +150,11 @@ def read_graph(model):
     """Return a functional model's input tensors, all its tensors, and its output.
 
     Raises:
-        ValueError: the model is not functional, or a layer cannot be run pixel by pixel.
+        NotByPixel: the model is not functional, or a layer cannot be run pixel by pixel.
     """
     graph = getattr(check_model(model), "_functional", None) or model
     if not runs_its_graph(model):
-        raise ValueError(
+        raise NotByPixel(
             "Expected a functional model, since its graph is read. "
             f"Received: {type(model).__name__}."
         )
@@ -162,7 +162,7 @@ def read_graph(model):
     inputs = [Tensor(0, None, spec=_pixel(channels), last_own_channel=channels - 1)]
     for i, label in enumerate(graph.inputs[1:], 1):
         if len(label.shape) != 1:
-            raise ValueError(
+            raise NotByPixel(
                 "Expected a label to be one number, keras.Input(()). "
                 f"Received: an input of shape {label.shape}."
             )
@@ -432,7 +432,7 @@ def _spec(tensor, *, by_pixel=False):
 
 def _refuse(layer, why):
     name = getattr(layer, "name", type(layer).__name__)
-    raise ValueError(
+    raise NotByPixel(
         "Expected layers that can be run one pixel at a time. "
         f"Received: the layer {name!r} ({type(layer).__name__}); {why}."
     )
