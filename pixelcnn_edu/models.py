@@ -12,6 +12,7 @@ additions; by default they change nothing.
 import functools
 import itertools
 
+import pixelcnn_edu.mixture  # noqa: F401  so that `load_model` knows its likelihood
 from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
