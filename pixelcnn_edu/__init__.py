@@ -10,7 +10,7 @@ import os
 
 from pixelcnn_edu._quiet import stderr_held_back
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no INFO lines; warnings stay
 # The matrix products of one pixel are too small to be shared among cores. `generation`
