@@ -23,7 +23,7 @@ from pixelcnn_edu._checks import (
     check_precision,
     fixed_arguments,
 )
-from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate
+from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate, register
 from pixelcnn_edu.masks import causal_mask
 
 import keras
@@ -33,7 +33,7 @@ from keras import ops
 STACKS = ("vertical", "horizontal")
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class StackConv2D(keras.layers.Conv2D):
     """Convolution of one stack, with a kernel that holds only its live taps.
 
@@ -176,7 +176,7 @@ class StackConv2D(keras.layers.Conv2D):
         }
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class Gate(keras.layers.Layer):
     """Gated activation: one half of the channels scales the other half.
 

@@ -29,8 +29,11 @@ from pixelcnn_edu.masks import causal_mask
 import keras
 from keras import ops
 
+# so that `keras.models.load_model` finds the classes of this package
+register = keras.saving.register_keras_serializable(package="pixelcnn_edu")
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+
+@register
 class MaskedConv2D(keras.layers.Conv2D):
     """2-D convolution that reads only earlier pixels, and in type B its own pixel.
 
@@ -216,7 +219,7 @@ def activate(inputs, activation: str):
     return layer(inputs)
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class PositionBias(keras.layers.Layer):
     """Add one learned bias per pixel and channel.
 
@@ -237,8 +240,11 @@ class PositionBias(keras.layers.Layer):
 
     runs_as = "pixelwise"
 
-    def build(self, input_shape):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         check_precision(self)
+
+    def build(self, input_shape):
         if None in input_shape[1:]:
             raise ValueError(
                 "Expected a fixed image size: a position bias has one weight per pixel. "
@@ -252,7 +258,7 @@ class PositionBias(keras.layers.Layer):
         return inputs + self.bias
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class OneHotLevels(keras.layers.Layer):
     """Turn each value k/(levels-1) into a one-hot vector of its level k.
 
