@@ -1,6 +1,8 @@
 """Checkpoints: the state of a run on disk, so that an interrupted run goes on.
 
-Taught by notebook 08.
+Taught by notebook 08. Keras's own `keras.callbacks.BackupAndRestore` keeps the weights,
+the optimizer and the number of the epoch. It keeps neither the history nor what other
+callbacks remember, and does not notice that settings or images have changed.
 """
 
 import os
@@ -144,15 +146,16 @@ class Checkpoint(keras.callbacks.Callback):
         if not differ and [array.shape for array in arrays] != shapes:
             differ = ["network"]
         if differ:
-            hint = (
-                " Before you build the model, call keras.utils.set_random_seed with the "
-                "seed of that run; or choose another folder for another run."
-            )
-            raise ValueError(
-                f"Expected folder to be empty or to hold a run with the same settings. "
+            told = (
+                "Expected folder to be empty or to hold a run with the same settings. "
                 f"{path} differs in: {', '.join(differ)}."
-                f"{hint * (differ == ['initial weights'])}"
             )
+            if differ == ["initial weights"]:
+                told += (
+                    " Before you build the model, call keras.utils.set_random_seed with "
+                    "the seed of that run; or choose another folder for another run."
+                )
+            raise ValueError(told)
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
         self.settings = about["settings"]
@@ -199,9 +202,7 @@ class Checkpoint(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.began
         for name, value in {**(logs or {}), "seconds": seconds}.items():
             value = plain(value)
-            if isinstance(
-                value, int | float
-            ):  # a callback may add anything to the logs
+            if isinstance(value, int | float):  # a callback may add anything to logs
                 self.history.setdefault(name, []).append(float(value))
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         newest, previous = self._paths
@@ -220,9 +221,8 @@ class Checkpoint(keras.callbacks.Callback):
         callbacks = []
         for callback, who, names in remembering(self.callbacks):
             state = {name: getattr(callback, name) for name in names}
-            if (
-                "best_weights" in state
-            ):  # their number here, the arrays after the others
+            if "best_weights" in state:
+                # `state` gets their number, and the arrays follow the model's
                 arrays += state["best_weights"] or []
                 state["best_weights"] = len(state["best_weights"] or [])
             callbacks.append([who, state])

@@ -23,7 +23,7 @@ from pixelcnn_edu._checks import (
     check_precision,
     fixed_arguments,
 )
-from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate
+from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate, register
 from pixelcnn_edu.masks import causal_mask
 
 import keras
@@ -33,7 +33,7 @@ from keras import ops
 STACKS = ("vertical", "horizontal")
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class StackConv2D(keras.layers.Conv2D):
     """Convolution of one stack, with a kernel that holds only its live taps.
 
@@ -44,8 +44,9 @@ class StackConv2D(keras.layers.Conv2D):
 
     Args:
         filters: channels of the output.
-        kernel_size: an odd integer k: k columns and k//2 rows above, or k//2 columns to
-            the left; or a pair (height, width).
+        kernel_size: an odd integer k, or a pair (height, width): the size of the kernel
+            before it is cropped. The vertical stack keeps k columns and k//2 rows above,
+            the horizontal stack k//2 columns to the left.
         stack: ``"vertical"`` or ``"horizontal"``.
         mask_type: ``"A"`` for the first layer, which leaves out the current row (vertical)
             or the pixel itself (horizontal); ``"B"`` for later layers.
@@ -54,6 +55,11 @@ class StackConv2D(keras.layers.Conv2D):
         dilation_rate: distance in pixels from one tap to the next, the same in rows and in
             columns. Only for type B: the first layer reads the nearest pixels.
         **kwargs: as for `keras.layers.Conv2D`; padding and strides are fixed.
+
+    Attributes:
+        kernel_size: (rows, columns) of the cropped kernel, which the layer stores.
+        whole_kernel_size: (height, width) before cropping, the argument.
+        origin: offset (rows down, columns right) of the kernel's first element.
 
     Input shape: (N, H, W, channels).
 
@@ -88,6 +94,7 @@ class StackConv2D(keras.layers.Conv2D):
             raise ValueError(
                 f"Expected stack to be one of {STACKS}. Received: {stack!r}"
             )
+        # only to check the arguments now; `build` makes the mask
         causal_mask(
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
@@ -146,14 +153,14 @@ class StackConv2D(keras.layers.Conv2D):
         # the last offsets: -1 where type A leaves out the current row or the pixel
         bottom, right = top + (rows - 1) * step, left + (columns - 1) * step
         pads = ((0, 0), (-top, max(bottom, 0)), (-left, max(right, 0)), (0, 0))
-        height, width = ops.shape(inputs)[1:3]
-        last_row, last_column = height + min(bottom, 0), width + min(right, 0)
-        inputs = ops.pad(inputs[:, :last_row, :last_column], pads)
+        inputs = inputs[:, : min(bottom, 0) or None, : min(right, 0) or None]
+        inputs = ops.pad(inputs, pads)
         if self.colors > 1:
             kernel = kernel * ops.cast(self.mask, kernel.dtype)
         return _cpu.convolve(inputs, kernel, step)
 
     def call(self, inputs):
+        # as Keras's Conv2D computes it, with faster gradients on a CPU, see `_cpu`
         return add_bias_and_activate(self, self.convolution_op(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape):
@@ -169,7 +176,7 @@ class StackConv2D(keras.layers.Conv2D):
         }
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class Gate(keras.layers.Layer):
     """Gated activation: one half of the channels scales the other half.
 
@@ -275,7 +282,7 @@ def gated_block(
     """
     filters = check_positive_int("filters", filters)
     colors = check_positive_int("colors", colors)
-    causal_mask(kernel_size, mask_type)  # validates size and type
+    causal_mask(kernel_size, mask_type)  # only to check the arguments now
     if filters % colors:
         raise ValueError(
             f"Expected filters to be divisible by colors={colors}. "

@@ -3,10 +3,9 @@
 Paper: arXiv 1601.06759, section 3 and figure 5. Notebooks 03 and 04 teach this module;
 notebook 12 teaches the colors. The layers of the gated network are in `gated`.
 
-What differs here from most code on the web: a layer multiplies the mask into the kernel
-*inside* the convolution, so masked weights get exactly zero gradient and nothing
-overwrites them. And a residual block is a function of tensors, so a model is one flat
-graph.
+What differs here from most code on the web: a layer multiplies the kernel by the mask
+*inside* the convolution, so the gradient of a masked weight is exactly 0. And a residual
+block is a function of tensors, so a model is one flat graph.
 
 Each layer class says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel
 by pixel:
@@ -38,21 +37,27 @@ from pixelcnn_edu.masks import causal_mask
 import keras
 from keras import ops
 
+# so that `keras.models.load_model` finds the classes of this package
+register = keras.saving.register_keras_serializable(package="pixelcnn_edu")
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+
+@register
 class MaskedConv2D(keras.layers.Conv2D):
     """2-D convolution that reads only earlier pixels, and in type B its own pixel.
 
-    A kernel of size 1 and type B is a plain 1×1 convolution that keeps the order of the
-    color groups.
+    A kernel of size 1 and type B reads its own pixel alone. With ``colors=1`` this is
+    Keras's own 1×1 convolution. With more colors the mask keeps the order of the groups.
 
     Args:
         filters: channels of the output.
         kernel_size: an odd integer, or a pair (height, width).
         mask_type: ``"A"`` for the first layer, which must not read the pixel itself;
             ``"B"`` for every later one, whose features *at* the pixel know only earlier
-            pixels.
+            pixels. Write ``"A"`` into the first layer: with the default each pixel
+            reads its own value, a leak that `causality.assert_causal` finds.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
+            With 1, the network reads no channel of the same pixel; the likelihood may
+            still connect them. Gray images: leave the default.
         **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
             data format are fixed: the output must line up with the input pixel by pixel.
 
@@ -79,6 +84,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         filters = check_positive_int("filters", filters)
         kernel_size = check_kernel_size(kernel_size)
         colors = check_positive_int("colors", colors)
+        # only to check the arguments now; `build` makes the mask
         causal_mask(
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
@@ -100,17 +106,20 @@ class MaskedConv2D(keras.layers.Conv2D):
         )
 
     def convolution_op(self, inputs, kernel):
-        # The mask is applied here, so the stored kernel does not change and its masked
-        # weights get the gradient 0.
+        # The product is new in each call. The stored kernel is not overwritten. A masked
+        # weight has gradient 0, so it keeps its random first value, which the convolution
+        # never uses.
         kernel = kernel * ops.cast(self.mask, kernel.dtype)
         rows, columns = (size // 2 for size in self.kernel_size)
         if rows or columns:
-            # without the zero rows below the center: a third fewer multiplications
+            # All rows below the center are zero. The convolution leaves them out: 6
+            # products per channel instead of 9 for a 3×3 kernel.
             kernel = kernel[: rows + 1]
             inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
         return _cpu.convolve(inputs, kernel)
 
     def call(self, inputs):
+        # as Keras's Conv2D computes it, with faster gradients on a CPU, see `_cpu`
         return add_bias_and_activate(self, self.convolution_op(inputs, self.kernel))
 
     def masked_kernel(self):
@@ -131,7 +140,7 @@ class MaskedConv2D(keras.layers.Conv2D):
 
 
 def add_bias_and_activate(layer, outputs):
-    """End a convolution, as `keras.layers.Conv2D` does."""
+    """Add the layer's bias and apply its activation, as `keras.layers.Conv2D` does."""
     if layer.use_bias:
         outputs = _cpu.add_bias(outputs, layer.bias)
     return outputs if layer.activation is None else layer.activation(outputs)
@@ -157,6 +166,8 @@ def residual_block(
         activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
         dropout: share of the middle features that training drops.
         colors: groups of channels ordered inside a pixel; all layers keep that order.
+            With 1, the network reads no channel of the same pixel; the likelihood may
+            still connect them. Gray images: leave the default.
 
     Returns:
         A Keras tensor, (N, H, W, filters).
@@ -188,13 +199,13 @@ def residual_block(
             f"formed. Received shape: {tuple(x.shape)}"
         )
     y = activate(x, activation)
-    y = MaskedConv2D(filters // 2, 1, colors=colors)(y)
+    y = MaskedConv2D(filters // 2, 1, mask_type="B", colors=colors)(y)
     y = activate(y, activation)
     y = MaskedConv2D(filters // 2, kernel_size, mask_type="B", colors=colors)(y)
     y = activate(y, activation)
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
-    y = MaskedConv2D(filters, 1, colors=colors)(y)
+    y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
     return keras.layers.add([x, y])
 
 
@@ -216,7 +227,7 @@ def activate(inputs, activation: str):
     return layer(inputs)
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class PositionBias(keras.layers.Layer):
     """Add one learned bias per pixel and channel.
 
@@ -237,8 +248,11 @@ class PositionBias(keras.layers.Layer):
 
     runs_as = "pixelwise"
 
-    def build(self, input_shape):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         check_precision(self)
+
+    def build(self, input_shape):
         if None in input_shape[1:]:
             raise ValueError(
                 "Expected a fixed image size: a position bias has one weight per pixel. "
@@ -252,7 +266,7 @@ class PositionBias(keras.layers.Layer):
         return inputs + self.bias
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class OneHotLevels(keras.layers.Layer):
     """Turn each value k/(levels-1) into a one-hot vector of its level k.
 

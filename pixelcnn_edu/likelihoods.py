@@ -9,20 +9,27 @@ Images have L levels. Their values are k/(L-1), with k = 0 … L-1.
 """
 
 from pixelcnn_edu._checks import check_levels, check_temperature
+from pixelcnn_edu.layers import register
 
 import keras
 import numpy as np
 from keras import ops
 
-register = keras.saving.register_keras_serializable(package="pixelcnn_edu")
-
 
 class Likelihood:
     """The base class of all likelihoods.
 
-    A subclass has ``levels`` and three methods: ``logits_per_pixel(channels)``, the
-    number of logits that the network computes for one pixel, ``_log_prob_of_pixels``
-    and ``_sample``. The attributes of a likelihood are the arguments of its
+    A subclass has the attribute ``levels`` and these methods. Their arguments are
+    float32, and their shapes fit each other:
+
+    - ``logits_per_pixel(channels)``: the number of logits that the network computes for
+      one pixel;
+    - ``_log_prob_of_pixels(logits, images)``, see `log_prob_of_pixels`;
+    - ``_sample(logits, uniforms, temperature)``, see `sample`;
+    - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
+      `compression`. A subclass without this method trains and draws.
+
+    The attributes of a likelihood are the arguments of its
     ``__init__``. They are saved, and two likelihoods are equal if these are equal.
     """
 
@@ -92,6 +99,12 @@ class Likelihood:
         logits, images = self._float32(logits, images, "images")
         return self._probabilities(logits, images)
 
+    def _probabilities(self, logits, images):
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to have the method _probabilities(logits, "
+            "images), which returns the probability of each level."
+        )
+
     def _float32(self, logits, values, name):
         """Return both arguments in float32, if their shapes fit each other."""
         logits = ops.cast(logits, "float32")
@@ -124,6 +137,16 @@ class Likelihood:
 
     def __hash__(self):
         return hash(repr(self))
+
+
+def check_likelihood(likelihood) -> Likelihood:
+    """Return ``likelihood``, or raise a ValueError if it is not a `Likelihood`."""
+    if not isinstance(likelihood, Likelihood):
+        raise ValueError(
+            "Expected likelihood to be a Likelihood, such as Bernoulli(). "
+            f"Received: {likelihood!r}"
+        )
+    return likelihood
 
 
 def is_zero(temperature) -> bool:
@@ -235,8 +258,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
     """Loss of a model whose logits belong to a likelihood: mean nats per image.
 
     Args:
-        likelihood: a likelihood of this package. The loss is NaN if an image has a value
-            outside [0, 1].
+        likelihood: a `Likelihood`, such as ``Bernoulli()``. The loss is NaN if an image
+            has a value outside [0, 1].
 
     Returns:
         ``-likelihood.log_prob(logits, images)``, averaged over the batch.
@@ -244,12 +267,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     def __init__(self, likelihood, name="negative_log_likelihood", **kwargs):
         super().__init__(name=name, **kwargs)
-        if not isinstance(likelihood, Likelihood):
-            raise ValueError(
-                "Expected likelihood to be one of pixelcnn_edu.likelihoods or "
-                f"pixelcnn_edu.mixture. Received: {likelihood!r}"
-            )
-        self.likelihood = likelihood
+        self.likelihood = check_likelihood(likelihood)
 
     def call(self, y_true, y_pred):
         return -self.likelihood.log_prob(y_pred, y_true)

@@ -4,7 +4,8 @@ Taught by notebook 14.
 """
 
 from pixelcnn_edu._checks import check_levels, check_positive_int
-from pixelcnn_edu.likelihoods import Likelihood, draw_levels, register
+from pixelcnn_edu.layers import register
+from pixelcnn_edu.likelihoods import Likelihood, draw_levels
 
 import numpy as np
 from keras import ops
@@ -25,7 +26,8 @@ class DiscretizedLogisticMixture(Likelihood):
     and does not round, so it draws from another distribution than the one that it
     trains. Here `draw_levels` draws from the probabilities of the levels.
 
-    Logits of a pixel: weights (M), means (C, M), log scales (C, M), coefficients (3, M).
+    Logits of a pixel: weights (M), means (C, M), log scales (C, M) and, with three channels
+    only, coefficients (3, M).
 
     Args:
         components: M, at least 1.
@@ -69,10 +71,8 @@ class DiscretizedLogisticMixture(Likelihood):
         m, channels = self.components, x.shape[-1]
         log_weights = ops.log_softmax(logits[..., :m], axis=-1)
         rest = ops.reshape(logits[..., m:], (*ops.shape(logits)[:-1], -1, m))
-        means, log_scales = (
-            rest[..., :channels, :],
-            rest[..., channels : 2 * channels, :],
-        )
+        means = rest[..., :channels, :]
+        log_scales = rest[..., channels : 2 * channels, :]
         log_scales = ops.clip(log_scales, *self._log_scale_range)
         if channels == 3:
             c = ops.tanh(rest[..., 6:, :])

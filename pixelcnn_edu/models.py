@@ -32,26 +32,29 @@ from pixelcnn_edu.layers import (
     OneHotLevels,
     PositionBias,
     activate,
+    register,
     residual_block,
 )
-from pixelcnn_edu.likelihoods import Bernoulli, Likelihood
+from pixelcnn_edu.likelihoods import Bernoulli, Likelihood, check_likelihood
 
 import keras
 import numpy as np
 
 
-@keras.saving.register_keras_serializable(package="pixelcnn_edu")
+@register
 class ImageModel(_cpu.TrainedInHalves):
-    """A functional Keras model that carries the likelihood for its logits.
+    """A functional Keras model that carries a likelihood.
 
-    You build, train, save, load and clone this model like any other Keras model.
-    ``model.likelihood`` survives ``model.save``, ``keras.models.load_model`` and
-    ``keras.models.clone_model``. On a CPU a batch is trained in two halves, see `_cpu`.
+    (A likelihood says what the logits mean: with it they become log-probabilities, and
+    draws of pixels.) You build, train, save, load and clone this model like any other
+    Keras model, and ``model.likelihood`` survives. On a CPU the two halves of a batch go
+    through the network at the same time, see `_cpu`. This is still one step, and its
+    gradient is the same up to rounding.
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
         outputs: as for `keras.Model`: the logits tensor.
-        likelihood: a likelihood of `pixelcnn_edu.likelihoods`.
+        likelihood: a `Likelihood`, such as ``Bernoulli()``.
         num_classes: number of labels that the model knows; None if it takes no labels.
     """
 
@@ -65,18 +68,18 @@ class ImageModel(_cpu.TrainedInHalves):
         num_classes=None,
         **kwargs,
     ):
-        if likelihood is None:  # `keras.models.clone_model` passes only tensors
-            likelihood, num_classes = getattr(outputs, "meant_for", (None, num_classes))
+        if likelihood is None:  # in a clone, see `_run_through_graph`
+            likelihood, classes = getattr(outputs, "meant_for", (None, None))
+            num_classes = classes if num_classes is None else num_classes
         super().__init__(inputs, outputs, name=name, **kwargs)
-        if not isinstance(likelihood, Likelihood):
-            raise ValueError(
-                "Expected likelihood to be one of pixelcnn_edu.likelihoods, such as "
-                f"Bernoulli(). Received: {likelihood!r}"
-            )
-        self.likelihood = likelihood
+        self.likelihood = check_likelihood(likelihood)
         self.num_classes = num_classes
 
     def _run_through_graph(self, *args, **kwargs):
+        # `keras.models.clone_model` runs this method on new symbolic tensors. Then it
+        # calls `__init__` with these inputs, the new output and the name alone. So the
+        # likelihood travels on the output tensor. Keras does so only if the positional
+        # arguments of `__init__` are those of its own functional model.
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes
@@ -89,17 +92,11 @@ class ImageModel(_cpu.TrainedInHalves):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        likelihood = keras.saving.deserialize_keras_object(config.pop("likelihood"))
-        num_classes = config.pop("num_classes", None)
-        graph = keras.Model.from_config(config, custom_objects=custom_objects)
-        return cls(
-            graph.input,
-            graph.output,
-            graph.name,
-            likelihood=likelihood,
-            num_classes=num_classes,
+        likelihood = keras.saving.deserialize_keras_object(
+            config["likelihood"], custom_objects
         )
+        config = {**config, "likelihood": likelihood}  # Keras passes it to `__init__`
+        return super().from_config(config, custom_objects)
 
 
 # a file in the older format, .h5, names the class without its package
@@ -136,7 +133,8 @@ def pixelcnn(
         dropout: share of features dropped in each block while training.
         colors: groups in which the channels of a pixel are ordered. None: as many as
             the image has channels, or 1 if the likelihood orders the channels itself. With
-            1, the channels of a pixel do not see each other.
+            1, the network reads no channel of the same pixel; the likelihood may still
+            connect them. Gray images: leave the default.
         one_hot: let the network read each value as a one-hot vector of its level, see
             `layers.OneHotLevels`, and not as a number. This helps with colors and with few
             levels.
@@ -166,7 +164,8 @@ def pixelcnn(
         x = residual_block(
             x, filters, activation=activation, dropout=dropout, colors=colors
         )
-    logits = _last_layers(x, filters, activation, likelihood, image_shape[-1], colors)
+    ends = {"likelihood": likelihood, "channels": image_shape[-1], "colors": colors}
+    logits = last_layers(x, filters, activation, **ends)
     return ImageModel(inputs, logits, name, likelihood=likelihood)
 
 
@@ -259,19 +258,18 @@ def gated_pixelcnn(
     if position:
         vertical = PositionBias()(vertical)
         horizontal = PositionBias()(horizontal)
-    every = [horizontal]
+    all_horizontal = [horizontal]
     for rate in itertools.islice(itertools.cycle(dilations), depth):
         vertical, horizontal = block(
             vertical, horizontal, dropout=dropout, dilation_rate=rate
         )
-        every.append(horizontal)
+        all_horizontal.append(horizontal)
     if skip:
         horizontal = keras.layers.add(
-            [MaskedConv2D(filters, 1, colors=colors)(h) for h in every]
+            [MaskedConv2D(filters, 1, colors=colors)(h) for h in all_horizontal]
         )
-    logits = _last_layers(
-        horizontal, filters, "relu", likelihood, image_shape[-1], colors
-    )
+    ends = {"likelihood": likelihood, "channels": image_shape[-1], "colors": colors}
+    logits = last_layers(horizontal, filters, "relu", **ends)
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
     )
@@ -280,12 +278,7 @@ def gated_pixelcnn(
 def _checked(image_shape, depth, likelihood, colors):
     """Validate the arguments that both builders share, and return them."""
     check_keras()
-    likelihood = Bernoulli() if likelihood is None else likelihood
-    if not isinstance(likelihood, Likelihood):
-        raise ValueError(
-            "Expected likelihood to be one of pixelcnn_edu.likelihoods. "
-            f"Received: {likelihood!r}"
-        )
+    likelihood = check_likelihood(Bernoulli() if likelihood is None else likelihood)
     image_shape = check_image_shape(image_shape)
     depth = check_positive_int("depth", depth)
     channels = image_shape[-1]
@@ -300,20 +293,47 @@ def _checked(image_shape, depth, likelihood, colors):
     return image_shape, depth, likelihood, check_positive_int("colors", colors)
 
 
-def _last_layers(x, filters, activation, likelihood, channels, colors):
-    """End a network: 2 × (activation, 1×1), activation, 1×1 to the logits."""
+def last_layers(x, filters, activation, *, likelihood, channels=1, colors=1):
+    """Add the last layers: 2 × (activation, 1×1), activation, 1×1 to the logits.
+
+    A function of a tensor, as `layers.residual_block`: it ends a network of your own
+    blocks.
+
+    Args:
+        x: a Keras tensor, (N, H, W, features), whose features at a pixel know only
+            earlier pixels.
+        filters: channels of the two layers before the logits.
+        activation: ``"prelu"``, or the name of a Keras activation.
+        likelihood: sets the number of logits per pixel.
+        channels: C, channels of the image.
+        colors: groups in which the channels of a pixel are ordered, as in the layers
+            before.
+
+    Returns:
+        The logits, a Keras tensor (N, H, W, likelihood.logits_per_pixel(C)). They are
+        float32 in every model, since 16 bits are too few for accurate log-probabilities.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> image = keras.Input((28, 28, 1))
+        >>> x = MaskedConv2D(16, 7, mask_type="A")(image)
+        >>> logits = last_layers(x, 16, "relu", likelihood=Bernoulli())
+        >>> model = ImageModel(image, logits, likelihood=Bernoulli())
+    """
+    channels = check_positive_int("channels", channels)
+    size = check_likelihood(likelihood).logits_per_pixel(channels)
     for _ in range(2):
         x = activate(x, activation)
-        x = MaskedConv2D(filters, 1, colors=colors)(x)
+        x = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(x)
     x = activate(x, activation)
-    # always float32: log-probabilities need the bits, whatever the precision inside
-    size = likelihood.logits_per_pixel(channels)
-    last = MaskedConv2D(size, 1, colors=colors, dtype="float32", name="logits")
-    return last(x)
+    last = {"colors": colors, "dtype": "float32", "name": "logits"}
+    return MaskedConv2D(size, 1, mask_type="B", **last)(x)
 
 
 def _condition(label, num_classes, label_map, image_shape):
-    """Return a function: number of channels -> what a label adds to so many channels."""
+    """Return a function of a number of channels: the label's biases for these channels."""
     if not label_map:
 
         def condition(channels):
@@ -379,7 +399,7 @@ def logits_function(model):
 
     On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
     takes longer to compile than it saves. It is compiled again if anything in the model
-    changes but the values of the weights. Other backends use ``predict_on_batch``.
+    changes, except the values of the weights. Other backends use ``predict_on_batch``.
 
     Raises:
         ValueError: if ``model`` is not a Keras model with known inputs, or its weights are

@@ -3,9 +3,8 @@
     python one_file.py                 downloads MNIST, trains, draws sixteen digits
     python one_file.py digits.npz 8    trains on a file's digits, 8 epochs
 
-Paper: van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks",
-arXiv 1601.06759. This file needs Keras 3 and NumPy, and nothing else of the package
-`pixelcnn_edu`, whose notebooks explain every line of it.
+Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
+needs Keras 3 and NumPy alone. The notebooks of `pixelcnn_edu` explain every line.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -13,9 +12,10 @@ probability of the image is then a product,
     p(image) = Π p(pixel | the pixels before it),
 
 and one network computes all its factors in one pass, if no output sees its own pixel or a
-later one. Masks in the convolutions take care of that. Images are float32 of shape
-(N, H, W, 1) and hold 0 (paper) and 1 (ink); the network's output, of the same shape, is
-the logit of p(ink).
+later one. Masks in the convolutions take care of that. To draw an image is to choose its
+pixels at random, one after the other, with these probabilities. Images are float32 of
+shape (N, H, W, 1) and hold 0 (paper) and 1 (ink); the network's output, of the same
+shape, is the logit of p(ink).
 """
 
 import sys
@@ -41,7 +41,7 @@ def causal_mask(kernel_size, mask_type):
     center = kernel_size // 2
     mask[:center] = 1
     mask[center, :center] = 1
-    mask[center, center] = mask_type == "B"
+    mask[center, center] = {"A": 0, "B": 1}[mask_type]
     return mask
 
 
@@ -49,10 +49,12 @@ def causal_mask(kernel_size, mask_type):
 class MaskedConv2D(keras.layers.Conv2D):
     """Convolution whose kernel is multiplied by a causal mask in every call.
 
-    Masked weights get a gradient of exactly 0. Height and width stay as they are.
+    The product is new in each call; the stored kernel is not overwritten. A masked weight
+    has gradient 0, so it keeps its random first value, which is never used.
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
+        # not `padding="same", **kwargs`: the configuration of a saved layer has a padding
         super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
         self.mask_type = mask_type
 
@@ -76,7 +78,7 @@ class PositionBias(keras.layers.Layer):
 
 
 def residual_block(x, filters):
-    """Add to x (N, H, W, filters) what three convolutions make of it."""
+    """Return x + three convolutions of x; those of size 1×1 need no mask."""
     y = keras.layers.Conv2D(filters // 2, 1)(ops.relu(x))
     y = MaskedConv2D(filters // 2, 3, "B")(ops.relu(y))
     y = keras.layers.Conv2D(filters, 1)(ops.relu(y))
@@ -84,17 +86,13 @@ def residual_block(x, filters):
 
 
 def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
-    """Build the network, from images to logits, both (N, H, W, 1).
-
-    ``filters`` is even; ``depth`` is the number of residual blocks.
-    """
+    """Build the network: ``depth`` residual blocks; ``filters`` is even."""
     image = keras.Input(image_shape)
-    x = MaskedConv2D(filters, 7, "A")(image)
-    x = PositionBias()(x)
+    x = PositionBias()(MaskedConv2D(filters, 7, "A")(image))
     for _ in range(depth):
         x = residual_block(x, filters)
     for _ in range(2):
-        x = MaskedConv2D(filters, 1, "B")(ops.relu(x))
+        x = keras.layers.Conv2D(filters, 1)(ops.relu(x))
     logits = keras.layers.Conv2D(1, 1)(ops.relu(x))
     return keras.Model(image, logits)
 
@@ -106,14 +104,14 @@ def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
 def nats_per_image(images, logits):
     """Return -log p(image) of each image, (N,), in nats: the loss of maximum likelihood.
 
-    A pixel of ink costs -log sigmoid(logit), one of paper -log sigmoid(-logit).
+    With z for the logit, ink costs -log sigmoid(z) = softplus(-z) = softplus(z) - z, and
+    paper costs -log sigmoid(-z) = softplus(z).
     """
-    nats = ops.softplus(logits) - images * logits
-    return ops.sum(nats, axis=(1, 2, 3))
+    return ops.sum(ops.softplus(logits) - images * logits, axis=(1, 2, 3))
 
 
 def binarize(images, seed):
-    """Draw each gray pixel as ink with the probability that its gray value gives."""
+    """Make each pixel ink with probability equal to its gray value."""
     uniforms = np.random.default_rng(seed).random(images.shape, dtype="float32")
     return (uniforms < images).astype("float32")
 
@@ -128,7 +126,7 @@ class Batches(keras.utils.PyDataset):
         self.on_epoch_end()
 
     def __len__(self):
-        return len(self.images) // self.batch_size
+        return -(-len(self.images) // self.batch_size)  # rounded up
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size :][: self.batch_size]
@@ -149,6 +147,7 @@ def train(model, images, epochs):
         # on a CPU, TensorFlow trains a small network faster without XLA
         jit_compile=keras.backend.backend() != "tensorflow",
     )
+    # `Batches` has an order of its own, so Keras must not shuffle the batches
     return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)
 
 
@@ -156,7 +155,7 @@ def train(model, images, epochs):
 
 
 def sample(model, uniforms):
-    """Draw images pixel by pixel, as the definition says.
+    """Draw images, pixel by pixel in reading order.
 
     Each pixel has a random number in [0, 1), ``uniforms`` (N, H, W, 1). A pixel is ink
     if its number is below p(ink | the pixels before it). Returns images, (N, H, W, 1).
@@ -169,9 +168,10 @@ def sample(model, uniforms):
 
 
 def show(images):
-    """Print images (N, H, W, 1) with two rows of pixels in each line of text."""
-    for four in np.split(images[..., 0] > 0.5, range(4, len(images), 4)):
-        page = np.concatenate(four, axis=1)
+    """Print images (N, H, W, 1), four side by side. A character is two pixels high."""
+    for first in range(0, len(images), 4):
+        page = np.concatenate(images[first : first + 4, ..., 0] > 0.5, axis=1)
+        page = np.pad(page, [(0, len(page) % 2), (0, 0)])  # rows in pairs
         for above, below in zip(page[::2], page[1::2], strict=True):
             print("".join(" ▄▀█"[2 * a + b] for a, b in zip(above, below, strict=True)))
 

@@ -6,15 +6,14 @@ Taught by notebook 08.
 import re
 
 from pixelcnn_edu._checks import check_number, check_positive_int
+from pixelcnn_edu.layers import register
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-registered = keras.saving.register_keras_serializable(package="pixelcnn_edu")
 
-
-@registered
+@register
 class KernelMuon(keras.optimizers.Muon):
     """Muon for convolutions: a kernel is a matrix (taps and channels in, channels out).
 
@@ -58,12 +57,12 @@ class _WholeBatch:
         super().apply([grad / share for grad in clipped], trainable_variables)
 
 
-@registered
+@register
 class ReplicatedNadam(_WholeBatch, keras.optimizers.Nadam):
     """Nadam for a batch that several devices share."""
 
 
-@registered
+@register
 class ReplicatedMuon(_WholeBatch, KernelMuon):
     """`KernelMuon` for a batch that several devices share."""
 

@@ -4,9 +4,12 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 
 - the loss is the negative log-likelihood, in nats per image;
 - digits are binarized afresh for every batch (the dynamic protocol);
-- a run that was killed goes on from its last epoch and ends with the same weights as one
-  that was not: the order of the digits and their draws come from (seed, epoch, batch), and
-  weights, the optimizer's variables and the generator of dropout are kept on disk.
+- a run that was interrupted goes on after its last finished epoch, and ends with the same
+  weights as a run without a break. `checkpoints.resume` writes the state of the run
+  (weights, the optimizer's variables, the generator of dropout) after each finished epoch.
+  The same call of `fit` loads this state and calls ``model.fit`` with ``initial_epoch``.
+  A half-done epoch is done again: the order of the digits and their draws come from
+  (seed, epoch, batch), so the epoch has the same batches.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset from the command line.
 """
@@ -43,6 +46,8 @@ def compile_model(
 ):
     """Compile a model as `fit` does: its optimizer, and nats per image as the loss.
 
+    The optimizer, the loss and the metrics that the model was compiled with are replaced.
+
     XLA is off on a CPU, where training is slower with XLA (64 filters, 6 blocks: 181
     images/s with XLA, 200 without, when this was measured).
 
@@ -68,11 +73,12 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood),
+        metrics=[],  # with None, Keras keeps the metrics of an earlier compile
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
-    # In float16 Keras puts a LossScaleOptimizer around the optimizer. If the former builds
-    # the latter, a variable of Nadam is missing in `optimizer.variables`, which a
-    # checkpoint holds. So the latter is built here.
+    # In float16 Keras puts a LossScaleOptimizer around the optimizer, Nadam for example.
+    # If the LossScaleOptimizer builds Nadam, one variable of Nadam is missing in
+    # `optimizer.variables`, which a checkpoint holds. So Nadam is built here.
     inner = _inner(model.optimizer)
     if inner is not model.optimizer:
         with strategy.scope():
@@ -107,6 +113,10 @@ def fit(
     With a two-level likelihood the images may be gray: each batch is binarized afresh
     (images of 0 and 1 stay as they are), and the validation images once, with seed 0.
 
+    The model is compiled here, see `compile_model`. This replaces what you passed to
+    ``model.compile``, metrics too: a mean absolute error, say, would compare logits with
+    pixels. To watch another quantity, pass a callback.
+
     Args:
         model: a Keras model from images to logits.
         images: (N, H, W, C) in [0, 1].
@@ -114,28 +124,31 @@ def fit(
         validation_images: images to validate on, from `data.hold_out` for example, shaped
             as ``images``. Their nats are ``val_loss``. Keep test images for the test.
         validation_labels: the labels of the validation images.
-        epochs: passes over the images, those before an interruption included.
+        epochs: number of passes over the images in the whole run. To resume, give the
+            same number. A larger number is another run, which ``folder`` refuses.
         batch_size: images per step.
-        learning_rate: the highest of a cosine schedule with a short rise; unused with a
-            Keras optimizer, which has its own.
-        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (the latter was tried at rates
+        learning_rate: the highest rate of a cosine schedule with a short rise; unused
+            with a Keras optimizer, which has its own.
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (muon was tried at rates
             from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
             of the weights (``use_ema``), this mean is validated, callbacks see this mean
             at the end of an epoch, and the mean becomes the model's final weights.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
-            instead of its draw. Given the digit, pixels are drawn independently, and the
-            loss is linear in the target. So each pixel's term is averaged over that
-            pixel's draws, and the mean of the loss stays the same. The network still
-            reads draws. `Bernoulli` only.
-        seed: of the order of the images and of their binarization. Weights and dropout
-            get their seeds when the model is built: call ``keras.utils.set_random_seed``
-            before.
+            instead of its draw. The network still reads draws. The gray value is the mean
+            of the draws, which are independent given the digit, and the loss is linear in
+            the target. So the expected loss is the same, and each pixel's term varies
+            less from draw to draw. The sum over all pixels does not always vary less:
+            notebook 08 measures the effect. `Bernoulli` only.
+        seed: seed for the order of the images and for their binarization. Weights and
+            dropout get their seeds when the model is built: call
+            ``keras.utils.set_random_seed`` before.
         folder: where to keep the run's state. If the folder holds a run already, of the
             same network with the same initial weights, settings and images, that run goes
             on. The model is either built again after the same ``set_random_seed``, or it
-            is the one that the run has left. The history then has ``seconds`` per epoch
-            too. A run that was stopped by a callback has ended: the same call does not
-            train on, and gives the same weights. One process or thread at a time can use
+            is the same Python object whose training was interrupted. The history then has
+            ``seconds`` per epoch too. A run that was stopped by a callback has ended: the
+            same call does not continue the training, it loads the final weights. One
+            process or thread at a time can use
             the folder. The state holds the generators of the model's own layers, such as
             `keras.layers.Dropout`. It does not hold the global generators: numbers that a
             layer or a callback draws from ``keras.random`` without a seed, from
@@ -242,12 +255,16 @@ def _held_out(model, likelihood, images, labels):
 def _with_mean_weights(optimizer, callbacks):
     """Return callbacks that see the running mean of the weights, if there is one.
 
-    Between the first and the last callback the mean lies in the model's weights. So the
-    other callbacks save, restore and draw from the weights that were validated.
+    At the end of an epoch the first callback swaps the weights and their mean. So the
+    other callbacks save, restore and draw with the mean, which was validated. The last
+    callback swaps back.
     """
     if not _inner(optimizer).use_ema:
         return callbacks
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
+    # when the next epoch begins. This callback does it before the checkpoint is written,
+    # which comes after it.
     swap_back = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
     )
@@ -263,11 +280,13 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         count: images per grid.
-        labels: as for `generation.generate`, for a model that takes labels.
         every: draw after epochs ``every``, ``2 * every``, …
-        seed: of the uniform numbers.
+        seed: an integer, the seed for the uniform numbers.
+        labels: as for `generation.generate`, for a model that takes labels.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
+        method: as for `generation.generate`. ``"naive"`` and ``"fixed_point"`` draw from
+            any causal model, also from a model that ``"cached"`` refuses.
 
     Attributes:
         grids: dict from the number of epochs trained to images (count, H, W, C). A
@@ -275,11 +294,11 @@ class SampleGrid(keras.callbacks.Callback):
             no grids.
 
     Raises:
-        ValueError: ``count`` or ``every`` is not a positive integer; before the first
-            batch: samples of this model cannot be drawn with these arguments.
+        ValueError: an argument is out of its range; before the first batch: samples
+            cannot be drawn from this model with these arguments.
 
     Warns:
-        RuntimeWarning: training has diverged; no samples are drawn of such a model.
+        RuntimeWarning: training has diverged; no samples are drawn from such a model.
 
     Example:
         >>> import numpy as np
@@ -305,14 +324,21 @@ class SampleGrid(keras.callbacks.Callback):
         labels=None,
         image_shape=None,
         likelihood=None,
+        method="cached",
     ):
         super().__init__()
-        self.labels = labels
-        self.image_shape = image_shape
         self.count = check_positive_int("count", count)
         self.every = check_positive_int("every", every)
-        self.seed = check_seed(seed)
+        self.seed = check_seed(seed, optional=False)
+        self.labels = labels
+        self.image_shape = image_shape
         self.likelihood = likelihood
+        if method not in generation.METHODS:
+            raise ValueError(
+                f"Expected method to be one of {generation.METHODS}. "
+                f"Received: {method!r}"
+            )
+        self.method = method
         self.grids = {}
 
     def on_train_begin(self, logs=None):
@@ -320,11 +346,12 @@ class SampleGrid(keras.callbacks.Callback):
             check_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)
             likelihood = likelihood_of(self.model, self.likelihood)
-            if not not_finite(self.model):
+            diverged = not_finite(self.model) is not None
+            if self.method == "cached" and not diverged:
                 one_pixel_model(self.model, likelihood)
         except ValueError as error:
             raise ValueError(
-                f"SampleGrid cannot draw of this model. {error}"
+                f"SampleGrid cannot draw from this model. {error}"
             ) from error
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -349,4 +376,5 @@ class SampleGrid(keras.callbacks.Callback):
                 labels=self.labels,
                 image_shape=self.image_shape,
                 likelihood=self.likelihood,
+                method=self.method,
             )

@@ -116,6 +116,7 @@ IMAGES = [
     ("complex", X.astype(complex)),
 ]
 LEVELS = [(words, images) for words, images in IMAGES] + [("2 levels", put(0.5))]
+BY = {"likelihood": Bernoulli()}
 POSITIVE = [0, -1, 1.5, "3", None, True, NAN, np.array([1, 2])]
 
 CASES = [
@@ -168,6 +169,12 @@ CASES = [
         case("horizontal", gated_block, *2 * (keras.KerasTensor((None, 4, 4, n)),), 4)
         for n in (1, 3)
     ),
+    *(
+        case("channels", models.last_layers, FEATURES, 4, "relu", channels=n, **BY)
+        for n in (0, 1.5, None)
+    ),
+    case("likelihood", models.last_layers, FEATURES, 4, "relu", likelihood="mse"),
+    case("filters", models.last_layers, FEATURES, 0, "relu", **BY),
     # likelihoods
     *(case("levels", Categorical, n) for n in (1, *POSITIVE)),
     *(case("components", DiscretizedLogisticMixture, n, 4) for n in POSITIVE),
@@ -310,6 +317,8 @@ CASES = [
         lambda: pixelcnn((4, 4, 1), filters=2, depth=1, likelihood=Categorical(4)),
     ),
     *(case("count", training.SampleGrid, n) for n in POSITIVE),
+    *(case("seed", training.SampleGrid, seed=s) for s in (None, -1, "x")),
+    *(case("method", training.SampleGrid, method=m) for m in (None, "fast")),
     *(case("every", training.SampleGrid, every=n) for n in POSITIVE),
     # causality
     *(

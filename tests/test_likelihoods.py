@@ -2,7 +2,12 @@
 
 import math
 
-from pixelcnn_edu.likelihoods import Bernoulli, Categorical, NegativeLogLikelihood
+from pixelcnn_edu.likelihoods import (
+    Bernoulli,
+    Categorical,
+    Likelihood,
+    NegativeLogLikelihood,
+)
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 
 import keras
@@ -267,7 +272,7 @@ def test_bad_arguments_are_named():
         DiscretizedLogisticMixture(0, 4)
     with pytest.raises(ValueError, match="1 or 3 channels"):
         DiscretizedLogisticMixture(2, 4).logits_per_pixel(2)
-    with pytest.raises(ValueError, match=r"likelihoods.*mixture.*'mse'"):
+    with pytest.raises(ValueError, match=r"a Likelihood, such as Bernoulli.*'mse'"):
         NegativeLogLikelihood("mse")
 
 
@@ -295,6 +300,19 @@ def test_a_likelihood_of_one_s_own_keeps_its_settings(tmp_path):
     np.testing.assert_array_equal(*nats)
     other = evaluation.nats_per_image(model, images, likelihood=Warmer(1.0))
     assert not np.allclose(nats[0], other)
+
+
+class NoLevels(Bernoulli):
+    """A likelihood of a user's own, without the method that `probabilities` needs."""
+
+    _probabilities = Likelihood._probabilities
+
+
+def test_a_likelihood_without_probabilities_draws_and_names_what_it_lacks():
+    x = np.zeros((1, 2, 2, 1), "float32")
+    assert NoLevels().sample(x, x + 0.6).shape == x.shape
+    with pytest.raises(NotImplementedError, match="NoLevels.*method _probabilities"):
+        NoLevels().probabilities(x, x)
 
 
 def test_a_loss_leaves_its_configuration_as_it_was():

@@ -19,6 +19,7 @@ from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import (
     ImageModel,
     gated_pixelcnn,
+    last_layers,
     live_weights,
     logits_function,
     pixelcnn,
@@ -265,6 +266,44 @@ def test_a_clone_is_the_same_network_with_weights_of_its_own(builder, variant, c
     np.testing.assert_array_equal(logits_function(copy)(*inputs), expected)
     model.set_weights([w + 1 for w in start])
     np.testing.assert_array_equal(logits_function(copy)(*inputs), expected)
+
+
+def test_a_frozen_model_is_frozen_after_loading(tmp_path):
+    model = pixelcnn((6, 5, 1), **PLAIN)
+    for trainable in (False, True):
+        model.trainable = trainable
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert loaded.trainable is trainable
+        assert len(loaded.trainable_weights) == len(model.trainable_weights)
+
+
+def test_a_number_of_labels_that_is_given_is_kept():
+    model = cloned(gated_pixelcnn((6, 5, 1), **PLAIN, num_classes=10))
+    again = ImageModel(model.inputs, model.output, num_classes=12)
+    assert (again.likelihood, again.num_classes) == (model.likelihood, 12)
+
+
+class Own(Bernoulli):
+    """A likelihood that Keras does not know by its name."""
+
+
+def test_a_configuration_with_a_likelihood_of_one_s_own_takes_custom_objects():
+    model = pixelcnn((3, 3, 1), **PLAIN, likelihood=Own())
+    again = ImageModel.from_config(model.get_config(), {"Own": Own})
+    assert again.likelihood == Own()
+
+
+def test_the_last_layers_end_a_network_of_one_s_own_blocks():
+    likelihood = Categorical(4)
+    image = keras.Input((5, 4, 3))
+    x = MaskedConv2D(6, 5, "A", colors=3)(image)
+    ends = {"likelihood": likelihood, "channels": 3, "colors": 3}
+    model = ImageModel(image, last_layers(x, 6, "prelu", **ends), likelihood=likelihood)
+    causality.assert_causal(model)
+    matrix = causality.dependency_matrix(model)
+    assert matrix[1, 0] and not matrix[0].any()  # green reads red of its pixel
+    assert generation.generate(model, 2, seed=0).shape == (2, 5, 4, 3)
 
 
 H5_LOADER = """
@@ -562,7 +601,7 @@ def test_the_compiled_call_sees_new_weights():
         ({"dropout": 2}, "dropout"),
         ({"activation": "no such thing"}, "no such thing"),
         ({"image_shape": (None, None, 1), "position": True}, "fixed image size"),
-        ({"image_shape": (4, 4, 3), "filters": 8}, "divisible by 6"),
+        ({"image_shape": (4, 4, 3), "filters": 8}, "divisible by colors=3"),
         ({"image_shape": (4, 4, 3), "colors": 2}, "colors"),
         ({"colors": True}, "colors"),
         (

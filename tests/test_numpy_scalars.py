@@ -124,6 +124,11 @@ CALLS = {
         (3,),
         {},
     ),
+    "models.last_layers": (
+        lambda *args, **kwargs: models.last_layers(WHOLE, *args, **kwargs),
+        (6, "relu"),
+        {"likelihood": likelihoods.Categorical(3), "channels": 2, "colors": 2},
+    ),
     "models.pixelcnn": (
         models.pixelcnn,
         ((5, 5, 3),),

@@ -82,6 +82,39 @@ def test_masked_weights_get_no_gradient_and_a_saved_model_is_the_same(tmp_path):
     np.testing.assert_array_equal(loaded.predict(gray), small.predict(gray))
 
 
+def test_every_image_is_trained_on_and_a_few_images_are_enough():
+    images = np.arange(5 * 4, dtype="float32").reshape(5, 2, 2, 1) % 2
+    for size in (2, 5, 32):
+        batches = one_file.Batches(images, size)
+        seen = np.concatenate([batches[i][0] for i in range(len(batches))])
+        assert sorted(map(bytes, seen)) == sorted(map(bytes, images))
+    model = one_file.pixelcnn((2, 2, 1), filters=2, depth=1)
+    history = one_file.train(model, images, epochs=1)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.parametrize("height", [2, 3])
+def test_each_character_shows_two_pixels_and_the_last_row_may_have_no_partner(
+    height, capsys
+):
+    columns = np.float32([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    images = columns[:, :height].T[None, ..., None]
+    one_file.show(np.repeat(images, 5, axis=0))
+    above = " ▄▀█"
+    lines = [above, " ▀▀ "][: -(-height // 2)]
+    assert capsys.readouterr().out.split("\n") == [
+        *(line * 4 for line in lines),
+        *lines,
+        "",
+    ]
+
+
+@pytest.mark.parametrize("mask_type", ["a", "b", "C", None])
+def test_a_mask_type_that_does_not_exist_is_an_error(mask_type):
+    with pytest.raises(KeyError):
+        one_file.causal_mask(3, mask_type)
+
+
 def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path):
     shutil.copy(FILE, tmp_path)
     (tmp_path / "pixelcnn_edu.py").write_text(
