@@ -134,6 +134,15 @@ def test_it_starts_as_it_is_told(explorer):
     assert explorer is not None and widgets.Morph is Morph
 
 
+def test_it_draws_with_the_weights_that_the_model_has_now():
+    model = conditional()
+    explorer = Morph(model, first=1, second=2, share=0.0)
+    model.set_weights([2 * weights for weights in model.get_weights()])
+    explorer.refresh()
+    fresh = Morph(model, first=1, second=2, share=0.0)
+    np.testing.assert_array_equal(explorer.images, fresh.images)
+
+
 @pytest.mark.parametrize("share", [0, 1])
 def test_at_the_ends_the_images_are_those_of_the_model_itself(explorer, model, share):
     explorer.share.value, explorer.seed.value = share, 4

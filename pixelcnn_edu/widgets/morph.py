@@ -46,18 +46,20 @@ def with_labels(model, mixtures) -> ImageModel:
         if layer["class_name"] == "Embedding":
             layer["config"]["input_dim"] = len(mixtures)
     copy = type(model).from_config(config)
-    for old, new in zip(model.layers, copy.layers, strict=True):
-        if not isinstance(old, keras.layers.Embedding):
-            new.set_weights(old.get_weights())
     set_labels(copy, model, mixtures)
     return copy
 
 
 def set_labels(copy, model, mixtures) -> None:
-    """Give a copy that `with_labels` made of ``model`` other mixtures, (K, num_classes)."""
+    """Give a copy that `with_labels` made of ``model`` the weights that ``model`` has now.
+
+    ``mixtures`` are the labels of the copy, (K, num_classes).
+    """
     for old, new in zip(check_model(model).layers, copy.layers, strict=True):
+        weights = old.get_weights()
         if isinstance(old, keras.layers.Embedding):
-            new.set_weights([mixtures @ old.get_weights()[0]])
+            weights = [mixtures @ weights[0]]
+        new.set_weights(weights)
 
 
 class Morph(Explorer):
