@@ -284,11 +284,10 @@ def test_a_number_of_labels_that_is_given_is_kept():
     assert (again.likelihood, again.num_classes) == (model.likelihood, 12)
 
 
-class Own(Bernoulli):
-    """A likelihood that Keras does not know by its name."""
-
-
 def test_a_configuration_with_a_likelihood_of_one_s_own_takes_custom_objects():
+    class Own(Bernoulli):
+        """A likelihood that Keras finds in no module."""
+
     model = pixelcnn((3, 3, 1), **PLAIN, likelihood=Own())
     again = ImageModel.from_config(model.get_config(), {"Own": Own})
     assert again.likelihood == Own()
