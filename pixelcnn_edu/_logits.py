@@ -22,6 +22,11 @@ def function_of(model):
         images = keras.ops.convert_to_tensor(images, "float32")
         labels = [keras.ops.convert_to_tensor(label) for label in labels]
         logits = np.asarray(kept(model, "logits", build)(images, *labels))
+        if logits.ndim != 4:
+            raise ValueError(
+                "Expected a model with an output of shape (N, H, W, …). "
+                f"Received: {logits.shape}"
+            )
         return logits if np.isnan(images).any() else check_logits(logits)
 
     return call

@@ -12,7 +12,8 @@ of earlier pixels instead of computing them again). Taught by notebook 10.
 - the loop over all pixels is compiled into one function.
 
 A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
-graph, and the same layers, with the same weights, run here.
+graph, and the same layers, with the same weights, run here. Read the class
+`pixel_graph.Tensor` first.
 
 The loop takes and writes one pixel at a time, so the axes of the page come first here:
 
@@ -33,9 +34,9 @@ from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
 from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import (
-    IMAGE,
-    PIXEL,
-    ROW,
+    PER_IMAGE,
+    PER_PIXEL,
+    PER_ROW,
     is_of_user,
     kernel_of,
     read_graph,
@@ -53,9 +54,10 @@ class OnePixelModel:
         model: a functional Keras model from images (and labels) to logits, made of this
             package's layers, of Keras's pointwise ones, and of layers whose class says
             ``runs_as``, see `layers`.
-        choose: a function from the logits of one pixel, (N, logits_per_pixel(C)), its
-            numbers, (N, C), and a setting, to its values, (N, C). To draw: ``sample`` of a
-            likelihood, uniform numbers, the temperature. `compression` has another one.
+        choose: called as ``choose(logits, numbers, setting)`` with the logits of one pixel,
+            (N, logits_per_pixel(C)), and its numbers, (N, C); returns the pixel's values,
+            (N, C). To draw: ``sample`` of a likelihood, uniform numbers, the temperature.
+            `compression` passes a function of its own.
         xla: compile with XLA. Without XLA, ``choose`` may call Python.
         constant: a setting that gets a compiled loop of its own. ``choose`` then gets this
             Python object instead of a tensor.
@@ -89,14 +91,15 @@ class OnePixelModel:
                 f"Received: {keras.config.backend()}."
             )
         self._choose, self._xla, self._constant = choose, xla, constant
-        self._model = weakref.ref(model)
         self.inputs, self.tensors, self.output = read_graph(model)
+        self._model = weakref.ref(model)
         channels = self.inputs[0].channels
         # The network runs once per channel only if the logits read their own pixel.
         self.passes = range(channels if self.output.last_own_channel >= 0 else 1)
         # Some features depend on the value that was drawn last. If a later pixel reads
         # them, the network runs once more when all values of the pixel are known: with
-        # ordered colors, say, since the last pass does not know blue.
+        # ``one_hot=True``, say. After a first layer of type A no feature depends on the
+        # last channel of its own pixel, and no extra run is needed.
         self.one_more = any(
             t.last_own_channel >= len(self.passes) - 1
             for t in self.tensors
@@ -223,7 +226,7 @@ def _draw_images(form, is_constant, numbers, given, known, setting, *labels):
     height, width, count, _ = numbers.shape
     fixed = dict(zip(form.inputs[1:], labels, strict=True))
     for tensor in form.tensors:
-        if tensor.known == IMAGE and tensor.operation:
+        if tensor.when == PER_IMAGE and tensor.operation:
             fixed[tensor] = tensor.call(fixed)
     run = _Run(
         form,
@@ -239,7 +242,7 @@ def _draw_images(form, is_constant, numbers, given, known, setting, *labels):
         kernels={
             t: _split_kernel(t)
             for t in form.tensors
-            if t.is_convolution and t.known != IMAGE
+            if t.is_convolution and t.when != PER_IMAGE
         },
     )
     finished = {
@@ -255,7 +258,7 @@ def _draw_row(run, index, finished, images):
     """Draw one row. ``finished`` has the last rows of each tensor: {tensor: rows}."""
     width, count = run.numbers.shape[1:3]
     row = _begin_row(run, index, finished)
-    by_pixel = [t for t in run.form.tensors if t.known == PIXEL]
+    by_pixel = [t for t in run.form.tensors if t.when == PER_PIXEL]
     windows = {
         t: ops.zeros((count, t.left * t.channels), t.dtype) for t in by_pixel if t.left
     }
@@ -283,9 +286,9 @@ def _begin_row(run, index, finished):
     for tensor in run.form.tensors:
         if tensor in run.kernels:
             above[tensor] = _sum_above(tensor, run.kernels, finished, strips, width)
-            if tensor.known == ROW:
+            if tensor.when == PER_ROW:
                 strips[tensor] = _finish(tensor.operation, above[tensor])
-        elif tensor.known == ROW:
+        elif tensor.when == PER_ROW:
             strips[tensor] = _pointwise(tensor, strips, index)
     return _Row(index, strips, above)
 
@@ -329,7 +332,7 @@ def _run_pixel(run, row, col, values, windows):
     here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
     here[run.form.inputs[0]] = values[None]
     for tensor in run.form.tensors:
-        if tensor.known != PIXEL or not tensor.operation:
+        if tensor.when != PER_PIXEL or not tensor.operation:
             continue
         if tensor in run.kernels:
             total = _sum_current_row(tensor, run.kernels, windows, here)
@@ -369,11 +372,11 @@ def _split_kernel(tensor):
     kernel, (top, left), step = kernel_of(layer)
     kernel = ops.cast(kernel, tensor.dtype)
     rows_above, taps_left = -top // step, -left // step
-    if source.known == ROW:  # then the source's current row is finished too
+    if source.when == PER_ROW:  # then the source's current row is finished too
         rows_above += 1
     rows_above = min(rows_above, kernel.shape[0])
     above, current = kernel[:rows_above], None
-    if source.known == PIXEL and rows_above < kernel.shape[0]:
+    if source.when == PER_PIXEL and rows_above < kernel.shape[0]:
         current = kernel[rows_above, : taps_left + 1]
     return (above if rows_above else None), current, (top, left, step)
 
@@ -385,7 +388,7 @@ def _sum_above(tensor, kernels, finished, strips, width):
         return None
     (source,) = tensor.sources
     rows = finished.get(source)
-    if source.known == ROW:
+    if source.when == PER_ROW:
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
     # `rows` reaches as far as the convolution that looks farthest. This kernel begins -top
@@ -435,7 +438,7 @@ def _finish(layer, total):
 
 
 def _pointwise(tensor, strips, row, col=None):
-    """Run a pointwise layer on strips. Keras gets one image of w × N pixels."""
+    """Run a pointwise layer on strips. Keras gets one image of height w and width N."""
     layer, x = tensor.operation, strips[tensor.sources[0]]
     if type(layer) in (PositionBias, layers.PReLU):  # weights may differ by pixel
         position, x = type(layer) is PositionBias, ops.cast(x, tensor.dtype)

@@ -7,13 +7,20 @@ When a pixel is drawn, all features of earlier pixels stay as they are, because 
 is causal. So there is one page per tensor of the network, and at each pixel only the
 features of that pixel are computed. A convolution reads the earlier ones from the page.
 
-`pixel_graph` says when a tensor is computed: once per image (IMAGE: it depends on the label
-alone), once per row (ROW: it depends on the rows above alone; only in gated networks), or
-at each pixel (PIXEL).
+Read the class `pixel_graph.Tensor` first. It says which layer makes a tensor
+(``operation``) from which other tensors (``sources``), and ``when``: once per image (it
+depends on the label alone), once per row (it depends on the rows above alone; only in gated
+networks), or at each pixel.
 """
 
 from pixelcnn_edu.layers import PositionBias
-from pixelcnn_edu.pixel_graph import IMAGE, PIXEL, ROW, kernel_of, read_graph
+from pixelcnn_edu.pixel_graph import (
+    PER_IMAGE,
+    PER_PIXEL,
+    PER_ROW,
+    kernel_of,
+    read_graph,
+)
 
 import numpy as np
 from keras.layers import PReLU
@@ -38,20 +45,21 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     pages[image] = np.where(known[:, :, None], given, 0)
     of_label = dict(zip(label_inputs, labels, strict=True))
-    for t in [t for t in made if t.known == IMAGE]:  # they depend on the label alone
+    for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)
         if len(t.spec.shape) == 4:
             pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
     taps = {t: _taps(t.operation) for t in made if t.is_convolution}
-    by_row = [t for t in made if t.known == ROW]
-    by_pixel = [t for t in made if t.known == PIXEL]
+    by_row = [t for t in made if t.when == PER_ROW]
+    by_pixel = [t for t in made if t.when == PER_PIXEL]
     for row in range(height):
         for t in by_row:  # a whole row at once: the next tensor may read to the right
             for col in range(width):
                 pages[t][:, row, col] = _features(t, pages, taps, row, col)
         for col in range(width):
-            # Colors: the features depend on the channels drawn so far. The last run, after
-            # all channels are drawn, is for the later pixels.
+            # One run before each channel is drawn, and one after the last channel, since
+            # some features contain it (one-hot levels, for example). Of a gray PixelCNN the
+            # second run changes nothing; `one_pixel` leaves it out.
             for channel in range(channels + 1):
                 for t in by_pixel:
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)

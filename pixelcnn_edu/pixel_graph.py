@@ -2,10 +2,10 @@
 
 Notebook 10 teaches this module. Each tensor of the graph is known at one of three moments:
 
-- ``IMAGE``: before the first pixel; the tensor depends only on the label;
-- ``ROW``: at the beginning of a row; the tensor depends on the rows above, as the vertical
-  stack does;
-- ``PIXEL``: when the loop reaches the pixel.
+- ``PER_IMAGE``: before the first pixel; the tensor depends only on the label;
+- ``PER_ROW``: at the beginning of a row; the tensor depends on the rows above, as the
+  vertical stack does;
+- ``PER_PIXEL``: when the loop reaches the pixel.
 
 `one_pixel` runs the graph. A layer that cannot run pixel by pixel is refused by its name.
 The text of `layers` says what a layer class of a user must do.
@@ -24,7 +24,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-IMAGE, ROW, PIXEL = range(3)
+PER_IMAGE, PER_ROW, PER_PIXEL = range(3)
 
 _POINTWISE = {  # layers of Keras; another layer says so itself, see `_runs_as`
     layers.Activation,
@@ -73,11 +73,11 @@ _OPERATIONS = {
 }
 _TRIAL = (2, 16, 16)  # images, height, width of random features
 
-_SAYS_NOTHING = "does not say how it runs (`runs_as`, see pixelcnn_edu.layers)"
+_SAYS_NOTHING = "does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
 _APART = "put what follows the convolution into a layer of its own"
 _ONLY_MASKED = (
-    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that keep "
-    "their call"
+    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that replace "
+    "none of their methods; a layer that reads no other pixel says 'pixelwise'"
 )
 
 
@@ -89,8 +89,8 @@ class Tensor:
         index: the tensor's place in the order of the graph.
         operation: the layer that makes the tensor; None for an input of the model.
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
-        spec: a symbolic tensor of the same shape; height and width are 1 unless `IMAGE`.
-        known: `IMAGE`, `ROW` or `PIXEL`.
+        spec: a symbolic tensor of the same shape; height and width are 1 but `PER_IMAGE`.
+        when: `PER_IMAGE`, `PER_ROW` or `PER_PIXEL`.
         last_own_channel: the highest channel of the same pixel that the tensor depends
             on: 0 red, 1 green, 2 blue; -1 if none, as after a layer of type A on gray
             images.
@@ -103,7 +103,7 @@ class Tensor:
     args: tuple = ()
     kwargs: dict = dataclasses.field(default_factory=dict)
     spec: object = None
-    known: int = PIXEL
+    when: int = PER_PIXEL
     last_own_channel: int = -1
     rows: int = 0
     sides: int = 0
@@ -167,7 +167,7 @@ def read_graph(model):
                 f"Received: an input of shape {label.shape}."
             )
         spec = keras.KerasTensor((1, *label.shape[1:]), label.dtype)
-        inputs.append(Tensor(i, None, spec=spec, known=IMAGE))
+        inputs.append(Tensor(i, None, spec=spec, when=PER_IMAGE))
     tensors = [*inputs]
 
     def add(operation, *args, **kwargs):
@@ -176,10 +176,12 @@ def read_graph(model):
             _check_inner(operation, inner, args)
             return inner._run_through_graph(args, adder)
         tensor = Tensor(len(tensors), operation, args, kwargs)
-        tensor.known = max((s.known for s in tensor.sources), default=IMAGE)
-        if tensor.known == IMAGE:
+        tensor.when = max((s.when for s in tensor.sources), default=PER_IMAGE)
+        if tensor.when == PER_IMAGE:
             tensor.spec = _spec(tensor)
-        elif any(s.known == IMAGE and len(s.spec.shape) != 4 for s in tensor.sources):
+        elif any(
+            s.when == PER_IMAGE and len(s.spec.shape) != 4 for s in tensor.sources
+        ):
             _refuse(
                 operation, "the label's part must have the shape (N, H or 1, W or 1, C)"
             )
@@ -247,7 +249,11 @@ def _place_convolution(tensor):
         _check_methods(layer)
         mask, (top, left) = layer.mask, layer.origin
     elif type(layer) is not layers.Conv2D:
-        _refuse(layer, f"its class {type(layer).__name__} {_SAYS_NOTHING}; {_APART}")
+        advice = _APART
+        if isinstance(layer, MaskedConv2D | StackConv2D):
+            _check_methods(layer)
+            advice = "write runs_as = 'convolution' into its class"
+        _refuse(layer, f"its class {type(layer).__name__} {_SAYS_NOTHING}; {advice}")
     else:
         by_one = layer.kernel_size == layer.strides == (1, 1)
         if not by_one or layer.groups != 1:
@@ -261,22 +267,22 @@ def _place_convolution(tensor):
     has_center = i < mask.shape[0] and j < mask.shape[1]
     center = mask[i, j] if has_center else np.zeros((1, 1))
     # Pairs (down, right) compare as reading order does.
-    if source.known == PIXEL:
+    if source.when == PER_PIXEL:
         ahead = [offset for offset in offsets if offset > (0, 0)]
         if offsets and all(down < 0 for down, _ in offsets):
-            tensor.known = ROW
+            tensor.when = PER_ROW
     else:
         ahead = [offset for offset in offsets if offset[0] > 0]
     if ahead:
         _refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
     # How much of the source is kept. `one_pixel` reads every tap of a kernel up to here,
-    # also a tap that the mask sets to 0. Of a ROW source the whole row is known.
-    here = (0, 0) if source.known == PIXEL else (0, math.inf)
+    # also a tap that the mask sets to 0. Of a PER_ROW source the whole row is known.
+    here = (0, 0) if source.when == PER_PIXEL else (0, math.inf)
     for i, j in np.ndindex(mask.shape[:2]):
         down, right = i * step + top, j * step + left
         if (down, right) > here:
             break
-        if down < 0 or source.known == ROW:
+        if down < 0 or source.when == PER_ROW:
             source.sides = max(source.sides, abs(right))
             source.rows = max(source.rows, -down)
         else:
@@ -357,9 +363,11 @@ def _why_not_pointwise(layer):
     why = "it is not known to work on each pixel by itself"
     if not is_of_user(layer):
         return why
+    if getattr(layer, "_layers", ()):
+        return f"{why}. If it holds layers, write it as a function of tensors"
     return (
-        f"{why}. If it does, write runs_as = 'pixelwise' into its class (see "
-        "pixelcnn_edu.layers)"
+        f"{why}. If it does, write runs_as = 'pixelwise' into its class (a subclass must "
+        "say so again; see pixelcnn_edu.layers)"
     )
 
 

@@ -478,6 +478,7 @@ BESIDE = {
     "card": {},
     "digits": X,
     "folder": ".",
+    "given": X,
     "name": "mine",
     "image": X[0],
     "images": X,
@@ -487,6 +488,7 @@ BESIDE = {
     "pixels": [(0, 0)],
     "row": 0,
     "steps": 1,
+    "temperature": 1.0,
     "uniforms": X,
 }
 
@@ -507,9 +509,17 @@ def functions_of_a_model():
             own = getattr(value, "__module__", None) == module.__name__
             if own and callable(value) and not name.startswith("_"):
                 parameters = inspect.signature(value).parameters.values()
-                needed = [p.name for p in parameters if p.default is p.empty]
+                several = (
+                    inspect.Parameter.VAR_POSITIONAL,
+                    inspect.Parameter.VAR_KEYWORD,
+                )
+                needed = [
+                    p.name
+                    for p in parameters
+                    if p.default is p.empty and p.kind not in several
+                ]
                 if any(p.name == "model" for p in parameters):
-                    words = [n for n in needed if n not in ("model", "arguments")]
+                    words = [n for n in needed if n != "model"]
                     yield pytest.param(value, words, id=f"{found.name}.{name}")
 
 
