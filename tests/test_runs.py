@@ -5,6 +5,7 @@ import errno
 import gc
 import importlib
 import inspect
+import io
 import json
 import os
 import pkgutil
@@ -15,6 +16,7 @@ import sys
 import threading
 import tracemalloc
 import weakref
+import zipfile
 from pathlib import Path
 
 import pixelcnn_edu
@@ -42,6 +44,7 @@ import pytest
 
 X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
 LEFT = ["checkpoint.npz", "checkpoint.previous.npz"]  # in a folder, after two epochs
+PARTIAL = "checkpoint.pixelcnn_edu.partial.npz"
 
 
 def small(labels=False):
@@ -98,17 +101,27 @@ def test_a_user_s_files_stay(tmp_path):
 
 
 def test_a_file_is_written_through_one_temporary_name(tmp_path):
-    path = tmp_path / "model.keras"
+    path, user_s = tmp_path / "model.keras", tmp_path / "model.partial.keras"
+    user_s.write_text("mine", "utf-8")
     with _files.atomic_write(path) as temporary:
-        assert temporary == tmp_path / "model.partial.keras"
+        assert temporary == tmp_path / "model.pixelcnn_edu.partial.keras"
         temporary.write_text("half", "utf-8")
-    (tmp_path / "model.partial.keras").write_text("left by a killed process", "utf-8")
+    (tmp_path / "model.pixelcnn_edu.partial.keras").write_text(
+        "left by a killed process", "utf-8"
+    )
     with _files.atomic_write(path) as temporary:
         temporary.write_text("whole", "utf-8")
-    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+    assert (
+        names(tmp_path) == ["model.keras", user_s.name]
+        and path.read_text("utf-8") == "whole"
+    )
     with _files.atomic_write(path, trial=True) as temporary:
         temporary.write_text("a trial", "utf-8")
-    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+    assert (
+        names(tmp_path) == ["model.keras", user_s.name]
+        and path.read_text("utf-8") == "whole"
+    )
+    assert user_s.read_text("utf-8") == "mine"
 
 
 # a folder that cannot be used
@@ -123,7 +136,7 @@ def unusable(tmp_path):
     yield "", "folder"
     yield "a\0b", "folder"
     yield 3, "folder"
-    for name in (*LEFT, "checkpoint.partial.npz", "checkpoint.lock"):
+    for name in (*LEFT, PARTIAL, "checkpoint.lock"):
         folder = tmp_path / f"with {name}"
         (folder / name).mkdir(parents=True)
         (folder / name / "mine").write_text("mine", "utf-8")
@@ -191,6 +204,7 @@ def test_what_the_command_line_cannot_train_with_is_refused_in_one_line(
         (["--model", "tea"], "coffee, colored"),
         (["--model", ""], "--model"),
         (["--model", "file.png"], "file.png"),
+        (["--model", "empty.keras"], "a file of Keras"),
         (["--count", "0"], "--count"),
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
@@ -207,8 +221,17 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     Path("file.png").write_text("mine", "utf-8")
+    zipfile.ZipFile("empty.keras", "w").close()
     assert words in refused(capsys, "draw", *arguments)
-    assert names(tmp_path) == ["file.png"]
+    assert names(tmp_path) == ["empty.keras", "file.png"]
+
+
+def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    __main__.main(["draw", "--model", "levels_4", "--count", "1", "--out", "é.png"])
+    sys.stdout.seek(0)
+    assert sys.stdout.read() == "1 image drawn; written to \\xe9.png\n"
 
 
 def ink(picture):
@@ -636,7 +659,7 @@ def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path)
 # what is no damage
 
 
-@pytest.mark.parametrize("name", [*LEFT, "checkpoint.partial.npz", "checkpoint.lock"])
+@pytest.mark.parametrize("name", [*LEFT, PARTIAL, "checkpoint.lock"])
 @pytest.mark.parametrize("content", ["npz", "text"])
 def test_a_file_of_another_kind_with_a_name_of_ours_stays(tmp_path, name, content):
     path, count = tmp_path / name, Count()
@@ -662,7 +685,7 @@ def test_what_a_killed_process_has_left_of_a_file_is_overwritten(tmp_path, share
     fit(tmp_path / "one")
     raw = (tmp_path / "one" / "checkpoint.npz").read_bytes()
     (tmp_path / "two").mkdir()
-    partial = tmp_path / "two" / "checkpoint.partial.npz"
+    partial = tmp_path / "two" / PARTIAL
     partial.write_bytes(raw[: round(share * len(raw))])
     fit(tmp_path / "two")
     assert names(tmp_path / "two") == LEFT
