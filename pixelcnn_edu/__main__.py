@@ -7,6 +7,8 @@ Taught by notebook 08.
 """
 
 import argparse
+import io
+import sys
 
 from pixelcnn_edu import _commands
 from pixelcnn_edu._checks import check_path, check_positive_int, check_temperature
@@ -120,6 +122,8 @@ def main(argv=None):
     """Run the command line. What a user can correct becomes one line and exit code 2."""
     arguments = vars(parser().parse_args(argv))
     run, command = arguments.pop("run"), arguments.pop("command")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # "±" has no place in ASCII
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         run(**arguments)
     except (ValueError, OSError) as error:

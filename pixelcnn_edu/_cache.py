@@ -5,18 +5,27 @@ into the function: activations, masks, precision, the list of variables. So each
 compares the state of the model with its state when the function was compiled.
 """
 
+import collections
 import contextlib
 import functools
 import itertools
 import threading
+import types
 import weakref
 import zlib
 
+from pixelcnn_edu.machine import cores_of_process
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 _MOST = 8  # forms of one model: for several likelihoods
 _VALUES = {int, float, complex, bool, str, bytes, type(None)}
+_CONTAINERS = (
+    *(dict, tuple, list, set, frozenset),
+    *(collections.deque, types.MappingProxyType),
+)
 _PLAIN_CALLS = (
     "keras.src.models.functional.Functional.call",
     "keras.src.models.sequential.Sequential.call",
@@ -24,6 +33,7 @@ _PLAIN_CALLS = (
 )
 
 _lock = threading.RLock()
+_asking = []  # for each graph that waits for a Python function: the thread that runs it
 _kept = weakref.WeakKeyDictionary()
 
 
@@ -40,6 +50,7 @@ def kept(model, kind, build, likelihood=None):
         likelihood: the likelihood for which the object is built. A likelihood of the same
             type with the same attributes gets the same object.
     """
+    _refuse_to_wait_for_ever()
     with _lock:
         known = _kept.get(model)
         state, references = state_of(model, ignored=known[3] if known else ())
@@ -58,6 +69,34 @@ def kept(model, kind, build, likelihood=None):
             if len(forms) > _MOST:
                 del forms[next(iter(forms))]
         return forms[key][0]
+
+
+@contextlib.contextmanager
+def asked_by_a_graph():
+    """Run a Python function that a graph calls, in this block.
+
+    Meanwhile the graph keeps one of TensorFlow's threads. If the function runs another
+    graph, that graph needs one more thread.
+    """
+    _asking.append(threading.get_ident())
+    try:
+        yield
+    finally:
+        _asking.remove(threading.get_ident())
+
+
+def _refuse_to_wait_for_ever():
+    """Raise an error if a graph that is called here would get no thread."""
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    threads = threads or cores_of_process()
+    if threading.get_ident() in _asking and len(_asking) >= threads:
+        raise ValueError(
+            "Expected a function that runs no model, since TensorFlow has "
+            f"{threads} thread{'s' * (threads > 1)} to run graphs, and each of them waits "
+            "for such a function. Received: a function that runs a model. Before "
+            "TensorFlow is used, call "
+            f"tf.config.threading.set_inter_op_parallelism_threads({threads + 1})."
+        )
 
 
 @contextlib.contextmanager
@@ -115,7 +154,7 @@ def _examine(things, ignored):
     ``owner``: (id of the object, name), or None. Of attributes inside each other, the
     innermost is the owner.
     """
-    state, spans, references, left_out = [], [(0, None)], [], _records()
+    state, spans, references, left_out = [], [(0, None)], [], given_by_keras()
     around = []  # the containers around a value
 
     def add(value, inside=True):
@@ -124,12 +163,12 @@ def _examine(things, ignored):
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
             state.extend((value.shape, value.dtype, checksum))
-        elif isinstance(value, dict | tuple | list | set | frozenset):
+        elif isinstance(value, _CONTAINERS):
             state.append(len(value))
             if any(value is one for one in around):  # it contains itself
                 return
             around.append(value)
-            pairs = isinstance(value, dict)
+            pairs = isinstance(value, dict | types.MappingProxyType)
             for one in itertools.chain(*value.items()) if pairs else value:
                 add(one, inside)
             around.pop()
@@ -147,7 +186,7 @@ def _examine(things, ignored):
 
     def add_attributes(thing, inside):
         outer, this = spans[-1][1], id(thing)
-        for name, value in vars(thing).items():
+        for name, value in _attributes(thing).items():
             skipped = name in left_out or name.startswith("_self_")
             if not skipped and (this, name) not in ignored:
                 spans.append((len(state), (this, name)))
@@ -191,12 +230,25 @@ def _parts(model):
 def _has_settings(value):
     """Return whether a value's attributes count, such as those of a user's activation."""
     library = type(value).__module__.split(".")[0]
-    own = hasattr(value, "__dict__") and not isinstance(value, keras.Operation)
-    return own and library not in ("builtins", "keras", "tensorflow")
+    own = library not in ("builtins", "keras", "tensorflow")
+    return own and not isinstance(value, keras.Operation)
+
+
+def _attributes(value):
+    """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
+    members = {
+        name: member
+        for kind in type(value).__mro__
+        for name, member in vars(kind).items()
+        if isinstance(member, types.MemberDescriptorType)
+        and kind.__module__ != "builtins"
+    }
+    slots = {name: getattr(value, name) for name in members if hasattr(value, name)}
+    return {**slots, **getattr(value, "__dict__", {})}
 
 
 @functools.cache
-def _records():
+def given_by_keras():
     """Return the names of the attributes that Keras gives every layer, but for three."""
     names = set(vars(keras.layers.Identity(name="any")))
     return names - {"_trainable", "_dtype_policy", "autocast"}

@@ -86,7 +86,8 @@ def refuse_foreign_files(folder):
     other two files are overwritten during a run, so they must at least begin as a zip file
     does. What a killed process has left in the temporary file may end anywhere.
     """
-    for name in ("checkpoint.npz", "checkpoint.previous.npz", "checkpoint.partial.npz"):
+    kinds = ("", ".previous", ".pixelcnn_edu.partial")
+    for name in (f"checkpoint{kind}.npz" for kind in kinds):
         path = folder / name
         if not path.is_file():
             continue

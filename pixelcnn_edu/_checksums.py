@@ -1,8 +1,11 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
+import functools
 import hashlib
 import json
+import types
 
+from pixelcnn_edu._cache import given_by_keras
 from pixelcnn_edu._checks import plain
 
 import keras
@@ -62,11 +65,74 @@ def network_checksum(model) -> str:
 
     Names do not count: Keras numbers the names of layers in the order in which a process
     creates the layers. A layer without ``get_config`` counts with its class and the shapes
-    of its weights; all other layers count with their whole configuration.
+    of its weights; all other layers count with their whole configuration. Arrays that a
+    layer holds, such as masks, and functions of a user, such as activations, count too.
     """
-    config = _without_names(_configuration(model))
+    config = [_without_names(_configuration(model)), _held(model)]
     text = json.dumps(config, sort_keys=True, default=_as_json_or_type)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _held(model):
+    """Return, for each layer, what no configuration tells: its arrays and functions."""
+    given = given_by_keras()
+    return [
+        {
+            name: _of_function(value) if callable(value) else checksum([value])
+            for name, value in vars(layer).items()
+            if name not in given and (_is_array(value) or _is_user_s_function(value))
+        }
+        for layer in model._flatten_layers()
+    ]
+
+
+def _is_array(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
+
+
+def _is_user_s_function(value):
+    if isinstance(value, functools.partial):
+        return True
+    library = (getattr(value, "__module__", None) or "").split(".")[0]
+    known = library in ("keras", "tensorflow", "pixelcnn_edu")
+    return isinstance(value, types.FunctionType) and not known
+
+
+def _of_function(value, around=()):
+    """Return what a function computes from: its code and the values in it, as text."""
+    if any(value is one for one in around):  # it calls itself
+        return "itself"
+    around = (*around, value)
+
+    def of(part):
+        return _of_function(part, around)
+
+    if isinstance(value, types.CodeType):
+        return [value.co_code.hex(), value.co_names, [of(p) for p in value.co_consts]]
+    if isinstance(value, functools.partial):
+        return [of(value.func), of(value.args), of((*value.keywords.items(),))]
+    if _is_user_s_function(value):
+        cells = tuple(map(_in_cell, value.__closure__ or ()))
+        keywords = (*(value.__kwdefaults__ or {}).items(),)
+        return [
+            of(part) for part in (value.__code__, cells, value.__defaults__, keywords)
+        ]
+    if isinstance(value, tuple):
+        return [of(one) for one in value]
+    if isinstance(value, frozenset):  # its order differs from process to process
+        return sorted(map(repr, value))
+    if _is_array(value):
+        return checksum([value])
+    if isinstance(value, str | bytes | int | float | complex | np.generic | None):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _in_cell(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:  # the name has no value yet
+        return None
 
 
 def _as_json_or_type(value):

@@ -173,4 +173,10 @@ def _model_called(name):
         )
     if path.suffix == ".json":
         return pretrained.load(path.stem, path.parent)
-    return keras.models.load_model(path)
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # a damaged file leads to any error
+        raise ValueError(
+            f"Expected --model to be a file of Keras. Received: {path} "
+            f"({type(error).__name__}: {error})"
+        ) from error

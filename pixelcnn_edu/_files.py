@@ -18,9 +18,9 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 def atomic_write(path, *, trial=False):
     """Yield a temporary path that becomes ``path`` only if the block succeeds.
 
-    The temporary file of ``NAME.npz`` is ``NAME.partial.npz`` in the same folder. A file
-    that a killed process has left there is overwritten. Only one process may write
-    ``path`` at a time.
+    The temporary file of ``NAME.npz`` is ``NAME.pixelcnn_edu.partial.npz`` in the same
+    folder: a name that is only used here. A file that a killed process has left there is
+    overwritten. Only one process may write ``path`` at a time.
 
     Args:
         path: where to write.
@@ -30,7 +30,7 @@ def atomic_write(path, *, trial=False):
         OSError: ``path`` could not be written (the disk is full, say), and is unchanged.
     """
     path = check_path("path", path)
-    temporary = path.with_stem(f"{path.stem}.partial")
+    temporary = path.with_stem(f"{path.stem}.pixelcnn_edu.partial")
     try:
         for one in (path, temporary):
             if one.is_dir():

@@ -5,6 +5,7 @@ the optimizer and the number of the epoch. It keeps neither the history nor what
 callbacks remember, and does not notice that settings or images have changed.
 """
 
+import contextlib
 import os
 import time
 import weakref
@@ -23,9 +24,11 @@ from pixelcnn_edu._files import atomic_write, locked
 import keras
 import numpy as np
 
-# For each model: the folder of its latest run in this process, and the checksums of the
-# weights that this run began with and of the weights that the run left in the model.
+# For each model: the real path of its latest run in this process, the checksum of the
+# weights that this run began with, and which weights and optimizer the run has left.
 _latest_run = weakref.WeakKeyDictionary()
+
+_STATE = ("epoch", "stopped", "ended", "settings", "history")
 
 
 def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History:
@@ -64,11 +67,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
             checkpoint.remind()
         else:
             first = settings["epochs"] if checkpoint.stopped else epoch
-            try:
+            with checkpoint.remembered():
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
-            finally:  # even after an interruption, the same call may be made again
-                initial = checkpoint.settings["initial weights"]
-                _latest_run[model] = folder, initial, checksum(model.get_weights())
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
     return history
@@ -88,8 +88,8 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: an existing folder, such as `locked` yields.
         settings: a dict that must be the same when the run is resumed. ``"initial
-            weights"``, a checksum, may differ from the run's if the model has the weights
-            that this run has left in it.
+            weights"``, a checksum, and ``"optimizer"`` may differ from the run's if they
+            are what this run has left: a callback may change the learning rate.
         callbacks: the other callbacks, which come before this one. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
             kept too, if a resumed run has the same ones.
@@ -108,6 +108,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.folder = check_path("folder", folder)
         self.settings = through_json(settings)
+        self.optimizer = settings.get("optimizer")
         self.callbacks = callbacks
         self.history = {}
         self.epoch, self.stopped, self.ended = 0, False, False
@@ -139,6 +140,12 @@ class Checkpoint(keras.callbacks.Callback):
         path, about, arrays = read_newest(self._paths)
         if path is None:
             return 0
+        missing = {"callbacks", "left", *_STATE} - about.keys()
+        if missing:
+            raise ValueError(
+                f"Expected {path} to be a checkpoint of this version. Received: a file "
+                f"without {', '.join(sorted(missing))}. Choose another folder."
+            )
         variables = self._variables()
         shapes = [tuple(variable.shape) for variable in variables]
         arrays, more = arrays[: len(shapes)], arrays[len(shapes) :]
@@ -156,23 +163,44 @@ class Checkpoint(keras.callbacks.Callback):
                     "the seed of that run; or choose another folder for another run."
                 )
             raise ValueError(told)
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-        self.settings = about["settings"]
-        self.history, self.epoch = about["history"], about["epoch"]
-        self.stopped, self.ended = about["stopped"], about["ended"]
+        vars(self).update({name: about[name] for name in _STATE})
         self._states = with_arrays(about["callbacks"], more)
+        with self.remembered():
+            for variable, array in zip(variables, arrays, strict=True):
+                variable.assign(array)
         return self.epoch
+
+    @contextlib.contextmanager
+    def remembered(self):
+        """Change the model in this block; after an interruption the run may go on too."""
+        try:
+            yield
+        finally:
+            run = os.path.realpath(self.folder), self.settings.get("initial weights")
+            _latest_run[self.model] = *run, self._now()
+
+    def _now(self):
+        """Return the settings that training changes, as they are now."""
+        weights = checksum(self.model.get_weights())
+        now = {"initial weights": weights, "optimizer": self.optimizer}
+        return through_json(now)
 
     def _differences(self, about):
         """Return the names of the settings that differ from those of a run on disk."""
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
-        if "initial weights" in differ:
-            now, first = new["initial weights"], old.get("initial weights")
-            left = _latest_run.get(self.model) == (self.folder, first, now)
-            if left or now == about.get("weights") or "network" in differ:
-                differ.remove("initial weights")
+        if "network" in differ and "initial weights" in differ:
+            differ.remove("initial weights")
+        *run, left = _latest_run.get(self.model, ("", "", {}))
+        if run != [os.path.realpath(self.folder), old.get("initial weights")]:
+            left = {}
+        differ = [
+            name
+            for name in differ
+            if not any(
+                name in now and now[name] == new[name] for now in (left, about["left"])
+            )
+        ]
         return [name + _parts_that_differ(old.get(name), new[name]) for name in differ]
 
     def remind(self):
@@ -227,12 +255,8 @@ class Checkpoint(keras.callbacks.Callback):
                 state["best_weights"] = len(state["best_weights"] or [])
             callbacks.append([who, state])
         about = {
-            "epoch": self.epoch,
-            "stopped": self.stopped,
-            "ended": self.ended,
-            "settings": self.settings,
-            "weights": checksum(self.model.get_weights()),
-            "history": self.history,
+            **{name: getattr(self, name) for name in _STATE},
+            "left": self._now(),
             "callbacks": callbacks,
         }
         write(path, about, arrays)

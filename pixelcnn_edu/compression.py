@@ -24,7 +24,7 @@ import math
 import weakref
 import zlib
 
-from pixelcnn_edu._cache import kept
+from pixelcnn_edu._cache import asked_by_a_graph, kept
 from pixelcnn_edu._checks import (
     NotByPixel,
     check_finite,
@@ -196,13 +196,18 @@ def choose_values(
         choose: a function from counts, int64 (n, levels), to levels, integers (n,). It is
             called for each value in reading order, channel after channel, with n images
             at a time: all of them up to 16, else slices of 128. Row i of the counts sums
-            to ``total``: what the model expects in image i, given the answers so far.
+            to ``total``: what the model expects in image i, given the answers so far. If
+            ``choose`` runs a model too, TensorFlow needs a second thread for graphs.
         labels, method, likelihood: as for `compress`.
         image_shape: (H, W, C), for a model that leaves its size open.
         total: what counts sum to, as for `quantize`.
 
     Returns:
         float32 (N, H, W, C), the values chosen, k/(levels-1).
+
+    Raises:
+        ValueError: an argument is out of its range, an answer is no level, or ``choose``
+            runs a model and TensorFlow has no thread left for its graph.
     """
     count = check_positive_int("count", count)
     if method not in METHODS:
@@ -367,7 +372,8 @@ class _Run:
                     )
                 p = p[:, self.place == places][:, 0]
                 self.place += 1
-                return self.answer(p)
+                with asked_by_a_graph():
+                    return self.answer(p)
         except BaseException as error:
             self.error = error
         return np.zeros(len(p), "float32")

@@ -70,6 +70,12 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
+    known = {id(variable) for variable in _inner(optimizer)._trainable_variables}
+    if known and any(id(one) not in known for one in model.trainable_variables):
+        raise ValueError(
+            "Expected optimizer to be a new Keras optimizer, or the one that trains this "
+            f"model. Received: an optimizer of other variables, {optimizer!r}"
+        )
     model.compile(
         optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood),
@@ -213,7 +219,6 @@ def fit(
     settings = {
         "epochs": epochs,
         "batch_size": batches.batch_size,
-        "learning_rate": learning_rate,
         "seed": batches.seed,
         "optimizer": optimizer,
         "soft_targets": soft_targets,
@@ -223,6 +228,8 @@ def fit(
         "validation_images": held_out and held_out.images,
         "validation_labels": held_out and held_out.labels,
     }
+    if isinstance(optimizer, str):
+        settings["learning_rate"] = learning_rate
     return resume(train, model, folder, settings, callbacks)
 
 

@@ -1,7 +1,10 @@
 """Compiled functions follow their model: what Keras computes now is what they compute."""
 
+import collections
+import functools
 import gc
 import threading
+import types
 import weakref
 
 from pixelcnn_edu import (
@@ -245,6 +248,47 @@ def call_of_a_layer(model):
     model.get_layer("dense").call = lambda x, training=None: ops.tanh(x)
 
 
+class Slots:
+    """A user's activation whose setting lies in a slot."""
+
+    __slots__ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+
+def in_slots(model):
+    model.get_layer("dense").activation = held = Slots(2.0)
+    logits_function(model)(X)
+    held.factor = 5.0
+
+
+def in_keywords(model):
+    held = functools.partial(lambda x, factor: x * factor, factor=2.0)
+    model.get_layer("dense").activation = held
+    logits_function(model)(X)
+    held.keywords["factor"] = 5.0
+
+
+def in_a_deque(model):
+    layer = model.get_layer("scaled")
+    layer.held = held = collections.deque([2.0])
+    layer.call = lambda x: x * held[0]
+    logits_function(model)(X)
+    held[0] = 5.0
+
+
+def in_a_view(model):
+    layer, held = model.get_layer("scaled"), {"factor": 2.0}
+    layer.held = types.MappingProxyType(held)
+    layer.call = lambda x: x * held["factor"]
+    logits_function(model)(X)
+    held["factor"] = 5.0
+
+
 def own_factor(model):
     model.factor = 0.5
 
@@ -263,6 +307,7 @@ def doubled():
 
 
 CHANGES = [scaled, scaled_by_an_array, slope, call_of_a_layer, own_factor, quantized]
+CHANGES += [in_slots, in_keywords, in_a_deque, in_a_view]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -273,6 +318,8 @@ def test_settings_that_no_configuration_tells_are_seen(change):
     change(model)
     np.testing.assert_array_equal(logits(X), compiled(model, [X]))
     assert abs(logits(X) - before).max() > 1e-5
+    state = _cache.state_of(model)[0]
+    assert state == _cache.state_of(model)[0]
 
 
 def test_a_sequential_model_that_grew_is_seen():

@@ -6,6 +6,7 @@ import gc
 import math
 import random
 import struct
+import subprocess
 import sys
 import threading
 import weakref
@@ -383,6 +384,41 @@ def test_a_run_inside_a_run_of_the_same_model():
     likely = choose_values(model, 2, lambda counts: counts.argmax(axis=1))
     np.testing.assert_array_equal(choose_values(model, 2, choose), likely)
     assert set(inside) == {alone}
+
+
+ONE_THREAD = """
+import numpy as np
+import tensorflow as tf
+from pixelcnn_edu import generation
+from pixelcnn_edu.compression import choose_values, code_length
+from pixelcnn_edu.models import logits_function, pixelcnn
+tf.config.threading.set_inter_op_parallelism_threads(1)
+model, other = (pixelcnn((2, 2, 1), filters=2, depth=1) for _ in range(2))
+images = np.zeros((1, 2, 2, 1), "float32")
+logits = logits_function(other)
+for call in (lambda: code_length(model, images), lambda: logits(images),
+             lambda: generation.generate(other, 1, method="naive")):
+    def choose(counts):
+        call()
+        return counts.argmax(axis=1)
+    try:
+        choose_values(model, 1, choose)
+    except ValueError as error:
+        print("REFUSED", error)
+    print(choose_values(model, 1, choose, method="naive").shape)
+"""
+
+
+def test_a_run_inside_a_run_that_would_wait_for_ever_is_refused():
+    answer = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD], capture_output=True, text=True, timeout=300
+    )
+    assert answer.returncode == 0, answer.stderr
+    told = (
+        "REFUSED Expected a function that runs no model, since TensorFlow has 1 thread"
+    )
+    assert answer.stdout.count(told) == 3
+    assert answer.stdout.count("(1, 2, 2, 1)") == 3
 
 
 # ------------------------------------------------------------------ interruptions

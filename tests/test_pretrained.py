@@ -1,7 +1,10 @@
 """Pretrained weights: whole, as good as their cards say, and not trained on the test."""
 
+import errno
+import io
 import json
 import shlex
+from pathlib import Path
 
 from pixelcnn_edu import (
     __main__,
@@ -191,13 +194,69 @@ def test_a_model_is_float32_again_whatever_the_policy_is(tmp_path):
         ({**TINY, "arguments": {**TINY["arguments"], "filters": 3}}, "even"),
         ({**TINY, "arguments": {**TINY["arguments"], "width": 3}}, "width"),
         ({"builder": "pixelcnn"}, "arguments"),
+        ({**TINY, "builder": ["pixelcnn"]}, "unhashable"),
     ],
 )
 def test_arrays_that_do_not_fit_the_card_are_refused(build, words, tmp_path):
     pretrained.save(tmp_path, "mine", tiny(), {"build": build})
-    message = f"mine.npz does not fit the network on its card .*{words}.*Reinstall"
+    message = f"mine.npz does not fit the network on its card .*{words}.*copy both"
     with pytest.raises(ValueError, match=message):
         pretrained.load("mine", tmp_path)
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["str", "complex64"])
+def test_arrays_of_another_type_are_refused(kind, tmp_path):
+    arrays = [weight.numpy().astype(kind) for weight in tiny().weights]
+    forge(tmp_path, npz(**{f"{i:02}": array for i, array in enumerate(arrays)}))
+    with pytest.raises(ValueError, match=r"mine.npz does not fit .*expected float32"):
+        pretrained.load("mine", tmp_path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"PK", b"no archive"])
+def test_a_file_that_is_no_archive_is_refused(raw, tmp_path):
+    forge(tmp_path, raw)
+    with pytest.raises(ValueError, match=r"mine.npz does not fit .*copy both"):
+        pretrained.load("mine", tmp_path)
+
+
+def forge(folder, raw):
+    """Write a file of weights with a card that has its checksum."""
+    card = {"build": TINY, "sha256": pretrained._checksum(TINY, raw)}
+    (folder / "mine.npz").write_bytes(raw)
+    (folder / "mine.json").write_text(json.dumps(card), "utf-8")
+
+
+def test_a_card_may_hold_numbers_of_numpy(tmp_path):
+    card = {"build": TINY, "nats": np.float32(0.5), "count": np.int64(3)}
+    pretrained.save(tmp_path, "mine", tiny(), card)
+    saved = pretrained.card("mine", tmp_path)
+    assert (saved["nats"], saved["count"]) == (0.5, 3)
+
+
+@pytest.mark.parametrize(
+    "card", [None, {}, {"build": 3}, {"build": TINY, "note": {1, 2}}]
+)
+def test_an_error_while_a_model_is_saved_loses_nothing(card, tmp_path, monkeypatch):
+    pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="Expected card to be a dict that JSON"):
+        pretrained.save(tmp_path, "mine", tiny(), card)
+    write = Path.write_text
+
+    def full(path, text, *how):
+        write(path, text[:9], *how)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_checksum_covers_the_build_block_too(tmp_path):

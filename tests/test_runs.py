@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import functools
 import gc
 import importlib
 import inspect
+import io
 import json
 import os
 import pkgutil
@@ -15,6 +17,7 @@ import sys
 import threading
 import tracemalloc
 import weakref
+import zipfile
 from pathlib import Path
 
 import pixelcnn_edu
@@ -42,6 +45,7 @@ import pytest
 
 X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
 LEFT = ["checkpoint.npz", "checkpoint.previous.npz"]  # in a folder, after two epochs
+PARTIAL = "checkpoint.pixelcnn_edu.partial.npz"
 
 
 def small(labels=False):
@@ -98,17 +102,27 @@ def test_a_user_s_files_stay(tmp_path):
 
 
 def test_a_file_is_written_through_one_temporary_name(tmp_path):
-    path = tmp_path / "model.keras"
+    path, user_s = tmp_path / "model.keras", tmp_path / "model.partial.keras"
+    user_s.write_text("mine", "utf-8")
     with _files.atomic_write(path) as temporary:
-        assert temporary == tmp_path / "model.partial.keras"
+        assert temporary == tmp_path / "model.pixelcnn_edu.partial.keras"
         temporary.write_text("half", "utf-8")
-    (tmp_path / "model.partial.keras").write_text("left by a killed process", "utf-8")
+    (tmp_path / "model.pixelcnn_edu.partial.keras").write_text(
+        "left by a killed process", "utf-8"
+    )
     with _files.atomic_write(path) as temporary:
         temporary.write_text("whole", "utf-8")
-    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+    assert (
+        names(tmp_path) == ["model.keras", user_s.name]
+        and path.read_text("utf-8") == "whole"
+    )
     with _files.atomic_write(path, trial=True) as temporary:
         temporary.write_text("a trial", "utf-8")
-    assert names(tmp_path) == ["model.keras"] and path.read_text("utf-8") == "whole"
+    assert (
+        names(tmp_path) == ["model.keras", user_s.name]
+        and path.read_text("utf-8") == "whole"
+    )
+    assert user_s.read_text("utf-8") == "mine"
 
 
 # a folder that cannot be used
@@ -123,7 +137,7 @@ def unusable(tmp_path):
     yield "", "folder"
     yield "a\0b", "folder"
     yield 3, "folder"
-    for name in (*LEFT, "checkpoint.partial.npz", "checkpoint.lock"):
+    for name in (*LEFT, PARTIAL, "checkpoint.lock"):
         folder = tmp_path / f"with {name}"
         (folder / name).mkdir(parents=True)
         (folder / name / "mine").write_text("mine", "utf-8")
@@ -191,6 +205,7 @@ def test_what_the_command_line_cannot_train_with_is_refused_in_one_line(
         (["--model", "tea"], "coffee, colored"),
         (["--model", ""], "--model"),
         (["--model", "file.png"], "file.png"),
+        (["--model", "empty.keras"], "a file of Keras"),
         (["--count", "0"], "--count"),
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
@@ -207,8 +222,17 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     Path("file.png").write_text("mine", "utf-8")
+    zipfile.ZipFile("empty.keras", "w").close()
     assert words in refused(capsys, "draw", *arguments)
-    assert names(tmp_path) == ["file.png"]
+    assert names(tmp_path) == ["empty.keras", "file.png"]
+
+
+def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    __main__.main(["draw", "--model", "levels_4", "--count", "1", "--out", "é.png"])
+    sys.stdout.seek(0)
+    assert sys.stdout.read() == "1 image drawn; written to \\xe9.png\n"
 
 
 def ink(picture):
@@ -418,13 +442,143 @@ def loaded(folder):
 
 def test_an_optimizer_that_has_changed_since_is_told_by_what_has_changed(tmp_path):
     optimizer = keras.optimizers.SGD(0.1)
-    fit(tmp_path, optimizer=optimizer)
-    fit(tmp_path, optimizer=optimizer)
+    model, _ = fit(tmp_path, optimizer=optimizer)
+    fit(tmp_path, model=model, optimizer=optimizer)
     optimizer.learning_rate = 0.05
     with pytest.raises(ValueError, match=r"differs in: optimizer \(learning_rate\)"):
-        fit(tmp_path, optimizer=optimizer)
+        fit(tmp_path, model=model, optimizer=optimizer)
     with pytest.raises(ValueError, match=r"differs in: optimizer \(class\)"):
         fit(tmp_path, optimizer=keras.optimizers.Adam(0.1))
+
+
+def test_a_callback_may_have_changed_the_learning_rate(tmp_path):
+    def halved(folder, *more, **arguments):
+        rate = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        return fit(tmp_path / folder, callbacks=[rate, *more], epochs=3, **arguments)
+
+    whole, _ = halved("whole", model=small())
+    model, optimizer = small(), keras.optimizers.SGD(0.1, momentum=0.5)
+    for _ in range(2):  # the second time, the rate of an epoch that is not done
+        stop = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: epoch and interrupt(1, logs)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            halved("cut", stop, model=model, optimizer=optimizer)
+    for _ in range(3):  # two of them find a run that has ended
+        halved("cut", model=model, optimizer=optimizer)
+        assert_same(model, whole)
+    optimizer = keras.optimizers.SGD(0.1 / 8, momentum=0.5)  # in a new process, say
+    assert_same(halved("cut", model=small(), optimizer=optimizer)[0], whole)
+
+
+def test_an_optimizer_of_another_model_is_named():
+    _, history = fit(optimizer=(optimizer := keras.optimizers.Adam()))
+    with pytest.raises(ValueError, match="Expected optimizer to be a new Keras"):
+        fit(optimizer=optimizer)
+    with pytest.raises(ValueError, match="Expected optimizer to be a new Keras"):
+        fit(optimizer=keras.optimizers.LossScaleOptimizer(optimizer))
+    fit(model=history.model, optimizer=optimizer)
+
+
+def test_a_rate_that_is_not_used_does_not_belong_to_the_run(tmp_path):
+    one, _ = fit(tmp_path, learning_rate=0.1)
+    assert_same(fit(tmp_path, learning_rate=0.2)[0], one)
+    fit(tmp_path / "nadam", learning_rate=0.1, optimizer="nadam")
+    with pytest.raises(ValueError, match="differs in: learning_rate"):
+        fit(tmp_path / "nadam", learning_rate=0.2, optimizer="nadam")
+
+
+def test_a_run_goes_on_when_its_folder_has_another_spelling(tmp_path):
+    whole, _ = fit(tmp_path / "whole", model=other_weights(1))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run", target_is_directory=True)
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    for spelled in ("link", "whole/../run"):
+        (tmp_path / "run" / "checkpoint.npz").unlink(missing_ok=True)
+        model = other_weights(1)
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / "run", model=model, callbacks=stop)
+        fit(tmp_path / spelled, model=model)
+        assert_same(model, whole)
+
+
+def test_a_run_goes_on_after_an_interruption_while_its_state_is_loaded(
+    tmp_path, monkeypatch
+):
+    whole, _ = fit(tmp_path, model=other_weights(1))
+    model, assigned = other_weights(1), []
+    kind = type(model.weights[0])
+
+    def assign(variable, value, assign=kind.assign):
+        assigned.append(value)
+        return interrupt(1, {}) if len(assigned) == 2 else assign(variable, value)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        compiled = keras.optimizers.SGD(0.1, momentum=0.5)
+        compiled.build(model.trainable_variables)  # this assigns too
+        patch.setattr(kind, "assign", assign)
+        fit(tmp_path, model=model, optimizer=compiled)
+    assert len(assigned) == 2
+    fit(tmp_path, model=model)
+    assert_same(model, whole)
+
+
+@pytest.mark.parametrize("name", ["stopped", "settings", "history", "left"])
+def test_a_checkpoint_of_another_version_is_named(tmp_path, name):
+    fit(tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    arrays = dict(np.load(path))
+    about = json.loads(str(arrays["about"]))
+    del about[name]
+    np.savez(path, **{**arrays, "about": np.array(json.dumps(about))})
+    with pytest.raises(ValueError, match=f"of this version. Received: .*out {name}"):
+        fit(tmp_path)
+
+
+def act(factor):
+    def activation(x):
+        return factor * keras.ops.tanh(x)
+
+    return activation
+
+
+def act_with(**arguments):
+    return functools.partial(lambda x, factor: factor * x, **arguments)
+
+
+ACTIVATIONS = {
+    "a value around": lambda: (act(1.0), act(2.0)),
+    "a constant": lambda: [eval(f"lambda x: x * {factor}") for factor in (2, 3)],
+    "a name": lambda: (lambda x: keras.ops.tanh(x), lambda x: keras.ops.relu(x)),
+    "a default": lambda: (lambda x, n=1.0: n * x, lambda x, n=2.0: n * x),
+    "a keyword": lambda: (act_with(factor=1.0), act_with(factor=2.0)),
+    "an array": lambda: (act(np.ones(2, "float32")), act(np.zeros(2, "float32"))),
+}
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_functions_of_one_name_are_told_apart_by_what_they_compute(kind):
+    def known(activation):
+        activation.__name__ = "mine"  # Keras warns of a lambda
+        inputs = keras.Input((4, 4, 1))
+        outputs = keras.layers.Dense(2, activation=activation)(inputs)
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    (one, other), (again, _) = ACTIVATIONS[kind](), ACTIVATIONS[kind]()
+    assert known(one) == known(again) != known(other)
+
+
+def test_a_mask_that_was_changed_is_another_network(tmp_path):
+    def masked():
+        keras.utils.set_random_seed(0)
+        return models.pixelcnn((4, 4, 1), filters=2, depth=1)
+
+    fit(tmp_path, model=masked())
+    fit(tmp_path, model=masked())
+    changed = masked()
+    next(one for one in changed.layers if hasattr(one, "mask")).mask[:] = 0
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=changed)
 
 
 def test_held_out_images_and_labels_belong_to_the_run(tmp_path):
@@ -636,7 +790,7 @@ def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path)
 # what is no damage
 
 
-@pytest.mark.parametrize("name", [*LEFT, "checkpoint.partial.npz", "checkpoint.lock"])
+@pytest.mark.parametrize("name", [*LEFT, PARTIAL, "checkpoint.lock"])
 @pytest.mark.parametrize("content", ["npz", "text"])
 def test_a_file_of_another_kind_with_a_name_of_ours_stays(tmp_path, name, content):
     path, count = tmp_path / name, Count()
@@ -662,7 +816,7 @@ def test_what_a_killed_process_has_left_of_a_file_is_overwritten(tmp_path, share
     fit(tmp_path / "one")
     raw = (tmp_path / "one" / "checkpoint.npz").read_bytes()
     (tmp_path / "two").mkdir()
-    partial = tmp_path / "two" / "checkpoint.partial.npz"
+    partial = tmp_path / "two" / PARTIAL
     partial.write_bytes(raw[: round(share * len(raw))])
     fit(tmp_path / "two")
     assert names(tmp_path / "two") == LEFT

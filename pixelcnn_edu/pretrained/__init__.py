@@ -16,7 +16,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_model, check_path
+from pixelcnn_edu._checks import check_model, check_path, plain
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -67,7 +67,7 @@ def card(name: str, folder=None) -> dict:
         why = "it is no card"
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = error
-    raise ValueError(f"Cannot read {path.name} ({why}). Reinstall the package.")
+    raise ValueError(f"Cannot read {path.name} ({why}). {_way_out(folder)}")
 
 
 def load(name: str, folder=None) -> keras.Model:
@@ -93,7 +93,7 @@ def load(name: str, folder=None) -> keras.Model:
     raw = path.read_bytes() if path.is_file() else b""
     if _checksum(content["build"], raw) != content["sha256"]:
         raise ValueError(
-            f"{path.name} does not match the checksum on its card. Reinstall the package."
+            f"{path.name} does not match the checksum on its card. {_way_out(folder)}"
         )
     try:
         model = _build(content["build"])
@@ -103,10 +103,13 @@ def load(name: str, folder=None) -> keras.Model:
         received = [array.shape for array in arrays]
         if received != expected:
             raise ValueError(f"expected shapes {expected}, received {received}")
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        kinds = {str(array.dtype) for array in arrays}
+        if kinds != {"float32"}:
+            raise ValueError(f"expected float32, received {', '.join(sorted(kinds))}")
+    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path.name} does not fit the network on its card ({error}). "
-            "Reinstall the package."
+            f"{_way_out(folder)}"
         ) from error
     model.set_weights(arrays)
     return model
@@ -120,25 +123,58 @@ def save(folder, name: str, model, card: dict):
         name: of both files.
         model: the model, built as ``card["build"]`` says.
         card: what the card says beside the checksum, which is added. Its ``build`` block
-            is that of `presets.Preset.build`.
+            is that of `presets.Preset.build`. The card may hold NumPy numbers.
 
     Raises:
-        OSError: a file could not be written.
+        ValueError: the card has no ``build`` block, or JSON cannot hold the card.
+        OSError: a file could not be written. An older model of this name is unchanged.
     """
     check_model(model)
-    folder = check_path("folder", folder)
+    folder, card = check_path("folder", folder), _through_json(card)
     folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(model.weights)))
     arrays = {
         f"{i:0{width}}_{weight.name}": np.asarray(weight, "float32")
         for i, weight in enumerate(model.weights)
     }
-    with atomic_write(folder / f"{name}.npz") as temporary:
-        np.savez(temporary, **arrays)
-        checksum = _checksum(card["build"], temporary.read_bytes())
-    with atomic_write(folder / f"{name}.json") as temporary:
-        text = json.dumps({**card, "sha256": checksum}, indent=2) + "\n"
-        temporary.write_text(text, "utf-8")
+    raw = io.BytesIO()
+    np.savez(raw, **arrays)
+    card["sha256"] = _checksum(card["build"], raw.getvalue())
+    with (  # both are written before one of them replaces an older file
+        atomic_write(folder / f"{name}.json") as card_file,
+        atomic_write(folder / f"{name}.npz") as arrays_file,
+    ):
+        card_file.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+        arrays_file.write_bytes(raw.getvalue())
+
+
+def _through_json(card) -> dict:
+    """Return a card as it comes back from its file."""
+    try:
+        found = json.loads(json.dumps(card, default=_number))
+        if isinstance(found["build"], dict):
+            return found
+        why = "no 'build' block"
+    except (KeyError, TypeError, ValueError) as error:
+        why = repr(error)
+    raise ValueError(
+        "Expected card to be a dict that JSON can hold, with a 'build' block. "
+        f"Received: {card!r} ({why})"
+    )
+
+
+def _number(value):
+    """Return the number that JSON writes for one of NumPy."""
+    number = plain(value)
+    if number is value:
+        raise TypeError(f"no type for {value!r}")
+    return number
+
+
+def _way_out(folder) -> str:
+    if _folder(folder) == FOLDER:
+        return "Reinstall the package."
+    return "Save the model again, or copy both of its files again."
 
 
 def _folder(folder) -> Path:
