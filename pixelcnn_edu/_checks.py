@@ -60,10 +60,13 @@ def check_positive_int(name: str, value) -> int:
 
 
 def check_levels(levels) -> int:
-    """Return a number of levels as an int from 2 to 2**24, the limit of float32."""
+    """Return a number of levels as an int from 2 to 2**16.
+
+    (With many more levels, float32 does not tell apart k/(levels-1) and its neighbors.)
+    """
     number = check_int("levels", levels, at_least=2)
-    if number > 2**24:
-        raise _error(f"levels <= {2**24:,}", repr(levels))
+    if number > 2**16:
+        raise _error(f"levels <= {2**16:,}", repr(levels))
     return number
 
 
@@ -101,7 +104,7 @@ def check_notebook(name: str, notebook) -> str:
 
 def check_temperature(temperature) -> float:
     """Return 0.0, or the temperature limited to numbers that float32 can divide by."""
-    number = check_number("temperature", temperature, ">= 0", low=0)
+    number = check_number("temperature", temperature, ">= 0 and finite", low=0)
     return min(max(number, 1e-30), 1e30) if number else 0.0
 
 
@@ -147,6 +150,27 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
     return pair
 
 
+def check_shares(name: str, channels: int, colors: int):
+    """Refuse channels that cannot be divided into equal groups, one for each color."""
+    if channels % colors:
+        raise _error(
+            f"{name} to be divisible by colors={colors}, so that every color gets the "
+            "same share",
+            f"{name}={channels}",
+        )
+
+
+def check_halves(filters: int, colors: int):
+    """Refuse filters whose half, in a residual block, has no equal color groups."""
+    if filters % (2 * colors):
+        wanted = "even" if colors == 1 else f"divisible by {2 * colors}"
+        raise _error(
+            f"filters to be {wanted}: the block works on half of them, in {colors} color "
+            f"group{'s' * (colors > 1)}",
+            f"filters={filters}",
+        )
+
+
 def fixed_arguments(kwargs, padding) -> dict:
     """Return a convolution's ``kwargs`` with the fixed arguments filled in.
 
@@ -163,8 +187,11 @@ def fixed_arguments(kwargs, padding) -> dict:
     kwargs = dict(kwargs)
     for name, (value, why) in fixed.items():
         given = plain(kwargs.get(name, value))
-        single = isinstance(given, int | str) or given is None
-        if ({given} if single else set(given)) != {value}:
+        several = listed(given)
+        each = [given] if several is None else [plain(one) for one in several]
+        if not each or any(
+            type(one) is not type(value) or one != value for one in each
+        ):
             raise ValueError(
                 f"Expected {name}={value!r} in a causal convolution ({why}). "
                 f"Received: {name}={given!r}"
@@ -209,7 +236,8 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
         images: the user's argument.
         name: its name in the error.
         levels: if given, each value must be one of k/(levels-1), up to a thousandth of a
-            step. It becomes the float32 number nearest to k/(levels-1).
+            step (or up to rounding in float32). It becomes the float32 number nearest to
+            k/(levels-1).
         image_shape: if given, (H, W, C); None means any size.
     """
     images = np.asarray(images)
@@ -232,7 +260,10 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
         raise _error(f"{name} in [0, 1]", "NaN or complex values")
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
-        hint = " Divide by 255." if low >= 0 and 1 < high <= 255 else ""
+        highest = 255
+        if levels is not None and high < levels and (images == np.floor(images)).all():
+            highest = levels - 1
+        hint = f" Divide by {highest}." if low >= 0 and 1 < high <= 255 else ""
         raise _error(f"{name} in [0, 1]", f"values from {low} to {high}.{hint}")
     images = np.array(images, "float32", order="C")
     if levels is None:
@@ -240,7 +271,7 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
     levels = check_levels(levels)
     steps = images * (levels - 1)
     nearest = np.round(steps)
-    off = np.abs(steps - nearest) > 1e-3
+    off = np.abs(steps - nearest) > max(1e-3, levels * 2**-23)
     if off.any():
         fix = "binarize(images)" if levels == 2 else f"quantize(images, {levels})"
         raise _error(
@@ -272,7 +303,7 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     if not takes:
         return []
     labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or _labels_embedded(model)
+    classes = getattr(model, "num_classes", None) or np.inf
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         expected = f"{name} to be an integer or integers of shape {(count,)}"
@@ -281,23 +312,68 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     if labels.min() < 0 or labels.max() >= classes:
         expected = f"{name} from 0 to {classes - 1}"
         raise _error(expected, f"{labels.min()} to {labels.max()}")
-    return [np.broadcast_to(labels, (count,)).astype("int32")]
+    labels = labels.astype("int32")
+    if classes == 2**31:
+        values = np.unique(labels).astype(model.inputs[1].dtype)
+        _check_embeddings(_graph(model), [None, values], name)
+    return [np.broadcast_to(labels, (count,))]
 
 
-def _labels_embedded(model):
-    """Return the number of labels of a model's embedding; infinity without embedding.
+def _graph(layer):
+    """Return the functional model of a Sequential model, else ``layer`` itself."""
+    return getattr(layer, "_functional", None) or layer
 
-    TensorFlow on a CPU refuses a larger label. XLA uses the last label instead.
+
+def _check_embeddings(model, values, name):
+    """Refuse labels that an embedding of the model, or of a model inside, does not know.
+
+    TensorFlow on a CPU refuses such a label without its name. XLA uses the last label of
+    the embedding instead. Only what lies between the labels and an embedding is computed.
+
+    Args:
+        model: a functional Keras model.
+        values: an array for each input of the model, or None if it is not known.
+        name: the name of the labels in the error.
+
+    Returns:
+        The values of the outputs in a list, None for each that is not known.
     """
     import keras
 
-    sizes = [
-        layer.input_dim
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Embedding)
-        and any(layer.input is one for one in model.inputs[1:])
-    ]
-    return min(sizes, default=np.inf)
+    known = {id(x): value for x, value in zip(model.inputs, values, strict=True)}
+    for depth in sorted(getattr(model, "_nodes_by_depth", ()), reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            given = [known.get(id(x)) for x in node.arguments.keras_tensors]
+            layer = node.operation
+            if node.is_input or all(value is None for value in given):
+                continue
+            if isinstance(layer, keras.layers.Embedding):
+                _check_indices(layer, given[0], name)
+                continue
+            inner = _graph(layer)
+            if hasattr(inner, "_nodes_by_depth"):
+                results = _check_embeddings(inner, given, name)
+            elif any(value is None for value in given):
+                continue
+            else:
+                arguments, more = node.arguments.fill_in(known)
+                try:
+                    results = keras.tree.flatten(layer(*arguments, **more))
+                except (
+                    Exception
+                ):  # labels that do not fit: the model itself will say so
+                    continue
+            known.update(zip(map(id, node.outputs), results, strict=True))
+    return [known.get(id(x)) for x in model.outputs]
+
+
+def _check_indices(embedding, indices, name):
+    indices, highest = np.asarray(indices).astype("int64"), embedding.input_dim - 1
+    if indices.min() < 0 or indices.max() > highest:
+        raise _error(
+            f"{name} from 0 to {highest}, as the layer {embedding.name!r} knows them",
+            f"{indices.min()} to {indices.max()}",
+        )
 
 
 def check_keras():

@@ -6,6 +6,11 @@ of a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any ch
 its own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
 All comparisons are exact: a change of 1e-6 is a leak.
+
+The functions that change inputs try two kinds of images, in turn. The first kind has values
+on the likelihood's levels, so that a layer that reads pixels as integers shows what it
+reads; each changed value gets another level. (A model without a likelihood gets two
+levels, 0 and 1.) The second kind has values drawn from [0, 1).
 """
 
 from pixelcnn_edu._checks import (
@@ -28,14 +33,15 @@ _IMAGES_PER_GRADIENT = 8  # a gradient keeps every feature map of each image
 def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarray:
     """Find by perturbation which outputs change when one input does.
 
-    In a few random images, each input value is replaced by another random value. An
+    In a few random images, each input value is replaced by another random value. The
+    images are on the likelihood's levels and between them in turn, see above. An
     output with several logits has changed if one of its logits has changed.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
         image_shape: (H, W, C), for a model that leaves its size open.
         trials: how many random images; one image can hide a dependency (a ReLU may be
-            off).
+            off). With 1, only an image on the levels is tried.
         seed: of the random images.
 
     Returns:
@@ -51,8 +57,7 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
     rng = np.random.default_rng(check_seed(seed))
     outputs = _outputs(model, shape)
     matrix = np.zeros((size, size), bool)
-    for _ in range(trials):
-        base, other = rng.random((2, size), dtype="float32")
+    for base, other in _pairs(model, size, trials, rng):
         base_out = outputs(base[None])
         for at in range(0, size, _ROWS_PER_PASS):
             inputs = np.arange(at, min(at + _ROWS_PER_PASS, size))
@@ -134,8 +139,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     rng = np.random.default_rng(check_seed(seed))
     outputs = _outputs(model, shape)
     found = []
-    for _ in range(trials):
-        base, other = rng.random((2, size), dtype="float32")
+    for base, other in _pairs(model, size, trials, rng):
         base_out = outputs(base[None])
         for at in range(0, size, _ROWS_PER_PASS):
             first = np.arange(at, min(at + _ROWS_PER_PASS, size))
@@ -186,6 +190,19 @@ def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
     raise AssertionError(
         f"The output at {words.format(*output)} sees {what}.\n\n{picture}"
     )
+
+
+def _pairs(model, size, trials, rng):
+    """Yield random images and their other values, on the levels and between, in turn."""
+    levels = getattr(getattr(model, "likelihood", None), "levels", 2)
+    for trial in range(trials):
+        base, other = rng.random((2, size), dtype="float32")
+        if trial % 2 == 0:
+            base = np.floor(base * levels)
+            step = 1 + np.floor(other * (levels - 1))  # never 0: another level
+            other = (base + step) % levels
+            base, other = np.array([base, other]) / np.float32(levels - 1)
+        yield base, other
 
 
 def _picture(shape, output, source) -> str:

@@ -116,13 +116,9 @@ def hold_out(images, labels, count, *, seed=0):
         >>> x_train.shape, x_val.shape, np.bincount(y_val)[:3]
         ((3600, 28, 28, 1), (400, 28, 28, 1), array([40, 40, 40]))
     """
-    images, labels = check_images(images), np.asarray(labels)
+    images = check_images(images)
     whole, count = len(images), check_positive_int("count", count)
-    if labels.shape != (whole,):
-        raise ValueError(
-            f"Expected labels of shape {(whole,)}, one for each image. "
-            f"Received: {labels.shape}"
-        )
+    labels = _one_each(labels, whole)
     if count >= whole:
         raise ValueError(
             f"Expected count to be less than the {whole} images. Received: {count}"
@@ -174,7 +170,7 @@ def quantize(images, levels: int) -> np.ndarray:
 
     Args:
         images: (N, H, W, C) in [0, 1].
-        levels: at least 2.
+        levels: from 2 to 2**16.
 
     Returns:
         float32, in the shape of ``images``.
@@ -200,7 +196,7 @@ def exclude(images, labels, others):
         others: (M, H, W, C) in [0, 1]. They are compared with ``images`` as float32.
 
     Raises:
-        ValueError: bad images.
+        ValueError: bad images, or not one label for each image.
 
     Example:
         >>> images = np.arange(4).reshape(4, 1, 1, 1) / 4
@@ -208,9 +204,26 @@ def exclude(images, labels, others):
         >>> labels
         array([0, 2, 3])
     """
-    seen = {one.tobytes() for one in check_images(others, name="others")}
-    keep = np.array([one.tobytes() not in seen for one in check_images(images)])
+    values = check_images(images)
+    images, labels = np.asarray(images), _one_each(labels, len(values))
+    seen = set(map(_key, check_images(others, name="others")))
+    keep = np.array([_key(one) not in seen for one in values])
     return images[keep], labels[keep]
+
+
+def _key(image):
+    # + 0.0 turns -0.0 into 0.0, which has other bytes
+    return image.shape, (image + np.float32(0)).tobytes()
+
+
+def _one_each(labels, count):
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        raise ValueError(
+            f"Expected labels of shape {(count,)}, one for each image. "
+            f"Received: {labels.shape}"
+        )
+    return labels
 
 
 def colorize(images, *, seed=0) -> np.ndarray:

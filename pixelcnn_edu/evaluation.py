@@ -36,13 +36,14 @@ def nats_per_image(
         labels: a class for all images, or (N,), for a model that takes labels; the
             result is then -log p(x | label).
         likelihood: for a model that carries none.
-        batch_size: images per pass; changes the time, not the result.
+        batch_size: images per pass; changes the time, and the result only by rounding.
 
     Returns:
         float64 (N,), nats: the sum over all pixels and channels.
 
     Raises:
-        ValueError: images of another shape or off the levels; no likelihood known.
+        ValueError: images of another shape or off the levels; no likelihood known; a
+            log-probability that is NaN.
     """
     likelihood = likelihood_of(model, likelihood)
     images = check_images(
@@ -56,7 +57,13 @@ def nats_per_image(
         batch, *more = (values[at : at + batch_size] for values in (images, *labels))
         log_prob = likelihood.log_prob(logits(batch, *more), batch)
         nats.append(-np.asarray(log_prob, "float64"))
-    return np.concatenate(nats)
+    nats = np.concatenate(nats)
+    if np.isnan(nats).any():
+        raise ValueError(
+            "Expected a model whose logits give a probability to each image. "
+            "Received: NaN, though no logit is NaN. Is one of them infinite?"
+        )
+    return nats
 
 
 def bits_per_dim(model, images, **arguments) -> np.ndarray:

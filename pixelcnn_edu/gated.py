@@ -21,7 +21,9 @@ from pixelcnn_edu._checks import (
     check_kernel_size,
     check_positive_int,
     check_precision,
+    check_shares,
     fixed_arguments,
+    listed,
 )
 from pixelcnn_edu.layers import MaskedConv2D, add_bias_and_activate, register
 from pixelcnn_edu.masks import causal_mask
@@ -89,6 +91,7 @@ class StackConv2D(keras.layers.Conv2D):
     ):
         filters = check_positive_int("filters", filters)
         colors = check_positive_int("colors", colors)
+        check_shares("filters", filters, colors)
         height, width = check_kernel_size(kernel_size)
         if stack not in STACKS:
             raise ValueError(
@@ -99,8 +102,9 @@ class StackConv2D(keras.layers.Conv2D):
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
         )
         hides = mask_type == "A"
-        if isinstance(dilation_rate, tuple | list) and len(set(dilation_rate)) == 1:
-            dilation_rate = dilation_rate[0]  # a pair, as Keras keeps it
+        pair = listed(dilation_rate)
+        if pair and pair == [pair[0]] * len(pair):
+            dilation_rate = pair[0]  # a pair, as Keras keeps it
         dilation_rate = check_positive_int("dilation_rate", dilation_rate)
         if hides and dilation_rate > 1:
             raise ValueError(
@@ -283,11 +287,7 @@ def gated_block(
     filters = check_positive_int("filters", filters)
     colors = check_positive_int("colors", colors)
     causal_mask(kernel_size, mask_type)  # only to check the arguments now
-    if filters % colors:
-        raise ValueError(
-            f"Expected filters to be divisible by colors={colors}. "
-            f"Received: filters={filters}"
-        )
+    check_shares("filters", filters, colors)
     dropout = check_dropout(dropout)
     if mask_type == "B" and horizontal.shape[-1] != filters:
         # Keras would add one channel, such as an image, to all of them: a leak

@@ -293,6 +293,11 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
         log_p = np.asarray(likelihood.log_prob_of_pixels(out, flat[rows]), "float64")
         log_weights.append(log_p[:, known].sum(axis=1))
     log_weights = np.concatenate(log_weights).reshape(drawn.shape[:2])
+    if not np.isfinite(log_weights.max(axis=1)).all():
+        raise ValueError(
+            "Expected known pixels to which the model gives a probability above 0. "
+            f"Received: log-probabilities {log_weights.max(axis=1)}"
+        )
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     ess = 1 / (weights**2).sum(axis=1)
@@ -385,11 +390,11 @@ def _uniforms(uniforms, seeds, shape):
         return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
     uniforms = np.asarray(uniforms)
     expected = (len(seeds), *shape)
-    fits = np.issubdtype(uniforms.dtype, np.number) and uniforms.shape == expected
+    fits = uniforms.dtype.kind in "biuf" and uniforms.shape == expected
     single = uniforms.astype("float32") if fits else None  # may round up to 1
     if not fits or not ((0 <= single) & (single < 1)).all():
         raise ValueError(
-            f"Expected uniforms in [0, 1) of shape {expected}. "
-            f"Received: {uniforms.dtype} {uniforms.shape}"
+            f"Expected uniforms of shape {expected}, in [0, 1) after rounding to "
+            f"float32. Received: {uniforms.dtype} {uniforms.shape}"
         )
     return single

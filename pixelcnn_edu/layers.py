@@ -25,16 +25,19 @@ else. CONTRIBUTING.md shows a whole layer.
 from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_dropout,
+    check_halves,
     check_kernel_size,
     check_levels,
     check_positive_int,
     check_precision,
+    check_shares,
     fixed_arguments,
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
 
 import keras
+import numpy as np
 from keras import ops
 
 # so that `keras.models.load_model` finds the classes of this package
@@ -84,6 +87,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         filters = check_positive_int("filters", filters)
         kernel_size = check_kernel_size(kernel_size)
         colors = check_positive_int("colors", colors)
+        check_shares("filters", filters, colors)
         # only to check the arguments now; `build` makes the mask
         causal_mask(
             1, mask_type, in_channels=colors, out_channels=filters, colors=colors
@@ -187,12 +191,7 @@ def residual_block(
     activation = plain(activation)
     dropout = check_dropout(dropout)
     colors = check_positive_int("colors", colors)
-    if filters % (2 * colors):
-        wanted = "even" if colors == 1 else f"divisible by {2 * colors}"
-        raise ValueError(
-            f"Expected filters to be {wanted}: the block works on half of them, in "
-            f"{colors} color group{'s' * (colors > 1)}. Received: filters={filters}"
-        )
+    check_halves(filters, colors)
     if x.shape[-1] != filters:
         raise ValueError(
             f"Expected an input with filters={filters} channels, so that the sum can be "
@@ -214,6 +213,10 @@ def activate(inputs, activation: str):
 
     ``"prelu"`` learns one slope per channel: ``shared_axes=[1, 2]`` means that all pixels
     share the slope. Any other name is a name in `keras.activations`.
+
+    Raises:
+        ValueError: if there is no such activation, or if it mixes channels, as a softmax
+            does: then a color would see the later ones.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
@@ -224,7 +227,27 @@ def activate(inputs, activation: str):
             "Expected activation to be 'prelu' or the name of a Keras activation, such "
             f"as 'relu'. Received: {activation!r}"
         ) from error
+    _check_pointwise(layer.activation, activation)
     return layer(inputs)
+
+
+def _check_pointwise(function, activation):
+    """Try whether each output of an activation depends on one input alone."""
+    if isinstance(function, keras.layers.Layer):
+        return
+    values = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
+    changed = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)  # one value in each
+    try:
+        before, after = (np.array(function(x)) for x in (values, values + changed))
+        moved = np.abs(after - before).reshape(16, 16) > 1e-5
+        pointwise = not (moved & ~np.eye(16, dtype=bool)).any()
+    except (TypeError, ValueError):  # other arguments, or an output of another shape
+        pointwise = False
+    if not pointwise:
+        raise ValueError(
+            "Expected activation to compute each value from one value alone. (One that "
+            f"mixes channels lets a color see later colors.) Received: {activation!r}"
+        )
 
 
 @register

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+_LARGEST = float(np.finfo("float32").max)
+
 
 class Likelihood:
     """The base class of all likelihoods.
@@ -158,6 +160,7 @@ def draw_levels(log_p, uniforms, temperature):
     """Draw values from log-probabilities, by inverting the cumulative distribution.
 
     The value is the lowest level whose cumulative probability exceeds the uniform number.
+    A level of probability 0 is never drawn.
 
     Args:
         log_p: (…, C, L), up to a constant for each value.
@@ -171,10 +174,13 @@ def draw_levels(log_p, uniforms, temperature):
     if is_zero(temperature):
         level = ops.argmax(log_p, axis=-1)
     else:
-        cumulative = ops.cumsum(ops.softmax(log_p / temperature, axis=-1), axis=-1)
+        p = ops.softmax(log_p / temperature, axis=-1)
         # the last cumulative probability is 1 (up to rounding), so it is left out
-        passed = cumulative[..., :-1] <= uniforms[..., None]
+        passed = ops.cumsum(p, axis=-1)[..., :-1] <= uniforms[..., None]
         level = ops.sum(ops.cast(passed, "int32"), axis=-1)
+        # all of them together may be below 1 by rounding, and below the uniform number
+        possible = ops.where(p > 0, np.arange(levels, dtype="int32"), 0)
+        level = ops.minimum(level, ops.max(possible, axis=-1))
     # a table, because a compiler may compute k/(L-1) with another rounding error
     values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
     return ops.take(values, level)
@@ -202,6 +208,7 @@ class Bernoulli(Likelihood):
 
     def _log_prob_of_pixels(self, logits, images):
         # log sigmoid(l) for ink and log sigmoid(-l) for paper, in one stable expression
+        logits = ops.clip(logits, -_LARGEST, _LARGEST)  # 0 times infinity is NaN
         return ops.sum(images * logits - ops.softplus(logits), axis=-1)
 
     def _probabilities(self, logits, images):
@@ -243,8 +250,10 @@ class Categorical(Likelihood):
 
     def _log_prob_of_pixels(self, logits, images):
         log_p = ops.log_softmax(self._by_channel(logits, images), axis=-1)
-        level = ops.cast(ops.round(images * (self.levels - 1)), "int32")
-        return ops.sum(log_p * ops.one_hot(level, self.levels), axis=(-2, -1))
+        level = ops.round(images * (self.levels - 1))
+        is_level = level[..., None] == np.arange(self.levels, dtype="float32")
+        # no product with a one-hot vector: 0 times the logarithm of 0 is NaN
+        return ops.sum(ops.where(is_level, log_p, 0.0), axis=(-2, -1))
 
     def _probabilities(self, logits, images):
         return ops.softmax(self._by_channel(logits, images), axis=-1)

@@ -15,7 +15,7 @@ on a pixel may look at ``#``, and at the center ``o`` only in type B::
 NumPy alone: nothing here knows about networks.
 """
 
-from pixelcnn_edu._checks import check_kernel_size, check_positive_int
+from pixelcnn_edu._checks import check_kernel_size, check_positive_int, check_shares
 
 import numpy as np
 
@@ -61,12 +61,8 @@ def causal_mask(
     colors = check_positive_int("colors", colors)
     in_channels = check_positive_int("in_channels", in_channels)
     out_channels = check_positive_int("out_channels", out_channels)
-    for name, value in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if value % colors:
-            raise ValueError(
-                f"Expected {name} to be divisible by colors={colors}, so that every "
-                f"color gets the same share. Received: {name}={value}"
-            )
+    check_shares("in_channels", in_channels, colors)
+    check_shares("out_channels", out_channels, colors)
 
     mask = np.zeros((kh, kw, in_channels, out_channels), "float32")
     mask[: kh // 2] = 1  # rows above

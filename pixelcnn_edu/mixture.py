@@ -115,7 +115,10 @@ class DiscretizedLogisticMixture(Likelihood):
         table = self._log_levels(grid, means[..., None, :], log_scales[..., None, :])
         # Bayes' rule: each earlier channel changes the weights of the components
         seen = self._log_levels(x[..., None], means, log_scales)
-        before = ops.cumsum(seen, axis=-2) - seen
+        earlier = ops.concatenate(  # shifted by one: without the channel itself
+            [ops.zeros_like(seen[..., :1, :]), seen[..., :-1, :]], axis=-2
+        )
+        before = ops.cumsum(earlier, axis=-2)
         log_weights = ops.log_softmax(log_weights[..., None, :] + before, axis=-1)
         return ops.logsumexp(log_weights[..., None, :] + table, axis=-1)
 

@@ -17,6 +17,7 @@ from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
     check_finite,
+    check_halves,
     check_image_shape,
     check_int,
     check_keras,
@@ -155,6 +156,7 @@ def pixelcnn(
         image_shape, depth, likelihood, colors
     )
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
+    check_halves(check_positive_int("filters", filters), colors)
     inputs = keras.Input(image_shape)
     x = OneHotLevels(likelihood.levels)(inputs) if one_hot else inputs
     x = MaskedConv2D(filters, 7, mask_type="A", colors=colors)(x)

@@ -178,3 +178,22 @@ def test_a_receptive_field_takes_gradients_of_a_few_images_at_a_time():
         causality.receptive_field(model, 2, 2, images=9), whole
     )
     assert note.seen == (8, 1)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class WholeNumbers(keras.layers.Layer):
+    """Reads a pixel as an integer: only a value of exactly 1 differs from 0."""
+
+    def call(self, inputs):
+        return keras.ops.cast(keras.ops.cast(inputs, "int32"), "float32")
+
+
+def test_a_leak_of_a_model_that_reads_integers_is_found():
+    image = keras.Input((3, 3, 1))
+    leaky = keras.layers.Conv2D(1, 3, padding="same")(WholeNumbers()(image))
+    model = ImageModel(image, leaky, likelihood=Bernoulli())
+    assert causality.dependency_matrix(model, trials=1).sum() == 49  # all neighbors
+    with pytest.raises(AssertionError, match="sees its own input value"):
+        causality.assert_causal(model, trials=1)
+    masked = MaskedConv2D(1, 3, "A")(WholeNumbers()(image))
+    causality.assert_causal(ImageModel(image, masked, likelihood=Bernoulli()))

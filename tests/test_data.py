@@ -379,3 +379,30 @@ def test_gray_pixels_lie_between_the_two_colors():
     assert ((steps >= 0).all(axis=0) | (steps <= 0).all(axis=0)).all()
     with pytest.raises(ValueError, match=r"None, None, 1|, 1\)"):
         data.colorize(np.zeros((1, 4, 4, 3)))
+
+
+@pytest.mark.parametrize("levels", [2**16, 60_001, 50_000, 2**15 + 1, 257])
+def test_the_highest_numbers_of_levels_are_exact(levels):
+    values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
+    images = values.reshape(1, -1, 1, 1)
+    np.testing.assert_array_equal(data.quantize(images, levels), images)
+    np.testing.assert_array_equal(data.check_images(images, levels=levels), images)
+    with pytest.raises(ValueError, match="levels <= 65,536"):
+        data.quantize(images, 2**16 + 1)
+
+
+def test_exclude_compares_values_and_shapes():
+    zeros = np.zeros((1, 2, 3, 1))
+    assert len(data.exclude(-zeros, [1], zeros)[0]) == 0
+    assert len(data.exclude(zeros, [1], np.zeros((1, 3, 2, 1)))[0]) == 1
+    for labels in (1, [1, 2]):
+        with pytest.raises(ValueError, match=r"labels of shape \(1,\)"):
+            data.exclude(zeros, labels, zeros)
+
+
+def test_levels_that_are_not_divided_are_named():
+    images = np.arange(4).reshape(1, 2, 2, 1)
+    with pytest.raises(ValueError, match="Divide by 3[.]"):
+        data.check_images(images, levels=4)
+    with pytest.raises(ValueError, match="Divide by 255[.]"):
+        data.check_images(images * 40, levels=4)

@@ -2,9 +2,10 @@
 
 import math
 
-from pixelcnn_edu import evaluation
+from pixelcnn_edu import evaluation, generation
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import keras
 import numpy as np
@@ -141,3 +142,27 @@ def test_a_mean_of_what_is_no_finite_number_is_refused(values, words):
 
 def test_whole_numbers_have_a_mean_and_an_error():
     assert evaluation.mean_and_standard_error(np.array([1, 3], "uint8")) == (2.0, 1.0)
+
+
+def test_logits_that_give_no_probability_are_named():
+    image = keras.Input((2, 2, 1))
+    infinite = keras.layers.Rescaling(0.0, [0.0, np.inf])(
+        MaskedConv2D(2, 3, "A")(image)
+    )
+    model = ImageModel(image, infinite, likelihood=Categorical(2))
+    with pytest.raises(ValueError, match="gives? a probability.*infinite"):
+        evaluation.nats_per_image(model, np.zeros((1, 2, 2, 1)))
+
+
+def test_a_logit_of_minus_infinity_is_a_level_of_probability_0():
+    image = keras.Input((2, 2, 1))
+    never = keras.layers.Rescaling(1.0, [0.0, 0.0, -np.inf])(
+        MaskedConv2D(3, 3, "A")(image)
+    )
+    model = ImageModel(image, never, likelihood=Categorical(3))
+    assert evaluation.total_probability(model) == pytest.approx(1, abs=1e-5)
+    white = np.ones((1, 2, 2, 1))
+    assert evaluation.nats_per_image(model, white)[0] == np.inf
+    known = np.array([[False, True], [False, False]])
+    with pytest.raises(ValueError, match="probability above 0"):
+        generation.complete(model, white, known, particles=4, method="naive", seed=0)

@@ -274,7 +274,12 @@ def test_green_sees_red_of_its_pixel_and_never_blue(builder):
         (lambda: StackConv2D(4, 1, "vertical", "A"), "leave a tap"),
         (lambda: StackConv2D(4, 1, "horizontal", "A"), "leave a tap"),
         (lambda: StackConv2D(4, 3, "vertical", strides=2), "strides"),
-        (lambda: StackConv2D(4, 3, "horizontal", colors=3), "divisible"),
+        (lambda: StackConv2D(4, 3, "vertical", groups=2.0), "groups=1"),
+        (
+            lambda: StackConv2D(4, 3, "vertical", dilation_rate=([2], [2])),
+            "dilation_rate to be a positive integer",
+        ),
+        (lambda: StackConv2D(4, 3, "horizontal", colors=3), "filters to be divisible"),
         (lambda: StackConv2D(4, 3, "vertical", dilation_rate=0), "dilation_rate"),
         (
             lambda: StackConv2D(4, 3, "vertical", "A", dilation_rate=2),

@@ -199,6 +199,8 @@ def test_masked_convolution_works_on_any_image_size_and_batch():
     ("arguments", "words"),
     [
         ({"strides": 7}, "strides=1"),
+        ({"strides": 2.0}, "strides=1.*strides=2.0"),
+        ({"padding": 1.5}, "padding='same'.*padding=1.5"),
         ({"strides": (1, 2)}, "strides=1"),
         ({"padding": "valid"}, "padding='same'"),
         ({"dilation_rate": 2}, "dilation_rate=1"),
@@ -206,7 +208,7 @@ def test_masked_convolution_works_on_any_image_size_and_batch():
         ({"data_format": "channels_first"}, "channels_last"),
         ({"kernel_size": 2}, "odd"),
         ({"mask_type": "C"}, "'A' or 'B'"),
-        ({"colors": 3}, "divisible by colors"),
+        ({"colors": 3}, "filters to be divisible by colors=3"),
         ({"filters": 0}, "out_channels|filters"),
     ],
 )

@@ -395,3 +395,37 @@ def test_likelihoods_are_equal_if_their_kinds_and_settings_are():
             assert (one == other) == (i == j)
     assert len({*ALL, *map(type(ALL[2]), [2, 4])}) == len(ALL)  # equal ones hash alike
     assert Categorical(4) != 4
+
+
+def test_infinite_logits_give_no_nan():
+    black = np.zeros((1, 1, 1, 1), "float32")
+    logits = np.array([0, 0, -np.inf, -np.inf], "float32").reshape(1, 1, 1, 4)
+    log_p = [float(Categorical(4).log_prob(logits, black + k / 3)[0]) for k in range(4)]
+    np.testing.assert_allclose(
+        log_p, np.log([0.5, 0.5, 1e-99, 1e-99]) * [1, 1, np.inf, np.inf]
+    )
+    for logit in (-np.inf, np.inf):
+        for ink in (0, 1):
+            log_p = float(Bernoulli().log_prob(black + logit, black + ink)[0])
+            assert np.exp(log_p) == (ink == (logit > 0))
+
+
+def test_a_level_of_probability_0_is_never_drawn():
+    """The sum of the other probabilities is below the uniform number, by rounding."""
+    logits = np.random.default_rng(0).normal(size=(500, 8)).astype("float32")
+    logits[:, 6:] = -np.inf
+    highest = np.full((500, 1), np.nextafter(np.float32(1), np.float32(0)))
+    drawn = np.asarray(Categorical(8).sample(logits, highest))
+    assert drawn.max() * 7 == 5
+
+
+@pytest.mark.parametrize("mean", [1, 1e4, 1e6])
+def test_a_channel_of_a_mixture_does_not_depend_on_later_channels(mean):
+    mixture = DiscretizedLogisticMixture(2, 256)
+    parts = np.zeros((10, 2), "float32")
+    parts[1], parts[2], parts[4], parts[5:7] = (-0.5, 0.5), (-mean, mean), -1, -7
+    logits = np.repeat(parts.reshape(1, 20), 3, axis=0)
+    pixels = np.array([[0.25, 0, 0], [0.25, 1, 0], [0.25, 1, 1]])
+    p = np.asarray(mixture.probabilities(logits, pixels))
+    np.testing.assert_array_equal(p[0, :2], p[1, :2])
+    np.testing.assert_array_equal(p[1], p[2])

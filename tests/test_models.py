@@ -600,7 +600,11 @@ def test_the_compiled_call_sees_new_weights():
         ({"dropout": 2}, "dropout"),
         ({"activation": "no such thing"}, "no such thing"),
         ({"image_shape": (None, None, 1), "position": True}, "fixed image size"),
-        ({"image_shape": (4, 4, 3), "filters": 8}, "divisible by colors=3"),
+        ({"image_shape": (4, 4, 3), "filters": 8}, "filters to be divisible by 6"),
+        ({"activation": "softmax"}, "mixes channels.*'softmax'"),
+        ({"activation": "glu"}, "mixes channels.*'glu'"),
+        ({"activation": "threshold"}, "mixes channels.*'threshold'"),
+        ({"image_shape": (2, 2, 3), "filters": 6, "activation": "sparsemax"}, "mixes"),
         ({"image_shape": (4, 4, 3), "colors": 2}, "colors"),
         ({"colors": True}, "colors"),
         (
@@ -628,3 +632,37 @@ def test_a_model_without_a_likelihood_asks_for_one():
     assert nats[0] == pytest.approx(9 * np.log(2))
     with pytest.raises(ValueError, match="likelihood"):
         ImageModel(inputs, inputs)
+
+
+def embedded(kind):
+    """A model whose label goes to an embedding of 3 labels, but not as its input."""
+    image, label = keras.Input((3, 3, 1)), keras.Input((), dtype="int32")
+    embedding = keras.layers.Embedding(3, 4)
+    if kind == "shared":
+        embedding(keras.Input((2,), dtype="int32"))
+        biases = embedding(label)
+    elif kind == "reshaped":
+        biases = embedding(keras.layers.Reshape((1,))(label))
+    elif kind == "shifted":
+        biases = embedding(label - 1)
+    elif kind == "a sequence":
+        biases = keras.Sequential([keras.Input((), dtype="int32"), embedding])(label)
+    else:
+        inner = keras.Input((), dtype="int32")
+        biases = keras.Model(inner, embedding(keras.layers.Identity()(inner)))(label)
+    x = MaskedConv2D(4, 3, "A")(image)
+    x = keras.layers.add([x, keras.layers.Reshape((1, 1, 4))(biases)])
+    logits = MaskedConv2D(1, 1)(x)
+    return ImageModel([image, label], logits, likelihood=Bernoulli())
+
+
+@pytest.mark.parametrize(
+    "kind", ["shared", "reshaped", "shifted", "a sequence", "inner model"]
+)
+def test_a_label_that_an_embedding_does_not_know_is_named(kind):
+    model, images = embedded(kind), np.zeros((2, 3, 3, 1))
+    known, unknown = ((1, 3), 0) if kind == "shifted" else ((0, 2), 3)
+    assert evaluation.nats_per_image(model, images, labels=known).shape == (2,)
+    for label in (unknown, 99):
+        with pytest.raises(ValueError, match="labels from 0 to 2.*embedding.*Received"):
+            evaluation.nats_per_image(model, images, labels=label)
