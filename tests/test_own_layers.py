@@ -176,7 +176,7 @@ def replaced(x):
             "replaces `convolution_op`, .* as StackConv2D",
         ),
         (OwnKernel(8, 3), "replaces `masked_kernel`"),
-        (SaysNothing(8, 3), "class SaysNothing does not say .*write runs_as = .convolution."),
+        (SaysNothing(8, 3), "SaysNothing does not say .*write runs_as = .convolution."),
         (SaysConvolution(8, 1), "is for MaskedConv2D, StackConv2D"),
         (SaysConvolutionAndIsNone(), "is for MaskedConv2D, StackConv2D"),
         (Misspelled(), "runs_as = 'pixel-wise'; expected 'pixelwise'"),
