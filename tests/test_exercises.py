@@ -221,3 +221,9 @@ def test_a_judge_names_a_declared_mistake_by_a_few_of_its_words():
 
 def test_an_exercise_is_documented_by_its_right_answer():
     assert (check().__name__, check().__doc__) == ("half", "Half of a number.")
+
+
+@pytest.mark.parametrize("hint", ["1", None, [1], float("nan"), float("inf"), ...])
+def test_no_hint_raises(hint):
+    verdict = exercises.chain(lambda *case: 0, hint=hint)
+    assert verdict.status == "wrong"

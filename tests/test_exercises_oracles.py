@@ -139,6 +139,34 @@ def block_of_the_package(x):
 
 
 @also_right("residual_block")
+def block_with_a_sequence(x):
+    half = x.shape[-1] // 2
+    bends = [keras.layers.PReLU(shared_axes=[1, 2]) for _ in range(3)]
+    convolutions = [
+        keras.layers.Conv2D(half, 1),
+        MaskedConv2D(half, 3),
+        keras.layers.Conv2D(x.shape[-1], 1),
+    ]
+    both = zip(bends, convolutions, strict=True)
+    y = keras.Sequential([layer for pair in both for layer in pair])(x)
+    return keras.layers.add([x, y])
+
+
+@also_right("residual_block")
+def block_as_a_model_inside(x):
+    inner = keras.Input(x.shape[1:])
+    return keras.Model(inner, residual_block(inner, x.shape[-1]))(x)
+
+
+@also_right("residual_block")
+def block_with_activations_in_convolutions(x):
+    half = x.shape[-1] // 2
+    y = keras.layers.Conv2D(half, 1, activation="relu")(keras.layers.ReLU()(x))
+    y = MaskedConv2D(half, 3, activation="relu")(y)
+    return x + keras.layers.Conv2D(x.shape[-1], 1)(y)
+
+
+@also_right("residual_block")
 def block_with_relu_and_dense(x):
     y = keras.layers.Dense(x.shape[-1] // 2)(keras.layers.ReLU()(x))
     y = MaskedConv2D(x.shape[-1] // 2, 3)(keras.layers.ReLU()(y))

@@ -174,6 +174,14 @@ class Exercise:
 
     def hint_lines(self, asked, fitting):
         """The first ``asked`` hints, and the one that fits the mistake."""
+        try:
+            asked = int(asked)
+        except (
+            TypeError,
+            ValueError,
+            OverflowError,
+        ):  # no number: no hint is asked for
+            asked = 0
         if isinstance(fitting, str):
             yield f"Hint: {fitting}"
         for number, text in enumerate(self.hints, 1):

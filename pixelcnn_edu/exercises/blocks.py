@@ -66,6 +66,10 @@ def _prelu(x):
     return keras.layers.PReLU(shared_axes=[1, 2])(x)
 
 
+def _relu(x):
+    return keras.layers.ReLU()(x)
+
+
 def _add(x, y):
     return keras.layers.add([x, y])
 
@@ -113,7 +117,51 @@ def _judge_block(answer):
         _run(model, images) + _run(model, -images), 2 * _run(model, 0 * images), 1e-4
     ):
         raise Wrong("Nothing bends")
+    _judge_bends(model, images)
     _judge_weights(model)
+
+
+def _layers(model):
+    """All layers in their order, with those of the models inside."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _convolutions(model):
+    return [layer for layer in _layers(model) if hasattr(layer, "kernel")]
+
+
+def _judge_bends(model, images):
+    """Each convolution must not read the output of the one before as it is."""
+    before, straight, found = images, 0, _convolutions(model)
+
+    def noting(layer):
+        def call(inputs, *args, **kwargs):
+            nonlocal before, straight
+            inputs = np.asarray(inputs)
+            straight += inputs.shape == before.shape and close(inputs, before)
+            outputs = type(layer).call(layer, inputs, *args, **kwargs)
+            bent = layer.activation not in (None, keras.activations.linear)
+            before = images[:0] if bent else np.asarray(outputs)
+            return outputs
+
+        return call
+
+    if len(found) != 3:  # the number of weights is another one
+        return
+    for layer in found:
+        layer.call = noting(layer)
+    try:
+        _run(model, images)
+    finally:
+        for layer in found:
+            del layer.call
+    if straight:
+        count = {"expected": "3 activations", "actual": f"{3 - straight}"}
+        raise Wrong("One PReLU stands before each", **count)
 
 
 def _judge_shape(out, x):
@@ -132,7 +180,7 @@ def _judge_shape(out, x):
 
 def _judge_sum(model, images):
     """With the last 1×1 at zero nothing is added to the input: it must come out."""
-    convolutions = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    convolutions = _convolutions(model)
     last = convolutions[-1] if convolutions else None
     filters = last.kernel.shape[-1] if last else 0
     if filters != _FILTERS:
@@ -204,7 +252,7 @@ def _judge_weights(model):
     case = f"{_HEIGHT} × {_WIDTH} pixels, {_FILTERS} filters"
     expected = f"{convolutions + slopes} weights with PReLU"
     words = {"case": case, "expected": expected, "actual": actual}
-    prelus = [layer for layer in model.layers if isinstance(layer, keras.layers.PReLU)]
+    prelus = [each for each in _layers(model) if isinstance(each, keras.layers.PReLU)]
     if any(layer.count_params() >= _HEIGHT * _WIDTH for layer in prelus):
         raise Wrong("one slope per pixel", **words)
     if prelus and len(prelus) != 3:
@@ -213,7 +261,7 @@ def _judge_weights(model):
     whole = 11 * _FILTERS**2 + 3 * _FILTERS
     if actual in (whole, whole + 3 * _FILTERS):
         raise Wrong("the first 1×1 should halve them", **words)
-    if any(getattr(layer, "use_bias", True) is False for layer in model.layers):
+    if any(getattr(layer, "use_bias", True) is False for layer in _layers(model)):
         raise Wrong("A convolution has no bias.", **words)
     raise Wrong("The block has another number of weights.", **words)
 
@@ -270,6 +318,8 @@ residual_block = Exercise(
             but(bends=(_straight, _prelu, _prelu)),
             but(bends=(_prelu, _straight, _prelu)),
             but(bends=(_prelu, _prelu, _straight)),
+            but(bends=(_relu, _straight, _straight)),
+            but(bends=(_relu, _relu, _straight)),
         ),
         "The middle works on all channels: the first 1×1 should halve them.": but(
             half=_FILTERS
