@@ -265,6 +265,8 @@ CASES = [
     case("uniforms", generate, uniforms=put(1.0)),
     case("uniforms", generate, uniforms=put(-0.1)),
     case("uniforms", generate, uniforms=put(np.nan)),
+    case("uniforms", generate, uniforms=X + 0j),
+    case(">= 0 and finite", generate, temperature=np.inf),
     case("uniforms", generate, uniforms="abc"),
     case("likelihood", generate, other),
     case("likelihood", generate, likelihood=3),
