@@ -66,6 +66,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         if checkpoint.ended:
             checkpoint.remind()
         else:
+            # A run that a callback stopped trains no more epochs: it is only ended.
             first = settings["epochs"] if checkpoint.stopped else epoch
             with checkpoint.remembered():
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)

@@ -15,7 +15,7 @@ uᵢ < p(ink).) Three methods draw the same images, with the same arguments:
 - `cached`: keep the features of earlier pixels, and compute only those of the next pixel
   (arXiv 1704.06001). `page_cache` shows the idea; `one_pixel` is the compiled form.
 
-All three return the same images for the same uniform numbers, but for rounding: they sum
+All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
 1e-5 of a cumulative probability (within a few thousandths for a model that computes in
 half precision).
@@ -124,7 +124,7 @@ def cached(
     """Draw images by computing one pixel's features per value, in a compiled loop.
 
     Arguments and result as for `naive`. The first call for each N compiles the loop, which
-    takes some seconds. (`generate` answers its first small call in another way.)
+    takes some seconds. (`generate` answers its first small call by `fixed_point`.)
 
     Raises:
         ValueError: a weight or a logit is not a number, or a layer cannot run one pixel
@@ -155,7 +155,8 @@ def generate(
         count: how many images. They are drawn in slices of bounded memory.
         seed: fixes the draw. Image i of a seed has the same uniform numbers, and so is
             the same, for every ``count`` (up to rounding, as above).
-        temperature: divides the logits; 1 draws from the model itself, 0 takes each
+        temperature: divides the log-probabilities of the levels, see
+            `likelihoods.Likelihood.sample`; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
         method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
@@ -228,7 +229,7 @@ def complete(
             may be anything: NaN, say.
         known: boolean (H, W), True where a pixel is given.
         count: completions per image.
-        particles: completions drawn and weighted per image; 1 for none of that.
+        particles: completions drawn and weighted per image; with 1 none is weighted.
         labels: a class for all images, or (N,), for a model that takes labels.
         seed: fixes the draw, for the same ``count`` (or ``particles``).
         temperature, method, likelihood, progress: as for `generate`. Particles need
@@ -242,7 +243,8 @@ def complete(
         ValueError: if an argument is out of its range.
 
     Warns:
-        RuntimeWarning: fewer than 5 particles, or half of them, are effective.
+        RuntimeWarning: for an image, fewer than 5 particles are effective (with fewer
+            than 10 particles: fewer than half of them).
     """
     likelihood = likelihood_of(model, likelihood)
     images, known = np.asarray(images), np.asarray(known)
@@ -352,7 +354,8 @@ def _one_pixel_model(model, likelihood):
     except NotByPixel as error:
         raise ValueError(
             f"{error} method='cached' needs this. "
-            "Use method='fixed_point', which runs any causal model."
+            "If pixelcnn_edu.causality.assert_causal(model) passes, use "
+            "method='fixed_point', which runs any causal model."
         ) from None
 
 

@@ -7,16 +7,16 @@ What differs here from most code on the web: a layer multiplies the kernel by th
 *inside* the convolution, so the gradient of a masked weight is exactly 0. And a residual
 block is a function of tensors, so a model is one flat graph.
 
-Each layer class says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel
-by pixel:
+The rest of this text is for notebook 10, and for those who add a layer. Each layer class
+says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pixel:
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
   does the same at every pixel and reads no other pixel. The first drawing tries the layer
   on random features. (`PositionBias` has a weight for each pixel. It is a special case
   inside `one_pixel`, and no example for a class of your own.)
 - ``"convolution"``: by ``masked_kernel()``, ``bias`` and ``activation``, without its
-  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that keep their
-  ``call`` may say so. Put what follows a convolution into a layer of its own.
+  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that replace
+  none of their methods may say so. Put what follows a convolution into a layer of its own.
 
 A subclass does not inherit ``runs_as``: it must say so again, since it may do something
 else. CONTRIBUTING.md shows a whole layer.

@@ -82,7 +82,8 @@ class Likelihood:
         Raises:
             ValueError: if the shapes do not fit, or the temperature is negative.
         """
-        if not ops.is_tensor(temperature):  # a tensor was checked before it became one
+        # In a compiled loop the temperature is a tensor, which was checked as a number.
+        if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")
         return self._sample(logits, uniforms, temperature)

@@ -54,7 +54,7 @@ class MaskedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
-        # not `padding="same", **kwargs`: the configuration of a saved layer has a padding
+        # `kwargs` of a layer that is loaded from a file hold a padding, too
         super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
         self.mask_type = mask_type
 

@@ -137,8 +137,8 @@ def fit(
             with a Keras optimizer, which has its own.
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (muon was tried at rates
             from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
-            of the weights (``use_ema``), this mean is validated, callbacks see this mean
-            at the end of an epoch, and the mean becomes the model's final weights.
+            of the weights (``use_ema``), the validation, the callbacks at the end of an
+            epoch, and the final model all use that mean.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
@@ -154,8 +154,7 @@ def fit(
             is the same Python object whose training was interrupted. The history then has
             ``seconds`` per epoch too. A run that was stopped by a callback has ended: the
             same call does not continue the training, it loads the final weights. One
-            process or thread at a time can use
-            the folder. The state holds the generators of the model's own layers, such as
+            process or thread at a time can use the folder. The state holds the generators of the model's own layers, such as
             `keras.layers.Dropout`. It does not hold the global generators: numbers that a
             layer or a callback draws from ``keras.random`` without a seed, from
             ``np.random`` or from ``tf.random`` differ in a resumed run.
@@ -297,7 +296,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     Attributes:
         grids: dict from the number of epochs trained to images (count, H, W, C). A
-            resumed run draws again only from where it goes on. A new run begins with
+            resumed run draws only the grids of its new epochs. A new run begins with
             no grids.
 
     Raises:
