@@ -154,10 +154,11 @@ def fit(
             is the same Python object whose training was interrupted. The history then has
             ``seconds`` per epoch too. A run that was stopped by a callback has ended: the
             same call does not continue the training, it loads the final weights. One
-            process or thread at a time can use the folder. The state holds the generators of the model's own layers, such as
-            `keras.layers.Dropout`. It does not hold the global generators: numbers that a
-            layer or a callback draws from ``keras.random`` without a seed, from
-            ``np.random`` or from ``tf.random`` differ in a resumed run.
+            process or thread at a time can use the folder. The state holds the
+            generators of the model's own layers, such as `keras.layers.Dropout`. It
+            does not hold the global generators: numbers that a layer or a callback
+            draws from ``keras.random`` without a seed, from ``np.random`` or from
+            ``tf.random`` differ in a resumed run.
         callbacks: a Keras callback, a list of them, or None. In a resumed run Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` get back what
             they remembered, if they monitor the same quantity. Other callbacks begin
