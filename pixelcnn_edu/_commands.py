@@ -68,6 +68,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         for target in (path, card_path):
             with atomic_write(target, trial=True) as temporary:
                 temporary.touch()
+        _refuse_foreign(name, out, path, card_path)
     (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
     if precision == "auto":
         precision = machine.fastest_precision()
@@ -124,6 +125,20 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
     with locked(out, wait=True):
         pretrained.save(out, name, bare, card)
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
+
+
+def _refuse_foreign(name, out, *files):
+    """Refuse a folder in which files of this name are not those of an earlier `train`."""
+    there = [file.name for file in files if file.exists()]
+    try:
+        earlier = name in pretrained.names(out) and pretrained.card(name, out)
+    except ValueError:
+        earlier = None
+    if there and not earlier:
+        raise ValueError(
+            "Expected a folder without files of the user that have the names of the "
+            f"weights and the card. Received: {out}, with {', '.join(there)}"
+        )
 
 
 def draw(name, *, count, seed, temperature, labels, method, out):

@@ -175,6 +175,12 @@ def test_the_command_line_looks_at_its_folder_first(tmp_path, monkeypatch, capsy
     with _files.locked(tmp_path / "run"):
         told = refused(capsys, *train, tmp_path / "run")
     assert f"this process {os.getpid()}" in told
+    for file in ("coffee.json", "coffee.npz"):
+        (tmp_path / "own" / file).parent.mkdir(exist_ok=True)
+        (tmp_path / "own" / file).write_text("mine", "utf-8")
+        assert file in refused(capsys, *train, tmp_path / "own")
+        assert (tmp_path / "own" / file).read_text("utf-8") == "mine"
+        (tmp_path / "own" / file).unlink()
 
 
 @pytest.mark.parametrize(
