@@ -1138,9 +1138,8 @@ TAKE_PATHS = {
 
 def functions_with_paths():
     for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
-        if found.name.endswith(
-            "one_file"
-        ):  # a program alone, for whom the shell does it
+        # the shell does it for `one_file`, a program; `checkpoints` for `_checkpoint_file`
+        if found.name.endswith(("one_file", "_checkpoint_file")):
             continue
         module = importlib.import_module(found.name)
         for name, function in vars(module).items():
