@@ -55,7 +55,8 @@ ALONE = """
     tests/test_widgets_[g-z]* notebooks/09* notebooks/12* notebooks/16* notebooks/04*
     notebooks/08* tests/test_cache* tests/test_planted* notebooks/15* notebooks/13*
     tests/test_faults* tests/test_gated* tests/test_numpy* notebooks/0[0-2]*
-    tests/test_page* tests/test_ablation* tests/test_threads* tests/test_notebooks* tests/test_exercises*
+    tests/test_page* tests/test_ablation* tests/test_threads* tests/test_notebooks*
+    tests/test_exercises*
     tests/test_[a-c]* tests/test_[d-l]* tests/test_[m-z]* notebooks/03* pixelcnn_edu/*
 """
 QUICK = """
