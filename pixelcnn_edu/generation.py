@@ -46,7 +46,7 @@ from pixelcnn_edu.one_pixel import one_pixel_model
 import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
-MOST_VALUES_OF_FIRST_CALL = 16 * 28 * 28  # sixteen digits
+MOST_PROBABILITIES_OF_FIRST_CALL = 16 * 28 * 28 * 2  # sixteen digits, two levels
 MOST_ROUNDS_OF_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
 
 
@@ -163,7 +163,7 @@ def generate(
             time differs. ``"cached"`` needs a functional model of this package's layers,
             Keras's pointwise ones, and layers of your own that say ``runs_as``, see
             `layers`. The fixed point answers the first small call of ``"cached"`` (up to
-            sixteen digits), because compiling takes longer; the second call compiles. A
+            sixteen digits of two levels), because compiling takes longer; the second call compiles. A
             model with layers of your own is compiled in the first call.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
@@ -372,7 +372,7 @@ def _first_call(form, model, likelihood, uniforms, given, known, temperature, la
     """
     size = slice_size(len(given), cores())
     key = form.key((size, *given.shape[1:]), temperature)
-    small = given.size <= MOST_VALUES_OF_FIRST_CALL
+    small = given.size * likelihood.levels <= MOST_PROBABILITIES_OF_FIRST_CALL
     if not small or key in form.compiled or key in form.asked:
         return None
     form.asked.add(key)

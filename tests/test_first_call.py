@@ -80,12 +80,21 @@ def test_each_size_has_its_own_first_call():
 
 
 def test_a_large_first_call_is_compiled(monkeypatch):
-    monkeypatch.setattr(generation, "MOST_VALUES_OF_FIRST_CALL", 4 * 12)
+    monkeypatch.setattr(generation, "MOST_PROBABILITIES_OF_FIRST_CALL", 4 * 12 * 2)
     model = small()
     generation.generate(model, 4, seed=0)
     assert compiled(model) == 0
     generation.generate(model, 5 * _drawing.cores(), seed=0)
     assert compiled(model) == 1
+
+
+def test_a_first_call_with_many_levels_is_compiled(monkeypatch):
+    """A round computes the probability of every level of every value."""
+    monkeypatch.setattr(generation, "MOST_PROBABILITIES_OF_FIRST_CALL", 2 * 12 * 4)
+    for levels, count in ((4, 0), (5, 1)):
+        model = pixelcnn((3, 4, 1), filters=2, depth=1, likelihood=Categorical(levels))
+        generation.generate(model, 2, seed=0)
+        assert compiled(model) == count
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
