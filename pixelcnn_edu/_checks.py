@@ -70,15 +70,15 @@ def check_levels(levels) -> int:
     return number
 
 
-def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf):
+def check_number(name: str, value, interval: str) -> float:
     """Return ``value`` as a float.
 
     Args:
         name: the name in the error.
         value: a finite real number.
-        within: the range in words, such as ``"in [0, 1)"``; "(" and ")" exclude an end.
-        low, high: the ends of the range.
+        interval: such as ``"[0, 1)"``; "(" and ")" exclude an end, which may be "inf".
     """
+    low, high = map(float, interval[1:-1].split(","))
     number = plain(value)
     real = isinstance(number, int | float) and not isinstance(number, bool)
     if real:
@@ -86,10 +86,12 @@ def check_number(name: str, value, within: str, *, low=-math.inf, high=math.inf)
             number = float(number)
         except OverflowError:
             number = math.inf
-        above = operator.gt if "(" in within else operator.ge
-        below = operator.lt if ")" in within else operator.le
+        above = operator.gt if interval[0] == "(" else operator.ge
+        below = operator.lt if interval[-1] == ")" else operator.le
         if math.isfinite(number) and above(number, low) and below(number, high):
             return number
+    bound = ">" if interval[0] == "(" else ">="
+    within = f"in {interval}" if high < math.inf else f"{bound} {low:g} and finite"
     raise _error(f"{name} {within}", repr(value))
 
 
@@ -104,13 +106,13 @@ def check_notebook(name: str, notebook) -> str:
 
 def check_temperature(temperature) -> float:
     """Return 0.0, or the temperature limited to numbers that float32 can divide by."""
-    number = check_number("temperature", temperature, ">= 0 and finite", low=0)
+    number = check_number("temperature", temperature, "[0, inf)")
     return min(max(number, 1e-30), 1e30) if number else 0.0
 
 
 def check_dropout(dropout) -> float:
     """Return a share of features in [0, 1)."""
-    return check_number("dropout", dropout, "in [0, 1)", low=0, high=1)
+    return check_number("dropout", dropout, "[0, 1)")
 
 
 def check_bool(name: str, value) -> bool:

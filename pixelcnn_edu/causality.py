@@ -9,7 +9,7 @@ All comparisons are exact: a change of 1e-6 is a leak.
 
 The functions that change inputs try two kinds of images, in turn. The first kind has values
 on the likelihood's levels, so that a layer that reads pixels as integers shows what it
-reads; each changed value gets another level. (A model without a likelihood gets two
+reads; each changed value gets another level. (If no likelihood is known, there are two
 levels, 0 and 1.) The second kind has values drawn from [0, 1).
 """
 
@@ -22,6 +22,7 @@ from pixelcnn_edu._checks import (
     is_int,
     plain,
 )
+from pixelcnn_edu.likelihoods import check_likelihood
 from pixelcnn_edu.models import logits_function
 
 import numpy as np
@@ -30,7 +31,9 @@ _ROWS_PER_PASS = 256
 _IMAGES_PER_GRADIENT = 8  # a gradient keeps every feature map of each image
 
 
-def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarray:
+def dependency_matrix(
+    model, *, image_shape=None, trials=4, seed=0, likelihood=None
+) -> np.ndarray:
     """Find by perturbation which outputs change when one input does.
 
     In a few random images, each input value is replaced by another random value. The
@@ -43,6 +46,8 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
         trials: how many random images; one image can hide a dependency (a ReLU may be
             off). With 1, only an image on the levels is tried.
         seed: of the random images.
+        likelihood: for a model that carries none: how many levels a value has, and
+            whether the likelihood orders the channels of a pixel.
 
     Returns:
         boolean (H·W·C, H·W·C): [output, input], True where the input changes the
@@ -55,9 +60,10 @@ def dependency_matrix(model, *, image_shape=None, trials=4, seed=0) -> np.ndarra
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
-    outputs = _outputs(model, shape)
+    likelihood = _likelihood(model, likelihood)
+    outputs = _outputs(model, shape, likelihood)
     matrix = np.zeros((size, size), bool)
-    for base, other in _pairs(model, size, trials, rng):
+    for base, other in _pairs(likelihood, size, trials, rng):
         base_out = outputs(base[None])
         for at in range(0, size, _ROWS_PER_PASS):
             inputs = np.arange(at, min(at + _ROWS_PER_PASS, size))
@@ -119,7 +125,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     return seen.any(axis=-1)
 
 
-def first_leak(model, *, image_shape=None, trials=4, seed=0):
+def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):
     """Return the first pair (output, input) that breaks causality, or None.
 
     For each input j, all values from j on are replaced at once. Then no output up to j
@@ -128,7 +134,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
-        image_shape, trials, seed: as for `dependency_matrix`.
+        image_shape, trials, seed, likelihood: as for `dependency_matrix`.
 
     Returns:
         None, or ((row, col, channel) of the output, (row, col, channel) of the input).
@@ -137,9 +143,10 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
-    outputs = _outputs(model, shape)
+    likelihood = _likelihood(model, likelihood)
+    outputs = _outputs(model, shape, likelihood)
     found = []
-    for base, other in _pairs(model, size, trials, rng):
+    for base, other in _pairs(likelihood, size, trials, rng):
         base_out = outputs(base[None])
         for at in range(0, size, _ROWS_PER_PASS):
             first = np.arange(at, min(at + _ROWS_PER_PASS, size))
@@ -158,12 +165,14 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0):
     )
 
 
-def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
+def assert_causal(
+    model, *, image_shape=None, trials=4, seed=0, likelihood=None
+) -> None:
     """Raise an AssertionError that names the leak, unless the model is causal.
 
     Args:
         model: any Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
-        image_shape, trials, seed: as for `dependency_matrix`.
+        image_shape, trials, seed, likelihood: as for `dependency_matrix`.
 
     Example:
         >>> from pixelcnn_edu import layers
@@ -179,7 +188,9 @@ def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
             . . .
             o the output, x what it sees, @ both in one pixel; rows 0 to 2, columns 0 to 2
     """
-    leak = first_leak(model, image_shape=image_shape, trials=trials, seed=seed)
+    leak = first_leak(
+        model, image_shape=image_shape, trials=trials, seed=seed, likelihood=likelihood
+    )
     if leak is None:
         return
     output, source = leak
@@ -192,9 +203,16 @@ def assert_causal(model, *, image_shape=None, trials=4, seed=0) -> None:
     )
 
 
-def _pairs(model, size, trials, rng):
+def _likelihood(model, likelihood):
+    """Return the likelihood given, or the model's own, or None if there is none."""
+    if likelihood is None:
+        return getattr(model, "likelihood", None)
+    return check_likelihood(likelihood)
+
+
+def _pairs(likelihood, size, trials, rng):
     """Yield random images and their other values, on the levels and between, in turn."""
-    levels = getattr(getattr(model, "likelihood", None), "levels", 2)
+    levels = getattr(likelihood, "levels", 2)
     for trial in range(trials):
         base, other = rng.random((2, size), dtype="float32")
         if trial % 2 == 0:
@@ -238,10 +256,10 @@ def _labels(model, count):
     return [np.zeros((count, *each.shape[1:]), each.dtype) for each in model.inputs[1:]]
 
 
-def _outputs(model, shape):
+def _outputs(model, shape, likelihood):
     """Return a function (n, H·W·C) → (n, H·W·C, logits per value)."""
     size, channels = int(np.prod(shape)), shape[-1]
-    together = getattr(getattr(model, "likelihood", None), "orders_channels", False)
+    together = getattr(likelihood, "orders_channels", False)
     logits = logits_function(model)
     labels = _labels(model, _ROWS_PER_PASS)
 

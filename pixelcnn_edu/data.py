@@ -83,11 +83,16 @@ def load_mnist(source="bundled"):
     x_train, y_train, x_test, y_test = arrays
     labels = [_whole(y, source) for y in (y_train, y_test)]
     for x, y in ((x_train, y_train), (x_test, y_test)):
-        if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not len(x):
+        if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not x.size:
             raise ValueError(
                 "Expected uint8 images (N, H, W) and one label each. Received: images "
                 f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
             )
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise ValueError(
+            "Expected training and test images of one size. Received: "
+            f"{x_train.shape[1:]} and {x_test.shape[1:]} from {source}"
+        )
     return (_to_float(x_train), labels[0]), (_to_float(x_test), labels[1])
 
 
@@ -158,7 +163,7 @@ def binarize(images, *, seed=None, threshold=None) -> np.ndarray:
                 "Expected seed or threshold, not both: a threshold draws nothing. "
                 f"Received: seed={seed!r}, threshold={threshold!r}"
             )
-        threshold = check_number("threshold", threshold, "in [0, 1]", low=0, high=1)
+        threshold = check_number("threshold", threshold, "[0, 1]")
         return (images > threshold).astype("float32")
     rng = np.random.default_rng(check_seed(seed))
     uniforms = rng.random(images.shape, dtype="float32")
@@ -218,10 +223,10 @@ def _key(image):
 
 def _one_each(labels, count):
     labels = np.asarray(labels)
-    if labels.shape != (count,):
+    if labels.shape != (count,) or labels.dtype == object:
         raise ValueError(
-            f"Expected labels of shape {(count,)}, one for each image. "
-            f"Received: {labels.shape}"
+            f"Expected labels of shape {(count,)}, one number or string for each image. "
+            f"Received: {labels.dtype} {labels.shape}"
         )
     return labels
 

@@ -14,6 +14,7 @@ from pixelcnn_edu._checks import (
     check_labels,
     check_levels,
     check_positive_int,
+    check_shape_of,
 )
 from pixelcnn_edu.models import (
     likelihood_of,
@@ -89,7 +90,10 @@ def mean_and_standard_error(values) -> tuple[float, float]:
         >>> mean_and_standard_error([1.0, 3.0])
         (2.0, 1.0)
     """
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"Expected values of shape (N,). Received: {error}") from None
     if values.dtype.kind not in "iuf":
         raise ValueError(
             f"Expected values to be real numbers. Received: {values.dtype}"
@@ -149,10 +153,10 @@ def total_probability(model, image_shape=None, *, label=None, likelihood=None) -
         likelihood: for a model that carries none.
 
     Raises:
-        ValueError: the domain holds more than 65,536 images.
+        ValueError: the domain holds more than 65,536 images; a size that is open, or that
+            does not fit the model.
     """
     likelihood = likelihood_of(model, likelihood)
-    own = model.inputs[0].shape[1:]
-    images = all_images(own if image_shape is None else image_shape, likelihood.levels)
+    images = all_images(check_shape_of(model, image_shape), likelihood.levels)
     nats = nats_per_image(model, images, labels=label, likelihood=likelihood)
     return float(np.exp(-nats).sum())

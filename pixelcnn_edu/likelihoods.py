@@ -247,6 +247,7 @@ class Categorical(Likelihood):
     def _by_channel(self, logits, values):
         channels = values.shape[-1]
         leading = ops.shape(logits)[:-1]
+        logits = ops.minimum(logits, _LARGEST)  # infinity minus infinity is NaN
         return ops.reshape(logits, (*leading, channels, self.levels))
 
     def _log_prob_of_pixels(self, logits, images):

@@ -93,6 +93,12 @@ class ImageModel(_cpu.TrainedInHalves):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        if "likelihood" not in config:  # see the line after this class
+            raise ValueError(
+                "Expected a file of pixelcnn_edu.models.ImageModel. Received: another class "
+                "of this name. Register that class with "
+                "keras.saving.register_keras_serializable and save the model again."
+            )
         likelihood = keras.saving.deserialize_keras_object(
             config["likelihood"], custom_objects
         )
@@ -385,7 +391,9 @@ def live_weights(model) -> int:
 def likelihood_of(model, likelihood=None) -> Likelihood:
     """Return ``likelihood`` if given, else the one that a Keras model carries."""
     check_model(model)
-    likelihood = likelihood or getattr(model, "likelihood", None)
+    likelihood = (
+        getattr(model, "likelihood", None) if likelihood is None else likelihood
+    )
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
             "Expected a model that carries a likelihood, or the argument likelihood=, "

@@ -78,9 +78,7 @@ def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
         ValueError: if an argument is out of its range.
     """
     steps = check_positive_int("steps", steps)
-    learning_rate = check_number(
-        "learning_rate", learning_rate, "in (0, 1)", low=0, high=1
-    )
+    learning_rate = check_number("learning_rate", learning_rate, "(0, 1)")
     warmup = min(200, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
         learning_rate / 10 if warmup else learning_rate,

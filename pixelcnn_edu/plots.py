@@ -6,7 +6,7 @@ Digits are drawn as ink on paper: 1 is black.
 
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_positive_int
+from pixelcnn_edu._checks import check_notebook, check_positive_int
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -200,6 +200,7 @@ def architecture(*, here=None, ax=None):
         here: a notebook's number, such as ``"04"``; its boxes are filled.
         ax: where to draw.
     """
+    here = None if here is None else check_notebook("here", here)
     ax = _axes(ax, figsize=(9, 3.6))
     for i, (name, detail, notebooks) in enumerate(_STAGES):
         x, y = i % 4 * 2.5, -(i // 4) * 1.7

@@ -108,10 +108,16 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
         "name": name,
         "nats_per_image": round(mean, 2),
         "standard_error": round(error, 2),
-        "tolerance": check_number("tolerance", tolerance, ">= 0", low=0),
+        "tolerance": check_number("tolerance", tolerance, "[0, inf)"),
     }
     with locked(FILE.parent, wait=True), atomic_write(FILE) as temporary:
-        board = [*(old for old in _board() if old["name"] != name), row]
+        board = _board()
+        others = [old["name"] for old in board if old["notebook"] != row["notebook"]]
+        if name in others:
+            raise ValueError(
+                f"Expected a name that no other notebook uses. Received: {name!r}"
+            )
+        board = [*(old for old in board if old["name"] != name), row]
         board.sort(key=lambda r: (r["notebook"], -r["nats_per_image"]))
         text = json.dumps(board, indent=1, ensure_ascii=False) + "\n"
         temporary.write_text(text, "utf-8")

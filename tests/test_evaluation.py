@@ -5,6 +5,7 @@ import math
 from pixelcnn_edu import evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import keras
@@ -146,12 +147,21 @@ def test_whole_numbers_have_a_mean_and_an_error():
 
 def test_logits_that_give_no_probability_are_named():
     image = keras.Input((2, 2, 1))
-    infinite = keras.layers.Rescaling(0.0, [0.0, np.inf])(
-        MaskedConv2D(2, 3, "A")(image)
+    infinite = keras.layers.Rescaling(0.0, [0.0, np.inf, 0.0])(
+        MaskedConv2D(3, 3, "A")(image)
     )
-    model = ImageModel(image, infinite, likelihood=Categorical(2))
+    model = ImageModel(image, infinite, likelihood=DiscretizedLogisticMixture(1, 2))
     with pytest.raises(ValueError, match="gives? a probability.*infinite"):
         evaluation.nats_per_image(model, np.zeros((1, 2, 2, 1)))
+
+
+def test_a_logit_of_infinity_is_a_level_of_probability_1():
+    image = keras.Input((2, 2, 1))
+    always = keras.layers.Rescaling(0.0, [0.0, np.inf])(MaskedConv2D(2, 3, "A")(image))
+    model = ImageModel(image, always, likelihood=Categorical(2))
+    assert evaluation.nats_per_image(model, np.ones((1, 2, 2, 1))) == 0
+    assert evaluation.nats_per_image(model, np.zeros((1, 2, 2, 1))) > 1e38
+    assert (generation.generate(model, 2, seed=0, method="naive") == 1).all()
 
 
 def test_a_logit_of_minus_infinity_is_a_level_of_probability_0():

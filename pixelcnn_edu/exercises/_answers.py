@@ -54,7 +54,11 @@ def numbers(otherwise):
     def read(result):
         try:
             array = np.asarray(result)
-            return array if array.dtype.kind in "biuf" else array.astype("float64")
+            if array.dtype.kind in "OV":  # fractions, bfloat16
+                array = array.astype("float64")
+            if array.dtype.kind not in "biuf":
+                raise TypeError
+            return array
         except Exception:
             raise Wrong(otherwise, actual=type(result).__name__) from None
 

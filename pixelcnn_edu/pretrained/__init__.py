@@ -16,7 +16,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_model, check_path, plain
+from pixelcnn_edu._checks import check_finite, check_model, check_path, plain
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -126,10 +126,15 @@ def save(folder, name: str, model, card: dict):
             is that of `presets.Preset.build`. The card may hold NumPy numbers.
 
     Raises:
-        ValueError: the card has no ``build`` block, or JSON cannot hold the card.
+        ValueError: the name is no name of a file; a weight is not finite; the card has no
+            ``build`` block, or JSON cannot hold the card.
         OSError: a file could not be written. An older model of this name is unchanged.
+            (Only if the process is killed between the last two steps, which rename one
+            file each, does `load` refuse the pair. Then save again.)
     """
-    check_model(model)
+    check_finite(check_model(model))
+    if not isinstance(name, str) or not name or name != Path(name).name:
+        raise ValueError(f"Expected name to be the name of a file. Received: {name!r}")
     folder, card = check_path("folder", folder), _through_json(card)
     folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(model.weights)))

@@ -95,7 +95,7 @@ class Morph(Explorer):
                     f"Expected {name} to be a label from 0 to {classes - 1}. "
                     f"Received: {label!r}"
                 )
-        share = check_number("share", share, "in [0, 1]", low=0, high=1)
+        share = check_number("share", share, "[0, 1]")
         self.model = model
         self.copy = with_labels(model, np.zeros((1, classes)))
         self.classes = classes

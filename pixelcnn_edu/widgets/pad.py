@@ -92,7 +92,7 @@ class PixelPad(anywidget.AnyWidget):
             colors=list(colors),
             mode=mode,
             scale=check_positive_int("scale", scale),
-            brush=check_number("brush", brush, "> 0 (", low=0),
+            brush=check_number("brush", brush, "(0, inf)"),
             label=label,
             hint=HINTS[mode],
         )
@@ -132,6 +132,16 @@ class PixelPad(anywidget.AnyWidget):
     def on_click(self, callback):
         """Call ``callback(row, col)`` for each click, or Space at the cursor."""
         self.observe(lambda change: callback(*change.new[:2]), "clicked")
+
+    @traitlets.validate("clicked")
+    def _a_pixel(self, proposal):
+        row, col, *_ = [*proposal.value, -1, -1]
+        if proposal.value and not (0 <= row < self.height and 0 <= col < self.width):
+            raise traitlets.TraitError(
+                f"Expected clicked to be a row and a column of the image. "
+                f"Received: {proposal.value}"
+            )
+        return proposal.value
 
     def on_draw(self, callback):
         """Call ``callback(image)`` when a stroke has ended or the image has changed."""

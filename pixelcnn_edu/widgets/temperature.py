@@ -34,9 +34,7 @@ class TemperatureAndSeed(Explorer):
     def __init__(self, model, *, temperature=0.6, seed=0):
         super().__init__()
         binary_image_shape(model)
-        temperature = check_number(
-            "temperature", temperature, "in [0, 2]", low=0, high=2
-        )
+        temperature = check_number("temperature", temperature, "[0, 2]")
         self.model = model
         self.seed = seed_slider(seed)
         self.temperature = ipywidgets.FloatSlider(
