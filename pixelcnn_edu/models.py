@@ -95,8 +95,8 @@ class ImageModel(_cpu.TrainedInHalves):
     def from_config(cls, config, custom_objects=None):
         if "likelihood" not in config:  # see the line after this class
             raise ValueError(
-                "Expected a file of pixelcnn_edu.models.ImageModel. Received: another class "
-                "of this name. Register that class with "
+                "Expected a file of pixelcnn_edu.models.ImageModel. Received: another "
+                "class of this name. Register that class with "
                 "keras.saving.register_keras_serializable and save the model again."
             )
         likelihood = keras.saving.deserialize_keras_object(
