@@ -82,13 +82,11 @@ def compile_model(
         metrics=[],  # with None, Keras keeps the metrics of an earlier compile
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
-    # In float16 Keras puts a LossScaleOptimizer around the optimizer, Nadam for example.
-    # If the LossScaleOptimizer builds Nadam, one variable of Nadam is missing in
-    # `optimizer.variables`, which a checkpoint holds. So Nadam is built here.
-    inner = _inner(model.optimizer)
-    if inner is not model.optimizer:
-        with strategy.scope():
-            inner.build(model.trainable_variables)
+    # If the optimizer built its variables in the first step, TensorFlow would compile the
+    # step twice; and one variable of an optimizer within a LossScaleOptimizer, which Keras
+    # adds in float16, would be missing in `optimizer.variables`, which a checkpoint holds.
+    with strategy.scope():
+        _inner(model.optimizer).build(model.trainable_variables)
 
 
 def _inner(optimizer):
