@@ -17,6 +17,7 @@ import math
 
 from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import NotByPixel, check_model
+from pixelcnn_edu._pixelwise import ON_CHANNELS, OPERATIONS, PIXELWISE
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 
@@ -26,51 +27,6 @@ from keras import layers, ops
 
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)
 
-_POINTWISE = {  # layers of Keras; another layer says so itself, see `_runs_as`
-    layers.Activation,
-    layers.ActivityRegularization,
-    layers.Add,
-    layers.Average,
-    layers.Dense,
-    layers.Dropout,
-    layers.ELU,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.Identity,
-    layers.LeakyReLU,
-    layers.Maximum,
-    layers.Minimum,
-    layers.Multiply,
-    layers.PReLU,
-    layers.ReLU,
-    layers.Rescaling,
-    layers.SpatialDropout2D,
-    layers.Subtract,
-}
-_ON_CHANNELS = {  # pointwise if their axis is the last one
-    layers.BatchNormalization,
-    layers.Concatenate,
-    layers.LayerNormalization,
-    layers.Softmax,
-}
-# of keras.ops: ``x + y`` in a functional model is an Add
-_OPERATIONS = {
-    "Add",
-    "Elu",
-    "Gelu",
-    "LeakyRelu",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "Negative",
-    "Relu",
-    "Selu",
-    "Sigmoid",
-    "Silu",
-    "Softplus",
-    "Subtract",
-    "Tanh",
-}
 _TRIAL = (2, 16, 16)  # images, height, width of random features
 
 _SAYS_NOTHING = "does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
@@ -321,9 +277,9 @@ def _place_pointwise(tensor):
     in_keras = kind.__module__.startswith("keras.src.ops")
     pointwise = (
         _runs_as(layer) == "pixelwise"
-        or kind in _POINTWISE
-        or (kind in _ON_CHANNELS and axis in (-1, 3))
-        or (kind.__name__ in _OPERATIONS and in_keras)
+        or kind in PIXELWISE
+        or (kind in ON_CHANNELS and axis in (-1, 3))
+        or (kind.__name__ in OPERATIONS and in_keras)
     )
     if kind is layers.Rescaling:  # by one number, or by one per channel
         pointwise = max(np.ndim(layer.scale), np.ndim(layer.offset)) < 2
