@@ -129,6 +129,9 @@ def traced(model):
     setting in the same moment. So an attribute that changes inside the block counts as a
     change of the model the first time, and as a note from the second time on.
     """
+    if model is None:  # it is gone, and nothing is kept of it
+        yield
+        return
     with _lock:
         known, (before, _) = _kept.get(model), state_of(model)
     yield

@@ -122,9 +122,9 @@ def compiled(model, inputs):
     return np.asarray(function(*inputs))
 
 
-def one_pixel_form(model):
+def loop_of(model):
     try:
-        return one_pixel.one_pixel_model(model, model.likelihood)
+        return one_pixel.pixel_loop(model, model.likelihood)
     except ValueError as error:  # the changed layer looks ahead
         return str(error)
 
@@ -138,7 +138,7 @@ def stale(model):
     inputs, found, moved = inputs_of(model, 4), [], 0
     before = whole(model, inputs)
     logits_function(model)(*inputs)
-    form = one_pixel_form(model)
+    loop = loop_of(model)
     every = {type(layer): layer for layer in model._flatten_layers(include_self=False)}
     for layer in every.values():
         for name, value in list(other_values(layer)):
@@ -153,7 +153,7 @@ def stale(model):
                 moved += 1
                 ours = logits_function(model)(*inputs)
                 same = np.array_equal(ours, compiled(model, inputs))
-                if not same or one_pixel_form(model) is form:
+                if not same or loop_of(model) is loop:
                     found.append(f"{layer.name}.{name}")
             setattr(layer, name, old)
     np.testing.assert_allclose(logits_function(model)(*inputs), before, atol=1e-5)
@@ -353,21 +353,21 @@ class Sharper(Bernoulli):
 
 def test_likelihoods_are_told_apart_by_their_attributes():
     model = random_model((3, 4, 1))
-    form = one_pixel.one_pixel_model(model, Bernoulli())
-    assert one_pixel.one_pixel_model(model, Bernoulli()) is form
+    loop = one_pixel.pixel_loop(model, Bernoulli())
+    assert one_pixel.pixel_loop(model, Bernoulli()) is loop
     sharper = Sharper(2.0)
-    assert one_pixel.one_pixel_model(model, sharper) is not form
-    assert one_pixel.one_pixel_model(model, sharper)._choose.__self__ == sharper
+    assert one_pixel.pixel_loop(model, sharper) is not loop
+    assert one_pixel.pixel_loop(model, sharper).likelihood == sharper
     sharper.factor = 3.0
-    drawn = one_pixel.one_pixel_model(model, Sharper(3.0))
-    assert drawn is one_pixel.one_pixel_model(model, sharper)
-    assert drawn is not one_pixel.one_pixel_model(model, Sharper(2.0))
-    assert one_pixel.one_pixel_model(model, Bernoulli()) is form
+    drawn = one_pixel.pixel_loop(model, Sharper(3.0))
+    assert drawn is one_pixel.pixel_loop(model, sharper)
+    assert drawn is not one_pixel.pixel_loop(model, Sharper(2.0))
+    assert one_pixel.pixel_loop(model, Bernoulli()) is loop
 
 
 def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
     model = random_model((3, 4, 1), dropout=0.1)
-    form = one_pixel.one_pixel_model(model, model.likelihood)
+    loop = one_pixel.pixel_loop(model, model.likelihood)
     logits_function(model)(X)
     function = _cache.kept(model, "logits", None)
     samples = training.SampleGrid(2)
@@ -378,19 +378,19 @@ def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
     model.save(tmp_path / "model.keras")
     keras.Model(model.input, model.layers[3].output)
     keras.Sequential([model, layers.Conv2D(1, 1)])(X)
-    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+    assert one_pixel.pixel_loop(model, model.likelihood) is loop
     assert _cache.kept(model, "logits", None) is function
 
 
-def test_forms_are_let_go_with_the_model_as_it_was_and_are_few():
+def test_loops_are_let_go_with_the_model_as_it_was_and_are_few():
     model = random_model((3, 4, 1))
-    form = weakref.ref(one_pixel.one_pixel_model(model, model.likelihood))
+    loop = weakref.ref(one_pixel.pixel_loop(model, model.likelihood))
     activation(model)
-    one_pixel.one_pixel_model(model, model.likelihood)
+    one_pixel.pixel_loop(model, model.likelihood)
     gc.collect()
-    assert form() is None
+    assert loop() is None
     for factor in range(30):
-        one_pixel.one_pixel_model(model, Sharper(factor))
+        one_pixel.pixel_loop(model, Sharper(factor))
     assert len(_cache._kept[model].forms) == _cache._MOST
 
 
@@ -421,7 +421,7 @@ def at_once(*calls):
     return results
 
 
-def test_threads_that_ask_at_once_share_one_form(monkeypatch):
+def test_threads_that_ask_at_once_share_one_loop(monkeypatch):
     model, built = random_model((3, 4, 1)), []
     read_graph = one_pixel.read_graph
 
@@ -431,11 +431,11 @@ def test_threads_that_ask_at_once_share_one_form(monkeypatch):
         return read_graph(model)
 
     monkeypatch.setattr(one_pixel, "read_graph", slowly)
-    forms = at_once(
-        *[lambda: one_pixel.one_pixel_model(model, model.likelihood)] * 8,
+    loops = at_once(
+        *[lambda: one_pixel.pixel_loop(model, model.likelihood)] * 8,
     )
     assert len(built) == 1
-    assert len(set(map(id, forms))) == 1
+    assert len(set(map(id, loops))) == 1
 
 
 def test_threads_that_use_one_model_at_once_get_what_each_gets_alone():
@@ -562,16 +562,16 @@ def test_an_activation_that_notes_its_calls_keeps_the_compiled_loop():
     randomize(model)
     for _ in range(2):
         generation.generate(model, 2, seed=0)
-    form, calls = one_pixel.one_pixel_model(model, model.likelihood), noting.calls
+    loop, calls = one_pixel.pixel_loop(model, model.likelihood), noting.calls
     generation.generate(model, 2, seed=0)
-    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+    assert one_pixel.pixel_loop(model, model.likelihood) is loop
     assert noting.calls == calls
     noting.factor = 2.0
-    assert one_pixel.one_pixel_model(model, model.likelihood) is not form
-    form = one_pixel.one_pixel_model(model, model.likelihood)
+    assert one_pixel.pixel_loop(model, model.likelihood) is not loop
+    loop = one_pixel.pixel_loop(model, model.likelihood)
     layer = first_masked(model)
     layer.activation = keras.activations.tanh
-    assert one_pixel.one_pixel_model(model, model.likelihood) is not form
+    assert one_pixel.pixel_loop(model, model.likelihood) is not loop
 
 
 @pytest.mark.parametrize("kind", [dict, list])
