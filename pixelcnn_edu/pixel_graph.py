@@ -19,7 +19,7 @@ from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import NotByPixel, check_model
 from pixelcnn_edu._pixelwise import ON_CHANNELS, OPERATIONS, PIXELWISE
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, masked
 
 import keras
 import numpy as np
@@ -178,7 +178,7 @@ def kernel_of(layer):
     """
     step = layer.dilation_rate[0]
     if _runs_as(layer) == "convolution":
-        return layer.masked_kernel(), layer.origin, step
+        return masked(layer.kernel, layer.mask), layer.origin, step
     return layer.kernel, (0, 0), step
 
 
@@ -259,7 +259,7 @@ def _check_methods(layer):
     own = StackConv2D if isinstance(layer, StackConv2D) else MaskedConv2D
     if not isinstance(layer, own):
         _refuse(layer, _ONLY_MASKED)
-    for name in ("__call__", "call", "convolution_op", "masked_kernel", "origin"):
+    for name in ("__call__", "call", "convolution_op", "origin"):
         if getattr(type(layer), name, None) is not getattr(own, name, None):
             _refuse(
                 layer,

@@ -42,13 +42,6 @@ class OwnConvolution(StackConv2D):
         return super().convolution_op(inputs, ops.abs(kernel))
 
 
-class OwnKernel(MaskedConv2D):
-    runs_as = "convolution"
-
-    def masked_kernel(self):
-        return 2 * super().masked_kernel()
-
-
 class OwnMask(MaskedConv2D):
     """Reads no pixel of the row above."""
 
@@ -175,7 +168,6 @@ def replaced(x):
             OwnConvolution(8, 3, "vertical"),
             "replaces `convolution_op`, .* as StackConv2D",
         ),
-        (OwnKernel(8, 3), "replaces `masked_kernel`"),
         (SaysNothing(8, 3), "SaysNothing does not say .*write runs_as = .convolution."),
         (SaysConvolution(8, 1), "is for MaskedConv2D, StackConv2D"),
         (SaysConvolutionAndIsNone(), "is for MaskedConv2D, StackConv2D"),
