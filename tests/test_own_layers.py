@@ -175,7 +175,7 @@ def replaced(x):
         (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
         (ConvolutionInside(), "it does not work on each pixel by itself"),
         (FarLeft(), "it does not work on each pixel by itself"),
-        (OwnBias(), "its weights differ by pixel"),
+        (OwnBias(), "it fails on features of 16×16 pixels"),
         (PositionScale(), "its weights differ by pixel"),
         (OwnSlopes(), "it fails on features of 16×16 pixels"),
         (Two(), "not one tensor"),
