@@ -152,6 +152,14 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
     return pair
 
 
+def check_mask_type(mask_type) -> str:
+    """Return ``"A"`` or ``"B"``."""
+    letter = plain(mask_type)
+    if not isinstance(letter, str) or letter not in ("A", "B"):
+        raise _error("mask_type to be 'A' or 'B'", repr(mask_type))
+    return letter
+
+
 def check_shares(name: str, channels: int, colors: int):
     """Refuse channels that cannot be divided into equal groups, one for each color."""
     if channels % colors:

@@ -153,8 +153,8 @@ def check_likelihood(likelihood) -> Likelihood:
 
 
 def is_zero(temperature) -> bool:
-    """Whether the temperature is the number 0. (It may be a tensor, which is above 0.)"""
-    return isinstance(temperature, float) and temperature == 0
+    """Return whether the temperature is the number 0. (A tensor is always above 0.)"""
+    return not ops.is_tensor(temperature) and bool(temperature == 0)
 
 
 def draw_levels(log_p, uniforms, temperature):

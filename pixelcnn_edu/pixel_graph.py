@@ -27,7 +27,7 @@ from pixelcnn_edu._pixelwise import (
     runs_as,
 )
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias, masked
 
 import keras
 import numpy as np
@@ -170,7 +170,7 @@ def kernel_of(layer):
     """
     step = layer.dilation_rate[0]
     if runs_as(layer) == "convolution":
-        return layer.masked_kernel(), layer.origin, step
+        return masked(layer.kernel, layer.mask), layer.origin, step
     return layer.kernel, (0, 0), step
 
 
@@ -282,7 +282,7 @@ def _check_convolution(layer):
 def _check_methods(layer):
     """Refuse a masked convolution whose class computes something else."""
     own = StackConv2D if isinstance(layer, StackConv2D) else MaskedConv2D
-    for name in ("__call__", "call", "convolution_op", "masked_kernel", "origin"):
+    for name in ("__call__", "call", "convolution_op", "origin"):
         if getattr(type(layer), name, None) is not getattr(own, name, None):
             refuse(
                 layer,

@@ -42,13 +42,6 @@ class OwnConvolution(StackConv2D):
         return super().convolution_op(inputs, ops.abs(kernel))
 
 
-class OwnKernel(MaskedConv2D):
-    runs_as = "convolution"
-
-    def masked_kernel(self):
-        return 2 * super().masked_kernel()
-
-
 class OwnMask(MaskedConv2D):
     """Reads no pixel of the row above."""
 
@@ -175,7 +168,6 @@ def replaced(x):
             OwnConvolution(8, 3, "vertical"),
             "replaces `convolution_op`, .* as StackConv2D",
         ),
-        (OwnKernel(8, 3), "replaces `masked_kernel`"),
         (
             SaysNothing(8, 3),
             "SaysNothing.; its class does not say .*write runs_as = .convolution.",
@@ -186,7 +178,7 @@ def replaced(x):
         (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
         (ConvolutionInside(), "it does not work on each pixel by itself"),
         (FarLeft(), "it does not work on each pixel by itself"),
-        (OwnBias(), "its weights differ by pixel"),
+        (OwnBias(), "it fails on features of 16×16 pixels"),
         (PositionScale(), "its weights differ by pixel"),
         (OwnSlopes(), "it fails on features of 16×16 pixels"),
         (Two(), "not one tensor"),
