@@ -235,10 +235,8 @@ class Checkpoint(keras.callbacks.Callback):
                 self.history.setdefault(name, []).append(float(value))
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         newest, previous = self._paths
-        with atomic_write(newest) as temporary:
+        with atomic_write(newest, backup=previous) as temporary:
             self._write(temporary)
-            if newest.exists():
-                os.replace(newest, previous)
 
     def on_train_end(self, logs=None):
         self.ended = True
