@@ -317,7 +317,7 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     labels = labels.astype("int32")
     if classes == 2**31:
         values = np.unique(labels).astype(model.inputs[1].dtype)
-        _check_embeddings(_graph(model), [None, values], name)
+        _check_embeddings(_graph(model), model.inputs[1], values, name)
     return [np.broadcast_to(labels, (count,))]
 
 
@@ -326,47 +326,34 @@ def _graph(layer):
     return getattr(layer, "_functional", None) or layer
 
 
-def _check_embeddings(model, values, name):
-    """Refuse labels that an embedding of the model, or of a model inside, does not know.
+def _check_embeddings(graph, labels, values, name):
+    """Refuse labels that an embedding of a model, or of a model inside, does not know.
 
     TensorFlow on a CPU refuses such a label without its name. XLA uses the last label of
     the embedding instead. Only what lies between the labels and an embedding is computed.
 
     Args:
-        model: a functional Keras model.
-        values: an array for each input of the model, or None if it is not known.
+        graph: a functional Keras model.
+        labels: the input of ``graph`` for the labels.
+        values: an array of labels, or what was computed from them, for this input.
         name: the name of the labels in the error.
-
-    Returns:
-        The values of the outputs in a list, None for each that is not known.
     """
     import keras
 
-    known = {id(x): value for x, value in zip(model.inputs, values, strict=True)}
-    for depth in sorted(getattr(model, "_nodes_by_depth", ()), reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            given = [known.get(id(x)) for x in node.arguments.keras_tensors]
-            layer = node.operation
-            if node.is_input or all(value is None for value in given):
-                continue
-            if isinstance(layer, keras.layers.Embedding):
-                _check_indices(layer, given[0], name)
-                continue
-            inner = _graph(layer)
-            if hasattr(inner, "_nodes_by_depth"):
-                results = _check_embeddings(inner, given, name)
-            elif any(value is None for value in given):
-                continue
-            else:
-                arguments, more = node.arguments.fill_in(known)
+    for layer in graph.operations:
+        is_embedding, inner = isinstance(layer, keras.layers.Embedding), _graph(layer)
+        if not is_embedding and not hasattr(inner, "_nodes_by_depth"):
+            continue
+        for node in layer._inbound_nodes:
+            for i, tensor in enumerate(node.input_tensors):
                 try:
-                    results = keras.tree.flatten(layer(*arguments, **more))
-                except (
-                    Exception
-                ):  # labels that do not fit: the model itself will say so
+                    found = keras.Model(labels, tensor)(values)
+                except Exception:  # the tensor needs an image, or no label at all
                     continue
-            known.update(zip(map(id, node.outputs), results, strict=True))
-    return [known.get(id(x)) for x in model.outputs]
+                if is_embedding:
+                    _check_indices(layer, found, name)
+                else:
+                    _check_embeddings(inner, inner.inputs[i], found, name)
 
 
 def _check_indices(embedding, indices, name):
