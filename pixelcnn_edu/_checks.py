@@ -59,6 +59,13 @@ def check_positive_int(name: str, value) -> int:
     return check_int(name, value, at_least=1)
 
 
+def check_one_of(name: str, value, choices) -> str:
+    """Return ``value``, one of several strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise _error(f"{name} to be one of {tuple(choices)}", repr(value))
+    return value
+
+
 def check_levels(levels) -> int:
     """Return a number of levels as an int from 2 to 2**16.
 
@@ -218,7 +225,7 @@ def check_image_shape(image_shape) -> tuple:
     )
 
 
-def check_shape_of(model, image_shape) -> tuple[int, int, int]:
+def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
     """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
     own = tuple(check_model(model).inputs[0].shape[1:])
     shape = own if image_shape is None else check_image_shape(image_shape)
@@ -422,6 +429,14 @@ def check_model(model):
     return model
 
 
+def not_finite(model):
+    """Return the name of the first layer with a weight that is not finite, or None."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            return weight.path.rpartition("/")[0]
+    return None
+
+
 def check_finite(model):
     """Return ``model``, if all its weights are finite."""
     name = not_finite(model)
@@ -465,11 +480,3 @@ def check_path(name: str, path) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise _error(f"{name} to be a path", repr(path))
     return Path(os.path.expanduser(text))
-
-
-def not_finite(model):
-    """Return the name of the first layer with a weight that is not finite, or None."""
-    for weight in model.weights:
-        if not np.isfinite(weight.numpy()).all():
-            return weight.path.rpartition("/")[0]
-    return None

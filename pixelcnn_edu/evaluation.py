@@ -10,11 +10,11 @@ import math
 
 from pixelcnn_edu._checks import (
     check_image_shape,
+    check_image_shape_of,
     check_images,
     check_labels,
     check_levels,
     check_positive_int,
-    check_shape_of,
 )
 from pixelcnn_edu.models import (
     likelihood_of,
@@ -157,6 +157,6 @@ def total_probability(model, image_shape=None, *, label=None, likelihood=None) -
             does not fit the model.
     """
     likelihood = likelihood_of(model, likelihood)
-    images = all_images(check_shape_of(model, image_shape), likelihood.levels)
+    images = all_images(check_image_shape_of(model, image_shape), likelihood.levels)
     nats = nats_per_image(model, images, labels=label, likelihood=likelihood)
     return float(np.exp(-nats).sum())

@@ -21,12 +21,13 @@ from pixelcnn_edu import data, generation
 from pixelcnn_edu._checks import (
     check_bool,
     check_callbacks,
+    check_image_shape_of,
     check_images,
     check_labels,
+    check_one_of,
     check_path,
     check_positive_int,
     check_seed,
-    check_shape_of,
     not_finite,
     plain,
 )
@@ -340,17 +341,12 @@ class SampleGrid(keras.callbacks.Callback):
         self.labels = labels
         self.image_shape = image_shape
         self.likelihood = likelihood
-        if method not in generation.METHODS:
-            raise ValueError(
-                f"Expected method to be one of {generation.METHODS}. "
-                f"Received: {method!r}"
-            )
-        self.method = method
+        self.method = check_one_of("method", method, generation.METHODS)
         self.grids = {}
 
     def on_train_begin(self, logs=None):
         try:
-            check_shape_of(self.model, self.image_shape)
+            check_image_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)
             likelihood = likelihood_of(self.model, self.likelihood)
             diverged = not_finite(self.model) is not None
