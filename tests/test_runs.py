@@ -529,7 +529,7 @@ def test_a_run_goes_on_after_an_interruption_while_its_state_is_loaded(
     assert_same(model, whole)
 
 
-@pytest.mark.parametrize("name", ["stopped", "settings", "history", "left"])
+@pytest.mark.parametrize("name", ["stopped", "settings", "history", "after_training"])
 def test_a_checkpoint_of_another_version_is_named(tmp_path, name):
     fit(tmp_path)
     path = tmp_path / "checkpoint.npz"
