@@ -117,11 +117,7 @@ def _configuration(layer):
     left_out = {"name"}
     if hasattr(layer, "_nodes_by_depth") or isinstance(layer, keras.Sequential):
         left_out |= {"layers", "input_layers", "output_layers"}
-    return {
-        key: _without_layers(value)
-        for key, value in config.items()
-        if key not in left_out
-    }
+    return _without_layers({k: v for k, v in config.items() if k not in left_out})
 
 
 def _without_layers(config):
