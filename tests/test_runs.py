@@ -609,7 +609,7 @@ class Holds(keras.layers.Layer):
         self.held = held
 
     def get_config(self):
-        return {"trainable": True, "dtype": "float32"}
+        return {"name": self.name, "trainable": True, "dtype": "float32"}
 
     def call(self, x):
         return x
