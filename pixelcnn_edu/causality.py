@@ -15,10 +15,10 @@ levels, 0 and 1.) The second kind has values drawn from [0, 1).
 
 from pixelcnn_edu._checks import (
     check_finite,
+    check_image_shape_of,
     check_logits,
     check_positive_int,
     check_seed,
-    check_shape_of,
     is_int,
     plain,
 )
@@ -56,7 +56,7 @@ def dependency_matrix(
     Raises:
         ValueError: the shape of the output does not fit the shape of the input.
     """
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -96,7 +96,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """
     import tensorflow as tf
 
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     check_finite(model)
     images = check_positive_int("images", images)
     row, col = plain(row), plain(col)
@@ -139,7 +139,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):
     Returns:
         None, or ((row, col, channel) of the output, (row, col, channel) of the input).
     """
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -197,7 +197,7 @@ def assert_causal(
     words = "row {}, column {}, channel {}"
     what = "its own input value" if output == source else "the later input at "
     what += "" if output == source else words.format(*source)
-    picture = _picture(check_shape_of(model, image_shape), output, source)
+    picture = _picture(check_image_shape_of(model, image_shape), output, source)
     raise AssertionError(
         f"The output at {words.format(*output)} sees {what}.\n\n{picture}"
     )

@@ -26,10 +26,11 @@ import zlib
 
 from pixelcnn_edu._cache import asked_by_a_graph
 from pixelcnn_edu._checks import (
+    check_image_shape_of,
     check_images,
     check_labels,
+    check_one_of,
     check_positive_int,
-    check_shape_of,
 )
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of, logits_function
@@ -228,12 +229,9 @@ def choose_values(
             runs a model and TensorFlow has no thread left for its graph.
     """
     count = check_positive_int("count", count)
-    if method not in METHODS:
-        raise ValueError(
-            f"Expected method to be one of {METHODS}. Received: {method!r}"
-        )
+    check_one_of("method", method, METHODS)
     likelihood = likelihood_of(model, likelihood)
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     _check_total(total, likelihood.levels)
     labels = check_labels(model, labels, count)
     run = _run_cached if method == "cached" else _run_naive

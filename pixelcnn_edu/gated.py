@@ -19,6 +19,7 @@ from pixelcnn_edu._checks import (
     check_dropout,
     check_kernel_size,
     check_mask_type,
+    check_one_of,
     check_positive_int,
     check_precision,
     check_shares,
@@ -93,10 +94,7 @@ class StackConv2D(keras.layers.Conv2D):
         colors = check_positive_int("colors", colors)
         check_shares("filters", filters, colors)
         height, width = check_kernel_size(kernel_size)
-        if stack not in STACKS:
-            raise ValueError(
-                f"Expected stack to be one of {STACKS}. Received: {stack!r}"
-            )
+        check_one_of("stack", stack, STACKS)
         mask_type = check_mask_type(mask_type)
         hides = mask_type == "A"
         pair = listed(dilation_rate)

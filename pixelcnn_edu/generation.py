@@ -25,11 +25,12 @@ import warnings
 
 from pixelcnn_edu._checks import (
     check_bool,
+    check_image_shape_of,
     check_images,
     check_labels,
+    check_one_of,
     check_positive_int,
     check_seed,
-    check_shape_of,
     check_temperature,
 )
 from pixelcnn_edu._drawing import (
@@ -179,7 +180,7 @@ def generate(
             at a time.
     """
     count = check_positive_int("count", count)
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     if seed is not None and uniforms is not None:
         raise ValueError(
             "Expected seed or uniforms, not both: uniforms take the place of the numbers "
@@ -326,10 +327,7 @@ def _draw(
     model, likelihood, uniforms, given, known, temperature, labels, method, progress
 ):
     """Draw by the chosen method, in slices. `_answer_first_call` may draw instead."""
-    if method not in METHODS:
-        raise ValueError(
-            f"Expected method to be one of {METHODS}. Received: {method!r}"
-        )
+    check_one_of("method", method, METHODS)
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)

@@ -228,6 +228,7 @@ CASES = [
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
     case("levels", data.quantize, X, 10**39),
+    case("object", data.hold_out, X, np.array([0, "a"], object), 1),
     case("Divide by 255", data.exclude, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
@@ -237,6 +238,7 @@ CASES = [
     case("likelihood", nats, model=other),
     case("output|logits", nats, model=other, likelihood=Bernoulli()),
     case("likelihood", nats, likelihood="bernoulli"),
+    case("likelihood", nats, likelihood=0),
     case("labels", nats, labels=1),
     case("labels", nats, model=labeled),
     *(case("labels", nats, model=labeled, labels=y) for y in (3, -1, 0.5, (0, 1, 2))),
@@ -248,6 +250,7 @@ CASES = [
     case("image_shape", evaluation.total_probability, open_size()),
     case("N >= 2", evaluation.mean_and_standard_error, (1.0,)),
     case("numbers", evaluation.mean_and_standard_error, ("a", "b")),
+    case(r"shape \(N,\)", evaluation.mean_and_standard_error, [[1], [1, 2]]),
     # generation
     *(case("count", generation.generate, plain(), n) for n in POSITIVE),
     *(case("seed", generate, seed=s) for s in (-1, 1.5, "0", True)),
@@ -347,6 +350,7 @@ CASES = [
     case("at least one image", plots.image_grid, np.zeros((2, 0, 4, 1))),
     *(case("columns", plots.image_grid, X, columns=n) for n in (0, -1, 2.5, None)),
     case("labels for", plots.image_grid, X, labels=["one"]),
+    case("two digits", plots.architecture, here="0"),
 ]
 
 

@@ -62,6 +62,20 @@ def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
         causality.assert_causal(leaky)
 
 
+def test_a_likelihood_says_how_the_logits_of_a_plain_model_are_read():
+    """Each color's third of the logits, or one mixture that depends on all of them."""
+    image, mixture = keras.Input((3, 3, 3)), DiscretizedLogisticMixture(3, 4)
+
+    def plain(colors):
+        x = MaskedConv2D(6, 3, "A", colors=colors)(image)
+        return keras.Model(image, MaskedConv2D(30, 1, "B", colors=colors)(x))
+
+    causality.assert_causal(plain(1), likelihood=mixture)
+    causality.assert_causal(plain(3))
+    with pytest.raises(AssertionError, match="channel 0 sees its own input"):
+        causality.assert_causal(plain(3), likelihood=mixture)
+
+
 def test_channels_follow_their_order():
     image = keras.Input((3, 3, 3))
     x = MaskedConv2D(6, 3, "A", colors=3)(image)
