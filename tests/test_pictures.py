@@ -257,7 +257,7 @@ def check_hidden(path):
     """Hidden names and other files are not read."""
     shades(path, count=2)
     for name in (
-        ".a.png",
+        "cat/.a.png",
         "cat/._00.png",
         ".trash/b.png",
         "cat/notes.txt",
@@ -433,7 +433,25 @@ def test_the_size_is_height_and_width(tmp_path):
     assert load_one(gray(9, (50, 40)), tmp_path, (6, 10)).shape == (6, 10, 1)
 
 
-def test_a_line_of_pixels_is_no_trouble(tmp_path):
+def test_a_large_photo_is_decoded_small_and_looks_the_same(tmp_path, monkeypatch):
+    colors = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype="uint8")
+    photo = Image.fromarray(colors).resize((1600, 1200), Image.Resampling.BICUBIC)
+    save(photo, tmp_path / "a" / "picture.jpg", quality=95)
+    with Image.open(tmp_path / "a" / "picture.jpg") as file:
+        exact = load_one(file, tmp_path / "exact", (12, 16), 3)
+    decoded, upright = [], _pictures._upright
+
+    def recorded(image):
+        decoded.append(image.size)
+        return upright(image)
+
+    monkeypatch.setattr(_pictures, "_upright", recorded)
+    image = load_one(photo, tmp_path, (12, 16), 3, suffix="jpg", quality=95)
+    np.testing.assert_allclose(255 * image, 255 * exact, atol=2)
+    assert decoded[0] == (200, 150)
+
+
+def test_a_line_of_pixels_is_read(tmp_path):
     for fit in _pictures.FITS:
         image = load_one(gray(0, (3000, 1)), tmp_path / fit, fit=fit)
         assert image.shape == (8, 8, 1)
@@ -517,7 +535,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     try:
         (folder / "linked").symlink_to(elsewhere, target_is_directory=True)
     except OSError:
-        pytest.skip("this system lets nobody make links")
+        pytest.skip("this system does not allow links")
     (folder / "cat" / "back").symlink_to(folder, target_is_directory=True)
     (folder / "dog" / "self").symlink_to(folder / "dog", target_is_directory=True)
     (folder / "root").symlink_to(folder, target_is_directory=True)
@@ -545,7 +563,7 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(tmp_path):
     for name, content in bad.items():
         (folder / name).write_bytes(content)
     if hasattr(os, "mkfifo"):
-        os.mkfifo(folder / "dog" / "pipe.png")  # would block for ever
+        os.mkfifo(folder / "dog" / "pipe.png")  # a read of it would never end
         bad["dog/pipe.png"] = None
     with pytest.raises(ValueError) as caught:
         data.load_folder(folder)
@@ -561,7 +579,7 @@ def test_a_broken_link_is_listed_too(tmp_path):
     try:
         (folder / "cat" / "gone.png").symlink_to("nowhere.png")
     except OSError:
-        pytest.skip("this system lets nobody make links")
+        pytest.skip("this system does not allow links")
     with pytest.raises(ValueError, match=r"1 of 5.*\s+'cat/gone\.png': not a file"):
         data.load_folder(folder)
 
