@@ -252,16 +252,17 @@ def complete(
     """
     likelihood = likelihood_of(model, likelihood)
     images, known = np.asarray(images), np.asarray(known)
-    if images.ndim == 4:  # other images are refused by `check_images`
-        if known.dtype != bool or known.shape != images.shape[1:3]:
-            raise ValueError(
-                f"Expected known to be boolean of shape {images.shape[1:3]}. "
-                f"Received: {known.dtype} {known.shape}"
-            )
-        images = np.where(known[:, :, None], images, np.zeros((), images.dtype))
+    if known.dtype == bool and known.shape == images.shape[1:3] and images.ndim == 4:
+        blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN
+        images = np.where(known[:, :, None], images, blank)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
+    if known.dtype != bool or known.shape != images.shape[1:3]:
+        raise ValueError(
+            f"Expected known to be boolean of shape {images.shape[1:3]}. "
+            f"Received: {known.dtype} {known.shape}"
+        )
     count = check_positive_int("count", count)
     particles = check_positive_int("particles", particles)
     temperature = check_temperature(temperature)
