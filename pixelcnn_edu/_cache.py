@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_MOST = 8  # forms of one model: for several likelihoods
+_MOST = 8  # objects kept of one model: for several likelihoods
 _VALUES = {int, float, complex, bool, str, bytes, type(None)}
 _CONTAINERS = (
     *(dict, tuple, list, set, frozenset),
@@ -44,13 +44,13 @@ class _Kept:
 
     Attributes:
         state, references: of the model, see `state_of`.
-        forms: {key: (what was built, references)}.
+        built: {key: (what was built, references)}.
         written: the attributes that have changed while the model was compiled.
     """
 
     state: dict
     references: list
-    forms: dict
+    built: dict
     written: set
 
 
@@ -78,13 +78,13 @@ def kept(model, kind, build, likelihood=None):
             kind, type(likelihood), getattr(likelihood, "__dict__", None)
         )
         key = tuple(state.items())
-        if key not in known.forms or _is_any_gone(known.forms[key][1]):
+        if key not in known.built or _is_any_gone(known.built[key][1]):
             with traced(model):
                 built = build()
-            known.forms[key] = built, references
-            if len(known.forms) > _MOST:
-                del known.forms[next(iter(known.forms))]
-        return known.forms[key][0]
+            known.built[key] = built, references
+            if len(known.built) > _MOST:
+                del known.built[next(iter(known.built))]
+        return known.built[key][0]
 
 
 def _is_any_gone(references):

@@ -316,13 +316,10 @@ class _CodingLoop(PixelLoop):
         self.coders, self.counter = {}, itertools.count()
 
     def choose(self, logits, numbers, setting, channels):
-        """Return the values of a pixel, (N, C). TensorFlow traces this method.
+        """Return the values of a pixel, (N, C), see `PixelLoop.choose`.
 
-        Args:
-            logits: (N, logits_per_pixel(C)).
-            numbers: (N, C), the place of each value in reading order.
-            setting: the number of the call of `run_once`.
-            channels: the channels to choose.
+        The numbers are the places of the values in reading order. The setting is the
+        number of the call of `run_once`.
         """
         import tensorflow as tf
 

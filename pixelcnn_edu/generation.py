@@ -47,7 +47,7 @@ import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
 MOST_IN_FIRST_CALL = 16 * 28 * 28 * 2  # probabilities: of sixteen digits, two levels
-MOST_ROUNDS_IN_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
+MOST_ROUNDS = 100  # in a first call; sixteen digits of a trained network need about 50
 
 
 def naive(
@@ -361,9 +361,8 @@ def _draw(
 
 def _pixel_loop(model, likelihood):
     advice = (
-        "method='cached' needs this. "
-        "If pixelcnn_edu.causality.assert_causal(model) passes, use "
-        "method='fixed_point', which runs any causal model."
+        "method='cached' needs this. If pixelcnn_edu.causality.assert_causal(model) "
+        "passes, use method='fixed_point', which runs any causal model."
     )
     return pixel_loop(model, likelihood, advice=advice)
 
@@ -390,14 +389,7 @@ def _answer_first_call(
     if not loop.may_begin_by_fixed_point or on_gpu():
         return None
     return _settle(
-        MOST_ROUNDS_IN_FIRST_CALL,
-        model,
-        likelihood,
-        uniforms,
-        given,
-        known,
-        temperature,
-        *labels,
+        MOST_ROUNDS, model, likelihood, uniforms, given, known, temperature, *labels
     )
 
 

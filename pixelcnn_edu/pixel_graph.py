@@ -209,7 +209,7 @@ def _place(tensor):
 
 
 def _place_convolution(tensor):
-    """Place a convolution. Write into its source how far back the source is read.
+    """Place a convolution. Write into its source, too, how far back it is read.
 
     Raises:
         NotByPixel: a tap reads a pixel that is not drawn yet.

@@ -107,7 +107,7 @@ def test_a_first_call_in_half_precision_is_compiled(dtype):
 def test_images_that_do_not_settle_soon_are_drawn_by_the_compiled_loop(monkeypatch):
     model = small()
     expected = generation.generate(model, 4, seed=0, method="naive")
-    monkeypatch.setattr(generation, "MOST_ROUNDS_IN_FIRST_CALL", 1)
+    monkeypatch.setattr(generation, "MOST_ROUNDS", 1)
     np.testing.assert_array_equal(generation.generate(model, 4, seed=0), expected)
     assert compiled(model) == 1
 
