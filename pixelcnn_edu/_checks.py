@@ -136,11 +136,7 @@ def check_seed(seed, *, optional=True):
         return None
     if optional and listed(seed):
         return [check_seed(one, optional=False) for one in listed(seed)]
-    number = plain(seed)
-    if not is_int(number) or number < 0:
-        none = "None or " if optional else ""
-        raise _error(f"seed to be {none}an integer >= 0", repr(seed))
-    return number
+    return check_int("seed", seed, at_least=0)
 
 
 def check_kernel_size(kernel_size) -> tuple[int, int]:
