@@ -136,11 +136,7 @@ def check_seed(seed, *, optional=True):
         return None
     if optional and listed(seed):
         return [check_seed(one, optional=False) for one in listed(seed)]
-    number = plain(seed)
-    if not is_int(number) or number < 0:
-        none = "None or " if optional else ""
-        raise _error(f"seed to be {none}an integer >= 0", repr(seed))
-    return number
+    return check_int("seed", seed, at_least=0)
 
 
 def check_kernel_size(kernel_size) -> tuple[int, int]:
@@ -320,23 +316,22 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     if not takes:
         return []
     labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or np.inf
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         expected = f"{name} to be an integer or integers of shape {(count,)}"
         raise _error(expected, f"{labels.dtype} {labels.shape}")
-    classes = min(classes, 2**31)  # the model gets them as int32
+    classes = getattr(model, "num_classes", None) or 2**31  # the model gets int32
     if labels.min() < 0 or labels.max() >= classes:
         expected = f"{name} from 0 to {classes - 1}"
         raise _error(expected, f"{labels.min()} to {labels.max()}")
     labels = labels.astype("int32")
     if classes == 2**31:
         values = np.unique(labels).astype(model.inputs[1].dtype)
-        _check_embeddings(_graph(model), model.inputs[1], values, name)
+        _check_embeddings(graph_of(model), model.inputs[1], values, name)
     return [np.broadcast_to(labels, (count,))]
 
 
-def _graph(layer):
+def graph_of(layer):
     """Return the functional model of a Sequential model, else ``layer`` itself."""
     return getattr(layer, "_functional", None) or layer
 
@@ -356,7 +351,7 @@ def _check_embeddings(graph, labels, values, name):
     import keras
 
     for layer in graph.operations:
-        is_embedding, inner = isinstance(layer, keras.layers.Embedding), _graph(layer)
+        is_embedding, inner = isinstance(layer, keras.layers.Embedding), graph_of(layer)
         if not is_embedding and not hasattr(inner, "_nodes_by_depth"):
             continue
         for node in layer._inbound_nodes:

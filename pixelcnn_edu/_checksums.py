@@ -6,7 +6,7 @@ import json
 import types
 
 from pixelcnn_edu._cache import given_by_keras
-from pixelcnn_edu._checks import plain
+from pixelcnn_edu._checks import graph_of, plain
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ def _layer(layer, seen):
     if id(layer) in seen:
         return seen[id(layer)]
     seen[id(layer)] = len(seen)
-    graph = getattr(layer, "_functional", None) or layer  # of a Sequential model
+    graph = graph_of(layer)
     return [
         f"{type(layer).__module__}.{type(layer).__qualname__}",
         _configuration(layer),

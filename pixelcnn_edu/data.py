@@ -66,8 +66,7 @@ def load_mnist(source="bundled"):
         ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
     if source == "bundled":
-        whole = BUNDLED.is_file() and BUNDLED_SHA256 == _sha256(BUNDLED)
-        if not whole:
+        if not BUNDLED.is_file() or _sha256(BUNDLED) != BUNDLED_SHA256:
             raise ValueError(
                 f"{BUNDLED.name} does not match its checksum. Reinstall the package."
             )
@@ -86,7 +85,7 @@ def load_mnist(source="bundled"):
                 f"a folder of IDX files. Nothing is there: {source}"
             )
     x_train, y_train, x_test, y_test = arrays
-    labels = [_whole(y, source) for y in (y_train, y_test)]
+    labels = [_as_integers(y, source) for y in (y_train, y_test)]
     for x, y in ((x_train, y_train), (x_test, y_test)):
         if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not x.size:
             raise ValueError(
@@ -248,17 +247,17 @@ def hold_out(images, labels, count, *, seed=0):
         ((3600, 28, 28, 1), (400, 28, 28, 1), array([40, 40, 40]))
     """
     images = check_images(images)
-    whole, count = len(images), check_positive_int("count", count)
-    labels = _one_each(labels, whole)
-    if count >= whole:
+    total, count = len(images), check_positive_int("count", count)
+    labels = _one_each(labels, total)
+    if count >= total:
         raise ValueError(
-            f"Expected count to be less than the {whole} images. Received: {count}"
+            f"Expected count to be less than the {total} images. Received: {count}"
         )
     rng = np.random.default_rng(check_seed(seed, optional=False))
-    order = rng.permutation(whole)
+    order = rng.permutation(total)
     order = order[np.argsort(labels[order], kind="stable")]  # class after class
-    chosen = np.zeros(whole, bool)
-    chosen[order[np.arange(count) * whole // count]] = True  # at equal distances
+    chosen = np.zeros(total, bool)
+    chosen[order[np.arange(count) * total // count]] = True  # at equal distances
     kept = ~chosen
     return (images[kept], labels[kept]), (images[chosen], labels[chosen])
 
@@ -394,7 +393,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _whole(labels, source):
+def _as_integers(labels, source):
     """Return labels as int64, if each of them is a whole number."""
     with np.errstate(invalid="ignore"):  # NaN becomes a number, which differs from NaN
         if labels.dtype.kind in "biuf" and (labels.astype("int64") == labels).all():
