@@ -210,7 +210,7 @@ def activate(inputs, activation: str):
     try:
         layer = keras.layers.Activation(activation)
         if isinstance(layer.activation, keras.Layer):
-            raise ValueError("a layer")
+            raise ValueError("Expected a function. Received: a layer.")
     except ValueError as error:
         raise ValueError(
             "Expected activation to be 'prelu' or the name of a Keras activation, such "
@@ -322,7 +322,8 @@ class OneHotLevels(keras.layers.Layer):
     def call(self, inputs):
         steps = ops.cast(inputs, "float32")[..., None] * (self.levels - 1)
         hats = ops.relu(1 - ops.abs(steps - np.arange(self.levels, dtype="float32")))
-        # no -1 for the channels: beside an open N, TensorFlow would not know their number
+        # With -1 in place of the last size, TensorFlow would not know the channels: N is
+        # unknown too.
         shape = (*ops.shape(inputs)[:-1], inputs.shape[-1] * self.levels)
         return ops.cast(ops.reshape(hats, shape), self.compute_dtype)
 

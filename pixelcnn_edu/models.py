@@ -199,6 +199,9 @@ def gated_pixelcnn(
 ) -> ImageModel:
     """Build a Gated PixelCNN: two stacks, no blind spot, and class labels on request.
 
+    Read `gated` first. That module explains the gate, and the vertical and horizontal
+    features.
+
     ::
 
         image ─ gated_block 7×7 A ─ depth × gated_block 3×3 B ─ 2 × (relu, 1×1) ─ relu ─ 1×1
