@@ -44,11 +44,12 @@ Subtract Tanh
 """
 _OPERATIONS = set(_OF_KERAS_OPS.split())  # ``x + y`` in a functional model is an Add
 
-_TRIAL = (2, 16, 16)  # images, height, width of random features
+_TRIAL = (2, 64, 64)  # images, height, width of random features
 
 ONLY_MASKED = (
-    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that replace "
-    "none of their methods; a layer that reads no other pixel says 'pixelwise'"
+    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that compute "
+    "the same; a layer that reads no other pixel says 'pixelwise', and several layers are "
+    "written as a function of tensors"
 )
 
 

@@ -54,7 +54,8 @@ def dependency_matrix(
         output. For a causal model only entries below the diagonal are True.
 
     Raises:
-        ValueError: the shape of the output does not fit the shape of the input.
+        ValueError: the shape of the output does not fit the shape of the input, or the
+            likelihood splits the logits of a pixel in another order than (C, K).
     """
     shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
@@ -206,8 +207,38 @@ def assert_causal(
 def _likelihood(model, likelihood):
     """Return the likelihood given, or the model's own, or None if there is none."""
     if likelihood is None:
-        return getattr(model, "likelihood", None)
-    return check_likelihood(likelihood)
+        likelihood = getattr(model, "likelihood", None)
+    if likelihood is not None:
+        _check_layout(check_likelihood(likelihood), model.inputs[0].shape[-1])
+    return likelihood
+
+
+def _check_layout(likelihood, channels):
+    """Refuse a likelihood in which a channel reads the logits of another channel.
+
+    `_outputs` and the masks for colors split the logits of a pixel as (C, K). A likelihood
+    with ``orders_channels`` may split them in another way.
+    """
+    size = likelihood.logits_per_pixel(channels)
+    if likelihood.orders_channels or channels == 1 or size % channels:
+        return  # `_outputs` refuses what cannot be split
+    rng = np.random.default_rng(0)
+    logits, others = rng.normal(0, 2, (2, 256, channels, size // channels))
+    uniforms = rng.random((256, channels), dtype="float32")
+
+    def drawn(logits):
+        flat = logits.reshape(256, size).astype("float32")
+        return np.asarray(likelihood.sample(flat, uniforms))
+
+    for channel in range(channels):
+        only = np.arange(channels)[:, None] == channel
+        moved = drawn(logits) != drawn(np.where(only, others, logits))
+        if moved.any(axis=0)[np.arange(channels) != channel].any():
+            raise ValueError(
+                "Expected a likelihood whose logits are laid out as (C, K), or that has "
+                f"orders_channels. Received: {likelihood}, in which the logits of channel "
+                f"{channel} change another channel"
+            )
 
 
 def _pairs(likelihood, size, trials, rng):

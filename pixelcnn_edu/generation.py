@@ -40,6 +40,7 @@ from pixelcnn_edu._drawing import (
     on_gpu,
     slice_size,
 )
+from pixelcnn_edu._pixelwise import is_of_user
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import pixel_loop
 
@@ -386,7 +387,7 @@ def _answer_first_call(
     if not small or key in loop.compiled or key in loop.asked:
         return None
     loop.asked.add(key)
-    if not loop.may_begin_by_fixed_point or on_gpu():
+    if not loop.may_begin_by_fixed_point or is_of_user(likelihood) or on_gpu():
         return None
     return _settle(
         MOST_ROUNDS, model, likelihood, uniforms, given, known, temperature, *labels

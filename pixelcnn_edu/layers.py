@@ -15,8 +15,10 @@ says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pi
   on random features. (`PositionBias` has a weight for each pixel. It is a special case
   inside `one_pixel`, and no example for a class of your own.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
-  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that replace
-  none of their methods may say so. Put what follows a convolution into a layer of its own.
+  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that compute the same
+  may say so: they replace none of ``__call__``, ``call``, ``convolution_op`` and
+  ``origin``. Their ``build`` may set more entries of ``self.mask`` to 0, for a dilated
+  convolution, say. Put what follows a convolution into a layer of its own.
 
 A subclass does not inherit ``runs_as``: it must say so again, since it may do something
 else. CONTRIBUTING.md shows a whole layer.
@@ -62,6 +64,7 @@ class MaskedConv2D(keras.layers.Conv2D):
             Gray images: leave the default.
         **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
             data format are fixed: the output must line up with the input pixel by pixel.
+            (`gated.StackConv2D` can dilate.)
 
     Input shape: (N, H, W, channels).
 

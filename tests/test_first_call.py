@@ -119,3 +119,18 @@ def test_a_first_call_whose_logits_are_not_numbers_is_refused():
         weights[0][0] = np.nan
         model.set_weights(weights)
         generation.generate(model, 1)
+
+
+class InNumPy(Bernoulli):
+    """A likelihood of a user whose draw cannot be compiled."""
+
+    def _sample(self, logits, uniforms, temperature):
+        return (np.asarray(uniforms) < 1 / (1 + np.exp(-np.asarray(logits)))) * 1.0
+
+
+def test_what_is_wrong_in_a_user_s_likelihood_shows_in_the_first_call():
+    image = keras.Input((3, 4, 1))
+    logits = MaskedConv2D(1, 3, "A")(image)
+    model = ImageModel(image, logits, likelihood=InNumPy())
+    with pytest.raises(NotImplementedError, match="symbolic"):
+        generation.generate(model, 1, seed=0)

@@ -178,14 +178,14 @@ def replaced(x):
         (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
         (ConvolutionInside(), "it does not work on each pixel by itself"),
         (FarLeft(), "it does not work on each pixel by itself"),
-        (OwnBias(), "it fails on features of 16×16 pixels"),
+        (OwnBias(), "it fails on features of 64×64 pixels"),
         (PositionScale(), "its weights differ by pixel"),
-        (OwnSlopes(), "it fails on features of 16×16 pixels"),
+        (OwnSlopes(), "it fails on features of 64×64 pixels"),
         (Two(), "not one tensor"),
         (replaced, "its call was replaced"),
         (
             layers.Activation(lambda x: x * np.ones((4, 5, 1), "float32")),
-            "its activation fails on features of 16×16 pixels",
+            "its activation fails on features of 64×64 pixels",
         ),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
@@ -280,3 +280,21 @@ def test_the_layer_and_the_block_of_the_guide_run():
     np.testing.assert_array_equal(same(image), model(image))
     gate = names["SqueezeGate"](squeeze=2)
     assert names["SqueezeGate"].from_config(gate.get_config()).squeeze == 2
+
+
+class ReadsFarLeft(keras.layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return (
+            inputs
+            + keras.ops.pad(inputs, ((0, 0), (0, 0), (17, 0), (0, 0)))[:, :, :-17]
+        )
+
+
+def test_a_layer_that_reads_a_pixel_far_away_is_refused():
+    image = keras.Input((2, 20, 1))
+    logits = MaskedConv2D(1, 1)(ReadsFarLeft()(MaskedConv2D(4, 3, "A")(image)))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    with pytest.raises(ValueError, match="does not work on each pixel by itself"):
+        generation.generate(model, 1, seed=0)
