@@ -389,8 +389,9 @@ def _split_kernel(tensor):
     """Split a convolution's kernel: a part for finished rows, and one for the current row.
 
     Example: a 3×3 kernel of type B begins one row up and one pixel to the left, so
-    first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second part is ``kernel[1, :2]``,
-    the left tap and the center. All other taps are 0 and left out::
+    first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second
+    part is ``kernel[1, :2]``, the left tap and the center. All other taps are 0 and left
+    out::
 
         x x x    first part
         x x ·    second part
