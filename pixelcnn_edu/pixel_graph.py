@@ -35,9 +35,7 @@ from keras import layers, ops
 
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)
 
-_SAYS_NOTHING = (
-    "its class does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
-)
+_SILENT = "its class does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
 _APART = "put what follows the convolution into a layer of its own"
 
 
@@ -216,15 +214,12 @@ def _place_convolution(tensor):
     """
     layer, (source,) = tensor.operation, tensor.sources
     _check_convolution(layer)
-    mask, (first_row, first_col) = (
-        np.ones((1, 1, source.channels, layer.filters)),
-        (0, 0),
-    )
+    mask, origin = np.ones((1, 1, source.channels, layer.filters)), (0, 0)
     if runs_as(layer) == "convolution":
-        mask, (first_row, first_col) = layer.mask, layer.origin
+        mask, origin = layer.mask, layer.origin
     step = layer.dilation_rate[0]
     taps = {  # (rows down, columns right) of each tap: its part of the mask
-        (first_row + i * step, first_col + j * step): mask[i, j]
+        (origin[0] + i * step, origin[1] + j * step): mask[i, j]
         for i, j in np.ndindex(mask.shape[:2])
     }
     live = [offset for offset, part in taps.items() if part.any()]
@@ -271,11 +266,9 @@ def _check_convolution(layer):
     elif isinstance(layer, MaskedConv2D | StackConv2D):
         _check_methods(layer)
         if not says_so:
-            refuse(
-                layer, f"{_SAYS_NOTHING}; write runs_as = 'convolution' into its class"
-            )
+            refuse(layer, f"{_SILENT}; write runs_as = 'convolution' into its class")
     else:
-        refuse(layer, ONLY_MASKED if says_so else f"{_SAYS_NOTHING}; {_APART}")
+        refuse(layer, ONLY_MASKED if says_so else f"{_SILENT}; {_APART}")
     check_activation(layer, layer.filters)
 
 
