@@ -34,7 +34,7 @@ from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.models import likelihood_of
-from pixelcnn_edu.one_pixel import one_pixel_model
+from pixelcnn_edu.one_pixel import pixel_loop
 from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
@@ -355,7 +355,7 @@ class SampleGrid(keras.callbacks.Callback):
             likelihood = likelihood_of(self.model, self.likelihood)
             diverged = not_finite(self.model) is not None
             if self.method == "cached" and not diverged:
-                one_pixel_model(self.model, likelihood)
+                pixel_loop(self.model, likelihood)
         except ValueError as error:
             raise ValueError(
                 f"SampleGrid cannot draw from this model. {error}"

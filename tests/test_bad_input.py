@@ -414,7 +414,7 @@ FUNCTIONS = {
         m, label=labels.get("labels")
     ),
     "logits_function": lambda m, **_: models.logits_function(m),
-    "one_pixel_model": lambda m, **_: one_pixel.one_pixel_model(m, m.likelihood),
+    "pixel_loop": lambda m, **_: one_pixel.pixel_loop(m, m.likelihood),
     "compress naive": lambda m, **labels: compression.compress(
         m, X, method="naive", **labels
     ),
@@ -612,7 +612,7 @@ def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(FUNCTIONS) - {"logits_function", "one_pixel_model"})
+    "name", sorted(set(FUNCTIONS) - {"logits_function", "pixel_loop"})
 )
 def test_logits_that_are_nan_though_the_weights_are_finite_are_named(name):
     """In float16 features overflow. Before, pages were blank and leaks were seen."""

@@ -422,7 +422,7 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",
-    "one_pixel.OnePixelModel": "takes no number",
+    "one_pixel.PixelLoop": "takes no number",
     "pixel_graph.Tensor": "made by `read_graph`",
     "plots.dependency": "takes no number",
     "scoreboard.record": "for authors",
