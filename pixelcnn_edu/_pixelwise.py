@@ -77,7 +77,8 @@ def check_pixelwise(layer, args, kwargs):
 
     Args:
         layer: a layer, or an operation of `keras.ops`.
-        args, kwargs: what the layer is called with; a tensor is no array here.
+        args, kwargs: what the layer is called with. Each tensor is a `pixel_graph.Tensor`,
+            so an array among the arguments is a constant.
     """
     kind, axis = type(layer), getattr(layer, "axis", None)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis

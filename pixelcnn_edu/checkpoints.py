@@ -37,8 +37,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
     A run that has ended is not trained again: the model gets its last weights.
 
     Args:
-        train: trains the model, as ``model.fit`` does with these ``callbacks`` from an
-            ``initial_epoch`` on.
+        train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
+            ``model.fit`` does.
         model: a compiled model.
         folder: where the run is kept; it is `locked` meanwhile.
         settings: a dict that must be the same when the run is resumed. The precision,
@@ -89,8 +89,9 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: an existing folder, such as `locked` yields.
         settings: a dict that must be the same when the run is resumed. Arrays become
-            checksums. ``"initial weights"`` and ``"optimizer"`` may differ too, if this
-            run has changed them: a callback may change the learning rate.
+            checksums. ``"initial weights"`` and ``"optimizer"`` may differ, but only if
+            they are the result of training this same run: a callback may change the
+            learning rate.
         callbacks: the other callbacks, which come before this one. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
             kept too, if a resumed run has the same ones.
@@ -183,10 +184,12 @@ class Checkpoint(keras.callbacks.Callback):
             _latest_run[self.model] = *run, self._now()
 
     def _now(self):
-        """Return the settings that training changes, as they are now."""
+        """Return, under their names, the settings that training changes, as they are now.
+
+        So ``"initial weights"`` are the weights with which a run would begin now.
+        """
         weights = checksum(self.model.get_weights())
-        now = {"initial weights": weights, "optimizer": self.optimizer}
-        return through_json(now)
+        return through_json({"initial weights": weights, "optimizer": self.optimizer})
 
     def _differences(self, about):
         """Return the names of the settings that differ from those of a run on disk.
@@ -196,8 +199,8 @@ class Checkpoint(keras.callbacks.Callback):
         """
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
-        if "network" in differ and "initial weights" in differ:  # as they must be
-            differ.remove("initial weights")
+        if "network" in differ and "initial weights" in differ:
+            differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
         *run, after_training = _latest_run.get(self.model, ("", "", {}))
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
@@ -211,11 +214,9 @@ class Checkpoint(keras.callbacks.Callback):
     def remind(self):
         """Give Keras's own callbacks what they knew when the state was written."""
         for callback, who, _ in remembering(self.callbacks):
-            found = next(
-                (state for name, state in self._callback_states if name == who), None
-            )
-            if found:
-                vars(callback).update(found)
+            for name, state in self._callback_states:
+                if name == who:
+                    vars(callback).update(state)
         self._callback_states = []
 
     def on_train_begin(self, logs=None):
@@ -225,10 +226,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "Expected a model with float32 variables beside folder=, since a file "
                 "cannot hold bfloat16. Received: bfloat16. Use 'mixed_bfloat16'."
             )
-        newest, previous = self._paths
-        resumed = newest.exists() or previous.exists()
-        with atomic_write(newest, trial=resumed) as temporary:
-            self._write(temporary)
+        self._write(trial=any(path.exists() for path in self._paths))
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
@@ -240,16 +238,14 @@ class Checkpoint(keras.callbacks.Callback):
             if isinstance(value, int | float):  # a callback may add anything to logs
                 self.history.setdefault(name, []).append(float(value))
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
-        newest, previous = self._paths
-        with atomic_write(newest, backup=previous) as temporary:
-            self._write(temporary)
+        self._write(backup=self._paths[1])
 
     def on_train_end(self, logs=None):
         self.ended = True
-        with atomic_write(self._paths[0]) as temporary:
-            self._write(temporary)
+        self._write()
 
-    def _write(self, path):
+    def _write(self, **how):
+        """Write the state; ``how`` is for `atomic_write`."""
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []
         for callback, who, names in remembering(self.callbacks):
@@ -264,7 +260,8 @@ class Checkpoint(keras.callbacks.Callback):
             "after_training": self._now(),
             "callbacks": callbacks,
         }
-        write(path, about, arrays)
+        with atomic_write(self._paths[0], **how) as path:
+            write(path, about, arrays)
 
 
 def _parts_that_differ(old, new):

@@ -123,7 +123,7 @@ def _settle(rounds, model, likelihood, uniforms, given, known, temperature, *lab
 def cached(
     model, likelihood, uniforms, given, known, temperature, *labels
 ) -> np.ndarray:
-    """Draw images by computing one pixel's features per value, in a compiled loop.
+    """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
     Arguments and result as for `naive`. The first call for each N compiles the loop, which
     takes some seconds. (`generate` answers its first small call by `fixed_point`.)
@@ -166,7 +166,8 @@ def generate(
             Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
             `layers`. The fixed point answers the first small call of ``"cached"`` (up to
             sixteen digits of two levels), because compiling takes longer. The second call
-            compiles. A model with layers of your own is compiled in the first call.
+            compiles. A model with layers or a likelihood of your own is compiled in the
+            first call.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
@@ -375,11 +376,12 @@ def _answer_first_call(
 
     The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
     digits in less time, so it answers the first call for each size, and the second call
-    compiles. What answers depends only on the calls before, never on a clock.
+    compiles. Only earlier calls decide which method answers; measured time does not.
 
     The images are the same except for rounding. The compiled loop answers the first call
-    too where rounding is coarse (half precision, int8, a GPU), where a layer has a user's
-    class, and where the images do not settle within a hundred rounds.
+    too where rounding is coarse (half precision, int8, a GPU), where a layer or the
+    likelihood has a user's class, and where the images do not settle within a hundred
+    rounds.
     """
     size = slice_size(len(given), cores())
     key = loop.key((size, *given.shape[1:]), temperature)

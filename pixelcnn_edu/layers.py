@@ -57,9 +57,10 @@ class MaskedConv2D(keras.layers.Conv2D):
         filters: channels of the output.
         kernel_size: an odd integer, or a pair (height, width).
         mask_type: ``"A"`` for the first layer, which must not read the pixel itself;
-            ``"B"`` for every later one, whose features *at* the pixel know only earlier
-            pixels. Write ``"A"`` into the first layer: with the default each pixel
-            reads its own value, a leak that `causality.assert_causal` finds.
+            ``"B"`` for all later layers: their input at a pixel contains only earlier
+            pixels, so they may read it. Write ``"A"`` into the first layer: with the
+            default each pixel reads its own value, a leak that `causality.assert_causal`
+            finds.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
             Gray images: leave the default.
         **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and

@@ -82,9 +82,8 @@ class ImageModel(_cpu.TrainedInHalves):
     def _run_through_graph(self, *args, **kwargs):
         # `keras.models.clone_model` runs this method on new symbolic tensors. Then it
         # calls `__init__` with these inputs, the new output and the name alone. So the
-        # likelihood travels on the output tensor. Keras calls `_run_through_graph` in a
-        # clone only if the positional arguments of `__init__` are those of its own
-        # functional model.
+        # likelihood travels on the output tensor. (Keras makes the clone by `__init__` only
+        # if its positional arguments are those of Keras's own functional model.)
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes

@@ -65,8 +65,8 @@ class PixelLoop:
         compiled: the compiled loops, {`key` of the loop: function}.
         asked: keys of loops that `generation` was asked for.
         may_begin_by_fixed_point: whether the fixed point may answer a first call. False
-            where rounding is coarse, and for layers of a user's class: what is wrong in
-            such a layer must show in the first call.
+            where rounding is coarse, and for layers of a user's class: an error in such a
+            layer must appear in the first call, not in the second.
 
     Raises:
         NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
@@ -81,8 +81,8 @@ class PixelLoop:
     """
 
     xla = True  #: compile with XLA; without XLA, `choose` may call Python
-    #: A setting that gets a compiled loop of its own. In that loop `choose` gets this
-    #: Python object instead of a tensor.
+    #: If the setting equals this value (temperature 0), a separate loop is compiled. There
+    #: `choose` gets the Python number, not a tensor.
     constant = 0
 
     def __init__(self, model, likelihood):
@@ -160,7 +160,7 @@ class PixelLoop:
 
     def key(self, shape, setting):
         """Return the key in ``compiled`` of the loop for numbers of this shape."""
-        return (*shape, setting is not None and setting == self.constant)
+        return (*shape, setting == self.constant)
 
 
 def pixel_loop(model, likelihood, *, kind=PixelLoop, advice="") -> PixelLoop:
@@ -337,10 +337,10 @@ def _draw_pixel(run, row, col, windows, strips):
         here = _run_pixel(run, row, col, values, windows)
         logits = ops.cast(here[loop.output][0], "float32")
         chosen = loop.choose(logits, numbers, run.setting, channels)
+        chosen = ops.where(run.known[row.index, col], given, chosen)
         # compiled code cannot raise an error: `draw` finds the NaN after the loop
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
-        chosen = ops.where(run.known[row.index, col], given, chosen)
         is_drawn_now = np.isin(np.arange(image.channels), channels)
         values = ops.where(is_drawn_now, chosen, values)
     if loop.one_more:

@@ -47,7 +47,8 @@ class Tensor:
         index: the tensor's place in the order of the graph.
         operation: the layer that makes the tensor; None for an input of the model.
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
-        spec: a symbolic tensor of the same shape; height and width are 1 but `PER_IMAGE`.
+        spec: a symbolic tensor of the same shape. Height and width are 1, except for
+            `PER_IMAGE` tensors, which have their full shape.
         when: `PER_IMAGE`, `PER_ROW` or `PER_PIXEL`.
         last_own_channel: an upper bound of the channels of the same pixel that the tensor
             depends on: 0 red, 1 green, 2 blue; -1 if it depends on none, as after a layer
@@ -125,7 +126,7 @@ def read_graph(model):
                 "Expected a label to be one number, keras.Input(()). "
                 f"Received: an input of shape {label.shape}."
             )
-        spec = keras.KerasTensor((1, *label.shape[1:]), label.dtype)
+        spec = keras.KerasTensor((1,), label.dtype)
         inputs.append(Tensor(i, None, spec=spec, when=PER_IMAGE))
     tensors = [*inputs]
 
@@ -144,11 +145,8 @@ def read_graph(model):
     def adder(operation):
         return functools.partial(add, operation)
 
-    output = graph._run_through_graph(inputs, adder)
-    outputs = keras.tree.flatten(output)
-    if len(outputs) != 1:
-        raise ValueError(f"Expected a model with one output. Received: {len(outputs)}")
-    return inputs, tensors, outputs[0]
+    [output] = keras.tree.flatten(graph._run_through_graph(inputs, adder))
+    return inputs, tensors, output
 
 
 def _check_inner(model, graph, args):
@@ -190,7 +188,7 @@ def with_weight(layer, x, weight):
 
 
 def _place(tensor):
-    """Write into a tensor its shape, when it is known, and what of its pixel it reads."""
+    """Set a tensor's ``spec``, ``when`` and ``last_own_channel``."""
     sources = tensor.sources
     tensor.when = max((s.when for s in sources), default=PER_IMAGE)
     if tensor.when == PER_IMAGE:

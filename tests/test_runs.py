@@ -42,6 +42,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
 LEFT = ["checkpoint.npz", "checkpoint.previous.npz"]  # in a folder, after two epochs
@@ -1177,6 +1178,19 @@ def kept_in(read):
     return function
 
 
+def with_pictures(read):
+    """Return a function that writes two pictures into a folder and reads the folder."""
+
+    def function(folder):
+        at = Path(folder).expanduser()
+        at.mkdir()
+        for name in ("a.png", "b.png"):
+            Image.new("L", (4, 4)).save(at / name)
+        read(folder)
+
+    return function
+
+
 # Each public function that takes a path, and where it looks in the user's home folder.
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
@@ -1186,6 +1200,8 @@ TAKE_PATHS = {
     "_files.atomic_write": (written, "file"),
     "presets.digits_from": (presets.digits_from, "mnist.npz"),
     "presets.name_of": (presets.name_of, "mnist.npz"),
+    "data.folder_classes": (with_pictures(data.folder_classes), "pictures"),
+    "data.load_folder": (with_pictures(data.load_folder), "pictures"),
     "data.load_mnist": (data.load_mnist, "mnist.npz"),
     "pretrained.card": (kept_in(lambda at: pretrained.card("mine", at)), "kept"),
     "pretrained.load": (kept_in(lambda at: pretrained.load("mine", at)), "kept"),
@@ -1197,8 +1213,8 @@ TAKE_PATHS = {
 
 def functions_with_paths():
     for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
-        # the shell does it for `one_file`, a program; `checkpoints` for `_checkpoint_file`
-        if found.name.endswith(("one_file", "_checkpoint_file")):
+        # the shell does it for `one_file`, a program; `checkpoints` and `data` for theirs
+        if found.name.endswith(("one_file", "_checkpoint_file", "_pictures")):
             continue
         module = importlib.import_module(found.name)
         for name, function in vars(module).items():
