@@ -74,9 +74,7 @@ def kept(model, kind, build, likelihood=None):
         if not known or known.state != state or _is_any_gone(known.references):
             written = known.written if known else set()
             known = _kept[model] = _Kept(state, references, {}, written)
-        state, references = state_of(
-            kind, type(likelihood), getattr(likelihood, "__dict__", None)
-        )
+        state, references = state_of(kind, type(likelihood), _attributes(likelihood))
         key = tuple(state.items())
         if key not in known.built or _is_any_gone(known.built[key][1]):
             with traced(model):

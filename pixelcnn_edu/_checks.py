@@ -325,9 +325,8 @@ def check_labels(model, labels, count, *, name="labels") -> list:
         expected = f"{name} from 0 to {classes - 1}"
         raise _error(expected, f"{labels.min()} to {labels.max()}")
     labels = labels.astype("int32")
-    if classes == 2**31:
-        values = np.unique(labels).astype(model.inputs[1].dtype)
-        _check_embeddings(graph_of(model), model.inputs[1], values, name)
+    values = np.unique(labels).astype(model.inputs[1].dtype)
+    _check_embeddings(graph_of(model), model.inputs[1], values, name)
     return [np.broadcast_to(labels, (count,))]
 
 

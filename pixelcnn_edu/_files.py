@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import warnings
+from pathlib import Path
 
 from pixelcnn_edu._checks import check_path
 
@@ -20,7 +21,7 @@ def atomic_write(path, *, backup=None, trial=False):
 
     The temporary file of ``NAME.npz`` is ``NAME.pixelcnn_edu.partial.npz`` in the same
     folder: a name that is only used here. A file that a killed process has left there is
-    overwritten. Only one process may write ``path`` at a time.
+    overwritten. If another thread or process writes ``path`` now, this one waits.
 
     Args:
         path: where to write.
@@ -37,22 +38,41 @@ def atomic_write(path, *, backup=None, trial=False):
         for one in (path, temporary):
             if one.is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
-        try:
-            yield temporary
-            with open(temporary, "r+b") as file:  # Windows needs the right to write
-                os.fsync(file.fileno())
-            if not trial:
-                if backup and path.exists():
-                    os.replace(path, backup)
-                os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _alone(temporary):
+            try:
+                yield temporary
+                with open(temporary, "r+b") as file:  # Windows needs the right to write
+                    os.fsync(file.fileno())
+                if not trial:
+                    if backup and path.exists():
+                        os.replace(path, backup)
+                    os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(
             error.errno,
             f"Could not write {path} ({error.strerror or error}). An older file is kept. "
             "Is the disk full, or the folder read-only?",
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(temporary):
+    """Let one thread or process at a time write a temporary file."""
+    file = Path(f"{temporary}.lock")
+    lock = filelock.FileLock(file, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()  # while the lock is held, as in `locked`
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -136,7 +136,8 @@ def _read(path, size, channels, fit):
             )
         # A JPEG decoder can average blocks of pixels itself, which is ten times faster.
         image.draft(None, (8 * max(size),) * 2)  # at least this width and this height
-        image = _on_white(_upright(image), channels)
+        rawmode = image.tile[0][3] if image.tile else None
+        image = _on_white(_upright(image), channels, rawmode)
     height, width = size
     values = np.asarray(FITS[fit](image, (width, height)), "float32") / 255
     values = np.clip(values, 0, 1).reshape(height, width, -1)
@@ -148,8 +149,14 @@ def _upright(image):
     return ImageOps.exif_transpose(image)
 
 
-def _on_white(image, channels):
-    """Return the picture without transparency: gray or RGB, values from 0 to 255."""
+def _on_white(image, channels, rawmode=None):
+    """Return the picture without transparency: gray or RGB, values from 0 to 255.
+
+    ``rawmode`` is Pillow's name for how the pixels lie in the file.
+    """
+    bits = {"L;2": 2, "L;4": 4}.get(rawmode)
+    if bits and "transparency" in image.info:  # Pillow makes 8 bits of the pixels alone
+        image.info["transparency"] *= 255 // (2**bits - 1)
     if image.mode.startswith("I"):  # gray of 16 bits: "L" would cut off the lower 8
         values = np.asarray(image, "float32")
         values = np.where(values == image.info.get("transparency"), 65535, values)

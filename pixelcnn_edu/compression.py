@@ -31,6 +31,7 @@ from pixelcnn_edu._checks import (
     check_labels,
     check_one_of,
     check_positive_int,
+    plain,
 )
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of, logits_function
@@ -444,7 +445,9 @@ def _checksum(images):
 
 def _checksums(model, labels, likelihood, count):
     """Return the checksums of the model's weights and likelihood, and of the labels."""
-    of_model = zlib.crc32(repr(likelihood).encode())
+    arguments = likelihood.get_config().items()
+    words = ", ".join(f"{name}={_words(value)}" for name, value in arguments)
+    of_model = zlib.crc32(f"{type(likelihood).__name__}({words})".encode())
     for weight in model.get_weights():
         of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)
     of_labels, size = 0, 2**16
@@ -453,6 +456,17 @@ def _checksums(model, labels, likelihood, count):
             part = label[at : at + size].astype("<i8").tobytes()
             of_labels = zlib.crc32(part, of_labels)
     return of_model, of_labels
+
+
+def _words(value) -> str:
+    """Return what is the same in every process for an argument of a likelihood."""
+    value = plain(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_words, value))}]"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{zlib.crc32(np.ascontiguousarray(value))}"
+    known = isinstance(value, int | float | complex | str | bytes | None)
+    return repr(value) if known else type(value).__name__
 
 
 @functools.cache

@@ -37,11 +37,20 @@ def table(name: str) -> np.ndarray:
     """
     check_one_of("name", name, names())
     path = FOLDER / f"{name}.csv"
-    return np.genfromtxt(path, None, delimiter=",", names=True, encoding="utf-8")
+    rows = np.genfromtxt(
+        path, None, comments=None, delimiter=",", names=True, encoding="utf-8"
+    )
+    return np.atleast_1d(rows)
 
 
 def record(name: str, rows: list[dict]) -> None:
-    """Write a table, whole or not at all: all rows have the keys of the first."""
+    """Write a table, whole or not at all.
+
+    Raises:
+        ValueError: the rows have different keys.
+    """
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise ValueError(f"Expected rows with the same keys. Received: {rows}")
     with (
         atomic_write(FOLDER / f"{name}.csv") as path,
         open(path, "w", newline="", encoding="utf-8") as file,

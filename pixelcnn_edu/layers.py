@@ -67,6 +67,10 @@ class MaskedConv2D(keras.layers.Conv2D):
             data format are fixed: the output must line up with the input pixel by pixel.
             (`gated.StackConv2D` can dilate.)
 
+    ``mask`` is made from these arguments, also when a saved model is loaded. If you change
+    the mask of one layer object, no file holds the change: write a subclass whose ``build``
+    makes the mask.
+
     Input shape: (N, H, W, channels).
 
     Output shape: (N, H, W, filters).

@@ -25,6 +25,7 @@ The loop takes and writes one pixel at a time, so the axes of the page come firs
 | a window: the pixels to the left, flat for one matrix product | (N, left · channels) |
 """
 
+import copy
 import dataclasses
 import functools
 import threading
@@ -180,7 +181,9 @@ def pixel_loop(model, likelihood, *, kind=PixelLoop, advice="") -> PixelLoop:
     """
     check_finite(check_model(model))
     try:
-        build = functools.partial(kind, model, likelihood)
+        # The loop has a likelihood of its own: each count is compiled later, when the
+        # attributes of the user's likelihood may have changed.
+        build = functools.partial(kind, model, copy.deepcopy(likelihood))
         return kept(model, kind, build, likelihood)
     except NotByPixel as error:
         raise NotByPixel(f"{error} {advice}".strip()) from None

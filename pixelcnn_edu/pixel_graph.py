@@ -13,6 +13,7 @@ The text of `layers` says what a layer class of a user must do.
 
 import dataclasses
 import functools
+import inspect
 import math
 
 from pixelcnn_edu._cache import runs_its_graph
@@ -91,6 +92,9 @@ class Tensor:
             lambda value: values[value] if isinstance(value, Tensor) else value,
             (self.args, self.kwargs),
         )
+        call = getattr(self.operation, "call", self.operation)
+        if "training" in inspect.signature(call).parameters:
+            kwargs["training"] = False
         return self.operation(*args, **kwargs)
 
     @property

@@ -15,6 +15,8 @@ the epoch has the same batches. What a resumed run does not repeat:
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
+- a change in the code of a class (a likelihood, a layer, a schedule): a run with the same
+  arguments, weights and images is the same run;
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
   ``ModelCheckpoint``. They get their memory back if they monitor the same quantity.
 
@@ -91,6 +93,7 @@ def compile_model(
         metrics=[],  # with None, Keras keeps the metrics of an earlier compile
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
+    model._initial_epoch = None  # Keras's `BackupAndRestore` leaves that of another run
     # If the optimizer built its variables in the first step, TensorFlow would compile the
     # step twice; and one variable of an optimizer within a LossScaleOptimizer, which Keras
     # adds in float16, would be missing in `optimizer.variables`, which a checkpoint holds.
@@ -271,6 +274,12 @@ def _with_mean_weights(optimizer, callbacks):
     callback swaps back.
     """
     if not _inner(optimizer).use_ema:
+        several = getattr(_inner(optimizer), "optimizers", ())
+        if any(one.use_ema for one in several):
+            raise ValueError(
+                "Expected an optimizer with one running mean of all weights. Received: "
+                f"use_ema inside {optimizer!r}"
+            )
         return callbacks
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
@@ -345,9 +354,11 @@ class SampleGrid(keras.callbacks.Callback):
         self.image_shape = image_shape
         self.likelihood = likelihood
         self.method = check_one_of("method", method, generation.METHODS)
-        self.grids = {}
+        self.grids, self._drawn_from = {}, None
 
     def on_train_begin(self, logs=None):
+        if self._drawn_from is not self.model:
+            self.grids, self._drawn_from = {}, self.model
         try:
             check_image_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)

@@ -594,11 +594,14 @@ def test_a_model_of_another_form_is_refused_by_name(kind, call):
         calls[call]()
 
 
+@pytest.mark.parametrize("classes", [None, 10])
 @pytest.mark.parametrize("method", generation.METHODS)
-def test_a_label_that_an_embedding_does_not_know_is_refused(method):
+def test_a_label_that_an_embedding_does_not_know_is_refused(method, classes):
     """XLA takes the last label instead, and draws another class without an error."""
-    told = labeled()
-    bare = ImageModel(told.inputs, told.output, likelihood=Bernoulli())
+    told, likelihood = labeled(), Bernoulli()
+    bare = ImageModel(
+        told.inputs, told.output, likelihood=likelihood, num_classes=classes
+    )
     own = {"method": method, "seed": 0}
     assert generation.generate(bare, 1, labels=2, **own).shape == (1, 4, 4, 1)
     with pytest.raises(ValueError, match="labels from 0 to 2"):

@@ -587,3 +587,47 @@ def test_a_setting_that_contains_itself_is_compared_like_any_other(kind):
     assert _cache.state_of(model)[0] == state
     layer.notes["factor" if kind is dict else 0] = 2
     assert _cache.state_of(model)[0] != state
+
+
+class Tilted(Categorical):
+    """A likelihood of a user; each level has a logit that grows with the level."""
+
+    def __init__(self, levels, tilt):
+        Categorical.__init__(self, levels)
+        self.tilt = tilt
+
+    def _by_channel(self, logits, values):
+        slope = self.tilt * np.arange(self.levels, dtype="float32")
+        return Categorical._by_channel(self, logits, values) + slope
+
+
+class TiltedInSlots(Categorical):
+    __slots__ = ("tilt",)
+    __init__ = Tilted.__init__
+    _by_channel = Tilted._by_channel
+
+
+def mean_of(model, likelihood, method="cached", count=8):
+    return generation.generate(
+        model, count, seed=0, likelihood=likelihood, method=method
+    ).mean()
+
+
+@pytest.mark.usefixtures("always_compiled")
+def test_a_likelihood_changed_in_place_leaves_an_equal_one_as_it_was():
+    model = random_model((3, 3, 1), Categorical(4))
+    likelihood = Tilted(4, 0.0)
+    mean_of(model, likelihood, count=3)  # the loop is kept; 8 images compile it anew
+    likelihood.tilt = 5.0
+    right = mean_of(model, Tilted(4, 0.0), "naive")
+    assert abs(right - mean_of(model, likelihood, "naive")) > 0.2
+    np.testing.assert_allclose(mean_of(model, Tilted(4, 0.0)), right, atol=1e-6)
+
+
+@pytest.mark.usefixtures("always_compiled")
+def test_an_attribute_in_a_slot_belongs_to_a_likelihood_too():
+    model = random_model((3, 3, 1), Categorical(4))
+    for tilt in (0.0, 5.0):
+        likelihood = TiltedInSlots(4, tilt)
+        right = mean_of(model, likelihood, "naive")
+        np.testing.assert_allclose(mean_of(model, likelihood), right, atol=1e-6)

@@ -956,3 +956,24 @@ def test_weights_of_a_model_that_is_gone_leave_the_memory():
     for _ in range(2):  # TensorFlow's destructors let go of more
         gc.collect()
     assert gone() is None
+
+
+class Through(Categorical):
+    """A likelihood of a user with a function, a number and a tuple as arguments."""
+
+    def __init__(self, levels, function, number, pair):
+        super().__init__(levels)
+        self.function, self.number, self.pair = function, number, pair
+
+
+def test_arguments_of_a_likelihood_are_the_same_in_every_process():
+    model = random_model((2, 3, 1), Categorical(4))
+    images = np.zeros((2, 2, 3, 1))
+    one = Through(4, lambda x: x, np.float64(0.5), (1, np.arange(3)))
+    data = compress(model, images, likelihood=one)
+    # as it comes from a saved model: another object, plain numbers, a list
+    same = Through(4, lambda x: x, 0.5, [1, np.arange(3)])
+    np.testing.assert_array_equal(decompress(model, data, likelihood=same), images)
+    for other in (Through(4, len, 0.25, (1, np.arange(3))), Categorical(4)):
+        with pytest.raises(ValueError, match="the model that the data was compressed"):
+            decompress(model, data, likelihood=other)

@@ -154,3 +154,13 @@ def test_the_networks_of_notebook_11_are_those_of_the_script():
         logits.append(np.asarray(ours(images)))
         np.testing.assert_array_equal(theirs(images), logits[-1])
     assert all((logits[0] != other).any() for other in logits[1:])
+
+
+def test_a_table_of_one_row_with_odd_texts_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    experiments.record("odd", [{"nats": 1.5, "network": "x #1"}])
+    [row] = experiments.table("odd")
+    assert row["nats"] == 1.5 and row["network"] == "x #1"
+    with pytest.raises(ValueError, match="the same keys"):
+        experiments.record("odd", [{"nats": 1.5}, {"nats": 1, "seed": 0}])
+    assert len(experiments.table("odd")) == 1

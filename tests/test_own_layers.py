@@ -298,3 +298,22 @@ def test_a_layer_that_reads_a_pixel_far_away_is_refused():
     model = ImageModel(image, logits, likelihood=Bernoulli())
     with pytest.raises(ValueError, match="does not work on each pixel by itself"):
         generation.generate(model, 1, seed=0)
+
+
+class OnlyInTraining(keras.layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs, training=None):
+        return inputs if training is False else 0.1 * inputs
+
+
+def test_the_loop_tells_a_layer_that_it_is_not_trained():
+    image = keras.Input((4, 4, 1))
+    x = OnlyInTraining()(MaskedConv2D(4, 3, "A")(image))
+    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+    randomize(model)
+    naive, cached = (
+        generation.generate(model, 8, seed=0, method=method)
+        for method in ("naive", "cached")
+    )
+    np.testing.assert_array_equal(cached, naive)

@@ -681,3 +681,35 @@ def test_a_network_trains_on_a_folder_and_draws(tmp_path):
     drawn = generation.generate(model, 2, seed=0, labels=names.index("rows"))
     assert drawn.shape == (2, 8, 8, 1)
     assert set(np.unique(drawn)) <= {0, 1}
+
+
+def low_bit_png(path, bits, value, clear):
+    """Write a gray PNG of 8 x 8 pixels of few bits with one transparent value, by hand."""
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    one = 0
+    for _ in range(8 // bits):
+        one = one << bits | value
+    rows = (b"\0" + bytes([one]) * bits) * 8
+    header = struct.pack(">IIBBBBB", 8, 8, bits, 0, 0, 0, 0)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"tRNS", struct.pack(">H", clear))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_value_of_few_bits_is_white(tmp_path, bits):
+    low_bit_png(tmp_path / "a" / "clear.png", bits, 1, 1)
+    low_bit_png(tmp_path / "b" / "opaque.png", bits, 1, 0)
+    parts = data.load_folder(tmp_path, (8, 8), levels=None, validation=0.5)
+    images, labels = everything(parts)
+    assert (images[labels == 0] == 1).all()
+    np.testing.assert_allclose(images[labels == 1], 1 / (2**bits - 1), atol=1e-6)

@@ -1191,6 +1191,32 @@ def with_pictures(read):
     return function
 
 
+def test_two_writers_of_one_file_wait_for_each_other(tmp_path):
+    path, together = tmp_path / "file.txt", threading.Barrier(2)
+    path.write_text("older", "utf-8")
+    errors = []
+
+    def write(letter):
+        try:
+            together.wait()
+            with _files.atomic_write(path) as temporary:
+                for _ in range(20):
+                    with open(temporary, "a", encoding="utf-8") as file:
+                        file.write(letter)
+        except Exception as error:
+            errors.append(error)
+
+    for _ in range(10):
+        threads = [threading.Thread(target=write, args=letter) for letter in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors
+        assert path.read_text("utf-8") in ("a" * 20, "b" * 20)
+    assert [one.name for one in tmp_path.iterdir()] == ["file.txt"]
+
+
 # Each public function that takes a path, and where it looks in the user's home folder.
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),

@@ -797,3 +797,55 @@ def test_exclude_compares_numbers_not_bytes():
     kept, labels = data.exclude(images, np.arange(4), images[1:2].astype("float64"))
     assert labels.tolist() == [0, 2, 3]
     np.testing.assert_array_equal(kept, images[[0, 2, 3]])
+
+
+def tiny():
+    return pixelcnn((4, 4, 1), filters=2, depth=1)
+
+
+def test_a_running_mean_of_some_weights_is_refused():
+    adam = keras.optimizers.Adam(1e-2, use_ema=True)
+    several = keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(adam, {".*bias.*": keras.optimizers.SGD(1e-2)})
+    )
+    with pytest.raises(ValueError, match="use_ema inside"):
+        training.fit(tiny(), np.zeros((4, 4, 4, 1)), optimizer=several, verbose=0)
+
+
+def test_no_epoch_is_skipped_after_a_run_with_keras_s_backup(tmp_path):
+    model, images = tiny(), np.zeros((4, 4, 4, 1))
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(model, images, epochs=3, callbacks=[backup, Stop()], verbose=0)
+    training.fit(model, images, epochs=3, callbacks=backup, verbose=0)
+    history = training.fit(model, images, epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 3
+
+
+def test_a_sample_grid_of_another_model_begins_anew(tmp_path):
+    images, samples = np.zeros((4, 4, 4, 1)), training.SampleGrid(2)
+    keras.utils.set_random_seed(0)
+    training.fit(tiny(), images, epochs=2, callbacks=samples, verbose=0)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    def run(*callbacks):
+        keras.utils.set_random_seed(1)
+        model, folder = tiny(), tmp_path / "run"
+        training.fit(
+            model, images, epochs=2, folder=folder, callbacks=[*callbacks], verbose=0
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stop())
+    run(samples)
+    assert list(samples.grids) == [2]
