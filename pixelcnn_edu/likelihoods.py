@@ -139,7 +139,15 @@ class Likelihood:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        # in a file, an array or a registered object is a dict that names its class
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict | list)
+                else value
+                for name, value in config.items()
+            }
+        )
 
     def __repr__(self):
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())

@@ -343,6 +343,26 @@ def test_a_likelihood_of_one_s_own_keeps_its_settings(tmp_path):
     assert not np.allclose(nats[0], other)
 
 
+@keras.saving.register_keras_serializable(package="test")
+class Biased(Categorical):
+    """A likelihood with an array and another likelihood among its arguments."""
+
+    def __init__(self, levels, bias, other):
+        super().__init__(levels)
+        self.bias, self.other = bias, other
+
+
+def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path):
+    from pixelcnn_edu import models
+
+    likelihood = Biased(4, np.array([0.0, 1.0, 2.0, 0.0]), [Warmer(2.0), "relu"])
+    model = models.pixelcnn((3, 3, 1), filters=4, depth=1, likelihood=likelihood)
+    model.save(tmp_path / "biased.keras")
+    loaded = keras.models.load_model(tmp_path / "biased.keras").likelihood
+    np.testing.assert_array_equal(loaded.bias, likelihood.bias)
+    assert loaded.other == [Warmer(2.0), "relu"]
+
+
 class NoLevels(Bernoulli):
     """A likelihood of a user's own, without the method that `probabilities` needs."""
 
