@@ -139,7 +139,15 @@ class Likelihood:
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        # in a file, an array or a registered object is a dict that names its class
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict | list)
+                else value
+                for name, value in config.items()
+            }
+        )
 
     def __repr__(self):
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
@@ -185,16 +193,29 @@ def draw_levels(log_p, uniforms, temperature):
     if is_zero(temperature):
         level = ops.argmax(log_p, axis=-1)
     else:
-        p = ops.softmax(log_p / temperature, axis=-1)
+        p = ops.softmax(_divided(log_p, temperature), axis=-1)
         # the last cumulative probability is 1 (up to rounding), so it is left out
         passed = ops.cumsum(p, axis=-1)[..., :-1] <= uniforms[..., None]
-        level = ops.sum(ops.cast(passed, "int32"), axis=-1)
-        # all of them together may be below 1 by rounding, and below the uniform number
-        possible = ops.where(p > 0, np.arange(levels, dtype="int32"), 0)
-        level = ops.minimum(level, ops.max(possible, axis=-1))
+        level = ops.sum(ops.cast(passed, "int32"), axis=-1, keepdims=True)
+        # Rounding can place the uniform number in a level of probability 0: compiled
+        # cumulative sums are not always increasing, and the last one may be below 1.
+        # Then the next level above is drawn, or the highest, of those with p > 0.
+        every = np.arange(levels, dtype="int32")
+        above = ops.where((p > 0) & (every >= level), every, levels)
+        highest = ops.max(ops.where(p > 0, every, 0), axis=-1)
+        level = ops.minimum(ops.min(above, axis=-1), highest)
     # a table, because a compiler may compute k/(L-1) with another rounding error
     values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
     return ops.take(values, level)
+
+
+def _divided(log_p, temperature):
+    """Return ``log_p / temperature``, finite at the largest; up to a constant."""
+    divided = log_p / temperature
+    largest = ops.max(log_p, axis=-1, keepdims=True)
+    # a large number over a small temperature is infinite, and its softmax is NaN
+    finite = ops.isfinite(largest / temperature)
+    return ops.where(finite, divided, (log_p - largest) / temperature)
 
 
 @register

@@ -919,3 +919,30 @@ def by_the_point(number, model, count):
 def test_another_right_answer_passes(name, answer):
     verdict = getattr(exercises, name)(answer)
     assert verdict.passed, verdict.text
+
+
+def test_first_ink_refuses_an_answer_that_takes_place_0_for_an_empty_page():
+    def answer(images):
+        flat = images.reshape(len(images), -1)
+        return np.where(flat.argmax(axis=1) == 0, flat.shape[1], flat.argmax(axis=1))
+
+    assert "begins with ink" in exercises.first_ink(answer).text
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "words"),
+    [(1e-7, 0, "under the square root"), (0, 1e-8, "epsilon is 1e-8")],
+)
+def test_adam_refuses_another_epsilon(inside, outside, words):
+    def answer(gradients, rate, beta_1, beta_2):
+        m = v = weight = 0.0
+        path = []
+        for t, g in enumerate(gradients, 1):
+            m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
+            root = (v / (1 - beta_2**t) + inside) ** 0.5 + outside
+            weight -= rate * m / (1 - beta_1**t) / root
+            path.append(weight)
+        return path
+
+    verdict = exercises.adam(answer)
+    assert verdict.status == "wrong" and words in verdict.text

@@ -119,6 +119,39 @@ def test_every_zero_is_temperature_zero(zero):
     assert draw_levels(log_p, np.array([[0.05]]), 1) == 0
 
 
+@pytest.mark.parametrize("temperature", [1e-30, 0.5, 0.99, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "logits", [[0, np.inf, 0, 0], [0, 3e38, 1e38, 0], [-3e38, -1e38, -3e38, -3e38]]
+)
+def test_the_largest_logit_is_drawn_if_its_quotient_is_infinite(logits, temperature):
+    uniforms = np.array([[0.5]], "float32")
+    value = Categorical(4).sample(np.array([logits], "float32"), uniforms, temperature)
+    assert round(float(value[0, 0]) * 3) == 1
+
+
+def test_a_compiled_draw_of_many_levels_has_a_probability_above_zero():
+    """Compiled cumulative sums of 1,000 levels fall in places, by the last bit."""
+    rng = np.random.default_rng(0)
+    logits = np.where(rng.random(1000) < 0.5, -1e4, rng.normal(0, 1, 1000))
+    logits = tf.constant(logits[None], "float32")
+
+    @tf.function(jit_compile=True)
+    def cumulative(logits):
+        return tf.cumsum(tf.nn.softmax(logits), axis=-1)
+
+    edges = cumulative(logits).numpy().ravel()
+    edges = np.append(edges, np.nextafter(edges, np.float32(0)))
+    uniforms = np.unique(edges[edges < 1])[:, None]
+
+    @tf.function(jit_compile=True)
+    def draw(logits, uniforms):
+        return Categorical(1000).sample(logits, uniforms)
+
+    values = draw(tf.repeat(logits, len(uniforms), axis=0), uniforms).numpy()
+    level = np.round(values.ravel() * 999).astype(int)
+    assert (logits.numpy()[0, level] > -1e4).all()
+
+
 def test_categorical_logits_are_laid_out_channel_by_channel():
     logits = np.zeros((1, 1, 1, 6), "float32")
     logits[..., 3 + 2] = 50  # second channel, level 2
@@ -308,6 +341,26 @@ def test_a_likelihood_of_one_s_own_keeps_its_settings(tmp_path):
     np.testing.assert_array_equal(*nats)
     other = evaluation.nats_per_image(model, images, likelihood=Warmer(1.0))
     assert not np.allclose(nats[0], other)
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Biased(Categorical):
+    """A likelihood with an array and another likelihood among its arguments."""
+
+    def __init__(self, levels, bias, other):
+        super().__init__(levels)
+        self.bias, self.other = bias, other
+
+
+def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path):
+    from pixelcnn_edu import models
+
+    likelihood = Biased(4, np.array([0.0, 1.0, 2.0, 0.0]), [Warmer(2.0), "relu"])
+    model = models.pixelcnn((3, 3, 1), filters=4, depth=1, likelihood=likelihood)
+    model.save(tmp_path / "biased.keras")
+    loaded = keras.models.load_model(tmp_path / "biased.keras").likelihood
+    np.testing.assert_array_equal(loaded.bias, likelihood.bias)
+    assert loaded.other == [Warmer(2.0), "relu"]
 
 
 class NoLevels(Bernoulli):

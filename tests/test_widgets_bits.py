@@ -137,6 +137,10 @@ def test_the_curve_ends_at_the_image_s_bits(reader):
             lambda m: (small_model(likelihood=Categorical(4)), some_images()),
             "of two levels",
         ),
+        (
+            lambda m: (small_model(likelihood=Categorical(2)), some_images()),
+            r"likelihood=Bernoulli\(\).*Categorical",
+        ),
         (lambda m: (small_model(num_classes=3), some_images()), "images alone"),
     ],
 )

@@ -128,6 +128,34 @@ def test_the_price_is_that_of_the_flipped_pixel_after_the_same_past(model, drawn
         )
 
 
+def test_a_flip_after_more_training_starts_from_the_digit_of_the_new_weights():
+    model = small_model()
+    fork = widgets.Fork(model, seed=3)
+    old, comparison = fork.old, fork.telling.picture.value
+    fork.flip(4, 2)
+    assert fork.old is old  # the same weights
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    fork.flip(4, 3)
+    assert np.array_equal(fork.old, generation.generate(model, 1, seed=3)[0])
+    assert np.array_equal(fork.bits, flip_bits(model(fork.old[None])[0], fork.old))
+    assert are_the_forks(model, fork.old, fork.uniforms, [(4, 3)], [fork.new]) == [True]
+    assert np.array_equal(fork.pad.image, fork.old)
+    assert fork.telling.old is fork.old and fork.telling.picture.value != comparison
+
+
+def test_a_digit_to_go_on_from_is_drawn_by_the_new_weights():
+    model = small_model()
+    fork = widgets.Fork(model, seed=3)
+    fork.flip(4, 2)
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
+    fork.onward.click()
+    numbers = fork.uniforms[None]
+    by_hand = generation.generate(model, 1, uniforms=numbers, method="naive")
+    assert np.array_equal(fork.old, by_hand[0])
+
+
 def test_red_marks_the_changed_pixels_and_no_others(model, drawn):
     old, new = drawn[0], draw_forks(model, *drawn, [(1, 4)])[0]
     page = difference(old, new)

@@ -183,6 +183,9 @@ def test_wrong_arguments_are_refused(small, digits):
     many = models.pixelcnn((5, 6, 1), filters=4, depth=1, likelihood=Categorical(4))
     with pytest.raises(ValueError, match="model"):
         widgets.BeatTheNetwork(many, digits)
+    two = models.pixelcnn((5, 6, 1), filters=4, depth=1, likelihood=Categorical(2))
+    with pytest.raises(ValueError, match=r"likelihood=Bernoulli\(\).*Categorical"):
+        widgets.BeatTheNetwork(two, digits)
     for wrong in (digits[0, ..., 0], digits / 2, digits[:, :4]):
         with pytest.raises(ValueError, match="digits"):
             widgets.BeatTheNetwork(small, wrong)

@@ -3,6 +3,7 @@
 import re
 
 from pixelcnn_edu import generation, models, pretrained, widgets
+from pixelcnn_edu.likelihoods import Categorical
 
 import keras
 import numpy as np
@@ -133,3 +134,6 @@ def test_a_wrong_argument_is_refused(model):
         widgets.GenerationStepper("coffee")
     with pytest.raises(ValueError, match="Expected seed .* Received: 10"):
         widgets.GenerationStepper(model, seed=10)
+    two = models.pixelcnn((5, 6, 1), filters=4, depth=1, likelihood=Categorical(2))
+    with pytest.raises(ValueError, match=r"likelihood=Bernoulli\(\).*Categorical"):
+        widgets.GenerationStepper(two)

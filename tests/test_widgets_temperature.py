@@ -116,3 +116,15 @@ def test_another_wrong_argument_is_refused(model):
         widgets.TemperatureAndSeed("coffee")
     with pytest.raises(ValueError, match="Expected seed .* Received: -1"):
         widgets.TemperatureAndSeed(model, seed=-1)
+
+
+def test_the_usual_cost_follows_the_weights():
+    model = models.pixelcnn((5, 6, 1), filters=8, depth=1)
+    explorer = widgets.TemperatureAndSeed(model)
+    for bias in (0, 3):  # a fair coin for each pixel, then p(ink) = 0.95
+        last = model.layers[-1]
+        last.set_weights([np.zeros(last.kernel.shape), np.full(1, bias)])
+        explorer.refresh()
+        p = 1 / (1 + np.exp(-bias))
+        entropy = -30 * (p * np.log(p) + (1 - p) * np.log(1 - p))
+        assert explorer.usual == pytest.approx(entropy, rel=0.1)

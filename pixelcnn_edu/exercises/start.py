@@ -97,6 +97,11 @@ def _first_ink(images):
     return np.where(flat.any(axis=1), flat.argmax(axis=1), flat.shape[1])
 
 
+def _zero_is_empty(images):
+    places = _first_ink(images)
+    return np.where(places == 0, images[0].size, places)
+
+
 def _pages():
     rng = np.random.default_rng(4)
     for height, width in ((3, 5), (6, 4), (28, 28)):
@@ -105,6 +110,7 @@ def _pages():
         images[:, height - 1, 0] = 1  # first if the page is read in columns
         images[:, 0, 0] = 0
         images[3] = 0  # an empty page
+        images[5, 0, 0] = 1  # argmax is 0 here too
         yield (images.astype("float32"),)
 
 
@@ -118,6 +124,9 @@ first_ink = Exercise(
         "An empty page has no first ink, yet yours begins at 0: argmax of zeros is "
         "0. It should say H·W.": (
             lambda images: images.reshape(len(images), -1).argmax(axis=1)
+        ),
+        "An image that begins with ink is not empty: argmax is 0 there too.": Mistake(
+            _zero_is_empty, hint=2
         ),
         "One too many: count the pixels before the ink, without it.": Mistake(
             then(lambda right: right + 1), hint=0

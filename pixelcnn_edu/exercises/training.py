@@ -324,6 +324,8 @@ def _adam(
     correct_m=True,
     correct_v=True,
     power=0.5,
+    inside=0.0,
+    epsilon=1e-7,
     new=None,
     first=1,
 ):
@@ -340,7 +342,7 @@ def _adam(
         v = beta_2 * v + (new or 1 - beta_2) * gradient**2
         m_hat = m / (1 - beta_1**t) if correct_m else m
         v_hat = v / (1 - beta_2**t) if correct_v else v
-        weight -= learning_rate * m_hat / (v_hat**power + 1e-7)
+        weight -= learning_rate * m_hat / ((v_hat + inside) ** power + epsilon)
         path.append(weight)
     return path
 
@@ -350,14 +352,17 @@ def _gradients():
     for steps in (1, 6, 12):
         yield rng.normal(0.5, 1, steps).tolist(), 0.1, 0.9, 0.95
     yield [3.0, -0.5, 0.25], 0.1, 0.8, 0.95
+    # Epsilon shows beside small gradients. (Keras divides by sqrt(1 - beta_2**t) in
+    # another place, so that its epsilon is larger, unless beta_2 is small.)
+    yield [1e-4, 2e-4, 1e-4], 1.0, 0.9, 0.1
 
 
 adam = Exercise(
     _adam,
     cases=_gradients,
     describe=lambda gradients, rate, beta_1, beta_2: (
-        f"gradients {np.round(gradients, 2).tolist()}, learning rate {rate}, betas "
-        f"{beta_1} and {beta_2}"
+        f"gradients {[float(f'{g:.2f}') or g for g in gradients]}, learning rate "
+        f"{rate}, betas {beta_1} and {beta_2}"
     ),
     mistakes={
         "it divides by 0. t counts from 1: at t = 0, 1 - beta**t is 0.": Mistake(
@@ -380,6 +385,12 @@ adam = Exercise(
         "v is not corrected for its start at 0.": Mistake(but(correct_v=False), hint=2),
         "m is not corrected for its start at 0.": Mistake(but(correct_m=False), hint=2),
         "v is not under a square root.": Mistake(but(power=1), hint=2),
+        "epsilon is added to v under the square root. Add it to the square root.": Mistake(
+            but(inside=1e-7, epsilon=0.0), hint=2
+        ),
+        "epsilon is 1e-8 here. It should be 1e-7, as in Keras.": Mistake(
+            but(epsilon=1e-8), hint=2
+        ),
         "the factor 1 - beta is missing in the running means.": but(new=1.0),
         "these are the steps; the path adds them up.": then(
             lambda right: np.diff(right, prepend=0)

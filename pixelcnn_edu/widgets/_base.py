@@ -3,9 +3,11 @@
 import base64
 import gc
 import io
+import zlib
 
 from pixelcnn_edu import plots  # noqa: F401 (sets the series' matplotlib style)
 from pixelcnn_edu._checks import is_int, plain
+from pixelcnn_edu.likelihoods import Bernoulli
 
 import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,6 +81,25 @@ def binary_image_shape(model) -> tuple[int, int]:
             f"Received: {model!r} of shape {shape} and levels {levels}"
         )
     return shape[:2]
+
+
+def bernoulli_image_shape(model) -> tuple[int, int]:
+    """Return (H, W) of a `Bernoulli` model without labels, or raise ValueError.
+
+    The logit of a pixel of such a model is log p(ink) - log p(paper).
+    """
+    shape = binary_image_shape(model)
+    if len(model.inputs) != 1 or not isinstance(model.likelihood, Bernoulli):
+        raise ValueError(
+            "Expected model to take images alone and to carry likelihood=Bernoulli(). "
+            f"Received: {len(model.inputs)} inputs and {model.likelihood!r}"
+        )
+    return shape
+
+
+def checksums(model) -> list[int]:
+    """Return a checksum of each weight, which tells whether the model has changed."""
+    return [zlib.crc32(weight.tobytes()) for weight in model.get_weights()]
 
 
 def seed_slider(seed):

@@ -2,7 +2,7 @@
 
 from pixelcnn_edu import models, plots
 from pixelcnn_edu._checks import check_images
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.stepper import NOT_YET
 
 import ipywidgets
@@ -20,7 +20,7 @@ class BitReader(Explorer):
     the network.
 
     Args:
-        model: a model without labels, for images (H, W, 1) with two levels.
+        model: a `Bernoulli` model for images (H, W, 1).
         images: (N, H, W, 1) of 0 and 1, up to 100 of them.
 
     Attributes:
@@ -36,12 +36,7 @@ class BitReader(Explorer):
 
     def __init__(self, model, images):
         super().__init__()
-        self.shape = binary_image_shape(model)
-        if len(model.inputs) != 1:
-            raise ValueError(
-                "Expected model to take images alone. "
-                f"Received: {len(model.inputs)} inputs"
-            )
+        self.shape = bernoulli_image_shape(model)
         images = check_images(images, levels=2, image_shape=(*self.shape, 1))
         if len(images) > 100:
             raise ValueError(f"Expected up to 100 images. Received: {len(images)}")

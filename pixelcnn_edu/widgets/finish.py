@@ -5,8 +5,7 @@ import warnings
 from pixelcnn_edu import generation, plots
 from pixelcnn_edu._checks import check_images, check_seed
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import Explorer
-from pixelcnn_edu.widgets.fork import check_bernoulli
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.pad import PixelPad
 
 import ipywidgets
@@ -63,8 +62,7 @@ class FinishMyDigit(Explorer):
 
     def __init__(self, model, digits, *, seed=0):
         super().__init__()
-        check_bernoulli(model)
-        shape = model.inputs[0].shape[1:]
+        shape = (*bernoulli_image_shape(model), 1)
         if shape[0] < 2:
             raise ValueError(
                 "Expected model to take images of at least 2 rows, one given and one "

@@ -5,9 +5,8 @@ import io
 
 from pixelcnn_edu import generation, plots
 from pixelcnn_edu._checks import check_seed
-from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, checksums
 from pixelcnn_edu.widgets.pad import PixelPad
 
 import ipywidgets
@@ -21,16 +20,6 @@ UNCHANGED, GAINED, LOST = "#404040", plots.TARGET, "#FBDCDC"
 CANDIDATES, SHOWN = 128, 16  # forks compared, and forks shown
 TOGETHER = 64  # forks drawn in one call; another count needs another compilation
 TELLING = "rgba(0, 114, 178, 0.4)"  # plots.SEEN, over the 16 pixels of the pad
-
-
-def check_bernoulli(model):
-    """Raise a ValueError unless the model draws binary images without labels."""
-    binary_image_shape(model)
-    if len(model.inputs) != 1 or not isinstance(model.likelihood, Bernoulli):
-        raise ValueError(
-            "Expected model to take images alone and to carry likelihood=Bernoulli(). "
-            f"Received: {len(model.inputs)} inputs and {model.likelihood!r}"
-        )
 
 
 def flip_bits(logits, image) -> np.ndarray:
@@ -185,7 +174,7 @@ class Fork(Explorer):
 
     def __init__(self, model, *, seed=0):
         super().__init__()
-        check_bernoulli(model)
+        bernoulli_image_shape(model)
         seed = check_seed(seed, optional=False)
         self.model = model
         self.telling = TellingForks()
@@ -230,8 +219,13 @@ class Fork(Explorer):
                 f"Expected row and col within {height} × {width}. "
                 f"Received: {row}, {col}"
             )
-        self._fork(row, col)
-        self.refresh()
+        if checksums(self.model) == self._of_weights:
+            self._fork(row, col)
+            self.refresh()
+        else:  # the model has learned on: the old digit is drawn again too
+            self._take(self.uniforms)
+            self._fork(row, col)
+            self._show_all()
 
     def _fork(self, row, col):
         self.row, self.col = row, col
@@ -244,15 +238,18 @@ class Fork(Explorer):
         own = np.random.SeedSequence(self.seed.value).spawn(1)[0]
         shape = (1, *self.model.inputs[0].shape[1:])
         uniforms = np.random.default_rng(own).random(shape, dtype="float32")
-        old = generation.generate(self.model, 1, uniforms=uniforms, progress=False)
-        self._take(old[0], uniforms[0])
+        self._take(uniforms[0])
 
-    def _take(self, old, uniforms):
-        """Use a digit as the old one, and flip its cheapest pixel."""
-        self.old, self.uniforms = old, uniforms
-        self.bits = flip_bits(logits_function(self.model)(old[None])[0], old)
-        self.pad.image = old
-        self._fork(*divmod(int(self.bits.argmin()), old.shape[1]))
+    def _take(self, uniforms):
+        """Draw the old digit with these numbers, and flip its cheapest pixel."""
+        self._of_weights = checksums(self.model)
+        drawn = generation.generate(
+            self.model, 1, uniforms=uniforms[None], progress=False
+        )
+        self.old, self.uniforms = drawn[0], uniforms
+        self.bits = flip_bits(logits_function(self.model)(drawn)[0], self.old)
+        self.pad.image = self.old
+        self._fork(*divmod(int(self.bits.argmin()), self.old.shape[1]))
 
     def _answer_seed(self, _change):
         self._new_digit()
@@ -262,7 +259,7 @@ class Fork(Explorer):
         # the uniform numbers of the new digit: only the number of the flip differs
         uniforms = self.uniforms.copy()
         uniforms[self.row, self.col] = flipping_number(self.old, self.row, self.col)
-        self._take(self.new, uniforms)
+        self._take(uniforms)
         self._show_all()
 
     def _show_all(self):

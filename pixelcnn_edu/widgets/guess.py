@@ -3,7 +3,7 @@
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_images, check_positive_int
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 
 import ipywidgets
 import numpy as np
@@ -38,7 +38,7 @@ class BeatTheNetwork(Explorer):
     it pays 13.6.
 
     Args:
-        model: a Keras model for binary images, for example from `pretrained.load`.
+        model: a `Bernoulli` model for images (H, W, 1), for example from `pretrained.load`.
         digits: (N, H, W, 1), or one digit (H, W, 1), of zeros and ones.
         questions: pixels asked for each digit.
         among: the questions come from this many most uncertain pixels.
@@ -50,7 +50,7 @@ class BeatTheNetwork(Explorer):
     size = (9, 4.4)
 
     def __init__(self, model, digits, *, questions=20, among=160):
-        shape = (*binary_image_shape(model), 1)
+        shape = (*bernoulli_image_shape(model), 1)
         digits = np.asarray(digits)
         digits = digits[None] if digits.ndim == 3 else digits
         digits = check_images(digits, name="digits", levels=2, image_shape=shape)

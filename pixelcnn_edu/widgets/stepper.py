@@ -3,7 +3,7 @@
 import itertools
 
 from pixelcnn_edu import generation, models, plots
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, seed_slider
 
 import ipywidgets
 import numpy as np
@@ -21,7 +21,7 @@ class GenerationStepper(Explorer):
     are drawn when the explorer is made. So no later step needs the network.
 
     Args:
-        model: draws images (H, W, 1) of two levels.
+        model: a `Bernoulli` model for images (H, W, 1).
         seed: 0 to 9; the image is ``generation.generate(model, 1, seed=seed)``.
 
     Attributes:
@@ -33,7 +33,7 @@ class GenerationStepper(Explorer):
 
     def __init__(self, model, *, seed=0):
         super().__init__()
-        self.shape = binary_image_shape(model)
+        self.shape = bernoulli_image_shape(model)
         self.seed = seed_slider(seed)
         self.images, self.p, self.u = self._ten_images(model)
         doubts = abs(self.p[self.seed.value] - 0.5)

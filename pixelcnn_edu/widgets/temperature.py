@@ -2,7 +2,12 @@
 
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._checks import check_number
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
+from pixelcnn_edu.widgets._base import (
+    Explorer,
+    binary_image_shape,
+    checksums,
+    seed_slider,
+)
 
 import ipywidgets
 import numpy as np
@@ -43,8 +48,7 @@ class TemperatureAndSeed(Explorer):
         self.temperature.layout.width = "450px"
         for slider in (self.temperature, self.seed):
             slider.style.description_width = "90px"
-        four = [evaluation.nats_per_image(model, self._drawn(1, s)) for s in range(4)]
-        self.usual = float(np.mean(four))
+        self._of_weights = None
         self.temperature.observe(self.refresh, "value")
         self.seed.observe(self.refresh, "value")
         self.start(
@@ -70,7 +74,18 @@ class TemperatureAndSeed(Explorer):
             f"{self.nats.mean():.0f} nats per image"
         )
 
+    def _find_usual(self):
+        """Find the usual cost, again if the model has learned on."""
+        of_weights = checksums(self.model)
+        if of_weights != self._of_weights:
+            four = [
+                evaluation.nats_per_image(self.model, self._drawn(1, seed))
+                for seed in range(4)
+            ]
+            self.usual, self._of_weights = float(np.mean(four)), of_weights
+
     def draw(self, figure):
+        self._find_usual()
         self.images = self._drawn(self.temperature.value, self.seed.value)
         self.nats = evaluation.nats_per_image(self.model, self.images)
         figure.set_layout_engine("none")  # fixed positions take half the time
