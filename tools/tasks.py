@@ -3,9 +3,9 @@
     python tools/tasks.py        list the tasks
     python tools/tasks.py lab    open the first notebook
 
-On Windows the first word is `py`; elsewhere `make lab` does the same. Any Python from 3.8 on runs this file. It needs nothing but the
-standard library, and it finds or makes the environment `.venv`, in which all else runs.
-Nothing is installed or registered outside `.venv`.
+On Windows the first word is `py`; elsewhere `make lab` does the same. Any Python from 3.8
+on runs this file, with the standard library alone. It finds or makes the environment
+`.venv`, in which all else runs. Nothing is installed or registered outside `.venv`.
 
 What follows the name of a task is passed on to the program that the task runs. The
 environment variable PYTHON names the Python (3.11 to 3.13) that makes `.venv`, and

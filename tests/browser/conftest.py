@@ -12,6 +12,7 @@ import pytest
 import server
 import sheet
 from nbformat.v4 import new_code_cell, new_notebook
+from strict import pytest_runtest_makereport  # noqa: F401 (a hook of pytest)
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"
