@@ -122,8 +122,8 @@ def parser() -> argparse.ArgumentParser:
         "check",
         usage="python -m pixelcnn_edu check",
         help="print versions, memory, cores and speed, and what to do",
-        description="Print what is installed and how fast this machine is. Takes about "
-        "20 seconds. The exit code is 1 if there is something to do.",
+        description="Print what is installed and how fast this machine is, in less than "
+        "a minute. The exit code is 1 if there is something to do.",
     )
     check.set_defaults(run=_commands.check, command=check)
     return all_
