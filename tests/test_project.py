@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -627,6 +628,98 @@ def test_the_runner_fails_with_its_tests(tmp_path):
     done, lines = runner.run()
     assert done.returncode != 0
     assert lines == ["make test"]
+
+
+# --------------------------------------------------------------------- GitHub, pre-commit
+
+
+def workflow(name):
+    path = ROOT / ".github" / "workflows" / f"{name}.yml"
+    read = yaml.safe_load(path.read_text("utf-8"))
+    return read[True], read["jobs"]  # YAML takes `on` for a truth value
+
+
+def commands(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_workflow_tests_three_systems_and_all_pythons_and_the_newest_each_week():
+    on, jobs = workflow("tests")
+    assert on["schedule"] and "push" in on
+    for name in ("pinned", "newest"):
+        matrix = jobs[name]["strategy"]["matrix"]
+        systems = [system.partition("-")[0] for system in matrix["os"]]
+        assert systems == ["ubuntu", "macos", "windows"]
+        assert matrix["python"] == PYTHONS
+    named = [
+        line.split()[-1] for name in list(jobs)[:2] for line in commands(jobs[name])
+    ]
+    assert named == ["test", "test-browser", "test-install"]
+    assert set(named) <= set(tasks.TASKS)
+    assert not any("constraints" in command for command in commands(jobs["newest"]))
+
+
+def test_a_tag_publishes_the_wheel_and_the_source_of_its_version_only():
+    on, jobs = workflow("publish")
+    assert on == {"push": {"tags": ["v*"]}}
+    assert any("${TAG#v}" in command for command in commands(jobs["build"]))
+    uploaded = jobs["build"]["steps"][-1]["with"]["path"].split()
+    assert uploaded == ["dist/*.whl", "dist/*.tar.gz"]
+    assert jobs["publish"]["needs"] == "build"
+
+
+def test_the_hooks_before_a_commit_are_local():
+    text = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    (only,) = yaml.safe_load(text)["repos"]
+    assert only["repo"] == "local"
+    assert [hook["entry"].split()[:2] for hook in only["hooks"]] == [
+        [".venv/bin/ruff", "check"],
+        [".venv/bin/ruff", "format"],
+    ]
+
+
+def test_the_readme_names_the_wheel_of_this_version():
+    text = (ROOT / "README.md").read_text("utf-8")
+    wheels = re.findall(r"pixelcnn_edu-([\d.]+)-py3-none-any.whl", text)
+    assert wheels and set(wheels) == {PROJECT["version"]}
+
+
+def test_the_lowest_versions_that_are_tried_are_those_of_pyproject():
+    lines = (ROOT / "tests" / "install" / "lowest.txt").read_text("utf-8").splitlines()
+    tried = dict(line.split("==") for line in lines if not line.startswith("#"))
+    lowest = {}
+    for need in requirements():
+        (bound,) = need.specifier
+        assert bound.operator == ">="
+        lowest[need.name] = Version(bound.version)
+    assert {name: Version(version) for name, version in tried.items()} == lowest
+
+
+# ----------------------------------------------------------------- a skip, where it counts
+
+STRICT = """
+import pytest
+from strict import pytest_runtest_makereport
+"""
+
+
+@pytest.mark.parametrize(("machine", "code"), [({"CI": "true"}, 1), ({}, 0)])
+def test_a_skipped_test_fails_on_the_machine_that_decides(machine, code, tmp_path):
+    (tmp_path / "conftest.py").write_text(STRICT, "utf-8")
+    (tmp_path / "test_a.py").write_text(
+        "import pytest\n\n\ndef test_it():\n    pytest.skip('no browser')\n", "utf-8"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
+    env["PYTHONPATH"] = str(ROOT / "tests")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
+        cwd=tmp_path,
+        env=env | machine,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert ("This test must run here. Skipped: no browser" in done.stdout) == bool(code)
 
 
 # ------------------------------------------------------------------------------ the map
