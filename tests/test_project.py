@@ -310,6 +310,15 @@ def test_make_alone_lists_the_tasks_and_each_of_them_is_a_target(desk):
         assert desk.make("--dry-run", target).returncode == 0, target
 
 
+def test_on_windows_the_launcher_finds_each_python_and_elsewhere_its_name_does():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        windows = tasks.called("3.12")
+        patch.setattr(os, "name", "posix")
+        elsewhere = tasks.called("3.12")
+    assert (windows, elsewhere) == (("py", "-3.12"), ("python3.12",))
+
+
 def test_a_task_that_does_not_exist_is_refused_by_name():
     with pytest.raises(SystemExit, match=r"Expected one of lab, .* Received: labs"):
         tasks.main(["labs"])

@@ -148,13 +148,13 @@ def install(*extras):
     if missing:
         print(
             f"Installing {', '.join(missing)} into {VENV.name}. The first time, this "
-            "downloads about 700 MB and takes a few minutes.",
+            "downloads about 800 MB and takes a few minutes.",
             flush=True,
         )
         pip_install("-c", "constraints.txt", "-e", f".[{','.join(missing)}]")
     else:
         print(f"This folder was {noted['root']} before.", flush=True)
-        again = ["--no-index", "--no-deps", "--no-build-isolation"]
+        again = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         pip_install(*again, "-e", ".")
     noted["root"] = str(ROOT)
     noted["extras"] = sorted({*noted["extras"], *missing})
