@@ -3,6 +3,7 @@
 import ast
 import itertools
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -431,6 +432,19 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, capsys):
     monkeypatch.setattr(tasks, "about", lambda *python: None)
     with pytest.raises(SystemExit, match="cannot be written: copy it"):
         tasks.install()
+
+
+def test_a_mac_with_an_intel_processor_is_told_before_anything_is_installed(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tasks, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(tasks, "PY", tmp_path / ".venv" / "python")
+    monkeypatch.setattr(tasks, "make_venv", lambda: tasks.stop("went on"))
+    for machine, sentence in (("x86_64", "Mac with an Intel"), ("arm64", "went on")):
+        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.setattr(platform, "machine", lambda name=machine: name)
+        with pytest.raises(SystemExit, match=sentence):
+            tasks.install()
 
 
 @needs_make

@@ -15,6 +15,7 @@ PIXELCNN_EDU_VENV names another folder than `.venv`.
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,11 @@ def install(*extras):
         return
     if not os.access(VENV if VENV.exists() else ROOT, os.W_OK):
         stop(f"{ROOT} cannot be written: copy it to a folder of your own.")
+    if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+        stop(
+            "TensorFlow has no current version for a Mac with an Intel processor: "
+            "use Google Colab, as README.md says."
+        )
     if not usable:
         make_venv()
     if missing:
