@@ -243,7 +243,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")' "$0" "$@" ;;
 esac
 echo "$0 $*" >>"{log}"
 case "$*" in
-  *version_info*) echo {version}; echo "$0" ;;
+  *version_info*) echo "[\\"{version}\\", \\"$0\\"]" ;;
   *ensurepip*) exit {no_venv} ;;
   "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
   "-m pip install"*) exit {no_pip} ;;

@@ -26,7 +26,10 @@ PY = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 START = "notebooks/00_start_here.ipynb"
 VERSIONS = ("3.13", "3.12", "3.11")  # the newest first
 NEEDS = ("pyproject.toml", "constraints.txt")
-PROBE = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
+PROBE = """
+import json, sys
+print(json.dumps(["%d.%d" % sys.version_info[:2], sys.executable]))
+"""
 TASKS = {}
 
 
@@ -59,17 +62,16 @@ def run(*command, **environment):
 
 
 def about(*python):
-    """Return the version and the path of a Python, or None if there is no such Python."""
+    """Return [version, path] of a Python, or None if there is no such Python."""
     try:
         done = subprocess.run(
             [*map(str, python), "-c", PROBE],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        version, path = os.fsdecode(done.stdout).split("\n")[:2]
+        return json.loads(done.stdout.decode("utf-8"))
     except (OSError, ValueError):
         return None
-    return version, path.rstrip("\r")
 
 
 def called(version):
