@@ -11,7 +11,7 @@ import argparse
 import io
 import sys
 
-from pixelcnn_edu import _commands
+from pixelcnn_edu import _commands, generation
 from pixelcnn_edu._checks import check_path, check_positive_int, check_temperature
 from pixelcnn_edu.presets import PRESETS
 
@@ -112,8 +112,12 @@ def parser() -> argparse.ArgumentParser:
     temperature = _argument(check_temperature, float)
     add("--temperature", type=temperature, default=1.0, help="0: the likeliest values")
     add("--labels", type=int, nargs="+", help="one for all images, or one per image")
-    methods = ["cached", "fixed_point", "naive"]
-    add("--method", choices=methods, default="cached", help="all draw the same images")
+    add(
+        "--method",
+        choices=generation.METHODS,
+        default="cached",
+        help="all draw the same images",
+    )
     png = _argument(_check_png)
     add("--out", type=png, default="digits.png", help="PNG file (default: digits.png)")
     draw.set_defaults(run=_commands.draw, command=draw)

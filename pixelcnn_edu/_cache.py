@@ -7,6 +7,7 @@ compares the state of the model with its state when the function was compiled.
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import itertools
 import threading
@@ -20,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_MOST = 8  # forms of one model: for several likelihoods
+_MOST = 8  # objects kept of one model: for several likelihoods
 _VALUES = {int, float, complex, bool, str, bytes, type(None)}
 _CONTAINERS = (
     *(dict, tuple, list, set, frozenset),
@@ -35,6 +36,22 @@ _PLAIN_CALLS = (
 _lock = threading.RLock()
 _asking = []  # for each graph that waits for a Python function: the thread that runs it
 _kept = weakref.WeakKeyDictionary()
+
+
+@dataclasses.dataclass
+class _Kept:
+    """What is kept of one model.
+
+    Attributes:
+        state, references: of the model, see `state_of`.
+        built: {key: (what was built, references)}.
+        written: the attributes that have changed while the model was compiled.
+    """
+
+    state: dict
+    references: list
+    built: dict
+    written: set
 
 
 def kept(model, kind, build, likelihood=None):
@@ -53,22 +70,26 @@ def kept(model, kind, build, likelihood=None):
     _refuse_to_wait_for_ever()
     with _lock:
         known = _kept.get(model)
-        state, references = state_of(model, ignored=known[3] if known else ())
-        # an object that is gone may have left its id to another one
-        if not known or known[0] != state or any(one() is None for one in known[1]):
-            state, references = state_of(model)
-            known = _kept[model] = state, references, {}, set()
-        forms = known[2]
-        key, references = state_of(
+        state, references = state_of(model)
+        if not known or known.state != state or _is_any_gone(known.references):
+            written = known.written if known else set()
+            known = _kept[model] = _Kept(state, references, {}, written)
+        state, references = state_of(
             kind, type(likelihood), getattr(likelihood, "__dict__", None)
         )
-        if key not in forms or any(one() is None for one in forms[key][1]):
+        key = tuple(state.items())
+        if key not in known.built or _is_any_gone(known.built[key][1]):
             with traced(model):
                 built = build()
-            forms[key] = built, references
-            if len(forms) > _MOST:
-                del forms[next(iter(forms))]
-        return forms[key][0]
+            known.built[key] = built, references
+            if len(known.built) > _MOST:
+                del known.built[next(iter(known.built))]
+        return known.built[key][0]
+
+
+def _is_any_gone(references):
+    """Return whether an object is gone: it may have left its id to another one."""
+    return any(reference() is None for reference in references)
 
 
 @contextlib.contextmanager
@@ -104,102 +125,85 @@ def traced(model):
     """Call a model in this block while it is compiled.
 
     Some layers write into their own attributes when they are called: a count of calls, or
-    the last input. Such a note is no change of the model. An attribute that changes inside
-    the block is ignored from now on, until the model changes in another way.
+    the last input. Such a note is no change of the model. But another thread may change a
+    setting in the same moment. So an attribute that changes inside the block counts as a
+    change of the model the first time, and as a note from the second time on.
     """
+    if model is None:  # it is gone, and nothing is kept of it
+        yield
+        return
     with _lock:
-        known = _kept.get(model)
-        ignored = known[3] if known else ()
-        before, spans, _ = _examine((model,), ignored)
+        known, (before, _) = _kept.get(model), state_of(model)
     yield
     with _lock:
-        after, new_spans, _ = _examine((model,), ignored)
-        if after == before or not known or known is not _kept.get(model):
+        if not known or known is not _kept.get(model):
             return
-        old, new = _by_owner(before, spans), _by_owner(after, new_spans)
-        changed = {owner for owner in {*old, *new} if old.get(owner) != new.get(owner)}
-        ignored = known[3] | changed
-        if known[0] == tuple(before):
-            state, references = state_of(model, ignored=ignored)
-            _kept[model] = state, references, known[2], ignored
+        after, references = state_of(model)
+        names = before.keys() | after.keys()
+        written = {name for name in names if before.get(name) != after.get(name)}
+        if known.state == before and written <= known.written:
+            known.state, known.references = after, references
+        known.written |= written
 
 
-def _by_owner(items, spans):
-    """Return {owner: its items}."""
-    groups, ends = {}, [start for start, _ in spans[1:]] + [len(items)]
-    for (start, owner), end in zip(spans, ends, strict=True):
-        groups.setdefault(owner, []).extend(items[start:end])
-    return groups
+def state_of(*things):
+    """Return the state of ``things``, and references to the objects in it.
 
-
-def state_of(*things, ignored=()):
-    """Return the state of ``things``, as a tuple, and references to the objects in it.
+    The state is {attribute: what it holds}, where an attribute is (id of its object,
+    name), and None stands for the things themselves.
 
     For a model, the state has the attributes of all its layers and operations: numbers,
     strings and arrays by value (a mask may be changed in place), other objects, such as
     variables and functions, by their id. The state leaves out what Keras writes into every
-    layer, and into a model, when it is called or trained; and the attributes in
-    ``ignored``: pairs of an object's id and a name. As in Keras's own ``predict``, a change
-    is not seen if a ``call`` reads it from elsewhere: from a global name, a class, or an
-    object inside an object of the layer.
+    layer, and into a model, when it is called or trained. As in Keras's own ``predict``, a
+    change is not seen if a ``call`` reads it from elsewhere: from a global name, a class,
+    or an object inside an object of the layer.
     """
-    state, _, references = _examine(things, ignored)
-    return tuple(state), references
-
-
-def _examine(things, ignored):
-    """Return the items of the state, spans of them, and references to objects.
-
-    A span is (start, owner): from ``start`` on, the items belong to the attribute
-    ``owner``: (id of the object, name), or None. Of attributes inside each other, the
-    innermost is the owner.
-    """
-    state, spans, references, left_out = [], [(0, None)], [], given_by_keras()
+    state, references, left_out = {}, [], given_by_keras()
     around = []  # the containers around a value
 
-    def add(value, inside=True):
+    def add(value, items, inside=True):
+        """Append what tells a value to ``items``."""
         if type(value) in _VALUES:
-            state.extend((type(value), value))
+            items.extend((type(value), value))
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
-            state.extend((value.shape, value.dtype, checksum))
+            items.extend((value.shape, value.dtype, checksum))
         elif isinstance(value, _CONTAINERS):
-            state.append(len(value))
+            items.append(len(value))
             if any(value is one for one in around):  # it contains itself
                 return
             around.append(value)
             pairs = isinstance(value, dict | types.MappingProxyType)
             for one in itertools.chain(*value.items()) if pairs else value:
-                add(one, inside)
+                add(one, items, inside)
             around.pop()
         else:
-            add_id(value)
+            add_id(value, items)
             if inside and _has_settings(value):
                 add_attributes(value, inside=False)
 
-    def add_id(value):
-        state.append(id(value))
+    def add_id(value, items):
+        items.append(id(value))
         try:
             references.append(weakref.ref(value))
         except TypeError:
             references.append(lambda: value)
 
     def add_attributes(thing, inside):
-        outer, this = spans[-1][1], id(thing)
         for name, value in _attributes(thing).items():
-            skipped = name in left_out or name.startswith("_self_")
-            if not skipped and (this, name) not in ignored:
-                spans.append((len(state), (this, name)))
-                state.append(name)
-                add(value, inside)
-        spans.append((len(state), outer))
+            if name not in left_out and not name.startswith("_self_"):
+                items = []
+                add(value, items, inside)
+                state[id(thing), name] = tuple(items)
 
+    items = []
     for thing in things:
         if not isinstance(thing, keras.Model):
-            add(thing)
+            add(thing, items)
             continue
         for part in _parts(thing):
-            add_id(part)
+            add_id(part, items)
             if not runs_its_graph(part):
                 add_attributes(part, inside=True)
             for node in getattr(part, "_inbound_nodes", ()):
@@ -207,8 +211,9 @@ def _examine(things, ignored):
                     (node.arguments.args, node.arguments.kwargs)
                 ):
                     if isinstance(value, np.ndarray):  # x * mask keeps the array itself
-                        add(value)
-    return state, spans, references
+                        add(value, items)
+    state[None] = tuple(items)
+    return state, references
 
 
 def runs_its_graph(model) -> bool:

@@ -59,6 +59,13 @@ def check_positive_int(name: str, value) -> int:
     return check_int(name, value, at_least=1)
 
 
+def check_one_of(name: str, value, choices) -> str:
+    """Return ``value``, one of several strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise _error(f"{name} to be one of {tuple(choices)}", repr(value))
+    return value
+
+
 def check_levels(levels) -> int:
     """Return a number of levels as an int from 2 to 2**16.
 
@@ -129,11 +136,7 @@ def check_seed(seed, *, optional=True):
         return None
     if optional and listed(seed):
         return [check_seed(one, optional=False) for one in listed(seed)]
-    number = plain(seed)
-    if not is_int(number) or number < 0:
-        none = "None or " if optional else ""
-        raise _error(f"seed to be {none}an integer >= 0", repr(seed))
-    return number
+    return check_int("seed", seed, at_least=0)
 
 
 def check_kernel_size(kernel_size) -> tuple[int, int]:
@@ -150,6 +153,14 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
             repr(kernel_size),
         )
     return pair
+
+
+def check_mask_type(mask_type) -> str:
+    """Return ``"A"`` or ``"B"``."""
+    letter = plain(mask_type)
+    if not isinstance(letter, str) or letter not in ("A", "B"):
+        raise _error("mask_type to be 'A' or 'B'", repr(mask_type))
+    return letter
 
 
 def check_shares(name: str, channels: int, colors: int):
@@ -218,7 +229,7 @@ def check_image_shape(image_shape) -> tuple:
     )
 
 
-def check_shape_of(model, image_shape) -> tuple[int, int, int]:
+def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
     """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
     own = tuple(check_model(model).inputs[0].shape[1:])
     shape = own if image_shape is None else check_image_shape(image_shape)
@@ -305,68 +316,54 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     if not takes:
         return []
     labels = np.asarray(labels)
-    classes = getattr(model, "num_classes", None) or np.inf
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         expected = f"{name} to be an integer or integers of shape {(count,)}"
         raise _error(expected, f"{labels.dtype} {labels.shape}")
-    classes = min(classes, 2**31)  # the model gets them as int32
+    classes = getattr(model, "num_classes", None) or 2**31  # the model gets int32
     if labels.min() < 0 or labels.max() >= classes:
         expected = f"{name} from 0 to {classes - 1}"
         raise _error(expected, f"{labels.min()} to {labels.max()}")
     labels = labels.astype("int32")
     if classes == 2**31:
         values = np.unique(labels).astype(model.inputs[1].dtype)
-        _check_embeddings(_graph(model), [None, values], name)
+        _check_embeddings(graph_of(model), model.inputs[1], values, name)
     return [np.broadcast_to(labels, (count,))]
 
 
-def _graph(layer):
+def graph_of(layer):
     """Return the functional model of a Sequential model, else ``layer`` itself."""
     return getattr(layer, "_functional", None) or layer
 
 
-def _check_embeddings(model, values, name):
-    """Refuse labels that an embedding of the model, or of a model inside, does not know.
+def _check_embeddings(graph, labels, values, name):
+    """Refuse labels that an embedding of a model, or of a model inside, does not know.
 
     TensorFlow on a CPU refuses such a label without its name. XLA uses the last label of
     the embedding instead. Only what lies between the labels and an embedding is computed.
 
     Args:
-        model: a functional Keras model.
-        values: an array for each input of the model, or None if it is not known.
+        graph: a functional Keras model.
+        labels: the input of ``graph`` for the labels.
+        values: an array of labels, or what was computed from them, for this input.
         name: the name of the labels in the error.
-
-    Returns:
-        The values of the outputs in a list, None for each that is not known.
     """
     import keras
 
-    known = {id(x): value for x, value in zip(model.inputs, values, strict=True)}
-    for depth in sorted(getattr(model, "_nodes_by_depth", ()), reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            given = [known.get(id(x)) for x in node.arguments.keras_tensors]
-            layer = node.operation
-            if node.is_input or all(value is None for value in given):
-                continue
-            if isinstance(layer, keras.layers.Embedding):
-                _check_indices(layer, given[0], name)
-                continue
-            inner = _graph(layer)
-            if hasattr(inner, "_nodes_by_depth"):
-                results = _check_embeddings(inner, given, name)
-            elif any(value is None for value in given):
-                continue
-            else:
-                arguments, more = node.arguments.fill_in(known)
+    for layer in graph.operations:
+        is_embedding, inner = isinstance(layer, keras.layers.Embedding), graph_of(layer)
+        if not is_embedding and not hasattr(inner, "_nodes_by_depth"):
+            continue
+        for node in layer._inbound_nodes:
+            for i, tensor in enumerate(node.input_tensors):
                 try:
-                    results = keras.tree.flatten(layer(*arguments, **more))
-                except (
-                    Exception
-                ):  # labels that do not fit: the model itself will say so
+                    found = keras.Model(labels, tensor)(values)
+                except Exception:  # the tensor needs an image, or no label at all
                     continue
-            known.update(zip(map(id, node.outputs), results, strict=True))
-    return [known.get(id(x)) for x in model.outputs]
+                if is_embedding:
+                    _check_indices(layer, found, name)
+                else:
+                    _check_embeddings(inner, inner.inputs[i], found, name)
 
 
 def _check_indices(embedding, indices, name):
@@ -435,6 +432,14 @@ def check_model(model):
     return model
 
 
+def not_finite(model):
+    """Return the name of the first layer with a weight that is not finite, or None."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            return weight.path.rpartition("/")[0]
+    return None
+
+
 def check_finite(model):
     """Return ``model``, if all its weights are finite."""
     name = not_finite(model)
@@ -478,11 +483,3 @@ def check_path(name: str, path) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise _error(f"{name} to be a path", repr(path))
     return Path(os.path.expanduser(text))
-
-
-def not_finite(model):
-    """Return the name of the first layer with a weight that is not finite, or None."""
-    for weight in model.weights:
-        if not np.isfinite(weight.numpy()).all():
-            return weight.path.rpartition("/")[0]
-    return None

@@ -6,13 +6,10 @@ import json
 import types
 
 from pixelcnn_edu._cache import given_by_keras
-from pixelcnn_edu._checks import plain
+from pixelcnn_edu._checks import graph_of, plain
 
 import keras
 import numpy as np
-
-# Where Keras's configuration of a model refers to its layers by their names.
-_REFERENCES = {"keras_history", "input_layers", "output_layers"}
 
 
 def as_json(value):
@@ -66,66 +63,140 @@ def network_checksum(model) -> str:
     Names do not count: Keras numbers the names of layers in the order in which a process
     creates the layers. A layer without ``get_config`` counts with its class and the shapes
     of its weights; all other layers count with their whole configuration. Arrays that a
-    layer holds, such as masks, and functions of a user, such as activations, count too.
+    layer holds, such as masks, and functions of a user, such as activations, count too,
+    also in lists and dicts. The code of a layer's ``call`` does not count.
     """
-    config = [_without_names(_configuration(model)), _held(model)]
-    text = json.dumps(config, sort_keys=True, default=_as_json_or_type)
+    text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _held(model):
-    """Return, for each layer, what no configuration tells: its arrays and functions."""
-    given = given_by_keras()
+def _layer(layer, seen):
+    """Return what a layer, a model or an operation is, and what is inside, for JSON.
+
+    Args:
+        layer: what to describe.
+        seen: a number for the ``id`` of each layer and each tensor that was described. A
+            layer that is used again is only its number.
+    """
+    if id(layer) in seen:
+        return seen[id(layer)]
+    seen[id(layer)] = len(seen)
+    graph = graph_of(layer)
     return [
-        {
-            name: _of_function(value) if callable(value) else checksum([value])
-            for name, value in vars(layer).items()
-            if name not in given and (_is_array(value) or _is_user_s_function(value))
-        }
-        for layer in model._flatten_layers()
+        f"{type(layer).__module__}.{type(layer).__qualname__}",
+        _configuration(layer),
+        _held(layer),
+        _calls(graph, seen) if hasattr(graph, "_nodes_by_depth") else [],
+        [_layer(part, seen) for part in getattr(layer, "_layers", ())],
     ]
+
+
+def _calls(graph, seen):
+    """Return the calls of layers in a graph, in order, with a number for each tensor."""
+
+    def numbered(value):
+        if isinstance(value, keras.KerasTensor):
+            return seen.setdefault(id(value), len(seen))
+        return _content(value)
+
+    nodes = [n for _, same in sorted(graph._nodes_by_depth.items())[::-1] for n in same]
+    calls = [[n.arguments.args, n.arguments.kwargs, n.outputs] for n in nodes]
+    ends = [graph.inputs, graph.outputs]
+    return [
+        [_layer(node.operation, seen) for node in nodes],
+        keras.tree.map_structure(numbered, [ends, calls]),
+    ]
+
+
+def _configuration(layer):
+    """Return a layer's own configuration, or else the shapes of its weights."""
+    try:
+        config = json.loads(json.dumps(layer.get_config(), default=as_json))
+    except (NotImplementedError, TypeError, ValueError):
+        return [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
+    left_out = {"name"}
+    if hasattr(layer, "_nodes_by_depth") or isinstance(layer, keras.Sequential):
+        left_out |= {"layers", "input_layers", "output_layers"}
+    return _without_layers({k: v for k, v in config.items() if k not in left_out})
+
+
+def _without_layers(config):
+    """Return a part of a configuration without layers, which are described apart."""
+    if isinstance(config, list):
+        return [_without_layers(one) for one in config]
+    if not isinstance(config, dict):
+        return config
+    if config.keys() >= {"name", "trainable"}:  # of a layer in a wrapper, for example
+        return None
+    return {key: _without_layers(value) for key, value in config.items()}
+
+
+def _held(layer):
+    """Return what no configuration tells: a layer's arrays, and functions of a user."""
+    found = {}
+    for name in vars(layer).keys() - given_by_keras():
+        values = _leaves(vars(layer)[name])
+        parts = [_content(one) for one in values if _is_array(one) or _is_user_s(one)]
+        if parts:
+            found[name] = parts
+    return found
+
+
+def _leaves(value):
+    """Return a value in a list, or what lies in lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [leaf for one in value for leaf in _leaves(one)]
+    return [value]
 
 
 def _is_array(value):
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
-def _is_user_s_function(value):
-    if isinstance(value, functools.partial):
-        return True
-    library = (getattr(value, "__module__", None) or "").split(".")[0]
-    known = library in ("keras", "tensorflow", "pixelcnn_edu")
-    return isinstance(value, types.FunctionType) and not known
+def _is_user_s(value):
+    """Return whether a value is a function, or an object with ``__call__``, of a user."""
+    if isinstance(value, type | keras.Operation) or hasattr(value, "get_config"):
+        return False
+    its = value if isinstance(value, types.FunctionType) else type(value)
+    library = (its.__module__ or "").split(".")[0]
+    return callable(value) and library not in ("keras", "tensorflow", "pixelcnn_edu")
 
 
-def _of_function(value, around=()):
-    """Return what a function computes from: its code and the values in it, as text."""
-    if any(value is one for one in around):  # it calls itself
+def _content(value, around=()):
+    """Return what a value consists of, for JSON: of a function, its code and its values."""
+    if any(value is one for one in around):  # a function that calls itself
         return "itself"
-    around = (*around, value)
 
-    def of(part):
-        return _of_function(part, around)
+    def of(*parts):
+        return [_content(part, (*around, value)) for part in parts]
 
-    if isinstance(value, types.CodeType):
-        return [value.co_code.hex(), value.co_names, [of(p) for p in value.co_consts]]
-    if isinstance(value, functools.partial):
-        return [of(value.func), of(value.args), of((*value.keywords.items(),))]
-    if _is_user_s_function(value):
-        cells = tuple(map(_in_cell, value.__closure__ or ()))
-        keywords = (*(value.__kwdefaults__ or {}).items(),)
-        return [
-            of(part) for part in (value.__code__, cells, value.__defaults__, keywords)
-        ]
-    if isinstance(value, tuple):
-        return [of(one) for one in value]
+    if isinstance(
+        value, str | bytes | int | float | complex | np.generic | slice | None
+    ):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return of(*value)
+    if isinstance(value, dict):
+        return of(*value.items())
     if isinstance(value, frozenset):  # its order differs from process to process
         return sorted(map(repr, value))
-    if _is_array(value):
-        return checksum([value])
-    if isinstance(value, str | bytes | int | float | complex | np.generic | None):
-        return repr(value)
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    if _is_array(value) or keras.ops.is_tensor(value):
+        return checksum([np.asarray(value)])
+    if isinstance(value, types.CodeType):
+        return [value.co_code.hex(), *of(value.co_names, value.co_consts)]
+    if isinstance(value, functools.partial):
+        return of(value.func, value.args, value.keywords)
+    if isinstance(value, types.MethodType):
+        return of(value.__func__, value.__self__)
+    if not _is_user_s(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, types.FunctionType):
+        cells = [*map(_in_cell, value.__closure__ or ())]
+        return of(value.__code__, cells, value.__defaults__, value.__kwdefaults__)
+    kind = type(value)
+    return [kind.__qualname__, *of(kind.__call__, getattr(value, "__dict__", {}))]
 
 
 def _in_cell(cell):
@@ -133,83 +204,3 @@ def _in_cell(cell):
         return cell.cell_contents
     except ValueError:  # the name has no value yet
         return None
-
-
-def _as_json_or_type(value):
-    try:
-        return as_json(value)
-    except (NotImplementedError, TypeError):
-        return type(value).__name__
-
-
-def _configuration(operation):
-    """Return the configuration of a model or a layer, or else what is known about it."""
-    kind = f"{type(operation).__module__}.{type(operation).__qualname__}"
-    try:
-        config = {**operation.get_config(), "name": None}
-        return {"class": kind, **json.loads(json.dumps(config, default=as_json))}
-    except (NotImplementedError, TypeError, ValueError):
-        shapes = [tuple(weight.shape) for weight in getattr(operation, "weights", ())]
-        return {"class": kind, "weights": shapes, "parts": _parts(operation)}
-
-
-def _parts(model):
-    """Return the configuration of each part of a model, and what each part is called with.
-
-    A tensor is known by its place: the number of the part that it comes from, which call
-    of that part, and which output of that call.
-    """
-    model = getattr(model, "_functional", None) or model  # of a Sequential
-    parts = list(getattr(model, "operations", ()))
-
-    def place(value):
-        origin = getattr(value, "_keras_history", None)
-        return [parts.index(origin[0]), *origin[1:]] if origin else value
-
-    return [
-        {
-            "is": _configuration(part),
-            "calls": [
-                keras.tree.map_structure(
-                    place, [node.arguments.args, node.arguments.kwargs]
-                )
-                for node in part._inbound_nodes
-            ],
-        }
-        for part in parts
-    ]
-
-
-def _is_layer(config):
-    return isinstance(config, dict) and isinstance(config.get("config"), dict)
-
-
-def _without_names(config, parts=()):
-    """Return a configuration in which layers have no names and are known by their place.
-
-    Args:
-        config: any part of what ``model.get_config()`` returns.
-        parts: the names of the layers of the model to which that part belongs.
-    """
-    if isinstance(config, list | tuple):
-        return [_without_names(one, parts) for one in config]
-    if not isinstance(config, dict):
-        return config
-    if config.keys() >= {"name", "trainable"}:  # of a layer in a wrapper, for example
-        config = {**config, "name": None}
-    layers = config.get("layers")
-    if isinstance(layers, list) and all(map(_is_layer, layers)):
-        parts = [one["config"].get("name") for one in layers]
-        layers = [
-            {**one, "name": None, "config": {**one["config"], "name": None}}
-            for one in layers
-        ]
-        config = {**config, "layers": layers}
-    return {
-        key: keras.tree.map_structure(
-            lambda one: parts.index(one) if one in parts else one, value
-        )
-        if key in _REFERENCES
-        else _without_names(value, parts)
-        for key, value in config.items()
-    }

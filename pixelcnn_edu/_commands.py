@@ -85,13 +85,13 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
     keras.config.set_dtype_policy("float32")
     two_levels = preset.likelihood.levels == 2
     held_out = preset.images(x_val, seed=0)
-    takes_labels = preset.num_classes is not None
+    y, y_val = (y, y_val) if preset.num_classes else (None, None)
     history = training.fit(
         model,
         x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
-        labels=y if takes_labels else None,
+        labels=y,
         validation_images=held_out,
-        validation_labels=y_val if takes_labels else None,
+        validation_labels=y_val,
         seed=seed,
         folder=out,
         callbacks=[Progress(preset.epochs)],
@@ -100,8 +100,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
     ).history
     bare = preset.model()  # in float32, without the optimizer's state
     bare.set_weights(model.get_weights())
-    labels = y_val if takes_labels else None
-    nats = evaluation.nats_per_image(bare, held_out, labels=labels)
+    nats = evaluation.nats_per_image(bare, held_out, labels=y_val)
     mean, error = evaluation.mean_and_standard_error(nats)
     cores = machine.cores_of_process()
     card = {

@@ -12,11 +12,12 @@ import sys
 import numpy as np
 import tqdm
 
-MOST_PER_SLICE = 128  # images; bounds the memory
+MOST_PER_SLICE = 128  # images
+MOST_NUMBERS = 2**26  # of a slice, in float32: 256 MB
 SECONDS_BEFORE_BAR = 3
 
 
-def in_slices(draw, arrays, *, compiled=False, progress=True):
+def in_slices(draw, arrays, *, compiled=False, numbers=1, progress=True):
     """Call ``draw(*arrays)`` for slices of the arrays, and return all images.
 
     Args:
@@ -24,10 +25,14 @@ def in_slices(draw, arrays, *, compiled=False, progress=True):
         arrays: the uniform numbers, the given images, and the labels; (N, …) each.
         compiled: ``draw`` compiles for each n. Then all slices have the same n (images
             that are added to the last slice are dropped again), and they run in threads.
+        numbers: how many numbers ``draw`` computes at a time for one image; they bound the
+            slices if ``draw`` is not compiled. (A compiled loop computes one pixel.)
         progress: show a bar if the drawing takes more than a few seconds.
     """
     count, workers = len(arrays[0]), cores() if compiled else 1
-    size = slice_size(count, workers) if compiled else MOST_PER_SLICE
+    size = max(1, min(MOST_PER_SLICE, MOST_NUMBERS // numbers))
+    if compiled:
+        size = slice_size(count, workers)
 
     def one_slice(start):
         parts = [array[start : start + size] for array in arrays]

@@ -15,7 +15,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
-def atomic_write(path, *, trial=False):
+def atomic_write(path, *, backup=None, trial=False):
     """Yield a temporary path that becomes ``path`` only if the block succeeds.
 
     The temporary file of ``NAME.npz`` is ``NAME.pixelcnn_edu.partial.npz`` in the same
@@ -24,10 +24,12 @@ def atomic_write(path, *, trial=False):
 
     Args:
         path: where to write.
+        backup: the new path of an older file at ``path``; None to overwrite that file.
         trial: only find out whether ``path`` can be written, and leave it as it is.
 
     Raises:
-        OSError: ``path`` could not be written (the disk is full, say), and is unchanged.
+        OSError: ``path`` could not be written (the disk is full, say). An older file is
+            kept: at ``path``, or at ``backup`` if only the last renaming failed.
     """
     path = check_path("path", path)
     temporary = path.with_stem(f"{path.stem}.pixelcnn_edu.partial")
@@ -37,16 +39,18 @@ def atomic_write(path, *, trial=False):
                 raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
         try:
             yield temporary
-            with open(temporary, "rb") as file:
+            with open(temporary, "r+b") as file:  # Windows needs the right to write
                 os.fsync(file.fileno())
             if not trial:
+                if backup and path.exists():
+                    os.replace(path, backup)
                 os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(
             error.errno,
-            f"Could not write {path}, which is unchanged ({error.strerror or error}). "
+            f"Could not write {path} ({error.strerror or error}). An older file is kept. "
             "Is the disk full, or the folder read-only?",
         ) from error
 

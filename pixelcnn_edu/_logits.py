@@ -1,19 +1,31 @@
-"""A model as a fast function of arrays: `models.logits_function`."""
+"""A model as a fast function of arrays."""
 
 import functools
 import threading
 import weakref
 
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._checks import check_logits
+from pixelcnn_edu._checks import check_finite, check_logits, check_model
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def function_of(model):
-    """Return a model as a function of arrays, see `models.logits_function`."""
+def logits_function(model):
+    """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
+
+    A model with two inputs takes the labels as a second argument.
+
+    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
+    takes longer to compile than it saves. It is compiled again if anything in the model
+    changes, except the values of the weights. Other backends use ``predict_on_batch``.
+
+    Raises:
+        ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
+            not finite; or, when the function is called, if a logit is NaN.
+    """
+    check_finite(check_model(model))
     reference = weakref.ref(model)  # `kept` must not keep the model alive
     build = functools.partial(_compile, reference)
 

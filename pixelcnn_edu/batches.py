@@ -63,12 +63,9 @@ class Batches(keras.utils.PyDataset):
         drawn = gray = self.images[rows]
         if self.binarize:
             drawn = data.binarize(gray, seed=[self.seed, self.epoch, index])
-        inputs = _inputs(drawn, [label[rows] for label in self.labels])
+        labels = [label[rows] for label in self.labels]
+        inputs = (drawn, *labels) if labels else drawn
         return inputs, gray if self.soft_targets else drawn
-
-
-def _inputs(images, labels):
-    return (images, *labels) if labels else images
 
 
 def pipeline(batches) -> tf.data.Dataset:

@@ -15,10 +15,10 @@ levels, 0 and 1.) The second kind has values drawn from [0, 1).
 
 from pixelcnn_edu._checks import (
     check_finite,
+    check_image_shape_of,
     check_logits,
     check_positive_int,
     check_seed,
-    check_shape_of,
     is_int,
     plain,
 )
@@ -54,9 +54,10 @@ def dependency_matrix(
         output. For a causal model only entries below the diagonal are True.
 
     Raises:
-        ValueError: the shape of the output does not fit the shape of the input.
+        ValueError: the shape of the output does not fit the shape of the input, or the
+            likelihood splits the logits of a pixel in another order than (C, K).
     """
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -96,7 +97,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """
     import tensorflow as tf
 
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     check_finite(model)
     images = check_positive_int("images", images)
     row, col = plain(row), plain(col)
@@ -139,7 +140,7 @@ def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):
     Returns:
         None, or ((row, col, channel) of the output, (row, col, channel) of the input).
     """
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
     trials = check_positive_int("trials", trials)
     rng = np.random.default_rng(check_seed(seed))
@@ -197,7 +198,7 @@ def assert_causal(
     words = "row {}, column {}, channel {}"
     what = "its own input value" if output == source else "the later input at "
     what += "" if output == source else words.format(*source)
-    picture = _picture(check_shape_of(model, image_shape), output, source)
+    picture = _picture(check_image_shape_of(model, image_shape), output, source)
     raise AssertionError(
         f"The output at {words.format(*output)} sees {what}.\n\n{picture}"
     )
@@ -206,8 +207,38 @@ def assert_causal(
 def _likelihood(model, likelihood):
     """Return the likelihood given, or the model's own, or None if there is none."""
     if likelihood is None:
-        return getattr(model, "likelihood", None)
-    return check_likelihood(likelihood)
+        likelihood = getattr(model, "likelihood", None)
+    if likelihood is not None:
+        _check_layout(check_likelihood(likelihood), model.inputs[0].shape[-1])
+    return likelihood
+
+
+def _check_layout(likelihood, channels):
+    """Refuse a likelihood in which a channel reads the logits of another channel.
+
+    `_outputs` and the masks for colors split the logits of a pixel as (C, K). A likelihood
+    with ``orders_channels`` may split them in another way.
+    """
+    size = likelihood.logits_per_pixel(channels)
+    if likelihood.orders_channels or channels == 1 or size % channels:
+        return  # `_outputs` refuses what cannot be split
+    rng = np.random.default_rng(0)
+    logits, others = rng.normal(0, 2, (2, 256, channels, size // channels))
+    uniforms = rng.random((256, channels), dtype="float32")
+
+    def drawn(logits):
+        flat = logits.reshape(256, size).astype("float32")
+        return np.asarray(likelihood.sample(flat, uniforms))
+
+    for channel in range(channels):
+        only = np.arange(channels)[:, None] == channel
+        moved = drawn(logits) != drawn(np.where(only, others, logits))
+        if moved.any(axis=0)[np.arange(channels) != channel].any():
+            raise ValueError(
+                "Expected a likelihood whose logits are laid out as (C, K), or that has "
+                f"orders_channels. Received: {likelihood}, in which the logits of channel "
+                f"{channel} change another channel"
+            )
 
 
 def _pairs(likelihood, size, trials, rng):

@@ -24,8 +24,8 @@ from pixelcnn_edu._files import atomic_write, locked
 import keras
 import numpy as np
 
-# For each model: the real path of its latest run in this process, the checksum of the
-# weights that this run began with, and which weights and optimizer the run has left.
+# For each model its latest run in this process: the real path of the folder, the checksum
+# of the weights that the run began with, and the settings that training has changed.
 _latest_run = weakref.WeakKeyDictionary()
 
 _STATE = ("epoch", "stopped", "ended", "settings", "history")
@@ -68,7 +68,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         else:
             # A run that a callback stopped trains no more epochs: it is only ended.
             first = settings["epochs"] if checkpoint.stopped else epoch
-            with checkpoint.remembered():
+            with checkpoint.noting_weights():
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
@@ -84,13 +84,13 @@ class Checkpoint(keras.callbacks.Callback):
 
     The state is written before training too. So a full disk is noticed before the first
     batch, and a run that is interrupted in its first epoch begins again with the same
-    weights.
+    weights. In a resumed run this first write is only a trial.
 
     Args:
         folder: an existing folder, such as `locked` yields.
-        settings: a dict that must be the same when the run is resumed. ``"initial
-            weights"``, a checksum, and ``"optimizer"`` may differ from the run's if they
-            are what this run has left: a callback may change the learning rate.
+        settings: a dict that must be the same when the run is resumed. Arrays become
+            checksums. ``"initial weights"`` and ``"optimizer"`` may differ too, if this
+            run has changed them: a callback may change the learning rate.
         callbacks: the other callbacks, which come before this one. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
             kept too, if a resumed run has the same ones.
@@ -113,7 +113,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.callbacks = callbacks
         self.history = {}
         self.epoch, self.stopped, self.ended = 0, False, False
-        self._states = []
+        self._callback_states = []
 
     @property
     def _paths(self):
@@ -141,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
         path, about, arrays = read_newest(self._paths)
         if path is None:
             return 0
-        missing = {"callbacks", "left", *_STATE} - about.keys()
+        missing = {"after_training", "callbacks", *_STATE} - about.keys()
         if missing:
             raise ValueError(
                 f"Expected {path} to be a checkpoint of this version. Received: a file "
@@ -164,16 +164,18 @@ class Checkpoint(keras.callbacks.Callback):
                     "the seed of that run; or choose another folder for another run."
                 )
             raise ValueError(told)
-        vars(self).update({name: about[name] for name in _STATE})
-        self._states = with_arrays(about["callbacks"], more)
-        with self.remembered():
+        self.settings = about["settings"]  # with the weights that the run began with
+        self.epoch, self.history = about["epoch"], about["history"]
+        self.stopped, self.ended = about["stopped"], about["ended"]
+        self._callback_states = with_arrays(about["callbacks"], more)
+        with self.noting_weights():
             for variable, array in zip(variables, arrays, strict=True):
                 variable.assign(array)
         return self.epoch
 
     @contextlib.contextmanager
-    def remembered(self):
-        """Change the model in this block; after an interruption the run may go on too."""
+    def noting_weights(self):
+        """After this block, also if it fails, note the weights that the model has then."""
         try:
             yield
         finally:
@@ -187,30 +189,34 @@ class Checkpoint(keras.callbacks.Callback):
         return through_json(now)
 
     def _differences(self, about):
-        """Return the names of the settings that differ from those of a run on disk."""
+        """Return the names of the settings that differ from those of a run on disk.
+
+        The same Python object has new weights after training, and its optimizer may have
+        a new learning rate. They are accepted if this run produced them.
+        """
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
-        if "network" in differ and "initial weights" in differ:
+        if "network" in differ and "initial weights" in differ:  # as they must be
             differ.remove("initial weights")
-        *run, left = _latest_run.get(self.model, ("", "", {}))
-        if run != [os.path.realpath(self.folder), old.get("initial weights")]:
-            left = {}
-        differ = [
-            name
+        produced = [about["after_training"]]  # when the file was written
+        *run, after_training = _latest_run.get(self.model, ("", "", {}))
+        if run == [os.path.realpath(self.folder), old.get("initial weights")]:
+            produced.append(after_training)  # and later, when the run was interrupted
+        return [
+            name + _parts_that_differ(old.get(name), new[name])
             for name in differ
-            if not any(
-                name in now and now[name] == new[name] for now in (left, about["left"])
-            )
+            if not any((name, new[name]) in one.items() for one in produced)
         ]
-        return [name + _parts_that_differ(old.get(name), new[name]) for name in differ]
 
     def remind(self):
         """Give Keras's own callbacks what they knew when the state was written."""
         for callback, who, _ in remembering(self.callbacks):
-            found = next((state for name, state in self._states if name == who), None)
+            found = next(
+                (state for name, state in self._callback_states if name == who), None
+            )
             if found:
                 vars(callback).update(found)
-        self._states = []
+        self._callback_states = []
 
     def on_train_begin(self, logs=None):
         self.remind()
@@ -220,8 +226,8 @@ class Checkpoint(keras.callbacks.Callback):
                 "cannot hold bfloat16. Received: bfloat16. Use 'mixed_bfloat16'."
             )
         newest, previous = self._paths
-        begun = newest.exists() or previous.exists()
-        with atomic_write(newest, trial=begun) as temporary:
+        resumed = newest.exists() or previous.exists()
+        with atomic_write(newest, trial=resumed) as temporary:
             self._write(temporary)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -235,10 +241,8 @@ class Checkpoint(keras.callbacks.Callback):
                 self.history.setdefault(name, []).append(float(value))
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
         newest, previous = self._paths
-        with atomic_write(newest) as temporary:
+        with atomic_write(newest, backup=previous) as temporary:
             self._write(temporary)
-            if newest.exists():
-                os.replace(newest, previous)
 
     def on_train_end(self, logs=None):
         self.ended = True
@@ -257,7 +261,7 @@ class Checkpoint(keras.callbacks.Callback):
             callbacks.append([who, state])
         about = {
             **{name: getattr(self, name) for name in _STATE},
-            "left": self._now(),
+            "after_training": self._now(),
             "callbacks": callbacks,
         }
         write(path, about, arrays)

@@ -5,7 +5,7 @@ Taught by notebook 16. An arithmetic coder (here the range coder of the library
 -log2 p(image) bits, and a model with a lower loss makes shorter files.
 
 The encoder and the decoder need the *same* probabilities, to the last bit. So both run
-one function, `choose_values`: the one-pixel form of notebook 10, at a fixed batch size,
+one function, `choose_values`: the pixel loop of notebook 10, at a fixed batch size,
 which calls a function for each value. The encoder's function returns the value that it
 knows, and writes it down; the decoder's function reads the value from the data. `quantize`
 turns the probabilities into integers before the coder sees them. `code_file` has the
@@ -24,19 +24,17 @@ import math
 import weakref
 import zlib
 
-from pixelcnn_edu._cache import asked_by_a_graph, kept
+from pixelcnn_edu._cache import asked_by_a_graph
 from pixelcnn_edu._checks import (
-    NotByPixel,
-    check_finite,
+    check_image_shape_of,
     check_images,
     check_labels,
-    check_model,
+    check_one_of,
     check_positive_int,
-    check_shape_of,
 )
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import OnePixelModel
+from pixelcnn_edu.one_pixel import PixelLoop, pixel_loop
 
 import numpy as np
 from keras import ops
@@ -78,8 +76,15 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         encoder.encode(values, _family(), counts / TOTAL)
         return values
 
-    how = {"labels": labels, "method": method, "likelihood": likelihood}
-    choose_values(model, len(images), write, image_shape=images.shape[1:], **how)
+    choose_values(
+        model,
+        len(images),
+        write,
+        labels=labels,
+        method=method,
+        image_shape=images.shape[1:],
+        likelihood=likelihood,
+    )
     if sums != _checksums(model, labels, likelihood, len(images)):
         raise ValueError(
             "Expected a model whose weights stay as they are while images are compressed. "
@@ -140,9 +145,16 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
             raise AssertionError("the code has ended, so these values are not encoded")
         return values
 
-    how = {"labels": labels, "method": file.method, "likelihood": likelihood}
     try:
-        images = choose_values(model, count, read, image_shape=tuple(shape), **how)
+        images = choose_values(
+            model,
+            count,
+            read,
+            labels=labels,
+            method=file.method,
+            image_shape=tuple(shape),
+            likelihood=likelihood,
+        )
         received = f"{_checksum(images):08x}"
     except AssertionError:  # constriction: no encoder with these probabilities wrote it
         received = "data that does not decode"
@@ -172,8 +184,15 @@ def code_length(model, images, *, labels=None, method="cached", likelihood=None)
         bits[rows] += _bits(counts, values)
         return values
 
-    how = {"labels": labels, "method": method, "likelihood": likelihood}
-    choose_values(model, len(images), add, image_shape=images.shape[1:], **how)
+    choose_values(
+        model,
+        len(images),
+        add,
+        labels=labels,
+        method=method,
+        image_shape=images.shape[1:],
+        likelihood=likelihood,
+    )
     return bits
 
 
@@ -210,14 +229,11 @@ def choose_values(
             runs a model and TensorFlow has no thread left for its graph.
     """
     count = check_positive_int("count", count)
-    if method not in METHODS:
-        raise ValueError(
-            f"Expected method to be one of {METHODS}. Received: {method!r}"
-        )
+    check_one_of("method", method, METHODS)
     likelihood = likelihood_of(model, likelihood)
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     _check_total(total, likelihood.levels)
-    labels = _labels(model, labels, count)
+    labels = check_labels(model, labels, count)
     run = _run_cached if method == "cached" else _run_naive
     size, images = _batch_size(count), []
     for at in range(0, count, size):
@@ -285,92 +301,80 @@ def _check_total(total, levels):
     return total
 
 
-class _PythonChooser:
-    """A `OnePixelModel` whose values are chosen by a Python function, outside the graph.
+class _CodingLoop(PixelLoop):
+    """A `PixelLoop` whose values are chosen by a Python function, outside the graph.
 
-    Several threads may use it at the same time. Each run has a number; the graph passes
-    the number on, and `runs` finds the state of the run by its number.
+    Several threads may use it at the same time. Each call of `run_once` has a number; the
+    graph passes the number on, and ``coders`` finds the function by its number.
     """
 
+    xla = False  # XLA cannot call Python
+    constant = None
+
     def __init__(self, model, likelihood):
-        self.likelihood = likelihood
-        # without XLA, which cannot call Python
-        self.form = OnePixelModel(model, self.choose, xla=False)
-        self.one_pass = len(self.form.passes) == 1
-        self.runs, self.numbers = {}, itertools.count()
+        super().__init__(model, likelihood)
+        self.coders, self.counter = {}, itertools.count()
 
-    def choose(self, logits, places, number):
-        """Return the values of a pixel, (N, C). TensorFlow traces this method.
+    def choose(self, logits, numbers, setting, channels):
+        """Return the values of a pixel, (N, C), see `PixelLoop.choose`.
 
-        Args:
-            logits: (N, logits_per_pixel(C)).
-            places: (N, C), the place of each value in reading order.
-            number: of the run.
+        The numbers are the places of the values in reading order. The setting is the
+        number of the call of `run_once`.
         """
         import tensorflow as tf
 
-        chooser = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
+        loop = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
 
-        def ask(values, channels):
-            p = self.likelihood.probabilities(logits, values)[:, channels]
-            answer = tf.numpy_function(
-                lambda number, *inputs: (
-                    chooser().runs[int(number)].next_values(*inputs)
-                ),
-                [number, places[0, channels], p],
-                tf.float32,
-            )
-            return ops.reshape(answer, (places.shape[0], 1))
+        def ask(number, place, p):
+            return loop().coders[int(number)].next_values(int(place), p)
 
-        values = ops.zeros(places.shape)
-        if not self.one_pass:  # the network runs once per channel
-            return values + ask(values, slice(None))
-        channels = np.arange(places.shape[-1])
+        values, every = ops.zeros(numbers.shape), np.arange(numbers.shape[-1])
         for channel in channels:
-            value = ask(values, slice(channel, channel + 1))
-            values = ops.where(channels == channel, value, values)
+            p = self.likelihood.probabilities(logits, values)[:, channel]
+            inputs = setting, numbers[0, channel], p
+            answer = tf.numpy_function(ask, inputs, tf.float32)
+            answer = ops.reshape(answer, (numbers.shape[0], 1))
+            values = ops.where(every == channel, answer, values)
         return values
 
-    def run(self, shape, answer, *labels):
+    def run_once(self, shape, answer, *labels):
         """Return the chosen values, float32 (N, H, W, C), of images of this shape."""
-        size, *page = shape
-        places = np.arange(math.prod(page), dtype="int32").reshape(1, *page)
-        places = np.repeat(places, size, axis=0)
-        nothing_given = np.zeros(shape, "float32"), np.zeros(page[:2], bool)
-        number = next(self.numbers)
-        run = self.runs[number] = _Run(answer)
+        places = np.arange(math.prod(shape[1:]), dtype="int32").reshape(shape[1:])
+        places = np.broadcast_to(places, shape)
+        given, known = np.zeros(shape, "float32"), np.zeros(shape[1:3], bool)
+        number = next(self.counter)
+        coder = self.coders[number] = _Coder(answer)
         try:
-            images = self.form.draw(places, *nothing_given, np.int32(number), *labels)
+            images = self.draw(places, given, known, np.int32(number), *labels)
         finally:
-            del self.runs[number]
-        if run.error is not None:
-            raise run.error
+            del self.coders[number]
+        if coder.error is not None:
+            raise coder.error
         return images
 
 
-class _Run:
-    """The state of one run of a `_PythonChooser`: the place of the next value."""
+class _Coder:
+    """What answers in one run of a `_CodingLoop`, and the place of the next value."""
 
     def __init__(self, answer):
         self.answer, self.place, self.error = answer, 0, None
 
-    def next_values(self, places, p):
-        """Return the next value of each image, float32 (N,).
+    def next_values(self, place, p):
+        """Return the value at a place of each image, float32 (N,).
 
         An error is stored, and raised after the graph has ended: TensorFlow would change
         its type.
 
         Args:
-            places: (c,), the places of values of one pixel; the next value is among them.
-            p: (N, c, levels), their probabilities.
+            place: in reading order. The graph must ask for one place after the other.
+            p: (N, levels), the probabilities.
         """
         try:
             if self.error is None:
-                if self.place not in places:
+                if place != self.place:
                     raise RuntimeError(
-                        f"Expected value {self.place}. Received: {places}"
+                        f"Expected value {self.place}. Received: {place}"
                     )
-                p = p[:, self.place == places][:, 0]
                 self.place += 1
                 with asked_by_a_graph():
                     return self.answer(p)
@@ -380,16 +384,11 @@ class _Run:
 
 
 def _run_cached(model, likelihood, shape, answer, *labels):
-    check_finite(check_model(model))
-    build = functools.partial(_PythonChooser, model, likelihood)
-    try:
-        chooser = kept(model, _PythonChooser, build, likelihood)
-    except NotByPixel as error:
-        raise ValueError(
-            f"{error} method='cached' needs this. "
-            "Use method='naive', which runs any causal model."
-        ) from None
-    return chooser.run(shape, answer, *labels)
+    advice = (
+        "method='cached' needs this. Use method='naive', which runs any causal model."
+    )
+    loop = pixel_loop(model, likelihood, kind=_CodingLoop, advice=advice)
+    return loop.run_once(shape, answer, *labels)
 
 
 def _run_naive(model, likelihood, shape, answer, *labels):
@@ -434,12 +433,6 @@ def _bits(counts, values):
     return -np.log2(counts[np.arange(len(values)), values] / TOTAL)
 
 
-def _labels(model, labels, count):
-    """Return [] or [labels], (count,); one label for all takes no more memory."""
-    own = check_labels(model, labels, count if np.ndim(labels) else 1)
-    return [np.broadcast_to(label, count) for label in own]
-
-
 def _checked(model, images, likelihood):
     levels, shape = likelihood.levels, model.inputs[0].shape[1:]
     return check_images(images, levels=levels, image_shape=shape)
@@ -455,7 +448,7 @@ def _checksums(model, labels, likelihood, count):
     for weight in model.get_weights():
         of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)
     of_labels, size = 0, 2**16
-    for label in _labels(model, labels, count):
+    for label in check_labels(model, labels, count):
         for at in range(0, count, size):
             part = label[at : at + size].astype("<i8").tobytes()
             of_labels = zlib.crc32(part, of_labels)

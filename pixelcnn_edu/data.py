@@ -13,13 +13,18 @@ import math
 import socket
 from pathlib import Path
 
+from pixelcnn_edu import _pictures
 from pixelcnn_edu._checks import (
+    check_bool,
     check_images,
     check_levels,
     check_number,
     check_path,
     check_positive_int,
     check_seed,
+    is_int,
+    listed,
+    plain,
 )
 
 import keras
@@ -61,8 +66,7 @@ def load_mnist(source="bundled"):
         ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
     if source == "bundled":
-        whole = BUNDLED.is_file() and BUNDLED_SHA256 == _sha256(BUNDLED)
-        if not whole:
+        if not BUNDLED.is_file() or _sha256(BUNDLED) != BUNDLED_SHA256:
             raise ValueError(
                 f"{BUNDLED.name} does not match its checksum. Reinstall the package."
             )
@@ -81,7 +85,7 @@ def load_mnist(source="bundled"):
                 f"a folder of IDX files. Nothing is there: {source}"
             )
     x_train, y_train, x_test, y_test = arrays
-    labels = [_whole(y, source) for y in (y_train, y_test)]
+    labels = [_as_integers(y, source) for y in (y_train, y_test)]
     for x, y in ((x_train, y_train), (x_test, y_test)):
         if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not x.size:
             raise ValueError(
@@ -94,6 +98,127 @@ def load_mnist(source="bundled"):
             f"{x_train.shape[1:]} and {x_test.shape[1:]} from {source}"
         )
     return (_to_float(x_train), labels[0]), (_to_float(x_test), labels[1])
+
+
+def load_folder(
+    path,
+    size=(28, 28),
+    channels: int = 1,
+    *,
+    levels: int | None = 2,
+    fit: str = "crop",
+    invert: bool = False,
+    validation: float = 0.1,
+    seed: int = 0,
+):
+    """Load a folder of pictures: PNG, JPEG, GIF (the first frame) or WebP files.
+
+    Each sub-folder is a class, with all pictures in and below the sub-folder. The labels
+    are 0, 1, … in the order of the sub-folders' names, which `folder_classes` returns.
+    Without sub-folders, all pictures get the label 0. Other files, hidden names and
+    folders without pictures are ignored.
+
+    White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
+    white paper, ``invert=True`` gives the same. Photos are turned as their EXIF
+    orientation says. Transparent pixels become white. Gray is the luma of ITU-R BT.601,
+    and color profiles are ignored. A picture is resized with a Lanczos filter before its
+    values are rounded to ``levels``.
+
+    Args:
+        path: the folder.
+        size: (height, width) of the images, in pixels.
+        channels: 1 for gray, 3 for red, green and blue.
+        levels: from 2 to 2**16, as for `quantize`. None keeps the values as they are,
+            which `binarize` needs.
+        fit: ``"crop"`` cuts off what does not fit, equally at both ends. ``"pad"``
+            shows the whole picture in the center of a white image.
+        invert: replace each value v by 1 - v.
+        validation: the share of validation images, between 0 and 1.
+        seed: of the split and of the order, which are the same on every system.
+
+    Returns:
+        ``(x_train, y_train), (x_val, y_val)``: images float32 (N, H, W, channels) in
+        [0, 1], labels int64 (N,), in random order. Each class has the same share in
+        both parts.
+
+    Raises:
+        ValueError: an argument is out of its range, or pictures cannot be read; the
+            message lists all of them. A picture of more than 64 million pixels is not
+            decoded.
+        FileNotFoundError: the folder does not exist.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, gray in (("dark", 0), ("light", 255)):
+        ...         (Path(folder) / name).mkdir()
+        ...         for k in range(5):
+        ...             picture = Image.new("L", (40, 30 + k), gray)
+        ...             picture.save(Path(folder) / name / f"{k}.png")
+        ...     names = folder_classes(folder)
+        ...     (x, y), (x_val, y_val) = load_folder(folder, (8, 8), validation=0.2)
+        >>> names, x.shape, np.bincount(y), y_val
+        (['dark', 'light'], (8, 8, 8, 1), array([4, 4]), array([...]))
+        >>> bool((x[y == 0] == 0).all() and (x[y == 1] == 1).all())
+        True
+    """
+    size, channels = _check_size(size), plain(channels)
+    if not is_int(channels) or channels not in (1, 3):
+        raise ValueError(
+            f"Expected channels to be 1 (gray) or 3 (RGB). Received: {channels!r}"
+        )
+    if not isinstance(fit, str) or fit not in _pictures.FITS:
+        raise ValueError(f"Expected fit to be 'crop' or 'pad'. Received: {fit!r}")
+    levels = None if levels is None else check_levels(levels)
+    invert, seed = check_bool("invert", invert), check_seed(seed, optional=False)
+    validation = check_number("validation", validation, "(0, 1)")
+    path = check_path("path", path)
+    _, files, labels = _pictures.find(path)
+    if len(files) < 2:
+        raise ValueError(
+            "Expected path to be a folder of at least two pictures, for training and "
+            f"for validation. Received: {path}, which has one"
+        )
+    # [seed, …]: not the numbers that `hold_out` draws with this seed
+    order = np.random.default_rng([seed, len(files)]).permutation(len(files))
+    images = _pictures.read(files, size, channels, fit, folder=path)[order]
+    images = 1 - images if invert else images
+    images = images if levels is None else quantize(images, levels)
+    count = min(max(1, round(validation * len(files))), len(files) - 1)
+    return hold_out(images, labels[order], count, seed=seed)
+
+
+def folder_classes(path) -> list[str]:
+    """Return the names of the classes that `load_folder` finds: ``names[label]``.
+
+    Args:
+        path: a folder of pictures.
+
+    Returns:
+        The names of the sub-folders with pictures, sorted. If the pictures are directly in
+        the folder, its own name.
+
+    Raises:
+        ValueError: the folder has no pictures, or some are beside sub-folders.
+        FileNotFoundError: the folder does not exist.
+    """
+    return _pictures.find(check_path("path", path))[0]
+
+
+def _check_size(size) -> tuple[int, int]:
+    pair = listed(size)
+    if pair is None or len(pair) != 2:
+        raise ValueError(
+            f"Expected size to be two integers (height, width). Received: {size!r}"
+        )
+    height, width = (check_positive_int("size", one) for one in pair)
+    if height * width > _pictures.MOST_PIXELS:
+        raise ValueError(
+            f"Expected size to be at most {_pictures.MOST_PIXELS:,} pixels. "
+            f"Received: {size!r}"
+        )
+    return height, width
 
 
 def hold_out(images, labels, count, *, seed=0):
@@ -122,17 +247,17 @@ def hold_out(images, labels, count, *, seed=0):
         ((3600, 28, 28, 1), (400, 28, 28, 1), array([40, 40, 40]))
     """
     images = check_images(images)
-    whole, count = len(images), check_positive_int("count", count)
-    labels = _one_each(labels, whole)
-    if count >= whole:
+    total, count = len(images), check_positive_int("count", count)
+    labels = _one_each(labels, total)
+    if count >= total:
         raise ValueError(
-            f"Expected count to be less than the {whole} images. Received: {count}"
+            f"Expected count to be less than the {total} images. Received: {count}"
         )
     rng = np.random.default_rng(check_seed(seed, optional=False))
-    order = rng.permutation(whole)
+    order = rng.permutation(total)
     order = order[np.argsort(labels[order], kind="stable")]  # class after class
-    chosen = np.zeros(whole, bool)
-    chosen[order[np.arange(count) * whole // count]] = True  # at equal distances
+    chosen = np.zeros(total, bool)
+    chosen[order[np.arange(count) * total // count]] = True  # at equal distances
     kept = ~chosen
     return (images[kept], labels[kept]), (images[chosen], labels[chosen])
 
@@ -268,7 +393,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _whole(labels, source):
+def _as_integers(labels, source):
     """Return labels as int64, if each of them is a whole number."""
     with np.errstate(invalid="ignore"):  # NaN becomes a number, which differs from NaN
         if labels.dtype.kind in "biuf" and (labels.astype("int64") == labels).all():

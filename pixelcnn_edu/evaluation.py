@@ -10,16 +10,13 @@ import math
 
 from pixelcnn_edu._checks import (
     check_image_shape,
+    check_image_shape_of,
     check_images,
     check_labels,
     check_levels,
     check_positive_int,
-    check_shape_of,
 )
-from pixelcnn_edu.models import (
-    likelihood_of,
-    logits_function,
-)
+from pixelcnn_edu.models import likelihood_of, logits_function
 
 import numpy as np
 
@@ -83,8 +80,8 @@ def mean_and_standard_error(values) -> tuple[float, float]:
         values: (N,), N at least 2; any unit.
 
     Raises:
-        ValueError: fewer than two values, or another shape; a value that is NaN,
-            infinite or complex.
+        ValueError: fewer than two values, or another shape; a value that is no real
+            number, is NaN, or is infinite.
 
     Example:
         >>> mean_and_standard_error([1.0, 3.0])
@@ -94,15 +91,12 @@ def mean_and_standard_error(values) -> tuple[float, float]:
         values = np.asarray(values)
     except ValueError as error:  # lists of different lengths
         raise ValueError(f"Expected values of shape (N,). Received: {error}") from None
-    if values.dtype.kind not in "iuf":
+    if values.dtype.kind not in "iuf" or values.ndim != 1 or len(values) < 2:
         raise ValueError(
-            f"Expected values to be real numbers. Received: {values.dtype}"
+            "Expected values of shape (N,), N >= 2, to be real numbers. "
+            f"Received: {values.dtype} {values.shape}"
         )
     values = values.astype("float64")
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(
-            f"Expected values of shape (N,) with N >= 2. Received: {values.shape}"
-        )
     if not np.isfinite(values).all():
         odd = np.flatnonzero(~np.isfinite(values))
         raise ValueError(
@@ -157,6 +151,6 @@ def total_probability(model, image_shape=None, *, label=None, likelihood=None) -
             does not fit the model.
     """
     likelihood = likelihood_of(model, likelihood)
-    images = all_images(check_shape_of(model, image_shape), likelihood.levels)
+    images = all_images(check_image_shape_of(model, image_shape), likelihood.levels)
     nats = nats_per_image(model, images, labels=label, likelihood=likelihood)
     return float(np.exp(-nats).sum())

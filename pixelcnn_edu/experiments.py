@@ -7,6 +7,7 @@ test computes some of its rows again.
 import csv
 from pathlib import Path
 
+from pixelcnn_edu._checks import check_one_of
 from pixelcnn_edu._files import atomic_write
 
 import numpy as np
@@ -34,8 +35,7 @@ def table(name: str) -> np.ndarray:
         >>> bool(gates["nats"].min() < 98)
         True
     """
-    if not isinstance(name, str) or name not in names():
-        raise ValueError(f"Expected name to be one of {names()}. Received: {name!r}")
+    check_one_of("name", name, names())
     path = FOLDER / f"{name}.csv"
     return np.genfromtxt(path, None, delimiter=",", names=True, encoding="utf-8")
 

@@ -24,13 +24,13 @@ half precision).
 import warnings
 
 from pixelcnn_edu._checks import (
-    NotByPixel,
     check_bool,
+    check_image_shape_of,
     check_images,
     check_labels,
+    check_one_of,
     check_positive_int,
     check_seed,
-    check_shape_of,
     check_temperature,
 )
 from pixelcnn_edu._drawing import (
@@ -40,14 +40,15 @@ from pixelcnn_edu._drawing import (
     on_gpu,
     slice_size,
 )
+from pixelcnn_edu._pixelwise import is_of_user
 from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import one_pixel_model
+from pixelcnn_edu.one_pixel import pixel_loop
 
 import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
-MOST_PROBABILITIES_OF_FIRST_CALL = 16 * 28 * 28 * 2  # sixteen digits, two levels
-MOST_ROUNDS_OF_FIRST_CALL = 100  # sixteen digits of a trained network need about 50
+MOST_IN_FIRST_CALL = 16 * 28 * 28 * 2  # probabilities: of sixteen digits, two levels
+MOST_ROUNDS = 100  # in a first call; sixteen digits of a trained network need about 50
 
 
 def naive(
@@ -97,8 +98,9 @@ def fixed_point(
             within H·W·C + 1 rounds; then the model is not causal.
     """
     rounds = given[0].size + 1
-    arguments = model, likelihood, uniforms, given, known, temperature, *labels
-    images = _settled(rounds, *arguments)
+    images = _settle(
+        rounds, model, likelihood, uniforms, given, known, temperature, *labels
+    )
     if images is None:
         raise ValueError(
             "Expected a causal model. Received one whose images did not settle after "
@@ -107,8 +109,8 @@ def fixed_point(
     return images
 
 
-def _settled(rounds, model, likelihood, uniforms, given, known, temperature, *labels):
-    """Return the picture that stays the same, or None if there are too few rounds."""
+def _settle(rounds, model, likelihood, uniforms, given, known, temperature, *labels):
+    """Draw until the picture stays the same; return None if there are too few rounds."""
     logits, images = logits_function(model), given
     for _ in range(rounds):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
@@ -131,8 +133,8 @@ def cached(
             at a time; the message names the layer.
     """
     temperature = check_temperature(temperature)
-    form = _one_pixel_model(model, likelihood)
-    return form.draw(uniforms, given, known, temperature, *labels)
+    loop = _pixel_loop(model, likelihood)
+    return loop.draw(uniforms, given, known, temperature, *labels)
 
 
 def generate(
@@ -154,14 +156,14 @@ def generate(
         model: a causal Keras model from images (and labels) to logits.
         count: how many images. They are drawn in slices of bounded memory.
         seed: fixes the draw. Image i of a seed has the same uniform numbers, and so is
-            the same, for every ``count`` (up to rounding, as above).
+            the same, for every ``count``, except for rounding.
         temperature: divides the log-probabilities of the levels, see
             `likelihoods.Likelihood.sample`; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
         method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
             time differs. ``"cached"`` needs a functional model of this package's layers,
-            Keras's pointwise ones, and layers of your own that say ``runs_as``, see
+            Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
             `layers`. The fixed point answers the first small call of ``"cached"`` (up to
             sixteen digits of two levels), because compiling takes longer. The second call
             compiles. A model with layers of your own is compiled in the first call.
@@ -179,19 +181,21 @@ def generate(
             at a time.
     """
     count = check_positive_int("count", count)
-    shape = check_shape_of(model, image_shape)
+    shape = check_image_shape_of(model, image_shape)
     if seed is not None and uniforms is not None:
         raise ValueError(
             "Expected seed or uniforms, not both: uniforms take the place of the numbers "
             f"of a seed. Received: seed={seed!r} and uniforms"
         )
-    seeds = _seeds(seed, count)
-    uniforms = _uniforms(uniforms, seeds, shape)
+    if uniforms is None:
+        uniforms = _uniforms(_seeds(seed, count), shape)
+    uniforms = _check_uniforms(uniforms, (count, *shape))
     labels = check_labels(model, labels, count)
-    nothing_known = np.zeros(shape[:2], bool)
+    known = np.zeros(shape[:2], bool)
     given = np.zeros((count, *shape), "float32")
-    how = temperature, labels, method, progress
-    return _draw(model, likelihood, uniforms, given, nothing_known, *how)
+    return _draw(
+        model, likelihood, uniforms, given, known, temperature, labels, method, progress
+    )
 
 
 def complete(
@@ -234,7 +238,8 @@ def complete(
         seed: fixes the draw, for the same ``count`` (or ``particles``).
         temperature, method, likelihood, progress: as for `generate`. Particles need
             temperature 1, as their weights are the model's own probabilities.
-        return_ess: return the effective sample sizes too.
+        return_ess: return the effective sample sizes too. With ``particles=1`` nothing is
+            weighted: then the number is ``count`` itself, and measures nothing.
 
     Returns:
         float32 (N, count, H, W, C); with ``return_ess`` a pair of that and (N,).
@@ -249,7 +254,7 @@ def complete(
     likelihood = likelihood_of(model, likelihood)
     images, known = np.asarray(images), np.asarray(known)
     if known.dtype == bool and known.shape == images.shape[1:3] and images.ndim == 4:
-        blank = np.zeros((), images.dtype)
+        blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN
         images = np.where(known[:, :, None], images, blank)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
@@ -274,9 +279,10 @@ def complete(
     labels = [np.repeat(label, per_image) for label in labels]
     seeds = _seeds(seed, len(images) * per_image)
     given = np.repeat(images, per_image, axis=0)
-    uniforms = _uniforms(None, seeds, images.shape[1:])
-    how = temperature, labels, method, progress
-    drawn = _draw(model, likelihood, uniforms, given, known, *how)
+    uniforms = _uniforms(seeds, images.shape[1:])
+    drawn = _draw(
+        model, likelihood, uniforms, given, known, temperature, labels, method, progress
+    )
     drawn = drawn.reshape(len(images), per_image, *images.shape[1:])
     ess = np.full(len(images), float(per_image))
     if weighted:
@@ -322,64 +328,70 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
 def _draw(
     model, likelihood, uniforms, given, known, temperature, labels, method, progress
 ):
-    """Draw by the chosen method, in slices; `_first_call` may answer a small call."""
-    if method not in METHODS:
-        raise ValueError(
-            f"Expected method to be one of {METHODS}. Received: {method!r}"
-        )
+    """Draw by the chosen method, in slices. `_answer_first_call` may draw instead."""
+    check_one_of("method", method, METHODS)
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)
-    arrays = uniforms, given, *labels
-    if compiled := method == "cached":
-        form = _one_pixel_model(model, likelihood)
-        images = _first_call(
-            form, model, likelihood, uniforms, given, known, temperature, labels
+    compiled = method == "cached"
+    if compiled:
+        loop = _pixel_loop(model, likelihood)
+        images = _answer_first_call(
+            loop, model, likelihood, uniforms, given, known, temperature, labels
         )
         if images is not None:
             return images
 
     def draw(uniforms, given, *labels):
-        if compiled:  # as `cached`, but without a search for the form in each slice
-            return form.draw(uniforms, given, known, temperature, *labels)
-        loop = naive if method == "naive" else fixed_point
-        return loop(model, likelihood, uniforms, given, known, temperature, *labels)
+        if compiled:  # as `cached`, but without a search for the loop in each slice
+            return loop.draw(uniforms, given, known, temperature, *labels)
+        by_method = naive if method == "naive" else fixed_point
+        return by_method(
+            model, likelihood, uniforms, given, known, temperature, *labels
+        )
 
-    return in_slices(draw, arrays, compiled=compiled, progress=progress)
-
-
-def _one_pixel_model(model, likelihood):
-    try:
-        return one_pixel_model(model, likelihood)
-    except NotByPixel as error:
-        raise ValueError(
-            f"{error} method='cached' needs this. "
-            "If pixelcnn_edu.causality.assert_causal(model) passes, use "
-            "method='fixed_point', which runs any causal model."
-        ) from None
+    numbers = given[0].size * likelihood.levels * getattr(likelihood, "components", 1)
+    return in_slices(
+        draw,
+        [uniforms, given, *labels],
+        compiled=compiled,
+        numbers=numbers if method == "fixed_point" else 1,
+        progress=progress,
+    )
 
 
-def _first_call(form, model, likelihood, uniforms, given, known, temperature, labels):
+def _pixel_loop(model, likelihood):
+    advice = (
+        "method='cached' needs this. If pixelcnn_edu.causality.assert_causal(model) "
+        "passes, use method='fixed_point', which runs any causal model."
+    )
+    return pixel_loop(model, likelihood, advice=advice)
+
+
+def _answer_first_call(
+    loop, model, likelihood, uniforms, given, known, temperature, labels
+):
     """Answer the first small call by the fixed point; return None for all other calls.
 
     The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
     digits in less time, so it answers the first call for each size, and the second call
     compiles. What answers depends only on the calls before, never on a clock.
 
-    The images are the same up to rounding, see above. The compiled loop answers the first
-    call too where rounding is coarse (half precision, int8, a GPU), where a layer has a
-    user's class, and where the images do not settle within a hundred rounds.
+    The images are the same except for rounding. The compiled loop answers the first call
+    too where rounding is coarse (half precision, int8, a GPU), where a layer has a user's
+    class, and where the images do not settle within a hundred rounds.
     """
     size = slice_size(len(given), cores())
-    key = form.key((size, *given.shape[1:]), temperature)
-    small = given.size * likelihood.levels <= MOST_PROBABILITIES_OF_FIRST_CALL
-    if not small or key in form.compiled or key in form.asked:
+    key = loop.key((size, *given.shape[1:]), temperature)
+    small = given.size * likelihood.levels <= MOST_IN_FIRST_CALL
+    if not small or key in loop.compiled or key in loop.asked:
         return None
-    form.asked.add(key)
-    if not form.may_begin_by_fixed_point or on_gpu():
+    loop.asked.add(key)
+    if not loop.may_begin_by_fixed_point or is_of_user(likelihood) or on_gpu():
         return None
-    arguments = model, likelihood, uniforms, given, known, temperature, *labels
-    return _settled(MOST_ROUNDS_OF_FIRST_CALL, *arguments)
+    return _settle(
+        MOST_ROUNDS, model, likelihood, uniforms, given, known, temperature, *labels
+    )
 
 
 def _seeds(seed, count):
@@ -387,17 +399,18 @@ def _seeds(seed, count):
     return np.random.SeedSequence(check_seed(seed)).spawn(count)
 
 
-def _uniforms(uniforms, seeds, shape):
-    if uniforms is None:
-        rngs = (np.random.default_rng(seed) for seed in seeds)
-        return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
+def _uniforms(seeds, shape):
+    rngs = (np.random.default_rng(seed) for seed in seeds)
+    return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
+
+
+def _check_uniforms(uniforms, shape):
     uniforms = np.asarray(uniforms)
-    expected = (len(seeds), *shape)
-    fits = uniforms.dtype.kind in "biuf" and uniforms.shape == expected
+    fits = uniforms.dtype.kind in "biuf" and uniforms.shape == shape
     single = uniforms.astype("float32") if fits else None  # may round up to 1
     if not fits or not ((0 <= single) & (single < 1)).all():
         raise ValueError(
-            f"Expected uniforms of shape {expected}, in [0, 1) after rounding to "
+            f"Expected uniforms of shape {shape}, in [0, 1) after rounding to "
             f"float32. Received: {uniforms.dtype} {uniforms.shape}"
         )
     return single

@@ -14,20 +14,22 @@ says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pi
   does the same at every pixel and reads no other pixel. The first drawing tries the layer
   on random features. (`PositionBias` has a weight for each pixel. It is a special case
   inside `one_pixel`, and no example for a class of your own.)
-- ``"convolution"``: by ``masked_kernel()``, ``bias`` and ``activation``, without its
-  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that replace
-  none of their methods may say so. Put what follows a convolution into a layer of its own.
+- ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
+  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that compute the same
+  may say so: they replace none of ``__call__``, ``call``, ``convolution_op`` and
+  ``origin``. Their ``build`` may set more entries of ``self.mask`` to 0, for a dilated
+  convolution, say. Put what follows a convolution into a layer of its own.
 
 A subclass does not inherit ``runs_as``: it must say so again, since it may do something
 else. CONTRIBUTING.md shows a whole layer.
 """
 
-from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_dropout,
     check_halves,
     check_kernel_size,
     check_levels,
+    check_mask_type,
     check_positive_int,
     check_precision,
     check_shares,
@@ -59,10 +61,10 @@ class MaskedConv2D(keras.layers.Conv2D):
             pixels. Write ``"A"`` into the first layer: with the default each pixel
             reads its own value, a leak that `causality.assert_causal` finds.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
-            With 1, the network reads no channel of the same pixel; the likelihood may
-            still connect them. Gray images: leave the default.
+            Gray images: leave the default.
         **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
             data format are fixed: the output must line up with the input pixel by pixel.
+            (`gated.StackConv2D` can dilate.)
 
     Input shape: (N, H, W, channels).
 
@@ -88,14 +90,11 @@ class MaskedConv2D(keras.layers.Conv2D):
         kernel_size = check_kernel_size(kernel_size)
         colors = check_positive_int("colors", colors)
         check_shares("filters", filters, colors)
-        # only to check the arguments now; `build` makes the mask
-        causal_mask(
-            1, mask_type, in_channels=colors, out_channels=filters, colors=colors
-        )
+        mask_type = check_mask_type(mask_type)
         kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
         check_precision(self)
-        self.mask_type = str(mask_type)
+        self.mask_type = mask_type
         self.colors = colors
 
     def build(self, input_shape):
@@ -110,25 +109,15 @@ class MaskedConv2D(keras.layers.Conv2D):
         )
 
     def convolution_op(self, inputs, kernel):
-        # The product is new in each call. The stored kernel is not overwritten. A masked
-        # weight has gradient 0, so it keeps its random first value, which the convolution
-        # never uses.
-        kernel = kernel * ops.cast(self.mask, kernel.dtype)
+        # Keras's own `call` runs this method, adds the bias and applies the activation.
+        kernel = masked(kernel, self.mask)
         rows, columns = (size // 2 for size in self.kernel_size)
         if rows or columns:
             # All rows below the center are zero. The convolution leaves them out: 6
             # products per channel instead of 9 for a 3×3 kernel.
             kernel = kernel[: rows + 1]
             inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
-        return _cpu.convolve(inputs, kernel)
-
-    def call(self, inputs):
-        # as Keras's Conv2D computes it, with faster gradients on a CPU, see `_cpu`
-        return add_bias_and_activate(self, self.convolution_op(inputs, self.kernel))
-
-    def masked_kernel(self):
-        """Return the kernel as the convolution uses it, (kh, kw, in, out)."""
-        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+        return ops.conv(inputs, kernel, data_format="channels_last")
 
     @property
     def origin(self) -> tuple[int, int]:
@@ -143,11 +132,13 @@ class MaskedConv2D(keras.layers.Conv2D):
         }
 
 
-def add_bias_and_activate(layer, outputs):
-    """Add the layer's bias and apply its activation, as `keras.layers.Conv2D` does."""
-    if layer.use_bias:
-        outputs = _cpu.add_bias(outputs, layer.bias)
-    return outputs if layer.activation is None else layer.activation(outputs)
+def masked(kernel, mask):
+    """Return the whole kernel times the mask, (kh, kw, in, out).
+
+    The product is new in each call. The stored kernel is not overwritten. A masked weight
+    has gradient 0, so it keeps its random first value, which the convolution never uses.
+    """
+    return kernel * ops.cast(mask, kernel.dtype)
 
 
 def residual_block(
@@ -169,9 +160,7 @@ def residual_block(
         kernel_size: size of the masked convolution in the middle.
         activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
         dropout: share of the middle features that training drops.
-        colors: groups of channels ordered inside a pixel; all layers keep that order.
-            With 1, the network reads no channel of the same pixel; the likelihood may
-            still connect them. Gray images: leave the default.
+        colors: as for `MaskedConv2D`; all layers of the block keep that order.
 
     Returns:
         A Keras tensor, (N, H, W, filters).
@@ -215,13 +204,16 @@ def activate(inputs, activation: str):
     share the slope. Any other name is a name in `keras.activations`.
 
     Raises:
-        ValueError: if there is no such activation, or if it mixes channels, as a softmax
-            does: then a color would see the later ones.
+        ValueError: if there is no such activation, or if ``activation`` is a layer, or if
+            the activation mixes channels, as a softmax does: then a color would see the
+            later ones.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
     try:
         layer = keras.layers.Activation(activation)
+        if isinstance(layer.activation, keras.Layer):
+            raise ValueError("Expected a function. Received: a layer.")
     except ValueError as error:
         raise ValueError(
             "Expected activation to be 'prelu' or the name of a Keras activation, such "
@@ -232,9 +224,7 @@ def activate(inputs, activation: str):
 
 
 def _check_pointwise(function, activation):
-    """Try whether each output of an activation depends on one input alone."""
-    if isinstance(function, keras.layers.Layer):
-        return
+    """Raise an error unless each output of an activation depends on one input alone."""
     values = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
     changed = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)  # one value in each
     try:
@@ -266,7 +256,8 @@ class PositionBias(keras.layers.Layer):
         ``inputs + bias``, with ``bias`` of shape (H, W, C), zero at first.
 
     Raises:
-        ValueError: if height, width or channels are unknown.
+        ValueError: if height, width or channels are unknown, or if a later input has
+            another size.
     """
 
     runs_as = "pixelwise"
@@ -281,12 +272,15 @@ class PositionBias(keras.layers.Layer):
                 "Expected a fixed image size: a position bias has one weight per pixel. "
                 f"Received shape: {tuple(input_shape)}"
             )
-        self.bias = self.add_weight(
-            shape=tuple(input_shape[1:]), initializer="zeros", name="bias"
-        )
+        shape = tuple(input_shape[1:])
+        self.bias = self.add_weight(shape=shape, initializer="zeros", name="bias")
+        self.input_spec = keras.layers.InputSpec(shape=(None, *shape))
 
     def call(self, inputs):
         return inputs + self.bias
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 @register
@@ -297,6 +291,9 @@ class OneHotLevels(keras.layers.Layer):
     them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
     weights and learns them slowly. Between two levels the vector is interpolated linearly,
     so the gradient with respect to the image exists.
+
+    The layer computes in float32 under every dtype policy, because bfloat16 tells apart at
+    most 257 levels.
 
     Args:
         levels: number of levels, at least 2.
@@ -321,15 +318,17 @@ class OneHotLevels(keras.layers.Layer):
     runs_as = "pixelwise"
 
     def __init__(self, levels, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         check_precision(self)
         self.levels = check_levels(levels)
 
     def call(self, inputs):
-        steps = inputs[..., None] * (self.levels - 1)
-        k = ops.cast(ops.arange(self.levels), steps.dtype)
-        hats = ops.relu(1 - ops.abs(steps - k))
-        return ops.reshape(hats, (*ops.shape(inputs)[:-1], -1))
+        steps = ops.cast(inputs, "float32")[..., None] * (self.levels - 1)
+        hats = ops.relu(1 - ops.abs(steps - np.arange(self.levels, dtype="float32")))
+        # With -1 in place of the last size, TensorFlow would not know the channels: N is
+        # unknown too.
+        shape = (*ops.shape(inputs)[:-1], inputs.shape[-1] * self.levels)
+        return ops.cast(ops.reshape(hats, shape), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] * self.levels)

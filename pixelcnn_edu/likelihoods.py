@@ -31,8 +31,18 @@ class Likelihood:
     - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
       `compression`. A subclass without this method trains and draws.
 
-    The attributes of a likelihood are the arguments of its
-    ``__init__``. They are saved, and two likelihoods are equal if these are equal.
+    The methods are compiled, so write them with `keras.ops`. ``logits`` are (…,
+    logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns (N, H, W). The temperature may
+    be a tensor: ask `is_zero`. `draw_levels` draws from log-probabilities.
+
+    Without ``orders_channels``, the logits of one pixel are laid out as (C, K): first the K
+    logits of the first channel, then those of the second. The masks for colors rely on this
+    order. In another order, a logit of one channel may depend on that channel's own value.
+
+    The attributes of a likelihood are the arguments of its ``__init__``, and no others.
+    They are saved, and two likelihoods are equal if these are equal. `load_model` finds a
+    class of your own if you register it:
+    ``@keras.saving.register_keras_serializable(package="mine")``.
     """
 
     #: True if the likelihood itself orders the channels of a pixel. Then no logit may
@@ -153,8 +163,8 @@ def check_likelihood(likelihood) -> Likelihood:
 
 
 def is_zero(temperature) -> bool:
-    """Whether the temperature is the number 0. (It may be a tensor, which is above 0.)"""
-    return isinstance(temperature, float) and temperature == 0
+    """Return whether the temperature is the number 0. (A tensor is always above 0.)"""
+    return not ops.is_tensor(temperature) and bool(temperature == 0)
 
 
 def draw_levels(log_p, uniforms, temperature):

@@ -15,11 +15,14 @@ on a pixel may look at ``#``, and at the center ``o`` only in type B::
 NumPy alone: nothing here knows about networks.
 """
 
-from pixelcnn_edu._checks import check_kernel_size, check_positive_int, check_shares
+from pixelcnn_edu._checks import (
+    check_kernel_size,
+    check_mask_type,
+    check_positive_int,
+    check_shares,
+)
 
 import numpy as np
-
-MASK_TYPES = ("A", "B")
 
 
 def causal_mask(
@@ -56,8 +59,7 @@ def causal_mask(
                [0., 0., 0.]], dtype=float32)
     """
     kh, kw = check_kernel_size(kernel_size)
-    if mask_type not in MASK_TYPES:
-        raise ValueError(f"Expected mask_type 'A' or 'B'. Received: {mask_type!r}")
+    mask_type = check_mask_type(mask_type)
     colors = check_positive_int("colors", colors)
     in_channels = check_positive_int("in_channels", in_channels)
     out_channels = check_positive_int("out_channels", out_channels)

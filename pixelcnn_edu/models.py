@@ -16,7 +16,6 @@ import pixelcnn_edu.mixture  # noqa: F401  so that `load_model` knows its likeli
 from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
-    check_finite,
     check_halves,
     check_image_shape,
     check_int,
@@ -26,7 +25,7 @@ from pixelcnn_edu._checks import (
     listed,
     plain,
 )
-from pixelcnn_edu._logits import function_of
+from pixelcnn_edu._logits import logits_function  # noqa: F401  public as `models.…`
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -48,15 +47,17 @@ class ImageModel(_cpu.TrainedInHalves):
 
     (A likelihood says what the logits mean: with it they become log-probabilities, and
     draws of pixels.) You build, train, save, load and clone this model like any other
-    Keras model, and ``model.likelihood`` survives. On a CPU the two halves of a batch go
-    through the network at the same time, see `_cpu`. This is still one step, and its
-    gradient is the same up to rounding.
+    Keras model, and ``model.likelihood`` survives. On a CPU the base class trains a batch
+    in two halves at the same time, see `_cpu`. (On a GPU the base class does nothing.)
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
         outputs: as for `keras.Model`: the logits tensor.
         likelihood: a `Likelihood`, such as ``Bernoulli()``.
         num_classes: number of labels that the model knows; None if it takes no labels.
+
+    Raises:
+        ValueError: if ``likelihood`` or ``num_classes`` is not of this kind.
     """
 
     def __init__(
@@ -74,13 +75,16 @@ class ImageModel(_cpu.TrainedInHalves):
             num_classes = classes if num_classes is None else num_classes
         super().__init__(inputs, outputs, name=name, **kwargs)
         self.likelihood = check_likelihood(likelihood)
+        if num_classes is not None:
+            num_classes = check_positive_int("num_classes", num_classes)
         self.num_classes = num_classes
 
     def _run_through_graph(self, *args, **kwargs):
         # `keras.models.clone_model` runs this method on new symbolic tensors. Then it
         # calls `__init__` with these inputs, the new output and the name alone. So the
-        # likelihood travels on the output tensor. Keras does so only if the positional
-        # arguments of `__init__` are those of its own functional model.
+        # likelihood travels on the output tensor. Keras calls `_run_through_graph` in a
+        # clone only if the positional arguments of `__init__` are those of its own
+        # functional model.
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes
@@ -95,9 +99,9 @@ class ImageModel(_cpu.TrainedInHalves):
     def from_config(cls, config, custom_objects=None):
         if "likelihood" not in config:  # see the line after this class
             raise ValueError(
-                "Expected a file of pixelcnn_edu.models.ImageModel. Received: another "
-                "class of this name. Register that class with "
-                "keras.saving.register_keras_serializable and save the model again."
+                "Expected a file of pixelcnn_edu.models.ImageModel. Received: a file of "
+                "another class of this name. Load the file inside "
+                "keras.saving.custom_object_scope({'ImageModel': ...}) of that class."
             )
         likelihood = keras.saving.deserialize_keras_object(
             config["likelihood"], custom_objects
@@ -195,6 +199,9 @@ def gated_pixelcnn(
 ) -> ImageModel:
     """Build a Gated PixelCNN: two stacks, no blind spot, and class labels on request.
 
+    Read `gated` first. That module explains the gate, and the vertical and horizontal
+    features.
+
     ::
 
         image ─ gated_block 7×7 A ─ depth × gated_block 3×3 B ─ 2 × (relu, 1×1) ─ relu ─ 1×1
@@ -254,7 +261,7 @@ def gated_pixelcnn(
         num_classes = check_positive_int("num_classes", num_classes)
         label = keras.Input((), dtype="int32", name="label")
         inputs = [image, label]
-        condition = _condition(label, num_classes, label_map, image_shape)
+        condition = _maker_of_biases(label, num_classes, label_map, image_shape)
     elif label_map:
         raise ValueError("Expected num_classes beside label_map. Received: None")
 
@@ -340,15 +347,19 @@ def last_layers(x, filters, activation, *, likelihood, channels=1, colors=1):
     return MaskedConv2D(size, 1, mask_type="B", **last)(x)
 
 
-def _condition(label, num_classes, label_map, image_shape):
-    """Return a function of a number of channels: the label's biases for these channels."""
+def _maker_of_biases(label, num_classes, label_map, image_shape):
+    """Return a function that makes new weights in each call: the label's biases.
+
+    The function takes a number of channels. It returns a Keras tensor (N, 1, 1, channels),
+    or (N, H, W, channels) with ``label_map``.
+    """
     if not label_map:
 
-        def condition(channels):
-            bias = keras.layers.Embedding(num_classes, channels)(label)
-            return keras.layers.Reshape((1, 1, channels))(bias)
+        def new_biases(channels):
+            biases = keras.layers.Embedding(num_classes, channels)(label)
+            return keras.layers.Reshape((1, 1, channels))(biases)
 
-        return condition
+        return new_biases
     if None in image_shape:
         raise ValueError(
             "Expected a fixed image size with label_map, one map per label. "
@@ -400,19 +411,3 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
             f"such as likelihood=Bernoulli(). Received: {likelihood!r}"
         )
     return likelihood
-
-
-def logits_function(model):
-    """Return ``model`` as a fast function from a NumPy batch to NumPy logits.
-
-    A model with two inputs takes the labels as a second argument.
-
-    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
-    takes longer to compile than it saves. It is compiled again if anything in the model
-    changes, except the values of the weights. Other backends use ``predict_on_batch``.
-
-    Raises:
-        ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
-            not finite; or, when the function is called, if a logit is NaN.
-    """
-    return function_of(check_finite(check_model(model)))

@@ -142,9 +142,9 @@ def train(model, images, epochs):
     batches = Batches(images)
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     model.compile(
-        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),
+        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),  # notebooks 07, 08
         loss=nats_per_image,
-        # on a CPU, TensorFlow trains a small network faster without XLA
+        # TensorFlow without XLA, on every device: on a CPU a small network trains faster
         jit_compile=keras.backend.backend() != "tensorflow",
     )
     # `Batches` has an order of its own, so Keras must not shuffle the batches

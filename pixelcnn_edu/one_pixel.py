@@ -32,39 +32,35 @@ import weakref
 
 from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
-from pixelcnn_edu.layers import PositionBias
+from pixelcnn_edu._pixelwise import is_of_user
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
-    is_of_user,
     kernel_of,
     read_graph,
+    weight_by_pixel,
+    with_weight,
 )
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 
-class OnePixelModel:
-    """A functional model that runs pixel by pixel in one compiled loop.
+class PixelLoop:
+    """The loop over all pixels of a functional model, compiled into one function.
 
     Args:
         model: a functional Keras model from images (and labels) to logits, made of this
-            package's layers, of Keras's pointwise ones, and of layers whose class says
-            ``runs_as``, see `layers`.
-        choose: called as ``choose(logits, numbers, setting)`` with the logits of one pixel,
-            (N, logits_per_pixel(C)), and its numbers, (N, C); returns the pixel's values,
-            (N, C). To draw: ``sample`` of a likelihood, uniform numbers, the temperature.
-            `compression` passes a function of its own.
-        xla: compile with XLA. Without XLA, ``choose`` may call Python.
-        constant: a setting that gets a compiled loop of its own. ``choose`` then gets this
-            Python object instead of a tensor.
+            package's layers, of Keras's layers that treat each pixel by itself, and of
+            layers whose class says ``runs_as``, see `layers`.
+        likelihood: what the logits mean.
 
     Attributes:
         inputs, tensors, output: what `pixel_graph.read_graph` returns.
-        passes: the channels at which the network runs, in each pixel.
+        runs: for each run of the network in a pixel, the channels that are drawn after it:
+            all in one run, or one in each run.
         one_more: whether the network runs once more after the last channel.
         compiled: the compiled loops, {`key` of the loop: function}.
         asked: keys of loops that `generation` was asked for.
@@ -79,31 +75,37 @@ class OnePixelModel:
         >>> from pixelcnn_edu.models import pixelcnn
         >>> model = pixelcnn((5, 4, 1), filters=4, depth=1)
         >>> u = np.full((2, 5, 4, 1), 0.5, "float32")
-        >>> one_pixel = OnePixelModel(model, model.likelihood.sample)
-        >>> one_pixel.draw(u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
+        >>> loop = PixelLoop(model, model.likelihood)
+        >>> loop.draw(u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
         (2, 5, 4, 1)
     """
 
-    def __init__(self, model, choose, *, xla: bool = True, constant=None):
+    xla = True  #: compile with XLA; without XLA, `choose` may call Python
+    #: A setting that gets a compiled loop of its own. In that loop `choose` gets this
+    #: Python object instead of a tensor.
+    constant = 0
+
+    def __init__(self, model, likelihood):
         if keras.config.backend() != "tensorflow":
             raise NotByPixel(
                 "Expected TensorFlow as the backend of Keras. "
                 f"Received: {keras.config.backend()}."
             )
-        self._choose, self._xla, self._constant = choose, xla, constant
+        self.likelihood = likelihood
         self.inputs, self.tensors, self.output = read_graph(model)
         self._model = weakref.ref(model)
-        channels = self.inputs[0].channels
+        channels = range(self.inputs[0].channels)
         # The network runs once per channel only if the logits read their own pixel.
-        self.passes = range(channels if self.output.last_own_channel >= 0 else 1)
+        by_channel = self.output.last_own_channel >= 0
+        self.runs = [[channel] for channel in channels] if by_channel else [[*channels]]
         # Some features depend on the value that was drawn last. If a later pixel reads
         # them, the network runs once more when all values of the pixel are known: with
         # ``one_hot=True``, say. After a first layer of type A no feature depends on the
         # last channel of its own pixel, and no extra run is needed.
         self.one_more = any(
-            t.last_own_channel >= len(self.passes) - 1
+            t.last_own_channel >= self.runs[-1][0]
             for t in self.tensors
-            if t.operation and (t.rows or t.left)
+            if t.operation and (t.kept_rows or t.kept_left)
         )
         self.may_begin_by_fixed_point = all(
             _in_single_precision(t) and not (t.operation and is_of_user(t.operation))
@@ -111,15 +113,28 @@ class OnePixelModel:
         )
         self.compiled, self.asked, self._lock = {}, set(), threading.Lock()
 
+    def choose(self, logits, numbers, setting, channels):
+        """Return the values of a pixel, (N, C); only those of ``channels`` are used.
+
+        TensorFlow traces this method. Here it draws from the likelihood.
+
+        Args:
+            logits: (N, logits_per_pixel(C)).
+            numbers: (N, C), here uniform numbers.
+            setting: here the temperature.
+            channels: one of `runs`.
+        """
+        return self.likelihood.sample(logits, numbers, setting)
+
     def draw(self, numbers, given, known, setting, *labels) -> np.ndarray:
         """Choose the values of images, pixel by pixel.
 
         Args:
-            numbers: (N, H, W, C), for ``choose``: uniform numbers in [0, 1), for example.
+            numbers: (N, H, W, C), for `choose`.
             given: (N, H, W, C), the values of known pixels.
             known: boolean (H, W).
-            setting: one number for ``choose``, such as the temperature.
-            labels: (N,), for a model that takes labels.
+            setting: one number for `choose`.
+            *labels: nothing, or one array (N,) for a model that takes labels.
 
         Returns:
             float32 (N, H, W, C).
@@ -127,7 +142,8 @@ class OnePixelModel:
         Raises:
             ValueError: a logit is NaN.
         """
-        key = *_, is_constant = self.key(numbers.shape, setting)
+        key = self.key(numbers.shape, setting)
+        is_constant = key[-1]
         by_pixel = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]
         setting = np.asarray(setting)
         if setting.dtype == "float64":
@@ -137,29 +153,37 @@ class OnePixelModel:
             if key not in self.compiled:
                 function = functools.partial(_draw_images, self, is_constant)
                 with traced(self._model()):
-                    self.compiled[key] = _compiled(function, inputs, self._xla)
-        drawn = check_logits(self.compiled[key](*inputs))
+                    self.compiled[key] = _compiled(function, inputs, self.xla)
+        drawn = self.compiled[key](*inputs)
+        check_logits(drawn)  # a NaN in an image marks a NaN logit, see `_draw_pixel`
         return np.transpose(drawn, (2, 0, 1, 3))
 
     def key(self, shape, setting):
         """Return the key in ``compiled`` of the loop for numbers of this shape."""
-        return (*shape, setting is not None and setting == self._constant)
+        return (*shape, setting is not None and setting == self.constant)
 
 
-def one_pixel_model(model, likelihood) -> OnePixelModel:
-    """Return a `OnePixelModel` that draws with the likelihood's ``sample``.
+def pixel_loop(model, likelihood, *, kind=PixelLoop, advice="") -> PixelLoop:
+    """Return the loop that draws from a model, an object of the class ``kind``.
 
-    Its setting is the temperature. Temperature 0 has a compiled loop of its own. The
-    object, with its compiled loops, is kept until the model changes. New values of weights
-    are no change.
+    The object, with its compiled loops, is kept until the model changes. New values of
+    weights are no change.
+
+    Args:
+        model, likelihood: as for `PixelLoop`.
+        kind: `PixelLoop`, or a subclass.
+        advice: follows the message of a `NotByPixel`.
 
     Raises:
         ValueError: the weights are not finite.
-        NotByPixel: as for `OnePixelModel`.
+        NotByPixel: as for `PixelLoop`.
     """
     check_finite(check_model(model))
-    build = functools.partial(OnePixelModel, model, likelihood.sample, constant=0)
-    return kept(model, OnePixelModel, build, likelihood)
+    try:
+        build = functools.partial(kind, model, likelihood)
+        return kept(model, kind, build, likelihood)
+    except NotByPixel as error:
+        raise NotByPixel(f"{error} {advice}".strip()) from None
 
 
 def _in_single_precision(tensor):
@@ -188,7 +212,7 @@ class _Run:
     """What stays the same while images are drawn.
 
     Attributes:
-        form: the `OnePixelModel`.
+        loop: the `PixelLoop`.
         numbers, given: (H, W, N, C).
         known: boolean (H, W).
         setting: for ``choose``.
@@ -197,7 +221,7 @@ class _Run:
         kernels: {tensor: what `_split_kernel` returns}, for each convolution.
     """
 
-    form: OnePixelModel
+    loop: PixelLoop
     numbers: object
     given: object
     known: object
@@ -213,27 +237,28 @@ class _Row:
     Attributes:
         index: the row's index.
         strips: {tensor: strip}, of tensors that do not depend on this row of the image.
-        above: {convolution: strip}, its sum over the finished rows; None for no such sum.
+        sums_above: {convolution: strip}, its sum over the finished rows; None for no such
+            sum.
     """
 
     index: object
     strips: dict
-    above: dict
+    sums_above: dict
 
 
-def _draw_images(form, is_constant, numbers, given, known, setting, *labels):
+def _draw_images(loop, is_constant, numbers, given, known, setting, *labels):
     """Draw images, row by row: (H, W, N, C). The arrays are as in `_Run`."""
     height, width, count, _ = numbers.shape
-    fixed = dict(zip(form.inputs[1:], labels, strict=True))
-    for tensor in form.tensors:
+    fixed = dict(zip(loop.inputs[1:], labels, strict=True))
+    for tensor in loop.tensors:
         if tensor.when == PER_IMAGE and tensor.operation:
             fixed[tensor] = tensor.call(fixed)
     run = _Run(
-        form,
+        loop,
         numbers,
         given,
         known,
-        form._constant if is_constant else setting,
+        loop.constant if is_constant else setting,
         fixed={
             tensor: ops.transpose(value, (1, 2, 0, 3))
             for tensor, value in fixed.items()
@@ -241,56 +266,61 @@ def _draw_images(form, is_constant, numbers, given, known, setting, *labels):
         },
         kernels={
             t: _split_kernel(t)
-            for t in form.tensors
+            for t in loop.tensors
             if t.is_convolution and t.when != PER_IMAGE
         },
     )
     finished = {
-        t: ops.zeros((t.rows, width + 2 * t.sides, count, t.channels), t.dtype)
-        for t in form.tensors
-        if t.rows
+        t: ops.zeros(
+            (t.kept_rows, width + 2 * t.kept_sides, count, t.channels), t.dtype
+        )
+        for t in loop.tensors
+        if t.kept_rows
     }
     body = functools.partial(_draw_row, run)
-    return _loop(height, body, finished, ops.zeros_like(given))[-1]
+    _, images = _repeat(height, body, finished, ops.zeros_like(given))
+    return images
 
 
 def _draw_row(run, index, finished, images):
     """Draw one row. ``finished`` has the last rows of each tensor: {tensor: rows}."""
     width, count = run.numbers.shape[1:3]
     row = _begin_row(run, index, finished)
-    by_pixel = [t for t in run.form.tensors if t.when == PER_PIXEL]
+    by_pixel = [t for t in run.loop.tensors if t.when == PER_PIXEL]
     windows = {
-        t: ops.zeros((count, t.left * t.channels), t.dtype) for t in by_pixel if t.left
+        t: ops.zeros((count, t.kept_left * t.channels), t.dtype)
+        for t in by_pixel
+        if t.kept_left
     }
-    image = run.form.inputs[0]
+    image = run.loop.inputs[0]
     strips = {  # what later rows read, and the image
         t: ops.zeros((width, count, t.channels), t.dtype)
         for t in by_pixel
-        if t.rows or t is image
+        if t.kept_rows or t is image
     }
     body = functools.partial(_draw_pixel, run, row)
-    *_, strips = _loop(width, body, windows, strips)
+    _, strips = _repeat(width, body, windows, strips)
     finished = {  # add the new row, forget the oldest one
         t: ops.concatenate([rows, _padded(t, {**row.strips, **strips})])[1:]
         for t, rows in finished.items()
     }
     images = ops.slice_update(images, (index, 0, 0, 0), strips[image][None])
-    return index + 1, finished, images
+    return finished, images
 
 
 def _begin_row(run, index, finished):
     """Compute all that does not depend on this row of the image; return a `_Row`."""
     width = run.numbers.shape[1]
     strips = {t: value[_index(value, index)] for t, value in run.fixed.items()}
-    above = {}
-    for tensor in run.form.tensors:
+    sums = {}
+    for tensor in run.loop.tensors:
         if tensor in run.kernels:
-            above[tensor] = _sum_above(tensor, run.kernels, finished, strips, width)
+            sums[tensor] = _sum_above(tensor, run.kernels, finished, strips, width)
             if tensor.when == PER_ROW:
-                strips[tensor] = _finish(tensor.operation, above[tensor])
+                strips[tensor] = _finish(tensor.operation, sums[tensor])
         elif tensor.when == PER_ROW:
-            strips[tensor] = _pointwise(tensor, strips, index)
-    return _Row(index, strips, above)
+            strips[tensor] = _pixelwise(tensor, strips, index)
+    return _Row(index, strips, sums)
 
 
 def _draw_pixel(run, row, col, windows, strips):
@@ -300,21 +330,20 @@ def _draw_pixel(run, row, col, windows, strips):
         windows: {tensor: (N, left · channels)}, the features to the left of the pixel.
         strips: {tensor: strip}, the features of the current row, which later rows read.
     """
-    form, image = run.form, run.form.inputs[0]
+    loop, image = run.loop, run.loop.inputs[0]
     numbers, given = run.numbers[row.index, col], run.given[row.index, col]
     values = ops.zeros_like(given)
-    for channel in form.passes:
+    for channels in loop.runs:
         here = _run_pixel(run, row, col, values, windows)
-        logits = ops.cast(here[form.output][0], "float32")
-        chosen = form._choose(logits, numbers, run.setting)
-        # compiled code cannot raise: `check_logits` finds the NaN after the loop
+        logits = ops.cast(here[loop.output][0], "float32")
+        chosen = loop.choose(logits, numbers, run.setting, channels)
+        # compiled code cannot raise an error: `draw` finds the NaN after the loop
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
         chosen = ops.where(run.known[row.index, col], given, chosen)
-        this_channel = np.arange(image.channels) == channel
-        all_at_once = len(form.passes) == 1
-        values = chosen if all_at_once else ops.where(this_channel, chosen, values)
-    if form.one_more:
+        is_drawn_now = np.isin(np.arange(image.channels), channels)
+        values = ops.where(is_drawn_now, chosen, values)
+    if loop.one_more:
         here = _run_pixel(run, row, col, values, windows)
     here[image] = values[None]
     windows = {  # add this pixel, forget the leftmost one
@@ -324,29 +353,33 @@ def _draw_pixel(run, row, col, windows, strips):
     strips = {
         t: ops.slice_update(strip, (col, 0, 0), here[t]) for t, strip in strips.items()
     }
-    return col + 1, windows, strips
+    return windows, strips
 
 
 def _run_pixel(run, row, col, values, windows):
     """Return {tensor: its value at one pixel}, from the values drawn so far."""
     here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
-    here[run.form.inputs[0]] = values[None]
-    for tensor in run.form.tensors:
+    here[run.loop.inputs[0]] = values[None]
+    for tensor in run.loop.tensors:
         if tensor.when != PER_PIXEL or not tensor.operation:
             continue
         if tensor in run.kernels:
             total = _sum_current_row(tensor, run.kernels, windows, here)
-            if row.above[tensor] is not None:
-                total = total + _of_pixel(row.above[tensor], col)
+            if row.sums_above[tensor] is not None:
+                total = total + _of_pixel(row.sums_above[tensor], col)
             here[tensor] = _finish(tensor.operation, total)
         else:
-            here[tensor] = _pointwise(tensor, here, row.index, col)
+            here[tensor] = _pixelwise(tensor, here, row.index, col)
     return here
 
 
-def _loop(steps, body, *state):
-    """Run ``body(i, *state)`` for i = 0 … steps - 1; it returns i + 1 and the state."""
-    return ops.while_loop(lambda i, *_: i < steps, body, (0, *state))
+def _repeat(steps, body, *state):
+    """Run ``state = body(i, *state)`` for i = 0 … steps - 1, and return the state."""
+
+    def step(i, *state):
+        return i + 1, *body(i, *state)
+
+    return ops.while_loop(lambda i, *_: i < steps, step, (0, *state))[1:]
 
 
 # ------------------------------------------------------------------ one operation
@@ -355,9 +388,10 @@ def _loop(steps, body, *state):
 def _split_kernel(tensor):
     """Split a convolution's kernel: a part for finished rows, and one for the current row.
 
-    Example: a 3×3 kernel of type B begins one row up and one pixel left, top = left = -1.
-    Its first part is ``kernel[:1]``, the row above. Its second part is ``kernel[1, :2]``,
-    the left tap and the center. All other taps are 0 and left out::
+    Example: a 3×3 kernel of type B begins one row up and one pixel to the left, so
+    first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second
+    part is ``kernel[1, :2]``, the left tap and the center. All other taps are 0 and left
+    out::
 
         x x x    first part
         x x ·    second part
@@ -365,25 +399,25 @@ def _split_kernel(tensor):
 
     Returns:
         The first part, (kh, kw, in, out), or None; the second part, (kw, in, out), or
-        None; and (top, left, step), where the kernel begins relative to the pixel, and the
-        distance between two taps.
+        None; and (first_row, first_col, step), where the kernel begins relative to the
+        pixel, and the distance between two taps.
     """
     layer, (source,) = tensor.operation, tensor.sources
-    kernel, (top, left), step = kernel_of(layer)
+    kernel, (first_row, first_col), step = kernel_of(layer)
     kernel = ops.cast(kernel, tensor.dtype)
-    rows_above, taps_left = -top // step, -left // step
+    rows_above, taps_left = -first_row // step, -first_col // step
     if source.when == PER_ROW:  # then the source's current row is finished too
         rows_above += 1
     rows_above = min(rows_above, kernel.shape[0])
     above, current = kernel[:rows_above], None
     if source.when == PER_PIXEL and rows_above < kernel.shape[0]:
         current = kernel[rows_above, : taps_left + 1]
-    return (above if rows_above else None), current, (top, left, step)
+    return (above if rows_above else None), current, (first_row, first_col, step)
 
 
 def _sum_above(tensor, kernels, finished, strips, width):
     """Sum a convolution over the rows that are known when a row begins: (W, N, F)."""
-    above, _, (top, left, step) = kernels[tensor]
+    above, _, (first_row, first_col, step) = kernels[tensor]
     if above is None:
         return None
     (source,) = tensor.sources
@@ -391,9 +425,9 @@ def _sum_above(tensor, kernels, finished, strips, width):
     if source.when == PER_ROW:
         here = _padded(source, strips)
         rows = here if rows is None else ops.concatenate([rows, here])
-    # `rows` reaches as far as the convolution that looks farthest. This kernel begins -top
-    # rows up and -left pixels to the left, so the rows and columns before are skipped.
-    row, col = source.rows + top, source.sides + left
+    # `rows` reaches as far as the convolution that looks farthest. What lies before the
+    # first tap of this kernel is skipped.
+    row, col = source.kept_rows + first_row, source.kept_sides + first_col
     size = width + (above.shape[1] - 1) * step
     rows = rows[row : row + above.shape[0] * step : step, col : col + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
@@ -409,16 +443,16 @@ def _sum_above(tensor, kernels, finished, strips, width):
 
 def _sum_current_row(tensor, kernels, windows, here):
     """Sum a convolution over the current row, up to its pixel: (1, N, F)."""
-    _, current, (_, left, step) = kernels[tensor]
+    _, current, (_, first_col, step) = kernels[tensor]
     if current is None:
         return ops.zeros((), tensor.dtype)
     (source,) = tensor.sources
-    parts, taps_left = [], -left // step
+    parts, taps_left = [], -first_col // step
     has_center = current.shape[0] > taps_left
     if taps_left:  # they read the window
         taps = min(current.shape[0], taps_left)
-        window = ops.reshape(windows[source], (-1, source.left, source.channels))
-        first = source.left + left
+        window = ops.reshape(windows[source], (-1, source.kept_left, source.channels))
+        first = source.kept_left + first_col
         read = window[:, first : first + taps * step : step]
         parts.append(ops.reshape(read, (-1, taps * source.channels)))
     if has_center:  # it reads the pixel itself
@@ -431,27 +465,31 @@ def _sum_current_row(tensor, kernels, windows, here):
 
 
 def _finish(layer, total):
-    """Add a convolution's bias and apply its activation."""
+    """Add a convolution's bias to a strip, and apply its activation."""
     if layer.use_bias:
         total = total + ops.cast(layer.bias, total.dtype)
-    return total if layer.activation is None else layer.activation(total)
+    return total if layer.activation is None else layer.activation(total[None])[0]
 
 
-def _pointwise(tensor, strips, row, col=None):
-    """Run a pointwise layer on strips. Keras gets one image of height w and width N."""
-    layer, x = tensor.operation, strips[tensor.sources[0]]
-    if type(layer) in (PositionBias, layers.PReLU):  # weights may differ by pixel
-        position, x = type(layer) is PositionBias, ops.cast(x, tensor.dtype)
-        weight = ops.convert_to_tensor(layer.bias if position else layer.alpha)
-        weight = ops.cast(weight, x.dtype)[_index(weight, row), :, None]
-        weight = weight if col is None else _of_pixel(weight, col)
-        return x + weight if position else ops.relu(x) - weight * ops.relu(-x)
-    return tensor.call({t: strips[t][None] for t in tensor.sources})[0]
+def _pixelwise(tensor, strips, row, col=None):
+    """Run a layer that treats each pixel by itself on strips.
+
+    The layer gets a strip as one image of height w and width N. To such a layer it makes no
+    difference which axis is which.
+    """
+    weight = weight_by_pixel(tensor.operation)
+    if weight is None:
+        return tensor.call({t: strips[t][None] for t in tensor.sources})[0]
+    x = ops.cast(strips[tensor.sources[0]], tensor.dtype)
+    weight = ops.cast(weight, x.dtype)[_index(weight, row), :, None]
+    if col is not None:
+        weight = _of_pixel(weight, col)
+    return with_weight(tensor.operation, x, weight)
 
 
 def _padded(tensor, strips):
     """Return a tensor's finished row with zeros on both sides: (1, W + …, N, C)."""
-    sides = (tensor.sides, tensor.sides)
+    sides = (tensor.kept_sides, tensor.kept_sides)
     return ops.pad(strips[tensor], (sides, (0, 0), (0, 0)))[None]
 
 

@@ -13,17 +13,17 @@ depends on the label alone), once per row (it depends on the rows above alone; o
 networks), or at each pixel.
 """
 
-from pixelcnn_edu.layers import PositionBias
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
     kernel_of,
     read_graph,
+    weight_by_pixel,
+    with_weight,
 )
 
 import numpy as np
-from keras.layers import PReLU
 
 
 def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.ndarray:
@@ -72,10 +72,10 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
 
 def _taps(layer):
     """Return (rows down, pixels right, weights) for each tap that is not all 0."""
-    kernel, (top, left), step = kernel_of(layer)
+    kernel, (first_row, first_col), step = kernel_of(layer)
     kernel = np.asarray(kernel)
     live = np.argwhere(kernel.any(axis=(2, 3)))
-    return [(top + i * step, left + j * step, kernel[i, j]) for i, j in live]
+    return [(first_row + i * step, first_col + j * step, kernel[i, j]) for i, j in live]
 
 
 def _features(tensor, pages, taps, row, col):
@@ -88,12 +88,12 @@ def _features(tensor, pages, taps, row, col):
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
         activation = layer.activation or np.asarray
-        return np.asarray(activation(total))
-    if type(layer) in (PositionBias, PReLU):  # weights may differ by pixel
-        x, is_bias = source[:, row, col], type(layer) is PositionBias
-        weights = np.asarray(layer.bias if is_bias else layer.alpha)
+        total = np.broadcast_to(total, (len(source), layer.filters))
+        return np.asarray(activation(total[:, None, None]))[:, 0, 0]
+    if weight_by_pixel(layer) is not None:
+        weights = np.asarray(weight_by_pixel(layer))
         # one weight for all pixels has the shape (1, 1, channels)
         weight = weights[row % len(weights), col % weights.shape[1]]
-        return x + weight if is_bias else np.where(x > 0, x, weight * x)
+        return np.asarray(with_weight(layer, source[:, row, col], weight))
     here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}
     return np.asarray(tensor.call(here))[:, 0, 0]

@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 from pixelcnn_edu import plots
-from pixelcnn_edu._checks import check_notebook, check_number
+from pixelcnn_edu._checks import check_notebook, check_number, check_one_of
 from pixelcnn_edu._files import atomic_write, locked
 from pixelcnn_edu.evaluation import mean_and_standard_error
 
@@ -55,10 +55,7 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
     notebook = check_notebook("notebook", notebook)
     board = {row["name"]: row for row in rows(notebook)}
     for name, nats in (measured or {}).items():
-        if name not in board:
-            raise ValueError(
-                f"Expected a row of the scoreboard: {list(board)}. Received: {name!r}"
-            )
+        check_one_of("a row of the scoreboard", name, board)
         mean, row = float(np.mean(nats)), board[name]
         if not math.isclose(mean, row["nats_per_image"], abs_tol=row["tolerance"]):
             raise AssertionError(
@@ -68,12 +65,8 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
     names = list(board)
     values = [row["nats_per_image"] for row in board.values()]
     errors = [row["standard_error"] for row in board.values()]
-    colors = [
-        plots.plt.rcParams["axes.prop_cycle"].by_key()["color"][
-            row["notebook"] == notebook
-        ]
-        for row in board.values()
-    ]
+    blue, orange, *_ = plots.plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    colors = [orange if r["notebook"] == notebook else blue for r in board.values()]
     if ax is None:
         _, ax = plots.plt.subplots(figsize=(9, 0.45 * len(names) + 1.1))
     ax.barh(names, values, color=colors, xerr=errors, error_kw={"linewidth": 1.2})

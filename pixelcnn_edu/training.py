@@ -5,11 +5,18 @@ Taught by notebooks 07 and 08. Three things are added to plain Keras:
 - the loss is the negative log-likelihood, in nats per image;
 - digits are binarized afresh for every batch (the dynamic protocol);
 - a run that was interrupted goes on after its last finished epoch, and ends with the same
-  weights as a run without a break. `checkpoints.resume` writes the state of the run
-  (weights, the optimizer's variables, the generator of dropout) after each finished epoch.
-  The same call of `fit` loads this state and calls ``model.fit`` with ``initial_epoch``.
-  A half-done epoch is done again: the order of the digits and their draws come from
-  (seed, epoch, batch), so the epoch has the same batches.
+  weights as a run without a break.
+
+How a run goes on: `checkpoints.resume` writes the state of the run (weights, the
+optimizer's variables, the generator of dropout) after each finished epoch. The same call
+of `fit` loads this state and calls ``model.fit`` with ``initial_epoch``. A half-done epoch
+is done again: the order of the digits and their draws come from (seed, epoch, batch), so
+the epoch has the same batches. What a resumed run does not repeat:
+
+- numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
+  ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
+- what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
+  ``ModelCheckpoint``. They get their memory back if they monitor the same quantity.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset from the command line.
 """
@@ -21,12 +28,13 @@ from pixelcnn_edu import data, generation
 from pixelcnn_edu._checks import (
     check_bool,
     check_callbacks,
+    check_image_shape_of,
     check_images,
     check_labels,
+    check_one_of,
     check_path,
     check_positive_int,
     check_seed,
-    check_shape_of,
     not_finite,
     plain,
 )
@@ -34,7 +42,7 @@ from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.models import likelihood_of
-from pixelcnn_edu.one_pixel import one_pixel_model
+from pixelcnn_edu.one_pixel import pixel_loop
 from pixelcnn_edu.optimizers import BY_NAME
 
 import keras
@@ -48,8 +56,8 @@ def compile_model(
 
     The optimizer, the loss and the metrics that the model was compiled with are replaced.
 
-    XLA is off on a CPU, where training is slower with XLA (64 filters, 6 blocks: 181
-    images/s with XLA, 200 without, when this was measured).
+    XLA, a compiler, is off on a CPU, where training is slower with it (64 filters, 6
+    blocks: 181 images/s with XLA, 200 without, when this was measured).
 
     Args:
         model: a Keras model from images to logits.
@@ -61,6 +69,7 @@ def compile_model(
         ValueError: if an argument is out of its range.
     """
     likelihood = likelihood_of(model, likelihood)
+    # for several devices: the strategy with which the model was built
     strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
     if isinstance(optimizer, str) and optimizer in BY_NAME:
         with strategy.scope():
@@ -146,21 +155,16 @@ def fit(
         seed: seed for the order of the images and for their binarization. Weights and
             dropout get their seeds when the model is built: call
             ``keras.utils.set_random_seed`` before.
-        folder: where to keep the run's state. If the folder holds a run already, of the
-            same network with the same initial weights, settings and images, that run goes
-            on. The model is either built again after the same ``set_random_seed``, or it
-            is the same Python object whose training was interrupted. The history then has
-            ``seconds`` per epoch too. A run that was stopped by a callback has ended: the
-            same call does not continue the training, it loads the final weights. One
-            process or thread at a time can use the folder. The state holds the
-            generators of the model's own layers, such as `keras.layers.Dropout`. It
-            does not hold the global generators: numbers that a layer or a callback
-            draws from ``keras.random`` without a seed, from ``np.random`` or from
-            ``tf.random`` differ in a resumed run.
-        callbacks: a Keras callback, a list of them, or None. In a resumed run Keras's
-            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` get back what
-            they remembered, if they monitor the same quantity. Other callbacks begin
-            anew.
+        folder: where to keep the run's state; one process or thread at a time can use the
+            folder. A run that the folder holds goes on (see the top of this module):
+
+            - The network, its initial weights, settings and images must be the same.
+            - So build the model after the same ``keras.utils.set_random_seed``, or give
+              the same Python object whose training was interrupted.
+            - A run that has ended, or that a callback stopped, is not trained further:
+              the model gets its final weights.
+            - The history has ``seconds`` per epoch too.
+        callbacks: a Keras callback, a list of them, or None.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -183,7 +187,7 @@ def fit(
     folder = None if folder is None else check_path("folder", folder)
     callbacks = check_callbacks(callbacks)
     optimizer, learning_rate = plain(optimizer), plain(learning_rate)
-    images, labels = _checked(model, likelihood, images, labels)
+    images, labels = _images_and_labels(model, likelihood, images, labels)
     batches = Batches(
         images,
         check_positive_int("batch_size", batch_size),
@@ -214,7 +218,7 @@ def fit(
     )
     if folder is None:
         return train(callbacks=callbacks)
-    settings = {
+    settings = {  # `resume` notes them; arrays become checksums
         "epochs": epochs,
         "batch_size": batches.batch_size,
         "seed": batches.seed,
@@ -231,7 +235,7 @@ def fit(
     return resume(train, model, folder, settings, callbacks)
 
 
-def _checked(model, likelihood, images, labels, prefix=""):
+def _images_and_labels(model, likelihood, images, labels, prefix=""):
     """Return images, and [] or [labels], as ``model`` and ``likelihood`` take them."""
     images = check_images(
         images,
@@ -251,7 +255,9 @@ def _held_out(model, likelihood, images, labels):
                 "Received: validation_images=None"
             )
         return None
-    images, labels = _checked(model, likelihood, images, labels, "validation_")
+    images, labels = _images_and_labels(
+        model, likelihood, images, labels, "validation_"
+    )
     if likelihood.levels == 2:
         images = data.binarize(images, seed=0)
     return Batches(images, 256, binarize=False, labels=labels, shuffle=False)
@@ -268,8 +274,8 @@ def _with_mean_weights(optimizer, callbacks):
         return callbacks
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
-    # when the next epoch begins. This callback does it before the checkpoint is written,
-    # which comes after it.
+    # when the next epoch begins. The checkpoint needs the trained weights at the end of an
+    # epoch. (The checkpoint callback runs last.)
     swap_back = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
     )
@@ -338,22 +344,17 @@ class SampleGrid(keras.callbacks.Callback):
         self.labels = labels
         self.image_shape = image_shape
         self.likelihood = likelihood
-        if method not in generation.METHODS:
-            raise ValueError(
-                f"Expected method to be one of {generation.METHODS}. "
-                f"Received: {method!r}"
-            )
-        self.method = method
+        self.method = check_one_of("method", method, generation.METHODS)
         self.grids = {}
 
     def on_train_begin(self, logs=None):
         try:
-            check_shape_of(self.model, self.image_shape)
+            check_image_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)
             likelihood = likelihood_of(self.model, self.likelihood)
             diverged = not_finite(self.model) is not None
             if self.method == "cached" and not diverged:
-                one_pixel_model(self.model, likelihood)
+                pixel_loop(self.model, likelihood)  # raises if a layer cannot run
         except ValueError as error:
             raise ValueError(
                 f"SampleGrid cannot draw from this model. {error}"

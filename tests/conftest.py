@@ -48,5 +48,5 @@ def always_compiled():
     from pixelcnn_edu import generation
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "MOST_PROBABILITIES_OF_FIRST_CALL", 0)
+        patch.setattr(generation, "MOST_IN_FIRST_CALL", 0)
         yield

@@ -228,6 +228,7 @@ CASES = [
     *(case("levels", data.quantize, X, n) for n in (1, *POSITIVE)),
     case("NaN", data.quantize, put(np.nan), 4),
     case("levels", data.quantize, X, 10**39),
+    case("object", data.hold_out, X, np.array([0, "a"], object), 1),
     case("Divide by 255", data.exclude, put(255), X[:, 0, 0, 0], X),
     case("4, 4, 3", data.colorize, np.zeros((2, 4, 4, 3))),
     case("seed", data.colorize, X, seed=-1),
@@ -237,6 +238,7 @@ CASES = [
     case("likelihood", nats, model=other),
     case("output|logits", nats, model=other, likelihood=Bernoulli()),
     case("likelihood", nats, likelihood="bernoulli"),
+    case("likelihood", nats, likelihood=0),
     case("labels", nats, labels=1),
     case("labels", nats, model=labeled),
     *(case("labels", nats, model=labeled, labels=y) for y in (3, -1, 0.5, (0, 1, 2))),
@@ -248,6 +250,7 @@ CASES = [
     case("image_shape", evaluation.total_probability, open_size()),
     case("N >= 2", evaluation.mean_and_standard_error, (1.0,)),
     case("numbers", evaluation.mean_and_standard_error, ("a", "b")),
+    case(r"shape \(N,\)", evaluation.mean_and_standard_error, [[1], [1, 2]]),
     # generation
     *(case("count", generation.generate, plain(), n) for n in POSITIVE),
     *(case("seed", generate, seed=s) for s in (-1, 1.5, "0", True)),
@@ -347,6 +350,7 @@ CASES = [
     case("at least one image", plots.image_grid, np.zeros((2, 0, 4, 1))),
     *(case("columns", plots.image_grid, X, columns=n) for n in (0, -1, 2.5, None)),
     case("labels for", plots.image_grid, X, labels=["one"]),
+    case("two digits", plots.architecture, here="0"),
 ]
 
 
@@ -414,7 +418,7 @@ FUNCTIONS = {
         m, label=labels.get("labels")
     ),
     "logits_function": lambda m, **_: models.logits_function(m),
-    "one_pixel_model": lambda m, **_: one_pixel.one_pixel_model(m, m.likelihood),
+    "pixel_loop": lambda m, **_: one_pixel.pixel_loop(m, m.likelihood),
     "compress naive": lambda m, **labels: compression.compress(
         m, X, method="naive", **labels
     ),
@@ -612,7 +616,7 @@ def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(FUNCTIONS) - {"logits_function", "one_pixel_model"})
+    "name", sorted(set(FUNCTIONS) - {"logits_function", "pixel_loop"})
 )
 def test_logits_that_are_nan_though_the_weights_are_finite_are_named(name):
     """In float16 features overflow. Before, pages were blank and leaks were seen."""

@@ -262,14 +262,13 @@ def test_a_row_holds_medians_without_the_first_two_turns(monkeypatch):
     assert (row["parallel"], row["peak_mb"], row["grown_mb"]) == (1.5, 103, 3)
 
 
-def test_each_trick_is_measured_and_all_are_on_again(monkeypatch, capsys):
+def test_whole_batches_are_measured_and_the_halves_are_on_again(monkeypatch, capsys):
     script = load("training", monkeypatch)
     monkeypatch.setattr(script, "DEPTH", 1)
-    tricks = set(_cpu.ON)
-    script.measure_tricks(2, 4, 2)
+    used, is_used = [], _cpu._is_used
+    monkeypatch.setattr(_cpu, "_is_used", lambda: used.append(_cpu.ON) or is_used())
+    script.measure_halves(2, 4, 2)
+    assert [used[0], used[-1]] == [True, False]  # as each network is compiled
     printed = capsys.readouterr().out
-    for name in (*tricks, "any"):
-        assert (
-            len(re.findall(rf"without {name}: [\d.]+ times the \w+ time", printed)) == 2
-        )
-    assert tricks == _cpu.ON
+    assert len(re.findall(r"whole batches: [\d.]+ times the \w+ time", printed)) == 2
+    assert _cpu.ON

@@ -1,6 +1,6 @@
 """Causality: nothing later is seen, everything that should be is, and the counts."""
 
-from pixelcnn_edu import causality
+from pixelcnn_edu import causality, evaluation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -47,6 +47,25 @@ def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
     causality.assert_causal(model)
 
 
+class LevelsFirst(Categorical):
+    """The planted bug: all channels of the first level, then those of the second."""
+
+    def _by_channel(self, logits, values):
+        shape = (*logits.shape[:-1], self.levels, values.shape[-1])
+        return keras.ops.swapaxes(keras.ops.reshape(logits, shape), -1, -2)
+
+
+def test_a_likelihood_that_lays_out_its_logits_in_another_order_is_refused():
+    model = random_model((2, 2, 3), LevelsFirst(4))
+    total = evaluation.total_probability(random_model((1, 1, 3), LevelsFirst(4)))
+    assert abs(total - 1) > 0.01  # the masks order the wrong logits
+    with pytest.raises(ValueError, match=r"laid out as \(C, K\)"):
+        causality.assert_causal(model)
+    causality.assert_causal(
+        random_model((2, 2, 1), LevelsFirst(4))
+    )  # one channel: right
+
+
 def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
     model = random_model((3, 3, 3), DiscretizedLogisticMixture(2, 4))
     matrix = causality.dependency_matrix(model)
@@ -60,6 +79,20 @@ def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
     leaky = ImageModel(image, x, likelihood=DiscretizedLogisticMixture(2, 4))
     with pytest.raises(AssertionError, match="channel 0 sees its own input"):
         causality.assert_causal(leaky)
+
+
+def test_a_likelihood_says_how_the_logits_of_a_plain_model_are_read():
+    """Each color's third of the logits, or one mixture that depends on all of them."""
+    image, mixture = keras.Input((3, 3, 3)), DiscretizedLogisticMixture(3, 4)
+
+    def plain(colors):
+        x = MaskedConv2D(6, 3, "A", colors=colors)(image)
+        return keras.Model(image, MaskedConv2D(30, 1, "B", colors=colors)(x))
+
+    causality.assert_causal(plain(1), likelihood=mixture)
+    causality.assert_causal(plain(3))
+    with pytest.raises(AssertionError, match="channel 0 sees its own input"):
+        causality.assert_causal(plain(3), likelihood=mixture)
 
 
 def test_channels_follow_their_order():

@@ -505,8 +505,8 @@ def test_new_weights_are_used_at_once_and_a_second_call_compiles_nothing():
     images = images_of(model, 4)
     compress(model, images)
     compress(model, images[:3])
-    chooser = _cache.kept(model, compression._PythonChooser, None, model.likelihood)
-    assert len(chooser.form.compiled) == 1
+    loop = _cache.kept(model, compression._CodingLoop, None, model.likelihood)
+    assert len(loop.compiled) == 1
     before = code_length(model, images)
     randomize(model, seed=1)
     assert (code_length(model, images) != before).any()

@@ -198,11 +198,19 @@ def test_missing_files_and_arrays_are_named(arrays, tmp_path):
         data.load_mnist(tmp_path / "three.npz")
 
 
-def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path):
-    arrays["x_train"] = arrays["x_train"].astype("float32")
-    np.savez(tmp_path / "float.npz", **arrays)
-    with pytest.raises(ValueError, match="uint8"):
-        data.load_mnist(tmp_path / "float.npz")
+@pytest.mark.parametrize(
+    ("shape", "kind", "words"),
+    [
+        ((6, 28, 28), "float32", "uint8 images"),
+        ((6, 28, 0), "uint8", r"uint8 images.*\(6, 28, 0\)"),
+        ((6, 28, 27), "uint8", r"one size. Received: \(28, 27\) and \(28, 28\)"),
+    ],
+)
+def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path, shape, kind, words):
+    arrays["x_train"] = np.zeros(shape, kind)
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(ValueError, match=words):
+        data.load_mnist(tmp_path / "mine.npz")
 
 
 @pytest.mark.parametrize("size", [4, 5, 7, 8, 15])

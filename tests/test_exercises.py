@@ -107,7 +107,8 @@ def test_an_answer_without_return_is_told_so_and_a_blank_that_it_is_one(name):
 NONSENSE = (
     "none", b"", 0.1234, -7, np.nan, np.inf, [], {}, {(0, 0)}, [[1], [2, 3]], ["a", 2],
     (1, 2), (1.5, "a"), ([1], [1]), ([[0, 1]], 3), (np.ones(3), np.ones(4)), (1, 2, 3),
-    np.ones((2, 3, 4, 5)), np.full((5, 3), np.nan), object(), len,
+    np.ones((2, 3, 4, 5)), np.full((5, 3), np.nan), object(), len, "24", 24 + 0j,
+    ("1", "2"),
 )  # fmt: skip
 
 
@@ -170,6 +171,13 @@ def check(**changes):
         "praise": "Both halves are equal.",
     }
     return Exercise(half, **(arguments | changes))
+
+
+def test_a_string_or_a_complex_number_is_no_number():
+    assert check()(lambda number: number / 2).status == "right"
+    for kind in (str, complex):
+        verdict = check()(lambda number, kind=kind: kind(number / 2))
+        assert verdict.status == "wrong"
 
 
 def refuse(result):

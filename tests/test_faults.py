@@ -3,6 +3,7 @@
 `make trust` runs the long form: more kills, more damaged bytes.
 """
 
+import errno
 import functools
 import json
 import os
@@ -396,6 +397,29 @@ def test_a_full_disk_ends_a_run_with_the_name_of_the_file_and_keeps_the_old_one(
         signal.signal(signal.SIGXFSZ, old)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [whole]
     assert len(seen) == batches
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_file_that_cannot_be_finished_leaves_the_two_older_ones(
+    finished, tmp_path, monkeypatch, call
+):
+    """Before, the older backup was lost, and no checkpoint.npz was left."""
+    newest, previous = (
+        tmp_path / name for name in ("checkpoint.npz", "checkpoint.previous.npz")
+    )
+    whole = (finished[0] / previous.name).read_bytes()
+    newest.write_bytes(whole)
+    previous.write_bytes(whole[:-1])
+
+    def fail(*_):
+        raise OSError(errno.EDQUOT, "quota")
+
+    tell = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: monkeypatch.setattr(os, call, fail)
+    )
+    with pytest.raises(OSError, match=r"write .*checkpoint.npz \(quota\).*is kept"):
+        resumed(tmp_path, callbacks=tell)
+    assert newest.read_bytes() == whole and previous.read_bytes() == whole[:-1]
 
 
 class Payload:

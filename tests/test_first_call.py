@@ -4,7 +4,7 @@ from pixelcnn_edu import _drawing, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
-from pixelcnn_edu.one_pixel import one_pixel_model
+from pixelcnn_edu.one_pixel import pixel_loop
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def small(dtype=None):
 
 def compiled(model):
     """Return the number of compiled loops."""
-    return len(one_pixel_model(model, model.likelihood).compiled)
+    return len(pixel_loop(model, model.likelihood).compiled)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_each_size_has_its_own_first_call():
 
 
 def test_a_large_first_call_is_compiled(monkeypatch):
-    monkeypatch.setattr(generation, "MOST_PROBABILITIES_OF_FIRST_CALL", 4 * 12 * 2)
+    monkeypatch.setattr(generation, "MOST_IN_FIRST_CALL", 4 * 12 * 2)
     model = small()
     generation.generate(model, 4, seed=0)
     assert compiled(model) == 0
@@ -90,7 +90,7 @@ def test_a_large_first_call_is_compiled(monkeypatch):
 
 def test_a_first_call_with_many_levels_is_compiled(monkeypatch):
     """A round computes the probability of every level of every value."""
-    monkeypatch.setattr(generation, "MOST_PROBABILITIES_OF_FIRST_CALL", 2 * 12 * 4)
+    monkeypatch.setattr(generation, "MOST_IN_FIRST_CALL", 2 * 12 * 4)
     for levels, count in ((4, 0), (5, 1)):
         model = pixelcnn((3, 4, 1), filters=2, depth=1, likelihood=Categorical(levels))
         generation.generate(model, 2, seed=0)
@@ -107,7 +107,7 @@ def test_a_first_call_in_half_precision_is_compiled(dtype):
 def test_images_that_do_not_settle_soon_are_drawn_by_the_compiled_loop(monkeypatch):
     model = small()
     expected = generation.generate(model, 4, seed=0, method="naive")
-    monkeypatch.setattr(generation, "MOST_ROUNDS_OF_FIRST_CALL", 1)
+    monkeypatch.setattr(generation, "MOST_ROUNDS", 1)
     np.testing.assert_array_equal(generation.generate(model, 4, seed=0), expected)
     assert compiled(model) == 1
 
@@ -119,3 +119,18 @@ def test_a_first_call_whose_logits_are_not_numbers_is_refused():
         weights[0][0] = np.nan
         model.set_weights(weights)
         generation.generate(model, 1)
+
+
+class InNumPy(Bernoulli):
+    """A likelihood of a user whose draw cannot be compiled."""
+
+    def _sample(self, logits, uniforms, temperature):
+        return (np.asarray(uniforms) < 1 / (1 + np.exp(-np.asarray(logits)))) * 1.0
+
+
+def test_what_is_wrong_in_a_user_s_likelihood_shows_in_the_first_call():
+    image = keras.Input((3, 4, 1))
+    logits = MaskedConv2D(1, 3, "A")(image)
+    model = ImageModel(image, logits, likelihood=InNumPy())
+    with pytest.raises(NotImplementedError, match="symbolic"):
+        generation.generate(model, 1, seed=0)

@@ -255,6 +255,27 @@ def test_a_bar_stands_in_the_page_of_a_notebook(capsys, monkeypatch):
     assert "300" in page.getvalue() and capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("likelihood", "most"),
+    [(Bernoulli(), 128), (DiscretizedLogisticMixture(5, 256), 17)],
+    ids=["Bernoulli", "mixture"],
+)
+def test_the_fixed_point_draws_as_many_images_at_a_time_as_fit_into_memory(
+    monkeypatch, likelihood, most
+):
+    counts = []
+
+    def counted(model, likelihood, uniforms, *_):
+        counts.append(len(uniforms))
+        return np.zeros_like(uniforms)
+
+    monkeypatch.setattr(generation, "fixed_point", counted)
+    model = random_model((32, 32, 3), likelihood)
+    drawn = generation.generate(model, 130, seed=0, method="fixed_point")
+    assert drawn.shape == (130, 32, 32, 3)
+    assert max(counts) == most and sum(counts) == 130
+
+
 def test_everything_known_comes_back_unchanged():
     model = random_model((3, 3, 1))
     images = evaluation.all_images((3, 3, 1))[100:104]

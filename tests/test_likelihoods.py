@@ -7,6 +7,7 @@ from pixelcnn_edu.likelihoods import (
     Categorical,
     Likelihood,
     NegativeLogLikelihood,
+    draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 
@@ -109,6 +110,13 @@ def test_temperature_zero_takes_the_most_likely_level(likelihood):
     values = np.asarray(likelihood.sample(logits, uniforms, 0))
     cold = np.asarray(likelihood.sample(logits, uniforms, 1e-4))
     np.testing.assert_array_equal(values, cold)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, np.float32(0), np.array(0)])
+def test_every_zero_is_temperature_zero(zero):
+    log_p = np.log([[[0.1, 0.9]]])
+    assert draw_levels(log_p, np.array([[0.05]]), zero) == 1  # the mode
+    assert draw_levels(log_p, np.array([[0.05]]), 1) == 0
 
 
 def test_categorical_logits_are_laid_out_channel_by_channel():

@@ -38,6 +38,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from effort import tally
+from PIL import Image
 
 X = data.binarize(np.full((6, 5, 5, 1), 0.5), seed=0)
 DIGITS = data.binarize(data.load_mnist()[1][0][:20], seed=0)
@@ -65,6 +66,12 @@ def trained(tmp_path, **arguments):
     with np.load(folder / "checkpoint.npz") as file:
         kept = json.loads(str(file["about"]))["settings"]
     return history.history["loss"], kept, model.get_weights()
+
+
+def from_folder(tmp_path, *args, **kwargs):
+    for k in range(4):
+        Image.new("L", (6, 5), 60 * k).save(tmp_path / f"{k}.png")
+    return data.load_folder(tmp_path, *args, **kwargs)
 
 
 def page_of(pixel_pad):
@@ -161,6 +168,11 @@ CALLS = {
         models.ImageModel,
         (MODEL.input, MODEL.output),
         {"likelihood": MODEL.likelihood, "num_classes": 3},
+    ),
+    "data.load_folder": (
+        from_folder,
+        ((4, 5), 3),
+        {"levels": 4, "invert": True, "validation": 0.5, "seed": 3},
     ),
     "data.hold_out": (data.hold_out, (X, [0, 1, 0, 1, 0, 1], 2), {"seed": 3}),
     "data.binarize": (data.binarize, (X,), {"seed": 3}),
@@ -422,7 +434,7 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",
-    "one_pixel.OnePixelModel": "takes no number",
+    "one_pixel.PixelLoop": "takes no number",
     "pixel_graph.Tensor": "made by `read_graph`",
     "plots.dependency": "takes no number",
     "scoreboard.record": "for authors",

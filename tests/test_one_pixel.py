@@ -1,4 +1,4 @@
-"""The one-pixel form: the same image as the whole network, for any model it accepts."""
+"""The pixel loop: the same image as the whole network, for any model it accepts."""
 
 import gc
 import weakref
@@ -147,7 +147,7 @@ def test_a_feature_that_sees_a_part_of_its_pixel_is_computed_anew(colors):
     model = ImageModel(image, MaskedConv2D(colors, 3, "A")(x), likelihood=Bernoulli())
     randomize(model)
     compare(model, count=32)
-    naive = one_pixel.OnePixelModel(model, model.likelihood.sample)
+    naive = one_pixel.PixelLoop(model, model.likelihood)
     naive.one_more = False  # the planted bug
     uniforms = np.random.default_rng(0).random((32, 5, 4, colors), dtype="float32")
     wrong = naive.draw(uniforms, 0 * uniforms, np.zeros((5, 4), bool), 1.0)
@@ -215,11 +215,11 @@ def test_new_weights_are_used_at_once():
 
 def test_a_second_call_and_another_temperature_do_not_compile_again():
     model = random_model((4, 4, 1))
-    form = one_pixel.one_pixel_model(model, model.likelihood)
+    loop = one_pixel.pixel_loop(model, model.likelihood)
     for count, temperature in [(3, 1.0), (4, 1.0), (3, 0.7), (4, 1.3)]:
         generation.generate(model, count, seed=0, temperature=temperature)
-    assert len(form.compiled) == 1
-    assert one_pixel.one_pixel_model(model, model.likelihood) is form
+    assert len(loop.compiled) == 1
+    assert one_pixel.pixel_loop(model, model.likelihood) is loop
 
 
 def test_slices_do_not_change_an_image():
@@ -237,6 +237,19 @@ def test_a_model_that_is_gone_is_not_kept():
     del model
     gc.collect()
     assert gone() is None
+
+
+def test_a_loop_draws_though_its_model_is_gone():
+    model = random_model((3, 3, 1))
+    uniforms = np.random.default_rng(0).random((2, 3, 3, 1), dtype="float32")
+    arguments = uniforms, 0 * uniforms, np.zeros((3, 3), bool), 1.0
+    expected = generation.naive(model, model.likelihood, *arguments)
+    loop = one_pixel.PixelLoop(model, model.likelihood)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    np.testing.assert_array_equal(loop.draw(*arguments), expected)
 
 
 class Mean(layers.Layer):
@@ -380,7 +393,7 @@ def test_a_label_that_is_no_map_and_two_outputs_are_refused():
         generation.generate(model, 1, labels=0)
     both = keras.Model(image, [x, layers.Conv2D(1, 1)(x)])
     with pytest.raises(ValueError, match="one tensor"):
-        one_pixel.one_pixel_model(both, Bernoulli())
+        one_pixel.pixel_loop(both, Bernoulli())
 
 
 def test_activations_that_work_on_each_pixel_are_accepted():
@@ -406,7 +419,7 @@ def test_a_model_that_is_not_functional_is_refused():
     model = Own()
     model(np.zeros((1, 3, 3, 1), "float32"))
     with pytest.raises(ValueError, match="known inputs"):
-        one_pixel.one_pixel_model(model, Bernoulli())
+        one_pixel.pixel_loop(model, Bernoulli())
 
 
 def test_a_sequential_model_is_functional_enough():

@@ -8,7 +8,7 @@ from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
-from pixelcnn_edu.one_pixel import one_pixel_model
+from pixelcnn_edu.one_pixel import pixel_loop
 
 import keras
 import numpy as np
@@ -40,13 +40,6 @@ class OwnConvolution(StackConv2D):
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, ops.abs(kernel))
-
-
-class OwnKernel(MaskedConv2D):
-    runs_as = "convolution"
-
-    def masked_kernel(self):
-        return 2 * super().masked_kernel()
 
 
 class OwnMask(MaskedConv2D):
@@ -175,22 +168,24 @@ def replaced(x):
             OwnConvolution(8, 3, "vertical"),
             "replaces `convolution_op`, .* as StackConv2D",
         ),
-        (OwnKernel(8, 3), "replaces `masked_kernel`"),
-        (SaysNothing(8, 3), "SaysNothing does not say .*write runs_as = .convolution."),
+        (
+            SaysNothing(8, 3),
+            "SaysNothing.; its class does not say .*write runs_as = .convolution.",
+        ),
         (SaysConvolution(8, 1), "is for MaskedConv2D, StackConv2D"),
         (SaysConvolutionAndIsNone(), "is for MaskedConv2D, StackConv2D"),
         (Misspelled(), "runs_as = 'pixel-wise'; expected 'pixelwise'"),
         (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
         (ConvolutionInside(), "it does not work on each pixel by itself"),
         (FarLeft(), "it does not work on each pixel by itself"),
-        (OwnBias(), "its weights differ by pixel"),
+        (OwnBias(), "it fails on features of 64×64 pixels"),
         (PositionScale(), "its weights differ by pixel"),
-        (OwnSlopes(), "it fails on features of 16×16 pixels"),
+        (OwnSlopes(), "it fails on features of 64×64 pixels"),
         (Two(), "not one tensor"),
         (replaced, "its call was replaced"),
         (
             layers.Activation(lambda x: x * np.ones((4, 5, 1), "float32")),
-            "its activation fails on features of 16×16 pixels",
+            "its activation fails on features of 64×64 pixels",
         ),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
@@ -207,7 +202,7 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
         "method='fixed_point', which runs any causal model."
     )
     with pytest.raises(ValueError, match=words) as error:
-        one_pixel_model(model, model.likelihood)
+        pixel_loop(model, model.likelihood)
     assert "method=" not in str(error.value)
 
 
@@ -219,6 +214,7 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
         NamedActivation(),
         layers.Activation(lambda x: x * SCALE),
         MaskedConv2D(8, 3, activation=lambda x: x * SCALE),
+        MaskedConv2D(8, 3, activation=lambda x: ops.softmax(x, axis=3)),
         layers.Dense(8, activation=lambda x: x * SCALE),
     ],
     ids=lambda layer: type(layer).__name__,
@@ -236,7 +232,7 @@ def test_a_layer_that_can_be_drawn_pixel_by_pixel_is_drawn_as_by_the_naive_loop(
 def test_the_trial_leaves_no_loss_in_the_layer():
     layer = WithLoss()
     model = model_with(layer)
-    one_pixel_model(model, model.likelihood)
+    pixel_loop(model, model.likelihood)
     assert not layer.losses
 
 
@@ -253,7 +249,7 @@ def test_rounding_in_half_precision_is_no_reason_to_refuse(policy):
 
     layer = Matrix(dtype=policy)
     model = model_with(layer, channels=256)
-    tensors = one_pixel_model(model, model.likelihood).tensors
+    tensors = pixel_loop(model, model.likelihood).tensors
     assert layer in [tensor.operation for tensor in tensors]
 
 
@@ -261,7 +257,7 @@ def test_a_convolution_whose_weights_are_zero_at_first_is_found():
     model = model_with(layer := ConvolutionInside())
     layer.set_weights([0 * weight for weight in layer.get_weights()])
     with pytest.raises(ValueError, match="does not work on each pixel"):
-        one_pixel_model(model, model.likelihood)
+        pixel_loop(model, model.likelihood)
     assert not any(weight.any() for weight in layer.get_weights())
 
 
@@ -269,7 +265,7 @@ def test_a_layer_of_a_user_is_compiled_in_the_first_call():
     for layer, loops in [(Pointwise(), 1), (layers.ReLU(), 0)]:
         model = model_with(layer)
         generation.generate(model, 1)
-        assert len(one_pixel_model(model, model.likelihood).compiled) == loops
+        assert len(pixel_loop(model, model.likelihood).compiled) == loops
 
 
 def test_the_layer_and_the_block_of_the_guide_run():
@@ -284,3 +280,21 @@ def test_the_layer_and_the_block_of_the_guide_run():
     np.testing.assert_array_equal(same(image), model(image))
     gate = names["SqueezeGate"](squeeze=2)
     assert names["SqueezeGate"].from_config(gate.get_config()).squeeze == 2
+
+
+class ReadsFarLeft(keras.layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return (
+            inputs
+            + keras.ops.pad(inputs, ((0, 0), (0, 0), (17, 0), (0, 0)))[:, :, :-17]
+        )
+
+
+def test_a_layer_that_reads_a_pixel_far_away_is_refused():
+    image = keras.Input((2, 20, 1))
+    logits = MaskedConv2D(1, 1)(ReadsFarLeft()(MaskedConv2D(4, 3, "A")(image)))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    with pytest.raises(ValueError, match="does not work on each pixel by itself"):
+        generation.generate(model, 1, seed=0)

@@ -260,6 +260,21 @@ def test_an_error_while_a_model_is_saved_loses_nothing(card, tmp_path, monkeypat
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", [None, "", "../q", "a/b", 3])
+def test_a_name_that_is_no_name_of_a_file_is_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="Expected name to be the name of a file"):
+        pretrained.save(tmp_path / "run", name, tiny(), {"build": TINY})
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    model = tiny()
+    model.get_layer("logits").bias.assign([0, np.nan, 0])
+    with pytest.raises(ValueError, match="finite weights.*'logits'"):
+        pretrained.save(tmp_path, "mine", model, {"build": TINY})
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_checksum_covers_the_build_block_too(tmp_path):
     """Another ``dropout`` or ``dilations`` changes no shape."""
     pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})

@@ -529,7 +529,7 @@ def test_a_run_goes_on_after_an_interruption_while_its_state_is_loaded(
     assert_same(model, whole)
 
 
-@pytest.mark.parametrize("name", ["stopped", "settings", "history", "left"])
+@pytest.mark.parametrize("name", ["stopped", "settings", "history", "after_training"])
 def test_a_checkpoint_of_another_version_is_named(tmp_path, name):
     fit(tmp_path)
     path = tmp_path / "checkpoint.npz"
@@ -559,13 +559,27 @@ ACTIVATIONS = {
     "a default": lambda: (lambda x, n=1.0: n * x, lambda x, n=2.0: n * x),
     "a keyword": lambda: (act_with(factor=1.0), act_with(factor=2.0)),
     "an array": lambda: (act(np.ones(2, "float32")), act(np.zeros(2, "float32"))),
+    "an object": lambda: (Act(1.0), Act(2.0)),
+    "a list in an object": lambda: (Act([1.0]), Act([2.0])),
+    "a method": lambda: (Act(1.0).__call__, Act(2.0).__call__),
 }
+
+
+class Act:
+    __name__ = "mine"
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return keras.ops.convert_to_tensor(self.factor) * keras.ops.tanh(x)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_functions_of_one_name_are_told_apart_by_what_they_compute(kind):
     def known(activation):
-        activation.__name__ = "mine"  # Keras warns of a lambda
+        if getattr(activation, "__name__", "") == "<lambda>":  # Keras warns of it
+            activation.__name__ = "mine"
         inputs = keras.Input((4, 4, 1))
         outputs = keras.layers.Dense(2, activation=activation)(inputs)
         return _checksums.network_checksum(keras.Model(inputs, outputs))
@@ -585,6 +599,51 @@ def test_a_mask_that_was_changed_is_another_network(tmp_path):
     next(one for one in changed.layers if hasattr(one, "mask")).mask[:] = 0
     with pytest.raises(ValueError, match="differs in: network"):
         fit(tmp_path, model=changed)
+
+
+class Holds(keras.layers.Layer):
+    """A layer of arrays and functions."""
+
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+
+    def get_config(self):
+        return {"name": self.name, "trainable": True, "dtype": "float32"}
+
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "around",
+    [lambda x: x, lambda x: [x], lambda x: {"a": [0, x]}, lambda x: [{"a": (x,)}]],
+)
+@pytest.mark.parametrize("value", [np.ones, act, Act])
+def test_what_a_layer_holds_in_lists_and_dicts_is_seen(around, value):
+    def known(number):
+        inputs = keras.Input((4, 4, 1))
+        outputs = Holds(around(value(number)))(inputs)
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    assert known(2) == known(2) != known(3)
+
+
+def test_each_part_of_a_graph_is_seen():
+    """Which slice is read, by which constant, and which output of a part is used."""
+
+    def known(cut=slice(1, None), constant=1.0, output=0):
+        inputs = keras.Input((4, 4, 2))
+        parts = keras.ops.split(inputs[:, cut] + constant, 2, axis=-1)
+        unrelated = keras.layers.Identity()
+        for x in (keras.Input((4, 3, 1)), parts[output]):
+            outputs = unrelated(x)  # its first call belongs to no model
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    assert known() == known()
+    others = [{"cut": slice(3)}, {"constant": np.ones(2)}, {"output": 1}]
+    others += [{"constant": keras.ops.zeros(2)}, {"constant": keras.ops.ones(2)}]
+    assert len({known(), *(known(**other) for other in others)}) == 6
 
 
 def test_held_out_images_and_labels_belong_to_the_run(tmp_path):

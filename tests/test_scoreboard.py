@@ -123,4 +123,7 @@ def test_a_row_that_could_hold_no_measurement_is_refused(board, wrong):
     for name in ("", 3):
         with pytest.raises(ValueError, match="name"):
             scoreboard.record("03", name, [1.0, 2.0], tolerance=1)
+    other = scoreboard.rows()[-1]
+    with pytest.raises(ValueError, match="name that no other notebook uses"):
+        scoreboard.record("00", other["name"], [1.0, 2.0], tolerance=1)
     assert board.read_bytes() == before

@@ -92,6 +92,13 @@ def test_the_size_of_the_pad_stays():
     assert np.allclose(shown.image[..., 0], IMAGE)
 
 
+@pytest.mark.parametrize("clicked", [[2], [5, 0, 1], [0, -1, 1]])
+def test_a_click_is_inside_the_image(clicked):
+    shown = PixelPad(IMAGE)
+    with pytest.raises(traitlets.TraitError, match="Expected clicked to be a row"):
+        shown.clicked = clicked
+
+
 def test_more_colors_than_a_byte_can_number_are_refused():
     most = PixelPad(np.zeros((1, 1)), colors=["red"] * 255)
     most.mark([[255]])

@@ -16,7 +16,13 @@ import json
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_finite, check_model, check_path, plain
+from pixelcnn_edu._checks import (
+    check_finite,
+    check_model,
+    check_one_of,
+    check_path,
+    plain,
+)
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -55,9 +61,7 @@ def card(name: str, folder=None) -> dict:
     Raises:
         ValueError: there is no model of that name, or its card is damaged.
     """
-    known = names(folder)
-    if name not in known:
-        raise ValueError(f"Expected name to be one of {known}. Received: {name!r}")
+    check_one_of("name", name, names(folder))
     path = _folder(folder) / f"{name}.json"
     try:
         content = json.loads(path.read_bytes())

@@ -1,6 +1,7 @@
 """Which colors of its own pixel a color can see: groups, masks, layout. Notebook 12."""
 
 from pixelcnn_edu import plots
+from pixelcnn_edu._checks import check_one_of
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.widgets._base import Explorer, buttons, row_of
 
@@ -41,12 +42,8 @@ def paths(*, first="A", groups=THIRDS, masked=True, reading=COLORS_FIRST):
                [1, 1, 0],
                [1, 1, 0]])
     """
-    for name, value, known in (
-        ("groups", groups, (THIRDS, TURNS)),
-        ("reading", reading, (COLORS_FIRST, LEVELS_FIRST)),
-    ):
-        if value not in known:
-            raise ValueError(f"Expected {name} in {known}. Received: {value!r}")
+    check_one_of("groups", groups, (THIRDS, TURNS))
+    check_one_of("reading", reading, (COLORS_FIRST, LEVELS_FIRST))
     shape = {"out_channels": 6, "colors": 3}
     to_features = causal_mask(1, first, in_channels=3, **shape)[0, 0]
     to_logits = causal_mask(1, "B", in_channels=6, **shape)[0, 0]

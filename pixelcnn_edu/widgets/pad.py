@@ -4,7 +4,7 @@ import base64
 import io
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_number, check_positive_int
+from pixelcnn_edu._checks import check_number, check_one_of, check_positive_int
 
 import anywidget
 import numpy as np
@@ -75,8 +75,7 @@ class PixelPad(anywidget.AnyWidget):
         brush=2.3,
         label="a grid of pixels",
     ):
-        if mode not in MODES:
-            raise ValueError(f"Expected mode to be one of {MODES}. Received: {mode!r}")
+        check_one_of("mode", mode, MODES)
         if len(colors) > 255:
             raise ValueError(
                 "Expected at most 255 colors, because each mark is one byte. "

@@ -1,0 +1,163 @@
+"""Layers that treat each pixel by itself: which they are, and why a layer is refused.
+
+`pixel_graph` asks here about each layer that is no convolution. For a layer or an
+activation of a user, `check_by_trial` tries whether it works on each pixel by itself.
+"""
+
+from pixelcnn_edu._checks import NotByPixel
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+# The type of a layer is compared exactly: a subclass may do something else.
+PIXELWISE = {
+    layers.Activation,
+    layers.ActivityRegularization,
+    layers.Add,
+    layers.Average,
+    layers.Dense,
+    layers.Dropout,
+    layers.ELU,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.Identity,
+    layers.LeakyReLU,
+    layers.Maximum,
+    layers.Minimum,
+    layers.Multiply,
+    layers.PReLU,
+    layers.ReLU,
+    layers.Rescaling,
+    layers.SpatialDropout2D,
+    layers.Subtract,
+}
+_ON_CHANNELS = {  # pixelwise if their axis is the last one
+    layers.BatchNormalization,
+    layers.Concatenate,
+    layers.LayerNormalization,
+    layers.Softmax,
+}
+_OF_KERAS_OPS = """
+Add Elu Gelu LeakyRelu Maximum Minimum Multiply Negative Relu Selu Sigmoid Silu Softplus
+Subtract Tanh
+"""
+_OPERATIONS = set(_OF_KERAS_OPS.split())  # ``x + y`` in a functional model is an Add
+
+_TRIAL = (2, 64, 64)  # images, height, width of random features
+
+ONLY_MASKED = (
+    "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that compute "
+    "the same; a layer that reads no other pixel says 'pixelwise', and several layers are "
+    "written as a function of tensors"
+)
+
+
+def refuse(layer, why):
+    """Raise the error that a layer cannot run pixel by pixel, with the reason."""
+    name = getattr(layer, "name", type(layer).__name__)
+    raise NotByPixel(
+        "Expected layers that can be run one pixel at a time. "
+        f"Received: the layer {name!r} ({type(layer).__name__}); {why}."
+    )
+
+
+def runs_as(layer):
+    """Return what a layer's class says of itself, see `layers`; None if nothing."""
+    return vars(type(layer)).get("runs_as")  # of the class itself, not inherited
+
+
+def is_of_user(operation) -> bool:
+    """Return whether the class of a layer is neither Keras's nor this package's."""
+    return type(operation).__module__.split(".")[0] not in ("keras", "pixelcnn_edu")
+
+
+def check_pixelwise(layer, args, kwargs):
+    """Refuse a layer that is not known to treat each pixel by itself.
+
+    Args:
+        layer: a layer, or an operation of `keras.ops`.
+        args, kwargs: what the layer is called with; a tensor is no array here.
+    """
+    kind, axis = type(layer), getattr(layer, "axis", None)
+    axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+    in_keras = kind.__module__.startswith("keras.src.ops")
+    pixelwise = (
+        runs_as(layer) == "pixelwise"
+        or kind in PIXELWISE
+        or (kind in _ON_CHANNELS and axis in (-1, 3))
+        or (kind.__name__ in _OPERATIONS and in_keras)
+    )
+    if kind is layers.Rescaling:  # by one number, or by one per channel
+        pixelwise = max(np.ndim(layer.scale), np.ndim(layer.offset)) < 2
+    # an array among the arguments may have a different value at each pixel
+    if not pixelwise or any(map(np.ndim, keras.tree.flatten((args, kwargs)))):
+        refuse(layer, _why_not_pixelwise(layer))
+    if kwargs.get("training"):
+        refuse(layer, "it was called with training=True")
+
+
+def _why_not_pixelwise(layer):
+    says = runs_as(layer)
+    if says == "convolution":
+        return ONLY_MASKED
+    if says:
+        return f"its class says runs_as = {says!r}; expected 'pixelwise'"
+    why = "it is not known to work on each pixel by itself"
+    if not is_of_user(layer):
+        return why
+    if getattr(layer, "_layers", ()):
+        return f"{why}. If it holds layers, write it as a function of tensors"
+    return (
+        f"{why}. If it does, write runs_as = 'pixelwise' into its class (a subclass must "
+        "say so again; see pixelcnn_edu.layers)"
+    )
+
+
+def check_activation(layer, channels):
+    """Refuse a user's activation that does not work on each pixel by itself."""
+    activation = getattr(layer, "activation", None)
+    module = getattr(activation, "__module__", "")
+    if activation is None or module.startswith("keras.src.activations"):
+        return
+    if isinstance(activation, layers.Layer):
+        if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):
+            refuse(layer, "its activation is a layer; call it as a layer of its own")
+        return
+    check_by_trial(layer, "its activation", activation, channels)
+
+
+def check_by_trial(layer, what, function, *channels):
+    """Run a function on random features: on whole images, and on each pixel alone.
+
+    The layer gets random weights meanwhile: its own may be zero at first.
+
+    Args:
+        layer, what: named in the error if the results differ.
+        function: from feature maps (N, H, W, C), one for each of ``channels``, to one map.
+    """
+    rng = np.random.default_rng(0)
+    shapes = [(*_TRIAL, c) for c in channels]
+    maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
+    pixels = [each.reshape(-1, 1, 1, each.shape[-1]) for each in maps]
+    weights = [(w, rng.normal(0, 0.1, w.shape)) for w in layer.trainable_weights]
+    try:
+        with keras.StatelessScope(weights):  # nothing is written into the layer
+            results = [
+                function(*map(ops.convert_to_tensor, each)) for each in (maps, pixels)
+            ]
+        whole, alone = (np.asarray(ops.cast(r, "float32")) for r in results)
+    except Exception as error:  # of a user's code: any
+        size = "{}×{}".format(*_TRIAL[1:])
+        refuse(
+            layer,
+            f"{what} fails on features of {size} pixels, or of one pixel: {error}",
+        )
+    scale = np.abs(alone).max(where=np.isfinite(alone), initial=0)
+    # a GPU rounds matrix products to 1e-3, and bfloat16 has 8 bits
+    tolerance = scale * (3e-2 if "16" in layer.compute_dtype else 1e-3)
+    same_shape = whole.shape[:3] == _TRIAL and whole.size == alone.size
+    if not same_shape or not np.allclose(
+        whole.reshape(alone.shape), alone, rtol=0, atol=tolerance, equal_nan=True
+    ):
+        refuse(layer, f"{what} does not work on each pixel by itself, as a trial shows")
