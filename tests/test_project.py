@@ -720,29 +720,33 @@ def test_the_lowest_versions_that_are_tried_are_those_of_pyproject():
 
 # ----------------------------------------------------------------- a skip, where it counts
 
-STRICT = """
-import pytest
-from strict import pytest_runtest_makereport
-"""
+STRICT = "from strict import pytest_make_collect_report, pytest_runtest_makereport\n"
 
 
 @pytest.mark.parametrize(("machine", "code"), [({"CI": "true"}, 1), ({}, 0)])
 def test_a_skipped_test_fails_on_the_machine_that_decides(machine, code, tmp_path):
     (tmp_path / "conftest.py").write_text(STRICT, "utf-8")
-    (tmp_path / "test_a.py").write_text(
+    (tmp_path / "test_all.py").write_text(
+        "import pytest\n\npytest.skip('no lab', allow_module_level=True)\n", "utf-8"
+    )
+    (tmp_path / "test_one.py").write_text(
         "import pytest\n\n\ndef test_it():\n    pytest.skip('no browser')\n", "utf-8"
     )
     env = {name: value for name, value in os.environ.items() if name != "CI"}
     env["PYTHONPATH"] = str(ROOT / "tests")
+    pytest_command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    pytest_command.append("--continue-on-collection-errors")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
+        [*pytest_command, tmp_path],
         cwd=tmp_path,
         env=env | machine,
         capture_output=True,
         text=True,
     )
     assert done.returncode == code
-    assert ("This test must run here. Skipped: no browser" in done.stdout) == bool(code)
+    for reason in ("no browser", "no lab"):
+        sentence = f"This test must run here. Skipped: {reason}"
+        assert (sentence in done.stdout) == bool(code)
 
 
 # ------------------------------------------------------------------------------ the map

@@ -1,3 +1,6 @@
 """Nothing is skipped silently where it counts."""
 
-from strict import pytest_runtest_makereport  # noqa: F401 (a hook of pytest)
+from strict import (  # noqa: F401 (hooks of pytest)
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
