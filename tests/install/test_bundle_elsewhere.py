@@ -29,7 +29,7 @@ def run(*command, cwd, constraints):
     """Run a command with none of this process's places for modules; return its output."""
     names = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
     env = {name: value for name, value in os.environ.items() if name not in names}
-    env["PIP_CONSTRAINT"] = str(constraints)
+    env["PIP_CONSTRAINT"] = constraints.as_uri()  # a path may hold spaces
     env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     done = subprocess.run(
         [str(part) for part in command],
