@@ -71,7 +71,7 @@ def test_the_seconds_are_measured_and_a_slow_machine_is_told_what_to_do(monkeypa
     minutes = float(re.search(r"in about (\d+) minutes$", training)[1])
     assert minutes == pytest.approx(step * 49_000 / 64 * 7 / 60, abs=1)
     assert nothing is None
-    assert float(re.fullmatch(r"one digit: ([\d.]+) s", digit)[1]) > 0
+    assert float(re.fullmatch(r"one digit of 16: ([\d.]+) s", digit)[1]) > 0
     monkeypatch.setattr(_commands, "LONGEST", 0)
     assert "close other programs" in next(iter(_commands._seconds()))[1]
 
