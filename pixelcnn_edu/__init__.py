@@ -8,6 +8,7 @@ has the map. Import the modules, not names out of them::
 
 import os
 
+from pixelcnn_edu._backend import check_backend
 from pixelcnn_edu._quiet import stderr_held_back
 
 __version__ = "0.2.0"
@@ -17,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no INFO lines; warnings st
 # runs a slice of the images on each core instead (16 images: 20 ms instead of 32).
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 with stderr_held_back():
+    check_backend()
     import tensorflow
 
     tensorflow.config.list_physical_devices()

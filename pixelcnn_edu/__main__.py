@@ -1,9 +1,10 @@
-"""The command line: train a preset, or draw digits.
+"""The command line: train a preset, draw digits, or check the machine.
 
 Taught by notebook 08.
 
     python -m pixelcnn_edu train --preset coffee --data full --out runs/coffee
     python -m pixelcnn_edu draw --model coffee --out digits.png
+    python -m pixelcnn_edu check
 """
 
 import argparse
@@ -46,11 +47,12 @@ def _check_png(path):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the arguments of both commands."""
-    both = argparse.ArgumentParser(
-        prog="python -m pixelcnn_edu", description="Train a preset, or draw digits."
+    """Return what reads the arguments of all commands."""
+    all_ = argparse.ArgumentParser(
+        prog="python -m pixelcnn_edu",
+        description="Train a preset, draw digits, or check the machine.",
     )
-    commands = both.add_subparsers(required=True, metavar="train | draw")
+    commands = all_.add_subparsers(required=True, metavar="train | draw | check")
     folder = _argument(lambda path: check_path("--out", path))
     seed = _argument(_check_seed, int)
 
@@ -119,20 +121,32 @@ def parser() -> argparse.ArgumentParser:
     png = _argument(_check_png)
     add("--out", type=png, default="digits.png", help="PNG file (default: digits.png)")
     draw.set_defaults(run=_commands.draw, command=draw)
-    return both
+
+    check = commands.add_parser(
+        "check",
+        usage="python -m pixelcnn_edu check",
+        help="print versions, memory, cores and speed, and what to do",
+        description="Print what is installed and how fast this machine is, in less than "
+        "a minute. The exit code is 1 if there is something to do.",
+    )
+    check.set_defaults(run=_commands.check, command=check)
+    return all_
 
 
-def main(argv=None):
-    """Run the command line. What a user can correct becomes one line and exit code 2."""
+def main(argv=None) -> int | None:
+    """Run the command line; return the exit code.
+
+    What a user can correct becomes one line and exit code 2.
+    """
     arguments = vars(parser().parse_args(argv))
     run, command = arguments.pop("run"), arguments.pop("command")
     if isinstance(sys.stdout, io.TextIOWrapper):  # "±" has no place in ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        run(**arguments)
+        return run(**arguments)
     except (ValueError, OSError) as error:
         command.error(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,12 +1,14 @@
-"""What the command line does: train a preset, draw digits."""
+"""What the command line does: train a preset, draw digits, check the machine."""
 
 import datetime
+import importlib.metadata
 import math
 import platform
 import shlex
 import time
 
 from pixelcnn_edu import (
+    data,
     evaluation,
     generation,
     machine,
@@ -21,6 +23,10 @@ from pixelcnn_edu._files import atomic_write, locked
 
 import keras
 import numpy as np
+from packaging.requirements import Requirement
+
+LEAST_MEMORY = 2.5  # GB, of one notebook and JupyterLab
+LONGEST = 60  # minutes that `coffee` may train: four times as long as on its card
 
 
 class Progress(keras.callbacks.Callback):
@@ -194,3 +200,82 @@ def _model_called(name):
             f"Expected --model to be a file of Keras. Received: {path} "
             f"({type(error).__name__}: {error})"
         ) from error
+
+
+def check() -> int:
+    """Print what is installed, what the machine has, and how fast it is.
+
+    Each line ends with "fine" or with what to do.
+
+    Returns:
+        0, or 1 if there is something to do.
+    """
+    print(f"Python {platform.python_version()}, {platform.platform()}")
+    to_do = 0
+    for found in (_versions, _room, _seconds):
+        for what, advice in found():
+            print(f"{what}: {advice or 'fine'}", flush=True)
+            to_do += advice is not None
+    return min(to_do, 1)
+
+
+def _versions():
+    """For each required package, yield its version, and what to do if it does not fit."""
+    try:
+        needs = importlib.metadata.requires("pixelcnn-edu")
+    except importlib.metadata.PackageNotFoundError:
+        yield "pixelcnn-edu is not installed", "run python -m pip install -e ."
+        return
+    for need in map(Requirement, needs):
+        if need.marker and not need.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(need.name)
+        except importlib.metadata.PackageNotFoundError:
+            version = "is missing"
+        fits = version[0].isdigit() and need.specifier.contains(version, True)
+        install = f'run python -m pip install "{need.name}{need.specifier}"'
+        yield f"{need.name} {version}", None if fits else install
+
+
+def _room():
+    """Yield the memory and the cores, and what to do if they are few."""
+    free, cores = machine.free_memory() / 1e9, machine.cores_of_process()
+    few = "close other programs" if free < LEAST_MEMORY else None
+    yield f"memory: {free:.1f} GB free, {LEAST_MEMORY} needed", few
+    slow = "everything works, but slowly; Google Colab has 2" if cores < 2 else None
+    yield f"processor cores: {cores}", slow
+
+
+def _seconds():
+    """Yield the seconds of a training step and of a digit, and what to do if slow."""
+    preset, precision = presets.PRESETS["coffee"], machine.fastest_precision()
+    steps = 10
+    (images, _), _ = data.load_mnist()
+    keras.config.set_dtype_policy(precision)
+    model = preset.model()
+    keras.config.set_dtype_policy("float32")
+    images = images[: steps * preset.batch_size]
+    times = []
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: times.append(time.perf_counter()),
+        on_epoch_end=lambda *_: times.append(time.perf_counter()),
+    )
+    recipe = {**preset.recipe(), "epochs": 2}
+    training.fit(model, images, seed=0, callbacks=[clock], verbose=0, **recipe)
+    step = (times[-1] - times[-2]) / steps  # the first epoch compiles
+    all_steps = preset.epochs * pretrained.card("coffee")["training_images"]
+    minutes = step * all_steps / preset.batch_size / 60
+    slow = "close other programs, or train the preset `minutes`"
+    yield (
+        f"one training step: {step:.2f} s ({precision}); "
+        f"`coffee` trains in about {minutes:.0f} minutes",
+        slow if minutes > LONGEST else None,
+    )
+    model = pretrained.load("coffee")
+    for _ in range(3):  # the second call compiles
+        began = time.perf_counter()
+        generation.generate(model, 16, seed=0)
+        seconds = (time.perf_counter() - began) / 16
+    slow = "close other programs"
+    yield f"one digit of 16: {seconds:.4f} s", slow if seconds > 1 else None

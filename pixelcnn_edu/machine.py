@@ -1,4 +1,4 @@
-"""The machine that trains: its precision, its devices and its cores.
+"""The machine that trains: its precision, its devices, its cores and its memory.
 
 Taught by notebook 08.
 """
@@ -6,6 +6,7 @@ Taught by notebook 08.
 import os
 from pathlib import Path
 
+import psutil
 import tensorflow as tf
 
 
@@ -43,3 +44,20 @@ def cores_of_process() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
+
+
+def free_memory() -> int:
+    """Return how many bytes of memory this process can still take without swapping.
+
+    A container (a JupyterHub's, for example) may have less than its machine.
+    """
+    free = psutil.virtual_memory().available
+    group = Path("/sys/fs/cgroup")  # of Linux, version 2
+    try:
+        limit, used = (
+            int((group / f"memory.{name}").read_text("utf-8"))
+            for name in ("max", "current")
+        )
+    except (OSError, ValueError):  # not a container; "max"
+        return free
+    return min(free, max(limit - used, 0))

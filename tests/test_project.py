@@ -1,7 +1,9 @@
 """The files around the package agree with each other, and the Makefile does its work."""
 
+import ast
 import itertools
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import notebooks
 
 import nbformat
 import pytest
+import tasks
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
@@ -45,10 +48,10 @@ def test_the_version_is_the_same_everywhere():
     assert f"## {in_init}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_the_python_range_is_the_one_that_the_makefile_looks_for():
+def test_the_python_range_is_the_one_that_the_tasks_look_for():
     supported = SpecifierSet(PROJECT["requires-python"])
     assert [f"3.{n}" for n in range(20) if f"3.{n}.1" in supported] == PYTHONS
-    assert "|".join(PYTHONS) in (ROOT / "Makefile").read_text("utf-8")
+    assert sorted(tasks.VERSIONS) == PYTHONS
 
 
 def test_the_conda_environment_installs_this_package_at_the_pinned_versions():
@@ -57,8 +60,8 @@ def test_the_conda_environment_installs_this_package_at_the_pinned_versions():
     python, pip, by_pip = environment["dependencies"]
     assert pip == "pip"
     assert python.removeprefix("python=") in PYTHONS
-    assert by_pip == {"pip": ["-c constraints.txt", "-e .[test]"]}
-    assert {need.name for need in requirements("test")} >= ASKED_FOR
+    assert by_pip == {"pip": ["-c constraints.txt", "-e .[lab,test]"]}
+    assert {need.name for need in requirements("lab", "test")} >= ASKED_FOR
 
 
 def test_constraints_pin_everything_that_is_needed_and_name_no_place():
@@ -222,40 +225,57 @@ def test_ids_tell_the_source_and_are_unique():
     assert not notebooks.is_current(cells[1])
 
 
-# ------------------------------------------------------------------------------ Makefile
+# -------------------------------------------------------------- Makefile, tools/tasks.py
 
 needs_make = pytest.mark.skipif(
     not shutil.which("make"), reason="make is not installed"
 )
 
-# Answers like a Python of the given version, and writes down what it is asked to do.
+# Answers like a Python of the given version, and writes down what it is asked to do. The
+# tasks themselves are run by this Python, which then counts as the one of that version.
 FAKE = """#!/bin/sh
+case "$1" in
+  tools/tasks.py) exec {real} -c '
+import runpy, sys
+_, sys.executable, *sys.argv = sys.argv
+sys.path[0] = "tools"
+runpy.run_path(sys.argv[0], run_name="__main__")' "$0" "$@" ;;
+esac
 echo "$0 $*" >>"{log}"
 case "$*" in
-  *version_info*) echo {version} ;;
+  *version_info*) echo "[\\"{version}\\", \\"$0\\"]" ;;
   *ensurepip*) exit {no_venv} ;;
-  "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+  "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  "-m pip install"*) exit {no_pip} ;;
 esac
+"""
+TASKS = """
+    lab setup test quick test-browser test-install notebooks bundle trust
+    test-pythons results-table format
 """
 
 
 class Desk:
-    """A copy of the Makefile on a machine with no Python but those put there."""
+    """A copy of the tasks on a machine with no Python but those put there."""
 
     def __init__(self, folder):
-        self.folder, self.bin, self.log = folder, folder / "bin", folder / "log"
+        self.folder, self.log = folder / "a desk", folder / "log"
+        self.bin = folder / "programs of Zoë"
         self.bin.mkdir()
-        for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-            shutil.copy(ROOT / name, folder)
-        for tool in ("make", "sh", "awk", "id", "touch", "mkdir", "cp", "rm"):
+        for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools/tasks.py"):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.folder / name)
+        (self.folder / "notebooks").mkdir()
+        for tool in ("make", "sh", "mkdir", "cp"):
             (self.bin / tool).symlink_to(shutil.which(tool))
 
-    def put(self, name, version, *, no_venv=0):
-        script = self.bin / name
-        script.write_text(
-            FAKE.format(log=self.log, version=version, no_venv=no_venv), "utf-8"
-        )
+    def put(self, name, version, *, no_venv=0, no_pip=0, folder=None):
+        script = (folder or self.bin) / name
+        about = {"version": version, "no_venv": no_venv, "no_pip": no_pip}
+        text = FAKE.format(log=self.log, real=sys.executable, **about)
+        script.write_text(text, "utf-8")
         script.chmod(0o755)
+        return script
 
     def make(self, *arguments):
         self.log.write_text("", "utf-8")
@@ -269,7 +289,7 @@ class Desk:
 
     def asked(self, what):
         """The Pythons that were asked to do something."""
-        return [Path(line.split()[0]).name for line in self.lines(what)]
+        return [re.search(r"/(python[\d.]*) -", line)[1] for line in self.lines(what)]
 
     def lines(self, what):
         return [
@@ -283,14 +303,26 @@ def desk(tmp_path):
 
 
 @needs_make
-def test_make_alone_lists_the_targets_and_each_of_them_exists(desk):
-    listed = re.findall(r"^make ([a-z-]+) ", desk.make().stdout, re.MULTILINE)
-    targets = "help lab setup test quick test-browser notebooks trust test-pythons"
-    targets += " results-table format"
-    assert listed == targets.split()
+def test_make_alone_lists_the_tasks_and_each_of_them_is_a_target(desk):
     desk.put("python3", "3.12")
+    listed = re.findall(r"^([a-z-]+) {2,}[A-Z]", desk.make().stdout, re.MULTILINE)
+    assert listed == TASKS.split() == list(tasks.TASKS)
     for target in listed:
         assert desk.make("--dry-run", target).returncode == 0, target
+
+
+def test_on_windows_the_launcher_finds_each_python_and_elsewhere_its_name_does():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "name", "nt")
+        windows = tasks.called("3.12")
+        patch.setattr(os, "name", "posix")
+        elsewhere = tasks.called("3.12")
+    assert (windows, elsewhere) == (("py", "-3.12"), ("python3.12",))
+
+
+def test_a_task_that_does_not_exist_is_refused_by_name():
+    with pytest.raises(SystemExit, match=r"Expected one of lab, .* Received: labs"):
+        tasks.main(["labs"])
 
 
 @needs_make
@@ -298,7 +330,8 @@ def test_setup_refuses_a_python_that_is_too_old_and_says_what_it_found(desk):
     desk.put("python3", "3.10")
     done = desk.make("setup")
     assert done.returncode != 0
-    assert "needs Python 3.11, 3.12 or 3.13. Found: python3 is 3.10;" in done.stderr
+    assert "needs Python 3.11, 3.12 or 3.13. Found: " in done.stderr
+    assert "python3 is 3.10;" in done.stderr
     assert not (desk.folder / ".venv").exists()
 
 
@@ -324,38 +357,94 @@ def test_setup_takes_the_newest_suitable_python_or_the_one_that_is_named(desk):
     assert desk.make("setup", "PYTHON=python3.11").returncode == 0
     assert desk.asked("-m venv") == ["python3.11"]
     shutil.rmtree(desk.folder / ".venv")
-    assert (
-        "Found: python3.14 is 3.14;" in desk.make("setup", "PYTHON=python3.14").stderr
-    )
+    done = desk.make("setup", "PYTHON=python3.14")
+    assert "Found: python3.14 is 3.14;" in done.stderr
+
+
+@needs_make
+def test_the_named_python_may_have_a_space_in_its_path_and_be_the_only_one(desk):
+    folder = desk.folder.with_name("my programs")
+    folder.mkdir()
+    named = desk.put("python3.13", "3.13", folder=folder)
+    done = desk.make("setup", f"PYTHON={named}")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" -m")[0] for line in desk.lines("-m venv")] == [str(named)]
 
 
 @needs_make
 def test_setup_installs_once_and_again_only_when_the_needs_have_changed(desk):
     desk.put("python3", "3.12")
     desk.make("setup")
-    assert desk.asked("pip install") == ["python"]
+    (line,) = desk.lines("pip install")
+    assert line.endswith("-c constraints.txt -e .[lab,test]")
     desk.make("setup")
     assert desk.asked("pip install") == []
-    stamp = desk.folder / ".venv" / ".installed"
-    newer = stamp.stat().st_mtime + 5
-    os.utime(desk.folder / "constraints.txt", (newer, newer))
+    with open(desk.folder / "constraints.txt", "a", encoding="utf-8") as file:
+        file.write("another==1\n")
     desk.make("setup")
     assert desk.asked("pip install") == ["python"]
     assert desk.asked("-m venv") == []
 
 
 @needs_make
+def test_a_folder_that_was_moved_or_copied_is_registered_again_without_a_network(desk):
+    desk.put("python3", "3.12")
+    desk.make("setup")
+    old = desk.folder
+    desk.folder = shutil.copytree(old, old.with_name("Übungen, neu"))
+    done = desk.make("setup")
+    assert f"This folder was {old} before." in done.stdout
+    (line,) = desk.lines("pip install")
+    assert line.startswith(str(desk.folder))
+    assert "--no-index --no-deps" in line and line.endswith("-e .")
+    desk.make("setup")
+    assert desk.asked("pip install") == desk.asked("-m venv") == []
+
+
+@needs_make
+def test_an_installation_that_fails_says_what_it_needs_and_is_tried_again(desk):
+    desk.put("python3", "3.12", no_pip=1)
+    for _ in range(2):
+        done = desk.make("setup")
+        assert done.returncode != 0
+        assert "The installation failed; pip says why" in done.stderr
+
+
+@needs_make
 def test_lab_opens_the_first_notebook_and_leaves_safety_to_jupyter(desk):
     desk.put("python3", "3.12")
     assert desk.make("lab", "ARGS=--port 8890").returncode == 0
-    (line,) = [
-        x
-        for x in desk.log.read_text("utf-8").splitlines()
-        if "jupyterlab" in x and "pip" not in x
-    ]
+    (line,) = desk.lines("-m jupyterlab")
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in line
     assert line.endswith("--port 8890")
     assert not re.search(r"token|password|--ip|allow_origin|disable", line)
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, capsys):
+    commands = []
+    monkeypatch.setattr(tasks, "run", lambda *command: commands.append(command))
+    tasks.open_lab("python")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(tasks.os, "access", lambda path, mode: False)
+    tasks.open_lab("python")
+    assert "cannot save your answers: copy " in capsys.readouterr().err
+    assert commands[0] == commands[1]
+    monkeypatch.setattr(tasks, "about", lambda *python: None)
+    with pytest.raises(SystemExit, match="cannot be written: copy it"):
+        tasks.install()
+
+
+def test_a_mac_with_an_intel_processor_is_told_before_anything_is_installed(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tasks, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(tasks, "PY", tmp_path / ".venv" / "python")
+    monkeypatch.setattr(tasks, "make_venv", lambda: tasks.stop("went on"))
+    for machine, sentence in (("x86_64", "Mac with an Intel"), ("arm64", "went on")):
+        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.setattr(platform, "machine", lambda name=machine: name)
+        with pytest.raises(SystemExit, match=sentence):
+            tasks.install()
 
 
 @needs_make
@@ -368,8 +457,15 @@ def test_tests_run_once_and_strictly(desk):
     assert [line.split("-m ")[1] for line in desk.lines("-m pytest")] == [
         "pytest --nbval tests/test_masks.py"
     ]
-    for name in ("pyproject.toml", "Makefile", ".ci/run"):
+    for name in ("pyproject.toml", "tools/tasks.py", "tools/suite.py", ".ci/run"):
         assert "nbval-lax" not in (ROOT / name).read_text("utf-8")
+
+
+def test_the_tasks_run_on_the_oldest_python_of_all_systems_in_use():
+    source = (ROOT / "tools" / "tasks.py").read_text("utf-8")
+    ast.parse(source, feature_version=(3, 8))
+    imported = re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE)
+    assert set(imported) <= sys.stdlib_module_names
 
 
 def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
@@ -452,25 +548,27 @@ def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, 
 @pytest.mark.parametrize(
     ("target", "extra", "runs"),
     [
-        ("test-browser", ".[browser]", "-m pytest tests/browser -rs"),
-        ("trust", ".[trust]", "tools/trust.py"),
+        ("test-browser", ".[browser,lab,test]", "-m pytest tests/browser -rs"),
+        ("trust", ".[lab,test,trust]", "tools/trust.py"),
     ],
 )
 def test_what_one_target_alone_needs_is_installed_once(desk, target, extra, runs):
     desk.put("python3", "3.12")
-    assert desk.make(target, "ARGS=-x").returncode == 0
+    assert desk.make(target).returncode == 0
     installed = [line.split("-e ")[1] for line in desk.lines("pip install")]
-    assert installed == [".[test]", extra]
+    assert installed == [extra]
     assert desk.make(target).returncode == 0
     assert desk.asked("pip install") == []
-    assert [line.split(" ", 1)[1] for line in desk.lines(runs)] == [runs]
+    (line,) = desk.lines(runs)
+    assert line.endswith(f"/python {runs}")
 
 
-def test_the_browser_tests_run_only_when_they_are_named(tmp_path):
+def test_the_tests_of_browser_and_install_run_only_when_they_are_named(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for folder in ("tests/browser", "notebooks", "pixelcnn_edu"):
-        (tmp_path / folder).mkdir(parents=True)
-    for name in ("tests/test_a.py", "tests/browser/test_b.py"):
+    names = ["tests/test_a.py", "tests/browser/test_b.py", "tests/install/test_c.py"]
+    for folder in ("notebooks", "pixelcnn_edu", *(Path(name).parent for name in names)):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for name in names:
         (tmp_path / name).write_text("def test_nothing():\n    pass\n", "utf-8")
 
     def collected(*named):
@@ -478,8 +576,9 @@ def test_the_browser_tests_run_only_when_they_are_named(tmp_path):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         return re.findall(r"^(\S+)::test_nothing$", done.stdout, re.MULTILINE)
 
-    assert collected() == collected("tests") == ["tests/test_a.py"]
-    assert collected("tests/browser") == ["tests/browser/test_b.py"]
+    assert collected() == collected("tests") == names[:1]
+    assert collected("tests/browser") == names[1:2]
+    assert collected("tests/install") == names[2:]
 
 
 class Runner:
@@ -514,7 +613,7 @@ class Runner:
 needs_bash = pytest.mark.skipif(
     not shutil.which("bash"), reason="bash is not installed"
 )
-BOTH = ["make test", "make test-browser"]
+ALL = ["make test", "make test-browser", "make test-install"]
 
 
 @needs_bash
@@ -532,7 +631,7 @@ def test_the_runner_installs_chromium_where_it_may_and_tests_anyway(
         runner.put("apt-get", fails=apt == "fails")
     done, lines = runner.run()
     assert done.returncode == 0, done.stderr
-    assert [line for line in lines if line.startswith("make")] == BOTH
+    assert [line for line in lines if line.startswith("make")] == ALL
     asked = [line for line in lines if line.startswith("apt-get")]
     if chromium or not root or apt is None:
         assert asked == []
@@ -552,6 +651,102 @@ def test_the_runner_fails_with_its_tests(tmp_path):
     done, lines = runner.run()
     assert done.returncode != 0
     assert lines == ["make test"]
+
+
+# --------------------------------------------------------------------- GitHub, pre-commit
+
+
+def workflow(name):
+    path = ROOT / ".github" / "workflows" / f"{name}.yml"
+    read = yaml.safe_load(path.read_text("utf-8"))
+    return read[True], read["jobs"]  # YAML takes `on` for a truth value
+
+
+def commands(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_workflow_tests_three_systems_and_all_pythons_and_the_newest_each_week():
+    on, jobs = workflow("tests")
+    assert on["schedule"] and "push" in on
+    for name in ("pinned", "newest"):
+        matrix = jobs[name]["strategy"]["matrix"]
+        systems = [system.partition("-")[0] for system in matrix["os"]]
+        assert systems == ["ubuntu", "macos", "windows"]
+        assert matrix["python"] == PYTHONS
+    named = [
+        line.split()[-1] for name in list(jobs)[:2] for line in commands(jobs[name])
+    ]
+    assert named == ["test", "test-browser", "test-install"]
+    assert set(named) <= set(tasks.TASKS)
+    assert not any("constraints" in command for command in commands(jobs["newest"]))
+
+
+def test_a_tag_publishes_the_wheel_and_the_source_of_its_version_only():
+    on, jobs = workflow("publish")
+    assert on == {"push": {"tags": ["v*"]}}
+    assert any("${TAG#v}" in command for command in commands(jobs["build"]))
+    uploaded = jobs["build"]["steps"][-1]["with"]["path"].split()
+    assert uploaded == ["dist/*.whl", "dist/*.tar.gz"]
+    assert jobs["publish"]["needs"] == "build"
+
+
+def test_the_hooks_before_a_commit_are_local():
+    text = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    (only,) = yaml.safe_load(text)["repos"]
+    assert only["repo"] == "local"
+    assert [hook["entry"].split()[:2] for hook in only["hooks"]] == [
+        [".venv/bin/ruff", "check"],
+        [".venv/bin/ruff", "format"],
+    ]
+
+
+def test_the_readme_names_the_wheel_of_this_version():
+    text = (ROOT / "README.md").read_text("utf-8")
+    wheels = re.findall(r"pixelcnn_edu-([\d.]+)-py3-none-any.whl", text)
+    assert wheels and set(wheels) == {PROJECT["version"]}
+
+
+def test_the_lowest_versions_that_are_tried_are_those_of_pyproject():
+    lines = (ROOT / "tests" / "install" / "lowest.txt").read_text("utf-8").splitlines()
+    tried = dict(line.split("==") for line in lines if not line.startswith("#"))
+    lowest = {}
+    for need in requirements():
+        (bound,) = need.specifier
+        assert bound.operator == ">="
+        lowest[need.name] = Version(bound.version)
+    assert {name: Version(version) for name, version in tried.items()} == lowest
+
+
+# ----------------------------------------------------------------- a skip, where it counts
+
+STRICT = "from strict import pytest_make_collect_report, pytest_runtest_makereport\n"
+
+
+@pytest.mark.parametrize(("machine", "code"), [({"CI": "true"}, 1), ({}, 0)])
+def test_a_skipped_test_fails_on_the_machine_that_decides(machine, code, tmp_path):
+    (tmp_path / "conftest.py").write_text(STRICT, "utf-8")
+    (tmp_path / "test_all.py").write_text(
+        "import pytest\n\npytest.skip('no lab', allow_module_level=True)\n", "utf-8"
+    )
+    (tmp_path / "test_one.py").write_text(
+        "import pytest\n\n\ndef test_it():\n    pytest.skip('no browser')\n", "utf-8"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
+    env["PYTHONPATH"] = str(ROOT / "tests")
+    pytest_command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    pytest_command.append("--continue-on-collection-errors")
+    done = subprocess.run(
+        [*pytest_command, tmp_path],
+        cwd=tmp_path,
+        env=env | machine,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    for reason in ("no browser", "no lab"):
+        sentence = f"This test must run here. Skipped: {reason}"
+        assert (sentence in done.stdout) == bool(code)
 
 
 # ------------------------------------------------------------------------------ the map

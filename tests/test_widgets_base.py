@@ -132,3 +132,16 @@ def test_another_model_is_refused(model):
 def test_a_seed_that_the_slider_lacks_is_refused(seed):
     with pytest.raises(ValueError, match="Expected seed .* 0 to 9. Received: "):
         seed_slider(seed)
+
+
+def test_with_ipywidgets_7_the_picture_is_shown_and_says_what_it_needs(monkeypatch):
+    bar = Bar()
+    assert callable(bar._repr_mimebundle_)
+    assert not callable(bar._ipython_display_)  # which would come first
+    monkeypatch.setattr(ipywidgets, "__version__", "7.7.1")
+    shown = bar._repr_mimebundle_()
+    assert set(shown) == {"text/html", "text/plain"}
+    assert "only with ipywidgets 8" in shown["text/plain"]
+    assert base64.b64encode(bar.picture.value).decode() in shown["text/html"]
+    assert "only with ipywidgets 8" in shown["text/html"]
+    assert 'alt="a bar"' in shown["text/html"]

@@ -2,6 +2,7 @@
 
 import base64
 import gc
+import html
 import io
 import zlib
 
@@ -12,6 +13,12 @@ from pixelcnn_edu.likelihoods import Bernoulli
 import ipywidgets
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+NEEDS = (
+    "This picture answers the mouse and the keyboard only with ipywidgets 8, but version "
+    f"{ipywidgets.__version__} is installed: run python -m pip install "
+    '"ipywidgets>=8.1" and restart the kernel (Google Colab takes version 7 only).'
+)
 
 
 class Explorer(ipywidgets.VBox):
@@ -65,7 +72,15 @@ class Explorer(ipywidgets.VBox):
         copy of this repository no notebook is trusted until it has run.)
         """
         picture = base64.b64encode(self.picture.value).decode()
+        if ipywidgets.__version__.startswith("7."):
+            return {
+                "text/html": f"<p>{html.escape(NEEDS)}</p><img width={self.width} "
+                f'alt="{html.escape(self.about)}" src="data:image/png;base64,{picture}">',
+                "text/plain": f"{self!r} {NEEDS}",
+            }
         return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
+
+    _ipython_display_ = None  # of ipywidgets 7: Jupyter would call no other method
 
     def __repr__(self):
         return f"{type(self).__name__}: {self.about}"

@@ -12,6 +12,10 @@ import pytest
 import server
 import sheet
 from nbformat.v4 import new_code_cell, new_notebook
+from strict import (  # noqa: F401 (hooks of pytest)
+    pytest_make_collect_report,
+    pytest_runtest_makereport,
+)
 
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"

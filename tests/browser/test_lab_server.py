@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import sys
 import time
@@ -58,14 +57,12 @@ def open_to_others(pid):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The recipe of `make lab` itself, on a free port and without a browser."""
-    if not shutil.which("make"):
-        pytest.skip("make is not installed")
-    arguments = f"--no-browser --port={server.free_port()}"
-    # installing is not what is tested: the stamp counts as new
-    command = ["make", "lab", "-o", ".venv/.installed", f"PY={sys.executable}"]
+    """What `make lab` starts, with this Python, on a free port, without a browser."""
+    code = "import sys, tasks; tasks.open_lab(sys.executable, *sys.argv[1:])"
+    arguments = ["--no-browser", f"--port={server.free_port()}"]
+    command = [sys.executable, "-c", code, *arguments]
     home = tmp_path_factory.mktemp("lab") / "jupyter"
-    with server.serving([*command, f"ARGS={arguments}"], home, cwd=ROOT) as info:
+    with server.serving(command, home, cwd=ROOT / "tools") as info:
         yield info
 
 

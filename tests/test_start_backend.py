@@ -1,0 +1,56 @@
+"""A backend that cannot work here is named in one sentence, before Keras is imported."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def start(folder, **environment):
+    """Import the package in a new process with these settings of Keras."""
+    env = {name: v for name, v in os.environ.items() if name != "KERAS_BACKEND"}
+    env |= {"PYTHONPATH": os.pathsep.join(sys.path), "KERAS_HOME": str(folder)}
+    script = "import sys; sys.modules['jax'] = None; import pixelcnn_edu; print('ok')"
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=env | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("backend", "sentence"),
+    [
+        ("jax", "ImportError: The backend of Keras is jax, but JAX is not installed. "),
+        (
+            "torch",
+            "ImportError: Expected the backend of Keras to be tensorflow or jax. ",
+        ),
+        (
+            "numpy",
+            "ImportError: Expected the backend of Keras to be tensorflow or jax. ",
+        ),
+    ],
+)
+def test_a_backend_that_cannot_work_is_named_in_one_sentence(
+    backend, sentence, tmp_path
+):
+    by_variable = start(tmp_path, KERAS_BACKEND=backend)
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": backend}), "utf-8")
+    by_file = start(tmp_path)
+    for done in (by_variable, by_file):
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(sentence)
+        assert "KERAS_BACKEND to tensorflow" in last
+        assert done.stderr.count("  File ") <= 3
+
+
+def test_tensorflow_by_variable_wins_over_the_file_and_is_the_default(tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}', "utf-8")
+    assert start(tmp_path, KERAS_BACKEND="tensorflow").stdout == "ok\n"
+    (tmp_path / "keras.json").write_text("damaged", "utf-8")
+    assert start(tmp_path).stdout == "ok\n"

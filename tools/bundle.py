@@ -1,0 +1,103 @@
+"""Build what runs elsewhere: on Colab, Kaggle, a JupyterHub, or from PyPI.
+
+    python tools/bundle.py [FOLDER]
+
+Writes three files into FOLDER (build/bundle):
+
+- the wheel of the package, with weights, digits and explorers;
+- the source archive, from which pip builds the same wheel;
+- a zip of the wheel and of all notebooks. The first cell of each of these notebooks
+  installs the package from the wheel, unless the package is installed already.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "build" / "bundle"
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "pixelcnn_edu")
+BUILD = """
+import sys
+from setuptools import build_meta
+folder = sys.argv[1]  # setuptools puts arguments of its own there
+build_meta.build_wheel(folder)
+build_meta.build_sdist(folder)
+"""
+FIRST_CELL = """\
+# Installs the package from its wheel, unless the package is there.
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+if importlib.util.find_spec("pixelcnn_edu") is None:
+    # Beside the notebook, one folder up, or (on Kaggle) among the data sets.
+    places = (".", "{wheel}"), ("..", "{wheel}"), ("/kaggle", "input/**/{wheel}")
+    wheels = [path for place, name in places for path in pathlib.Path(place).glob(name)]
+    if not wheels:
+        raise FileNotFoundError("Upload {wheel} to the folder of this notebook.")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", str(wheels[0])]
+    subprocess.run(pip, check=True)
+"""
+
+
+def build(folder) -> Path:
+    """Build the wheel and the source archive, with setuptools alone; return the wheel.
+
+    The files are copied first: what an earlier build left among them would come along.
+    """
+    with tempfile.TemporaryDirectory() as copy:
+        for name in SOURCES:
+            if (ROOT / name).is_dir():
+                cached = shutil.ignore_patterns("__pycache__", ".*")
+                shutil.copytree(ROOT / name, Path(copy, name), ignore=cached)
+            else:
+                shutil.copy(ROOT / name, copy)
+        done = subprocess.run(
+            [sys.executable, "-c", BUILD, str(folder)],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(f"The build failed:\n{done.stdout}{done.stderr}")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def with_first_cell(path, wheel) -> str:
+    """Return the text of a notebook that begins with the cell that finds the wheel."""
+    nb = nbformat.read(path, as_version=4)
+    source = FIRST_CELL.format(wheel=wheel).rstrip("\n")
+    nb.cells.insert(0, new_code_cell(source, id="install"))
+    return nbformat.writes(nb)
+
+
+def main(folder=FOLDER) -> int:
+    folder = Path(folder).absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    wheel = build(folder)
+    name = f"{'-'.join(wheel.name.split('-')[:2])}-notebooks"
+    with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(wheel, f"{name}/{wheel.name}")
+        for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+            if ".ipynb_checkpoints" not in path.parts:
+                within = path.relative_to(ROOT / "notebooks").as_posix()
+                text = with_first_cell(path, wheel.name)
+                archive.writestr(f"{name}/{within}", text)
+    for path in sorted(folder.iterdir()):
+        print(f"{path.stat().st_size / 2**20:6.1f} MB  {os.path.relpath(path)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
