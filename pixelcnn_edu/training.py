@@ -354,11 +354,9 @@ class SampleGrid(keras.callbacks.Callback):
         self.image_shape = image_shape
         self.likelihood = likelihood
         self.method = check_one_of("method", method, generation.METHODS)
-        self.grids, self._drawn_from = {}, None
+        self.grids = {}
 
     def on_train_begin(self, logs=None):
-        if self._drawn_from is not self.model:
-            self.grids, self._drawn_from = {}, self.model
         try:
             check_image_shape_of(self.model, self.image_shape)
             check_labels(self.model, self.labels, self.count)

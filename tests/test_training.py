@@ -799,7 +799,7 @@ def test_exclude_compares_numbers_not_bytes():
     np.testing.assert_array_equal(kept, images[[0, 2, 3]])
 
 
-def tiny():
+def smallest():
     return pixelcnn((4, 4, 1), filters=2, depth=1)
 
 
@@ -809,11 +809,11 @@ def test_a_running_mean_of_some_weights_is_refused():
         keras.optimizers.OptimizerMap(adam, {".*bias.*": keras.optimizers.SGD(1e-2)})
     )
     with pytest.raises(ValueError, match="use_ema inside"):
-        training.fit(tiny(), np.zeros((4, 4, 4, 1)), optimizer=several, verbose=0)
+        training.fit(smallest(), np.zeros((4, 4, 4, 1)), optimizer=several, verbose=0)
 
 
 def test_no_epoch_is_skipped_after_a_run_with_keras_s_backup(tmp_path):
-    model, images = tiny(), np.zeros((4, 4, 4, 1))
+    model, images = smallest(), np.zeros((4, 4, 4, 1))
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -826,26 +826,3 @@ def test_no_epoch_is_skipped_after_a_run_with_keras_s_backup(tmp_path):
     training.fit(model, images, epochs=3, callbacks=backup, verbose=0)
     history = training.fit(model, images, epochs=3, verbose=0)
     assert len(history.history["loss"]) == 3
-
-
-def test_a_sample_grid_of_another_model_begins_anew(tmp_path):
-    images, samples = np.zeros((4, 4, 4, 1)), training.SampleGrid(2)
-    keras.utils.set_random_seed(0)
-    training.fit(tiny(), images, epochs=2, callbacks=samples, verbose=0)
-
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
-    def run(*callbacks):
-        keras.utils.set_random_seed(1)
-        model, folder = tiny(), tmp_path / "run"
-        training.fit(
-            model, images, epochs=2, folder=folder, callbacks=[*callbacks], verbose=0
-        )
-
-    with pytest.raises(KeyboardInterrupt):
-        run(Stop())
-    run(samples)
-    assert list(samples.grids) == [2]
