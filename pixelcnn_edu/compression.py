@@ -69,23 +69,12 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     images = _checked(model, images, likelihood)
     check_that_header_holds(*images.shape, likelihood.levels)
     encoder = _constriction().queue.RangeEncoder()
-    known = _in_order(images, likelihood.levels)
     sums = _checksums(model, labels, likelihood, len(images))
 
-    def write(counts):
-        _, values = next(known)
+    def write(rows, values, counts):
         encoder.encode(values, _family(), counts / TOTAL)
-        return values
 
-    choose_values(
-        model,
-        len(images),
-        write,
-        labels=labels,
-        method=method,
-        image_shape=images.shape[1:],
-        likelihood=likelihood,
-    )
+    _visit(model, images, write, labels, method, likelihood)
     if sums != _checksums(model, labels, likelihood, len(images)):
         raise ValueError(
             "Expected a model whose weights stay as they are while images are compressed. "
@@ -178,23 +167,33 @@ def code_length(model, images, *, labels=None, method="cached", likelihood=None)
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
-    known, bits = _in_order(images, likelihood.levels), np.zeros(len(images))
+    bits = np.zeros(len(images))
 
-    def add(counts):
-        rows, values = next(known)
+    def add(rows, values, counts):
         bits[rows] += _bits(counts, values)
+
+    _visit(model, images, add, labels, method, likelihood)
+    return bits
+
+
+def _visit(model, images, visit, labels, method, likelihood):
+    """Call ``visit(rows, values, counts)`` for each value of known images, in order."""
+    known = _in_order(images, likelihood.levels)
+
+    def choose(counts):
+        rows, values = next(known)
+        visit(rows, values, counts)
         return values
 
     choose_values(
         model,
         len(images),
-        add,
+        choose,
         labels=labels,
         method=method,
         image_shape=images.shape[1:],
         likelihood=likelihood,
     )
-    return bits
 
 
 def choose_values(
