@@ -311,13 +311,13 @@ def with_fits(**fits):
     return {**_pictures.FITS, **fits}
 
 
-def without_alpha(image, channels):
+def without_alpha(image, channels, rawmode=None):
     if image.mode.startswith("I"):
         return Image.fromarray(np.asarray(image, "float32") / np.float32(257))
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def through_alpha(image, channels):
+def through_alpha(image, channels, rawmode=None):
     return image.convert("RGBA").convert("L" if channels == 1 else "RGB")
 
 
@@ -360,7 +360,7 @@ FAULTS = {
         "FITS",
         with_fits(pad=partial(ImageOps.pad, color="white", centering=(0, 0))),
     ),
-    "16 bits cut to 8": (check_sixteen_bits, "_on_white", lambda i, c: i.convert("L")),
+    "16 bits cut to 8": (check_sixteen_bits, "_on_white", lambda i, *_: i.convert("L")),
     "the last frame": (check_first_frame, "_upright", last_frame),
     "the order of the system": (
         check_order,
