@@ -35,23 +35,23 @@ _PLAIN_CALLS = (
 
 _lock = threading.RLock()
 _asking = []  # for each graph that waits for a Python function: the thread that runs it
-_kept = weakref.WeakKeyDictionary()
+_entries = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass
-class _Kept:
+class _Entry:
     """What is kept of one model.
 
     Attributes:
         state, references: of the model, see `state_of`.
         built: {key: (what was built, references)}.
-        written: the attributes that have changed while the model was compiled.
+        notes: the attributes that have changed while the model was compiled, see `traced`.
     """
 
     state: dict
     references: list
     built: dict
-    written: set
+    notes: set
 
 
 def kept(model, kind, build, likelihood=None):
@@ -69,20 +69,20 @@ def kept(model, kind, build, likelihood=None):
     """
     _refuse_to_wait_for_ever()
     with _lock:
-        known = _kept.get(model)
+        entry = _entries.get(model)
         state, references = state_of(model)
-        if not known or known.state != state or _is_any_gone(known.references):
-            written = known.written if known else set()
-            known = _kept[model] = _Kept(state, references, {}, written)
+        if not entry or entry.state != state or _is_any_gone(entry.references):
+            notes = entry.notes if entry else set()
+            entry = _entries[model] = _Entry(state, references, {}, notes)
         state, references = state_of(kind, type(likelihood), _attributes(likelihood))
         key = tuple(state.items())
-        if key not in known.built or _is_any_gone(known.built[key][1]):
+        if key not in entry.built or _is_any_gone(entry.built[key][1]):
             with traced(model):
                 built = build()
-            known.built[key] = built, references
-            if len(known.built) > _MOST:
-                del known.built[next(iter(known.built))]
-        return known.built[key][0]
+            entry.built[key] = built, references
+            if len(entry.built) > _MOST:
+                del entry.built[next(iter(entry.built))]
+        return entry.built[key][0]
 
 
 def _is_any_gone(references):
@@ -131,17 +131,18 @@ def traced(model):
         yield
         return
     with _lock:
-        known, (before, _) = _kept.get(model), state_of(model)
+        entry, (before, _) = _entries.get(model), state_of(model)
     yield
     with _lock:
-        if not known or known is not _kept.get(model):
+        if not entry or entry is not _entries.get(model):
             return
         after, references = state_of(model)
         names = before.keys() | after.keys()
-        written = {name for name in names if before.get(name) != after.get(name)}
-        if known.state == before and written <= known.written:
-            known.state, known.references = after, references
-        known.written |= written
+        notes = {name for name in names if before.get(name) != after.get(name)}
+        # if layers have written notes alone, it is still the same model
+        if entry.state == before and notes <= entry.notes:
+            entry.state, entry.references = after, references
+        entry.notes |= notes
 
 
 def state_of(*things):

@@ -4,8 +4,8 @@ The two halves of a batch go through the network at the same time. Where one hal
 core idle, the other half takes it. The step stays the same up to rounding, unless the
 network has dropout or another random layer: each half draws random numbers of its own.
 
-Halves are used with TensorFlow on a CPU alone. A model reads `ON` when Keras compiles it.
-So, to train in whole batches, write this before the first batch::
+Halves are used with TensorFlow on a CPU alone. A model reads `ON` when TensorFlow traces
+its training step. So, to train in whole batches, write this before the first batch::
 
     _cpu.ON = False
 
@@ -38,6 +38,8 @@ class TrainedInHalves(keras.Model):
     """A functional Keras model whose batches are trained in two halves.
 
     A network whose halves would not train as the whole batch is given the whole batch.
+    (When a model is built from inputs and outputs, Keras puts its class Functional in the
+    place of `keras.Model`. So ``super().call`` runs the graph.)
     """
 
     _in_halves = False
@@ -57,8 +59,8 @@ class TrainedInHalves(keras.Model):
             in_package = type(part).__module__.startswith("pixelcnn_edu.")
             by_image = in_package or type(part) in _BY_IMAGE
             activation = getattr(part, "activation", None) or keras.activations.linear
-            by_name = getattr(activation, "__module__", "").startswith("keras.")
-            if not by_image or not by_name or part.activity_regularizer:
+            of_keras = getattr(activation, "__module__", "").startswith("keras.")
+            if not by_image or not of_keras or part.activity_regularizer:
                 return False  # it may read the whole batch, or add to the loss twice
         return not self.non_trainable_weights
 

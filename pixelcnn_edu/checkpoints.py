@@ -66,9 +66,9 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         if checkpoint.ended:
             checkpoint.remind()
         else:
-            # A run that a callback stopped trains no more epochs: it is only ended.
+            # A run that a callback stopped trains no more: no epoch is left to Keras.
             first = settings["epochs"] if checkpoint.stopped else epoch
-            with checkpoint.noting_weights():
+            with checkpoint.noting_checksum():
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
@@ -165,18 +165,20 @@ class Checkpoint(keras.callbacks.Callback):
                     "the seed of that run; or choose another folder for another run."
                 )
             raise ValueError(told)
-        self.settings = about["settings"]  # with the weights that the run began with
+        self.settings = about[
+            "settings"
+        ]  # with the checksum of the run's first weights
         self.epoch, self.history = about["epoch"], about["history"]
         self.stopped, self.ended = about["stopped"], about["ended"]
         self._callback_states = with_arrays(about["callbacks"], more)
-        with self.noting_weights():
+        with self.noting_checksum():
             for variable, array in zip(variables, arrays, strict=True):
                 variable.assign(array)
         return self.epoch
 
     @contextlib.contextmanager
-    def noting_weights(self):
-        """After this block, also if it fails, note the weights that the model has then."""
+    def noting_checksum(self):
+        """After this block, also if it fails, note the checksum of the model's weights."""
         try:
             yield
         finally:
@@ -186,7 +188,8 @@ class Checkpoint(keras.callbacks.Callback):
     def _now(self):
         """Return, under their names, the settings that training changes, as they are now.
 
-        So ``"initial weights"`` are the weights with which a run would begin now.
+        ``"initial weights"`` is the checksum of the weights. With the present weights a
+        run would begin now.
         """
         weights = checksum(self.model.get_weights())
         return through_json({"initial weights": weights, "optimizer": self.optimizer})
@@ -196,6 +199,10 @@ class Checkpoint(keras.callbacks.Callback):
 
         The same Python object has new weights after training, and its optimizer may have
         a new learning rate. They are accepted if this run produced them.
+
+        Example: training is interrupted in its third epoch, and the same call of `fit`
+        follows, with the same model object. The weights are now those of the third epoch.
+        Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
@@ -208,14 +215,14 @@ class Checkpoint(keras.callbacks.Callback):
         return [
             name + _parts_that_differ(old.get(name), new[name])
             for name in differ
-            if not any((name, new[name]) in one.items() for one in produced)
+            if all(one.get(name, ...) != new[name] for one in produced)
         ]
 
     def remind(self):
         """Give Keras's own callbacks what they knew when the state was written."""
         for callback, who, _ in remembering(self.callbacks):
-            for name, state in self._callback_states:
-                if name == who:
+            for saved_who, state in self._callback_states:
+                if saved_who == who:
                     vars(callback).update(state)
         self._callback_states = []
 

@@ -18,7 +18,7 @@ uᵢ < p(ink).) Three methods draw the same images, with the same arguments:
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
 1e-5 of a cumulative probability (within a few thousandths for a model that computes in
-half precision).
+half precision). Then the later values of that image may differ, too.
 """
 
 import warnings
@@ -47,7 +47,7 @@ from pixelcnn_edu.one_pixel import pixel_loop
 import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
-MOST_IN_FIRST_CALL = 16 * 28 * 28 * 2  # probabilities: of sixteen digits, two levels
+MOST_IN_FIRST_CALL = 16 * 28 * 28 * 2  # values × levels: sixteen digits of two levels
 MOST_ROUNDS = 100  # in a first call; sixteen digits of a trained network need about 50
 
 
@@ -69,7 +69,7 @@ def naive(
         float32 (N, H, W, C).
 
     Raises:
-        ValueError: a weight or a logit is not a number.
+        ValueError: a weight is not finite, or a logit is NaN.
     """
     logits, images = logits_function(model), given.copy()
     for row, col in np.argwhere(~known):
@@ -89,12 +89,12 @@ def fixed_point(
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. If the model is **not** causal, the
-    picture may still stop changing. The result then solves x = f(x, u), but the model
-    defines no distribution from which an image could be drawn.
+    picture may still stop changing: the result does not change in one more round. But
+    such a model defines no distribution from which an image could be drawn.
     `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
 
     Raises:
-        ValueError: a weight or a logit is not a number, or the picture does not settle
+        ValueError: a weight is not finite, a logit is NaN, or the picture does not settle
             within H·W·C + 1 rounds; then the model is not causal.
     """
     rounds = given[0].size + 1
@@ -129,7 +129,7 @@ def cached(
     takes some seconds. (`generate` answers its first small call by `fixed_point`.)
 
     Raises:
-        ValueError: a weight or a logit is not a number, or a layer cannot run one pixel
+        ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
             at a time; the message names the layer.
     """
     temperature = check_temperature(temperature)
@@ -254,13 +254,14 @@ def complete(
     """
     likelihood = likelihood_of(model, likelihood)
     images, known = np.asarray(images), np.asarray(known)
-    if known.dtype == bool and known.shape == images.shape[1:3] and images.ndim == 4:
+    fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
+    if fits:
         blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN
         images = np.where(known[:, :, None], images, blank)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
-    if known.dtype != bool or known.shape != images.shape[1:3]:
+    if not fits:
         raise ValueError(
             f"Expected known to be boolean of shape {images.shape[1:3]}. "
             f"Received: {known.dtype} {known.shape}"
@@ -344,19 +345,19 @@ def _draw(
             return images
 
     def draw(uniforms, given, *labels):
+        arguments = uniforms, given, known, temperature, *labels
         if compiled:  # as `cached`, but without a search for the loop in each slice
-            return loop.draw(uniforms, given, known, temperature, *labels)
+            return loop.draw(*arguments)
         by_method = naive if method == "naive" else fixed_point
-        return by_method(
-            model, likelihood, uniforms, given, known, temperature, *labels
-        )
+        return by_method(model, likelihood, *arguments)
 
-    numbers = given[0].size * likelihood.levels * getattr(likelihood, "components", 1)
+    # of one image in one pass; a mixture has them for each component
+    how_many = given[0].size * likelihood.levels * getattr(likelihood, "components", 1)
     return in_slices(
         draw,
         [uniforms, given, *labels],
         compiled=compiled,
-        numbers=numbers if method == "fixed_point" else 1,
+        numbers=how_many if method == "fixed_point" else 1,
         progress=progress,
     )
 
@@ -376,7 +377,7 @@ def _answer_first_call(
 
     The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
     digits in less time, so it answers the first call for each size, and the second call
-    compiles. Only earlier calls decide which method answers; measured time does not.
+    compiles. Measured time never decides which method answers.
 
     The images are the same except for rounding. The compiled loop answers the first call
     too where rounding is coarse (half precision, int8, a GPU), where a layer or the

@@ -13,7 +13,7 @@ says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pi
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
   does the same at every pixel and reads no other pixel. The first drawing tries the layer
   on random features. (`PositionBias` has a weight for each pixel. It is a special case
-  inside `one_pixel`, and no example for a class of your own.)
+  in `pixel_graph.weight_by_pixel`, and no example for a class of your own.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
   ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that compute the same
   may say so: they replace none of ``__call__``, ``call``, ``convolution_op`` and
@@ -141,7 +141,8 @@ def masked(kernel, mask):
     """Return the whole kernel times the mask, (kh, kw, in, out).
 
     The product is new in each call. The stored kernel is not overwritten. A masked weight
-    has gradient 0, so it keeps its random first value, which the convolution never uses.
+    has gradient 0, so (without weight decay) it keeps its random first value, which the
+    convolution never uses.
     """
     return kernel * ops.cast(mask, kernel.dtype)
 
@@ -181,7 +182,6 @@ def residual_block(
         (None, 28, 28, 16)
     """
     filters = check_positive_int("filters", filters)
-    kernel_size = check_kernel_size(kernel_size)
     activation = plain(activation)
     dropout = check_dropout(dropout)
     colors = check_positive_int("colors", colors)
@@ -217,13 +217,13 @@ def activate(inputs, activation: str):
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
     try:
         layer = keras.layers.Activation(activation)
-        if isinstance(layer.activation, keras.Layer):
-            raise ValueError("Expected a function. Received: a layer.")
-    except ValueError as error:
+    except ValueError:
+        layer = None
+    if layer is None or isinstance(layer.activation, keras.Layer):
         raise ValueError(
             "Expected activation to be 'prelu' or the name of a Keras activation, such "
             f"as 'relu'. Received: {activation!r}"
-        ) from error
+        )
     _check_pointwise(layer.activation, activation)
     return layer(inputs)
 
@@ -231,9 +231,10 @@ def activate(inputs, activation: str):
 def _check_pointwise(function, activation):
     """Raise an error unless each output of an activation depends on one input alone."""
     values = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
-    changed = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)  # one value in each
+    # sixteen images: in image i, value i alone is another one
+    changes = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)
     try:
-        before, after = (np.array(function(x)) for x in (values, values + changed))
+        before, after = (np.array(function(x)) for x in (values, values + changes))
         moved = np.abs(after - before).reshape(16, 16) > 1e-5
         pointwise = not (moved & ~np.eye(16, dtype=bool)).any()
     except (TypeError, ValueError):  # other arguments, or an output of another shape
@@ -285,7 +286,7 @@ class PositionBias(keras.layers.Layer):
         return inputs + self.bias
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        return input_shape  # `pixel_graph` asks for one pixel
 
 
 @register
@@ -295,10 +296,11 @@ class OneHotLevels(keras.layers.Layer):
     The levels of a color are categories. A convolution that reads one number separates
     them poorly: to separate level 1 of 4 from its neighbors, the convolution needs large
     weights and learns them slowly. Between two levels the vector is interpolated linearly,
-    so the gradient with respect to the image exists.
+    so there the gradient with respect to the image is not 0, as
+    `causality.receptive_field` needs.
 
-    The layer computes in float32 under every dtype policy, because bfloat16 tells apart at
-    most 257 levels.
+    The layer computes in float32 under every dtype policy, because in bfloat16 the values
+    of more than 257 levels are not distinct.
 
     Args:
         levels: number of levels, at least 2.

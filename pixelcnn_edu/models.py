@@ -3,10 +3,10 @@
 Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Notebooks 03 to 06 and 11 to 13
 teach this module.
 
-What differs here: the default activation is PReLU instead of ReLU, as in the tutorial that
-this series grew from. The paper does not give the depth of its MNIST network, so you choose
-``depth``. The arguments ``position``, ``dropout``, ``skip`` and ``dilations`` are
-additions; by default they change nothing.
+What differs here: the default activation is PReLU, as in the tutorial that this series grew
+from, and not ReLU. The paper does not give the depth of its MNIST network, so you choose
+``depth``. The arguments ``position``, ``dropout``, ``one_hot``, ``skip`` and ``dilations``
+are additions; by default they change nothing.
 """
 
 import functools
@@ -80,10 +80,11 @@ class ImageModel(_cpu.TrainedInHalves):
         self.num_classes = num_classes
 
     def _run_through_graph(self, *args, **kwargs):
-        # `keras.models.clone_model` runs this method on new symbolic tensors. Then it
-        # calls `__init__` with these inputs, the new output and the name alone. So the
-        # likelihood travels on the output tensor. (Keras makes the clone by `__init__` only
-        # if its positional arguments are those of Keras's own functional model.)
+        # Each call of the model runs this method. `keras.models.clone_model` runs it, too,
+        # on new symbolic tensors. Then it calls `__init__` with these inputs, the new
+        # output and the name, and passes no likelihood. So the likelihood is written onto
+        # the output tensor, where `__init__` finds it. (Keras makes the clone by `__init__`
+        # only if its positional arguments are those of Keras's own functional model.)
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes
@@ -96,7 +97,7 @@ class ImageModel(_cpu.TrainedInHalves):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        if "likelihood" not in config:  # see the line after this class
+        if "likelihood" not in config:  # from .h5: it names a class without its package
             raise ValueError(
                 "Expected a file of pixelcnn_edu.models.ImageModel. Received: a file of "
                 "another class of this name. Load the file inside "
@@ -175,8 +176,10 @@ def pixelcnn(
         x = residual_block(
             x, filters, activation=activation, dropout=dropout, colors=colors
         )
-    ends = {"likelihood": likelihood, "channels": image_shape[-1], "colors": colors}
-    logits = last_layers(x, filters, activation, **ends)
+    channels = image_shape[-1]
+    logits = last_layers(
+        x, filters, activation, likelihood=likelihood, channels=channels, colors=colors
+    )
     return ImageModel(inputs, logits, name, likelihood=likelihood)
 
 
@@ -282,8 +285,10 @@ def gated_pixelcnn(
         horizontal = keras.layers.add(
             [MaskedConv2D(filters, 1, colors=colors)(h) for h in all_horizontal]
         )
-    ends = {"likelihood": likelihood, "channels": image_shape[-1], "colors": colors}
-    logits = last_layers(horizontal, filters, "relu", **ends)
+    x, channels = horizontal, image_shape[-1]
+    logits = last_layers(
+        x, filters, "relu", likelihood=likelihood, channels=channels, colors=colors
+    )
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
     )
@@ -342,8 +347,8 @@ def last_layers(x, filters, activation, *, likelihood, channels=1, colors=1):
         x = activate(x, activation)
         x = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(x)
     x = activate(x, activation)
-    last = {"colors": colors, "dtype": "float32", "name": "logits"}
-    return MaskedConv2D(size, 1, mask_type="B", **last)(x)
+    last = MaskedConv2D(size, 1, "B", colors=colors, dtype="float32", name="logits")
+    return last(x)
 
 
 def _maker_of_biases(label, num_classes, label_map, image_shape):
@@ -378,8 +383,9 @@ def live_weights(model) -> int:
     weights.
 
     Args:
-        model: any Keras model with known inputs. A mask is the array ``layer.mask`` that a
-            layer multiplies into ``layer.kernel``, as `layers.MaskedConv2D` does.
+        model: any Keras model that is functional or was called. A mask is the array
+            ``layer.mask`` that a layer multiplies into ``layer.kernel``, as
+            `layers.MaskedConv2D` does.
 
     Raises:
         ValueError: if ``model`` is not such a model.

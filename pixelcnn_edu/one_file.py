@@ -4,7 +4,7 @@
     python one_file.py digits.npz 8    trains on a file's digits, 8 epochs
 
 Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
-needs Keras 3 and NumPy alone. The notebooks of `pixelcnn_edu` explain every line.
+needs NumPy and Keras 3 with a backend. The notebooks of `pixelcnn_edu` explain its ideas.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -54,8 +54,8 @@ class MaskedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
-        # `kwargs` of a layer that is loaded from a file hold a padding, too
-        super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
+        kwargs["padding"] = "same"  # a layer from a file has it in `kwargs` already
+        super().__init__(filters, kernel_size, **kwargs)
         self.mask_type = mask_type
 
     def convolution_op(self, inputs, kernel):
@@ -144,7 +144,7 @@ def train(model, images, epochs):
     model.compile(
         optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),  # notebooks 07, 08
         loss=nats_per_image,
-        # TensorFlow without XLA, on every device: on a CPU a small network trains faster
+        # TensorFlow without XLA: on a CPU a small network trains faster
         jit_compile=keras.backend.backend() != "tensorflow",
     )
     # `Batches` has an order of its own, so Keras must not shuffle the batches

@@ -50,7 +50,11 @@ from keras import ops
 
 
 class PixelLoop:
-    """The loop over all pixels of a functional model, compiled into one function.
+    """The loop over all pixels of a functional model, compiled for each shape of images.
+
+    The loop chooses values from logits. Here it draws them: its *numbers* are the uniform
+    numbers, and its *setting* is the temperature. `compression` has a subclass whose
+    ``choose`` asks a coder instead.
 
     Args:
         model: a functional Keras model from images (and labels) to logits, made of this
@@ -82,8 +86,8 @@ class PixelLoop:
     """
 
     xla = True  #: compile with XLA; without XLA, `choose` may call Python
-    #: If the setting equals this value (temperature 0), a separate loop is compiled. There
-    #: `choose` gets the Python number, not a tensor.
+    #: If the argument ``setting`` of `draw` equals this value (temperature 0), a separate
+    #: loop is compiled. There `choose` gets the Python number, not a tensor.
     constant = 0
 
     def __init__(self, model, likelihood):
@@ -94,7 +98,7 @@ class PixelLoop:
             )
         self.likelihood = likelihood
         self.inputs, self.tensors, self.output = read_graph(model)
-        self._model = weakref.ref(model)
+        self._model = weakref.ref(model)  # `kept` must not keep the model alive
         channels = range(self.inputs[0].channels)
         # The network runs once per channel only if the logits read their own pixel.
         by_channel = self.output.last_own_channel >= 0
@@ -103,8 +107,11 @@ class PixelLoop:
         # them, the network runs once more when all values of the pixel are known: with
         # ``one_hot=True``, say. After a first layer of type A no feature depends on the
         # last channel of its own pixel, and no extra run is needed.
+        # With colors, say, the runs are [[0], [1], [2]], and the first channel of the last
+        # run is 2.
+        first_of_last_run = self.runs[-1][0]
         self.one_more = any(
-            t.last_own_channel >= self.runs[-1][0]
+            t.last_own_channel >= first_of_last_run
             for t in self.tensors
             if t.operation and (t.kept_rows or t.kept_left)
         )
@@ -144,7 +151,7 @@ class PixelLoop:
             ValueError: a logit is NaN.
         """
         key = self.key(numbers.shape, setting)
-        is_constant = key[-1]
+        is_constant = setting == self.constant
         by_pixel = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]
         setting = np.asarray(setting)
         if setting.dtype == "float64":
@@ -153,7 +160,7 @@ class PixelLoop:
         with self._lock:  # if several threads begin at the same time, one compiles
             if key not in self.compiled:
                 function = functools.partial(_draw_images, self, is_constant)
-                with traced(self._model()):
+                with traced(self._model()):  # what layers write meanwhile is no change
                     self.compiled[key] = _compiled(function, inputs, self.xla)
         drawn = self.compiled[key](*inputs)
         check_logits(drawn)  # a NaN in an image marks a NaN logit, see `_draw_pixel`
@@ -322,7 +329,7 @@ def _begin_row(run, index, finished):
             if tensor.when == PER_ROW:
                 strips[tensor] = _finish(tensor.operation, sums[tensor])
         elif tensor.when == PER_ROW:
-            strips[tensor] = _pixelwise(tensor, strips, index)
+            strips[tensor] = _run_pixelwise(tensor, strips, index)
     return _Row(index, strips, sums)
 
 
@@ -331,7 +338,8 @@ def _draw_pixel(run, row, col, windows, strips):
 
     Args:
         windows: {tensor: (N, left · channels)}, the features to the left of the pixel.
-        strips: {tensor: strip}, the features of the current row, which later rows read.
+        strips: {tensor: strip}, the features of the current row, which later rows read,
+            and the image.
     """
     loop, image = run.loop, run.loop.inputs[0]
     numbers, given = run.numbers[row.index, col], run.given[row.index, col]
@@ -372,7 +380,7 @@ def _run_pixel(run, row, col, values, windows):
                 total = total + _of_pixel(row.sums_above[tensor], col)
             here[tensor] = _finish(tensor.operation, total)
         else:
-            here[tensor] = _pixelwise(tensor, here, row.index, col)
+            here[tensor] = _run_pixelwise(tensor, here, row.index, col)
     return here
 
 
@@ -419,7 +427,10 @@ def _split_kernel(tensor):
 
 
 def _sum_above(tensor, kernels, finished, strips, width):
-    """Sum a convolution over the rows that are known when a row begins: (W, N, F)."""
+    """Sum a convolution over the rows that are known when a row begins: (W, N, F).
+
+    None if the kernel has no part there.
+    """
     above, _, (first_row, first_col, step) = kernels[tensor]
     if above is None:
         return None
@@ -445,7 +456,10 @@ def _sum_above(tensor, kernels, finished, strips, width):
 
 
 def _sum_current_row(tensor, kernels, windows, here):
-    """Sum a convolution over the current row, up to its pixel: (1, N, F)."""
+    """Sum a convolution over the current row, up to its pixel: (1, N, F).
+
+    0 if the kernel has no part there.
+    """
     _, current, (_, first_col, step) = kernels[tensor]
     if current is None:
         return ops.zeros((), tensor.dtype)
@@ -474,7 +488,7 @@ def _finish(layer, total):
     return total if layer.activation is None else layer.activation(total[None])[0]
 
 
-def _pixelwise(tensor, strips, row, col=None):
+def _run_pixelwise(tensor, strips, row, col=None):
     """Run a layer that treats each pixel by itself on strips.
 
     The layer gets a strip as one image of height w and width N. To such a layer it makes no

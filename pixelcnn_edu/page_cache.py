@@ -7,10 +7,10 @@ When a pixel is drawn, all features of earlier pixels stay as they are, because 
 is causal. So there is one page per tensor of the network, and at each pixel only the
 features of that pixel are computed. A convolution reads the earlier ones from the page.
 
-Read the class `pixel_graph.Tensor` first. It says which layer makes a tensor
-(``operation``) from which other tensors (``sources``), and ``when``: once per image (it
-depends on the label alone), once per row (it depends on the rows above alone; only in gated
-networks), or at each pixel.
+Read the class `pixel_graph.Tensor` first (its ``kept_…`` are for `one_pixel` alone). It
+says which layer makes a tensor (``operation``) from which other tensors (``sources``), and
+``when``: once per image (it depends on the label alone), once per row (it depends on the
+rows above alone; only in gated networks, notebook 11), or at each pixel.
 """
 
 from pixelcnn_edu.pixel_graph import (
@@ -89,6 +89,7 @@ def _features(tensor, pages, taps, row, col):
                 total = total + source[:, r, c] @ weights
         activation = layer.activation or np.asarray
         total = np.broadcast_to(total, (len(source), layer.filters))
+        # layers and activations take (N, H, W, channels)
         return np.asarray(activation(total[:, None, None]))[:, 0, 0]
     if weight_by_pixel(layer) is not None:
         weights = np.asarray(weight_by_pixel(layer))

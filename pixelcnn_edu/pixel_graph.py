@@ -4,11 +4,11 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 
 - ``PER_IMAGE``: before the first pixel; the tensor depends only on the label;
 - ``PER_ROW``: at the beginning of a row; the tensor depends on the rows above, as the
-  vertical stack does;
+  vertical stack of notebook 11 does (a PixelCNN has no such tensor);
 - ``PER_PIXEL``: when the loop reaches the pixel.
 
-`one_pixel` runs the graph. A layer that cannot run pixel by pixel is refused by its name.
-The text of `layers` says what a layer class of a user must do.
+`page_cache` and `one_pixel` run the graph. A layer that cannot run pixel by pixel is
+refused by its name. The text of `layers` says what a layer class of a user must do.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import inspect
 import math
 
 from pixelcnn_edu._cache import runs_its_graph
-from pixelcnn_edu._checks import NotByPixel, check_model
+from pixelcnn_edu._checks import NotByPixel, check_model, graph_of
 from pixelcnn_edu._pixelwise import (
     ONLY_MASKED,
     check_activation,
@@ -34,7 +34,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-PER_IMAGE, PER_ROW, PER_PIXEL = range(3)
+PER_IMAGE, PER_ROW, PER_PIXEL = range(3)  # in order: the later, the larger
 
 _SILENT = "its class does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
 _APART = "put what follows the convolution into a layer of its own"
@@ -48,8 +48,8 @@ class Tensor:
         index: the tensor's place in the order of the graph.
         operation: the layer that makes the tensor; None for an input of the model.
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
-        spec: a symbolic tensor of the same shape. Height and width are 1, except for
-            `PER_IMAGE` tensors, which have their full shape.
+        spec: a symbolic tensor of the shape (1, 1, 1, channels): one pixel of one image.
+            Of a `PER_IMAGE` tensor it has the full height and width.
         when: `PER_IMAGE`, `PER_ROW` or `PER_PIXEL`.
         last_own_channel: an upper bound of the channels of the same pixel that the tensor
             depends on: 0 red, 1 green, 2 blue; -1 if it depends on none, as after a layer
@@ -92,8 +92,7 @@ class Tensor:
             lambda value: values[value] if isinstance(value, Tensor) else value,
             (self.args, self.kwargs),
         )
-        call = getattr(self.operation, "call", self.operation)
-        if "training" in inspect.signature(call).parameters:
+        if "training" in inspect.signature(self.operation.call).parameters:
             kwargs["training"] = False
         return self.operation(*args, **kwargs)
 
@@ -116,7 +115,7 @@ def read_graph(model):
     Raises:
         NotByPixel: the model is not functional, or a layer cannot be run pixel by pixel.
     """
-    graph = getattr(check_model(model), "_functional", None) or model
+    graph = graph_of(check_model(model))
     if not runs_its_graph(model):
         raise NotByPixel(
             "Expected a functional model, since its graph is read. "
@@ -134,10 +133,11 @@ def read_graph(model):
         inputs.append(Tensor(i, None, spec=spec, when=PER_IMAGE))
     tensors = [*inputs]
 
-    # Keras goes through its graph in order. In the place of each layer it calls what
-    # `adder` returns, so `add` only notes the layer and its sources. Nothing is computed.
+    # Keras goes through its graph in order. Where it would call ``layer(*tensors)``, it
+    # calls ``adder(layer)(*tensors)``. Here the tensors are `Tensor` objects, and `add`
+    # notes the layer and its sources. Nothing is computed.
     def add(operation, *args, **kwargs):
-        inner = getattr(operation, "_functional", operation)
+        inner = graph_of(operation)
         if hasattr(inner, "_run_through_graph"):  # a model used as a layer
             _check_inner(operation, inner, args)
             return inner._run_through_graph(args, adder)
@@ -159,7 +159,7 @@ def _check_inner(model, graph, args):
         refuse(model, "a model inside may have no call of its own")
     by_name = bool(args) and isinstance(args[0], dict)
     if len(args) != 1 or by_name != isinstance(graph._inputs_struct, dict):
-        refuse(model, "a model inside must be given its inputs as it was built on them")
+        refuse(model, "a model inside must be given its inputs as when it was built")
 
 
 def kernel_of(layer):
@@ -232,7 +232,7 @@ def _place_convolution(tensor):
         refuse(layer, f"it reads a pixel not yet drawn, at (down, right) = {ahead[0]}")
     if live and all(down < 0 for down, _ in live):
         tensor.when = PER_ROW
-    # `one_pixel` reads every tap up to here, also a tap that the mask sets to 0
+    # `one_pixel` reads every tap up to `last_known`, also a tap that the mask sets to 0
     _note_reach(source, [offset for offset in taps if offset <= last_known])
     tensor.spec = _pixel(layer.filters)
     center = taps.get((0, 0), np.zeros((1, 1)))
@@ -295,7 +295,7 @@ def _place_pixelwise(tensor):
     shape = getattr(_spec(tensor, by_pixel=True), "shape", None)
     if shape is None or len(shape) != 4:
         refuse(layer, "its result is not one tensor of shape (N, H, W, C)")
-    if shape[1:3] != (1, 1) and type(layer) is not PositionBias:
+    if shape[1:3] != (1, 1):
         refuse(layer, "its weights differ by pixel")
     if is_of_user(layer):
         check_by_trial(

@@ -11,12 +11,12 @@ How a run goes on: `checkpoints.resume` writes the state of the run (weights, th
 optimizer's variables, the generator of dropout) after each finished epoch. The same call
 of `fit` loads this state and calls ``model.fit`` with ``initial_epoch``. A half-done epoch
 is done again: the order of the digits and their draws come from (seed, epoch, batch), so
-the epoch has the same batches. What a resumed run does not repeat:
+the epoch has the same batches. A resumed run does not notice a change in the code of a
+class (a likelihood, a layer, a schedule): a run with the same arguments, weights and
+images is the same run. A resumed run does not repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
-- a change in the code of a class (a likelihood, a layer, a schedule): a run with the same
-  arguments, weights and images is the same run;
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
   ``ModelCheckpoint``. They get their memory back if they monitor the same quantity.
 
@@ -94,9 +94,9 @@ def compile_model(
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
     model._initial_epoch = None  # Keras's `BackupAndRestore` leaves that of another run
-    # If the optimizer built its variables in the first step, TensorFlow would compile the
-    # step twice; and one variable of an optimizer within a LossScaleOptimizer, which Keras
-    # adds in float16, would be missing in `optimizer.variables`, which a checkpoint holds.
+    # The optimizer builds its variables now, for two reasons. If it built them in the first
+    # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
+    # optimizer into a LossScaleOptimizer: a checkpoint would miss one of its variables.
     with strategy.scope():
         _inner(model.optimizer).build(model.trainable_variables)
 
@@ -214,7 +214,7 @@ def fit(
     train = functools.partial(
         model.fit,
         pipeline(batches),
-        validation_data=held_out and pipeline(held_out),
+        validation_data=None if held_out is None else pipeline(held_out),
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         epochs=epochs,
         verbose=plain(verbose),
@@ -230,8 +230,8 @@ def fit(
         "likelihood": likelihood,
         "images": images,
         "labels": labels,
-        "validation_images": held_out and held_out.images,
-        "validation_labels": held_out and held_out.labels,
+        "validation_images": None if held_out is None else held_out.images,
+        "validation_labels": None if held_out is None else held_out.labels,
     }
     if isinstance(optimizer, str):
         settings["learning_rate"] = learning_rate
@@ -283,8 +283,8 @@ def _with_mean_weights(optimizer, callbacks):
         return callbacks
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
-    # when the next epoch begins. The checkpoint needs the trained weights at the end of an
-    # epoch. (The checkpoint callback runs last.)
+    # when the next epoch begins. The checkpoint, which runs last, needs the trained weights
+    # at the end of an epoch. (Then Keras's own call finds nothing to swap.)
     swap_back = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
     )

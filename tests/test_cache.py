@@ -391,7 +391,7 @@ def test_loops_are_let_go_with_the_model_as_it_was_and_are_few():
     assert loop() is None
     for factor in range(30):
         one_pixel.pixel_loop(model, Sharper(factor))
-    assert len(_cache._kept[model].built) == _cache._MOST
+    assert len(_cache._entries[model].built) == _cache._MOST
 
 
 def test_a_model_with_a_call_of_its_own_is_not_kept_alive():
