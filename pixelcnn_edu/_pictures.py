@@ -19,10 +19,23 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 OTHER_SUFFIXES = (".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MOST_PIXELS = 64_000_000  # of one picture, by its header
 _LANCZOS = Image.Resampling.LANCZOS
-FITS = {
-    "crop": partial(ImageOps.fit, method=_LANCZOS),
-    "pad": partial(ImageOps.pad, method=_LANCZOS, color="white"),
-}
+
+
+def _pad(image, size):
+    """Bring a picture to ``size``, whole, with white on two sides.
+
+    (`ImageOps.pad` of Pillow 11 and 12 fails on a line of pixels.)
+    """
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = image.resize([max(1, round(side * scale)) for side in image.size], _LANCZOS)
+    page = Image.new(image.mode, size, "white")
+    page.paste(
+        inner, tuple((a - b) // 2 for a, b in zip(size, inner.size, strict=True))
+    )
+    return page
+
+
+FITS = {"crop": partial(ImageOps.fit, method=_LANCZOS), "pad": _pad}
 
 
 def find(folder: Path):
