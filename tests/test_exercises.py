@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 DECLARED = {
-    name: getattr(exercises, name)
-    for name in exercises.__all__
-    if isinstance(getattr(exercises, name), Exercise)
+    name: each for name, each in vars(exercises).items() if isinstance(each, Exercise)
 }
 each_exercise = pytest.mark.parametrize("name", DECLARED)
 MISTAKES = [
