@@ -1,12 +1,26 @@
 """Exercise of notebook 10: weights of particles."""
 
 from pixelcnn_edu.exercises._answers import pair
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
 
-def _particle_weights(probs, images, known):
+def _normalized(logs):
+    weights = np.exp(logs - logs.max())
+    return weights / weights.sum()
+
+
+def _particle_weights(
+    probs,
+    images,
+    known,
+    *,
+    factor=lambda images, p: np.where(images == 1, p, 1 - p),
+    log=lambda logs, known: logs[:, known].sum(axis=1),
+    weigh=_normalized,
+    number=lambda weights: 1 / (weights**2).sum(),
+):
     """What clamping left out: the weights of particles.
 
     ``probs(images)``: from (n, H, W, 1) of 0 and 1 to the probability of ink of each
@@ -15,59 +29,9 @@ def _particle_weights(probs, images, known):
     each in proportion to Π p(known pixel | its past); and the effective number of
     particles.
     """
-    return _and_number(_normalized(_log_factors(probs, images)[:, known].sum(axis=1)))
-
-
-def _log_factors(probs, images):
-    p = np.asarray(probs(images), float)
-    return np.log(np.where(images == 1, p, 1 - p)[..., 0])
-
-
-def _normalized(log_weights):
-    weights = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
-
-
-def _and_number(weights):
-    return weights, 1 / (weights**2).sum()
-
-
-def _from(log_weights):
-    """Weights from other logarithms, ``log_weights(log_factors, known)``."""
-    return lambda probs, images, known: _and_number(
-        _normalized(log_weights(_log_factors(probs, images), known))
-    )
-
-
-def _without_normalizing(weights):
-    """``weights`` of the right logarithms; the effective number is right."""
-
-    def answer(probs, images, known):
-        logs = _log_factors(probs, images)[:, known].sum(axis=1)
-        return weights(logs), _and_number(_normalized(logs))[1]
-
-    return answer
-
-
-def _of_paper_too(probs, images, known):
-    p = np.asarray(probs(images), float)[..., 0]
-    return _and_number(_normalized(np.log(p[:, known]).sum(axis=1)))
-
-
-def _another_number(number):
-    """The weights are right; the effective number is made of them."""
-
-    def answer(probs, images, known):
-        weights, _ = _particle_weights(probs, images, known)
-        return weights, number(weights)
-
-    return answer
-
-
-def _products(probs, images, known):
-    weights = np.exp(_log_factors(probs, images))[:, known].prod(axis=1)
-    weights = weights / weights.sum()
-    return _and_number(weights)
+    factors = factor(images, np.asarray(probs(images), float))[..., 0]
+    logs = log(np.log(factors), known)
+    return weigh(logs), number(_normalized(logs))
 
 
 def _second_copies_first(images):
@@ -148,39 +112,41 @@ particle_weights = Exercise(
         ),
         "A product of hundreds of probabilities can be 0 in floating point, and 0 / 0 is "
         "no weight. Sum logarithms, and subtract the largest before np.exp.": Mistake(
-            _products,
+            but(weigh=lambda logs: np.exp(logs) / np.exp(logs).sum()),
             fits=lambda actual, *_: (
                 not np.isfinite(actual[0]).all() or (actual[0].any() == np.False_)
             ),
         ),
         "Those are the probabilities of whole images, divided. Clamping drew with the "
-        "factors of the unknown pixels: they must not count twice.": _from(
-            lambda logs, known: logs.sum(axis=(1, 2))
+        "factors of the unknown pixels: they must not count twice.": but(
+            log=lambda logs, known: logs.sum(axis=(1, 2))
         ),
         "Those are the factors of the unknown pixels. Clamping used them already; the "
-        "known ones are missing.": _from(
-            lambda logs, known: logs[:, ~known].sum(axis=1)
+        "known ones are missing.": but(
+            log=lambda logs, known: logs[:, ~known].sum(axis=1)
         ),
-        "A known pixel of paper has the factor 1 - p, not p.": _of_paper_too,
+        "A known pixel of paper has the factor 1 - p, not p.": but(
+            factor=lambda images, p: p
+        ),
         "Those do not sum to 1: divide by their total.": Mistake(
-            _without_normalizing(np.exp), hint=2
+            but(weigh=np.exp), hint=2
         ),
         "The largest is 1, but they do not sum to 1: divide by their total.": Mistake(
-            _without_normalizing(lambda logs: np.exp(logs - logs.max())), hint=2
+            but(weigh=lambda logs: np.exp(logs - logs.max())), hint=2
         ),
         "Those are logarithms. Take np.exp, then divide by the total.": Mistake(
-            _without_normalizing(lambda logs: logs), hint=2
+            but(weigh=lambda logs: logs), hint=2
         ),
-        "Factors multiply; you have added them.": _from(
-            lambda logs, known: np.log(
+        "Factors multiply; you have added them.": but(
+            log=lambda logs, known: np.log(
                 np.maximum(np.exp(logs)[:, known].sum(axis=1), 1e-300)
             )
         ),
-        "Reversed: a drawing that makes the known pixels likely weighs more.": _from(
-            lambda logs, known: -logs[:, known].sum(axis=1)
+        "Reversed: a drawing that makes the known pixels likely weighs more.": but(
+            log=lambda logs, known: -logs[:, known].sum(axis=1)
         ),
         _WRONG_NUMBER: Mistake(
-            _another_number(len), _another_number(lambda weights: (weights**2).sum())
+            but(number=len), but(number=lambda weights: (weights**2).sum())
         ),
     },
     hints=(
