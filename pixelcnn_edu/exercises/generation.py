@@ -2,7 +2,7 @@
 
 from pixelcnn_edu.evaluation import all_images
 from pixelcnn_edu.exercises._answers import numbers
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
@@ -63,51 +63,13 @@ temper = Exercise(
 )
 
 
-def _loop(places, rule):
-    """Draw at each of ``places(u)`` by ``rule(p, u, at)``, after a pass of its own."""
-
-    def draw(probs, u):
-        images = np.zeros_like(u)
-        for place in places(u):
-            at = (slice(None), *place)
-            images[at] = rule(probs(images), u, at)
-        return images
-
-    return draw
-
-
-_ALL = slice(None)
-
-
-def _values(u):
-    return list(np.ndindex(u.shape[1:]))
-
-
-def _whole(u):
-    return [(_ALL, _ALL, _ALL)]
-
-
-def _rows(u):
-    return [(row, _ALL, _ALL) for row in range(u.shape[1])]
-
-
-def _pixels(u):
-    return [(row, col, _ALL) for row, col in np.ndindex(u.shape[1:3])]
-
-
-def _columns(u):
-    return [(r, c, k) for c, r, k in np.ndindex(u.shape[2], u.shape[1], u.shape[3])]
-
-
-def _channels(u):
-    return [(r, c, k) for k, r, c in np.ndindex(u.shape[3], *u.shape[1:3])]
-
-
-def _below(p, u, at):
-    return u[at] < p[at]
-
-
-def _draw(probs, u):
+def _draw(
+    probs,
+    u,
+    *,
+    places=lambda u: np.ndindex(u.shape[1:]),
+    rule=lambda p, u, at: u[at] < p[at],
+):
     """The loop of generation, for any function probs.
 
     ``probs(images)``: from (N, H, W, C) of 0 and 1 to the probability of ink of each
@@ -115,7 +77,11 @@ def _draw(probs, u):
     ``u``: uniform numbers, (N, H, W, C). The result is images (N, H, W, C) of 0 and 1: a
     value is ink where its ``u`` lies below its probability.
     """
-    return _loop(_values, _below)(probs, u)
+    images = np.zeros_like(u)
+    for place in places(u):
+        at = (slice(None), *place)
+        images[at] = rule(probs(images), u, at)
+    return images
 
 
 def _own_random_numbers(probs, u, rng=np.random.default_rng(0)):  # noqa: B008
@@ -130,7 +96,7 @@ def _twice(answer, about, probs, u):
 
 def _batch_last(probs, u):
     images = np.zeros_like(u)
-    for row, col, channel in _values(u):
+    for row, col, channel in np.ndindex(u.shape[1:]):
         p = probs(images)[channel][:, row * u.shape[2] + col]
         images[:, row, col, channel] = u[:, row, col, channel] < p
     return images
@@ -218,7 +184,7 @@ draw = Exercise(
     describe=lambda about, probs, u: f"{about}; u of shape {u.shape}",
     mistakes={
         "Take the sizes from u.shape.": Mistake(
-            _loop(lambda u: np.ndindex(28, 28, 1), _below),
+            but(places=lambda u: np.ndindex(28, 28, 1)),
             raises=lambda error: "out of bounds" in str(error),
         ),
         "One number per image is wanted, N in all. probs(images)[channel] picks an image: "
@@ -230,41 +196,43 @@ draw = Exercise(
             _own_random_numbers, fits=lambda actual, *_: np.isnan(actual).all()
         ),
         "Some values are neither 0 nor 1. Compare: u < p.": Mistake(
-            _loop(_values, lambda p, u, at: p[at]),
+            but(rule=lambda p, u, at: p[at]),
             fits=lambda actual, *_: not np.isin(actual, (0, 1)).all(),
             hint=2,
         ),
-        "Each value is the more likely one: that is argmax, and u is not used.": (
-            _loop(_values, lambda p, u, at: p[at] > 0.5)
+        "Each value is the more likely one: that is argmax, and u is not used.": but(
+            rule=lambda p, u, at: p[at] > 0.5
         ),
         "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": Mistake(
-            _loop(_values, lambda p, u, at: u[at] > p[at]), hint=2
+            but(rule=lambda p, u, at: u[at] > p[at]), hint=2
         ),
         "Every image was drawn with the probabilities of image 0. Keep the batch axis: "
-        "probs(images)[:, row, col, channel].": (
-            _loop(_values, lambda p, u, at: u[at] < p[:1][at])
+        "probs(images)[:, row, col, channel].": but(
+            rule=lambda p, u, at: u[at] < p[:1][at]
         ),
         "Every image uses the uniform numbers of image 0, so all are alike.": Mistake(
-            _loop(_values, lambda p, u, at: u[:1][at] < p[at]), hint=2
+            but(rule=lambda p, u, at: u[:1][at] < p[at]), hint=2
         ),
         "One pass served all pixels: no pixel could see what was drawn before it. Call "
-        "probs again after each value.": _loop(_whole, _below),
-        "One pass served a whole row: a pixel could not see its left neighbor.": (
-            _loop(_rows, _below)
+        "probs again after each value.": but(places=lambda u: [()]),
+        "One pass served a whole row: a pixel could not see its left neighbor.": but(
+            places=lambda u: np.ndindex(u.shape[1])
         ),
-        "One pass served all channels of a pixel: channel 1 could not see channel 0.": (
-            _loop(_pixels, _below)
+        "One pass served all channels of a pixel: channel 1 could not see channel 0.": but(
+            places=lambda u: np.ndindex(u.shape[1:3])
         ),
-        "Channels outermost: channel 0 could not see the left pixel's channel 1.": (
-            _loop(_channels, _below)
+        "Channels outermost: channel 0 could not see the left pixel's channel 1.": but(
+            places=lambda u: sorted(np.ndindex(u.shape[1:]), key=lambda at: at[2])
         ),
         "The page was drawn column by column. The pixel above right comes earlier in "
-        "reading order: rows outside, columns inside.": _loop(_columns, _below),
+        "reading order: rows outside, columns inside.": but(
+            places=lambda u: sorted(np.ndindex(u.shape[1:]), key=lambda at: at[1])
+        ),
         "Only the first row was drawn: return after the loops.": Mistake(
-            _loop(lambda u: _values(u[:, :1]), _below), hint=0
+            but(places=lambda u: np.ndindex(1, *u.shape[2:])), hint=0
         ),
         "Only the first value was drawn: return after the loops.": Mistake(
-            _loop(lambda u: [(0, 0, 0)], _below), hint=0
+            but(places=lambda u: [(0, 0, 0)]), hint=0
         ),
     },
     hints=(
