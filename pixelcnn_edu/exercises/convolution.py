@@ -281,7 +281,11 @@ first_leak = Exercise(
 )
 
 
-def _live_taps_only(images, kernel, bias, *, taps=None, mode="constant"):
+def _up_to_the_center(kh, kw, also=0):
+    return list(np.ndindex(kh, kw))[: kh // 2 * kw + kw // 2 + also]
+
+
+def _live_taps_only(images, kernel, bias, *, taps=_up_to_the_center, mode="constant"):
     """A convolution of type A in NumPy, in which no tap is multiplied by 0.
 
     ``images``: float (N, H, W, C); ``kernel``: (kh, kw, C, filters), odd sizes, all of
@@ -294,17 +298,9 @@ def _live_taps_only(images, kernel, bias, *, taps=None, mode="constant"):
     sides = ((0, 0), (kh // 2, kh // 2), (kw // 2, kw // 2), (0, 0))
     padded = np.pad(images, sides, mode=mode)
     out = np.zeros((*images.shape[:3], len(bias))) + bias
-    for u, v in (_up_to_the_center if taps is None else taps)(kh, kw):
+    for u, v in taps(kh, kw):
         out += padded[:, u : u + height, v : v + width] @ kernel[u, v]
     return out
-
-
-def _up_to_the_center(kh, kw, also=0):
-    return list(np.ndindex(kh, kw))[: kh // 2 * kw + kw // 2 + also]
-
-
-def _with_taps(taps):
-    return lambda *arguments: _live_taps_only(*arguments, taps=taps)
 
 
 def _masked(images, kernel, bias):
@@ -391,11 +387,11 @@ live_taps_only = Exercise(
         "The bias is missing.": (
             lambda images, kernel, bias: _live_taps_only(images, kernel, 0 * bias)
         ),
-        "The center is used: that is type B, and each pixel reads itself.": _with_taps(
-            lambda kh, kw: _up_to_the_center(kh, kw, also=1)
+        "The center is used: that is type B, and each pixel reads itself.": but(
+            taps=lambda kh, kw: _up_to_the_center(kh, kw, also=1)
         ),
         "No tap is left out: this is the convolution without a mask.": Mistake(
-            _with_taps(np.ndindex), hint=2
+            but(taps=np.ndindex), hint=2
         ),
         "The kernel is turned around. Deep learning's convolution is a correlation: weight "
         "(0, 0) belongs to the pixel up left.": Mistake(
@@ -404,8 +400,8 @@ live_taps_only = Exercise(
             ),
             hint=2,
         ),
-        "The rows above are used, but not the same row to the left.": _with_taps(
-            lambda kh, kw: np.ndindex(kh // 2, kw)
+        "The rows above are used, but not the same row to the left.": but(
+            taps=lambda kh, kw: np.ndindex(kh // 2, kw)
         ),
         "The page wraps around: what falls off one edge came back at the other (as "
         "np.roll does). Outside the page there are zeros.": but(mode="wrap"),

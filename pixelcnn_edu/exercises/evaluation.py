@@ -197,7 +197,17 @@ pooled = Exercise(
 )
 
 
-def _surprise(logits, images, *, paid_only=False, scale=None):
+def _total(values):
+    return values.sum(axis=(1, 2, 3))
+
+
+def _surprise(
+    logits,
+    images,
+    *,
+    paid_only=False,
+    scale=lambda logits, variance: np.sqrt(_total(variance)),
+):
     """Costs beyond what the network expected, in standard deviations, (N,).
 
     ``logits``, ``images``: float64 (N, H, W, 1), images of 0 and 1. For each image: the
@@ -206,13 +216,7 @@ def _surprise(logits, images, *, paid_only=False, scale=None):
     """
     paid, expected, variance = _parts(logits, images)
     apart = _total(paid if paid_only else paid - expected)
-    return apart / (
-        np.sqrt(_total(variance)) if scale is None else scale(logits, variance)
-    )
-
-
-def _total(values):
-    return values.sum(axis=(1, 2, 3))
+    return apart / scale(logits, variance)
 
 
 def _parts(logits, images):
@@ -222,10 +226,6 @@ def _parts(logits, images):
     paid = np.where(images == 1, if_ink, if_paper)
     # a sure network's other cost is large, but its probability is 0
     return paid, p * if_ink + q * if_paper, p * q * logits**2
-
-
-def _scaled(scale):
-    return lambda *case: _surprise(*case, scale=scale)
 
 
 def _through_p(logits, images):
@@ -284,17 +284,18 @@ surprise = Exercise(
         ),
         "These are the nats beyond what was expected. In standard deviations, please: "
         "divide by the root of the summed variances.": Mistake(
-            _scaled(lambda logits, variance: 1), hint=2
+            but(scale=lambda logits, variance: 1), hint=2
         ),
         "Divided by the variance; its root is the standard deviation.": Mistake(
-            _scaled(lambda logits, variance: _total(variance)), hint=2
+            but(scale=lambda logits, variance: _total(variance)), hint=2
         ),
-        "Standard deviations do not add; variances do. Sum them, then take the root.": (
-            Mistake(_scaled(lambda logits, variance: _total(np.sqrt(variance))), hint=2)
+        "Standard deviations do not add; variances do. Sum them, then take the "
+        "root.": Mistake(
+            but(scale=lambda logits, variance: _total(np.sqrt(variance))), hint=2
         ),
         "That is the variance of the pixel, p (1 - p). The cost moves by |logit| when the "
         "pixel moves by 1: p (1 - p) · logit².": Mistake(
-            _scaled(lambda logits, variance: np.sqrt(_total(variance / logits**2))),
+            but(scale=lambda logits, variance: np.sqrt(_total(variance / logits**2))),
             hint=2,
         ),
         "Only what was paid. The network expected to pay something.": but(

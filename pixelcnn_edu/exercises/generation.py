@@ -248,40 +248,28 @@ draw = Exercise(
 )
 
 
-def _exact_conditional(probs, image, known, *, weigh=None):
+def _factors(images, p, known):
+    return np.where(images == 1, p, 1 - p)[..., 0]
+
+
+def _exact_conditional(
+    probs, image, known, *, weigh=_factors, total=lambda weights: weights.sum()
+):
     """The probability of ink at each pixel given *all* known ones, by enumeration.
 
     ``probs``: as for `draw`, one channel. ``image``: (H, W, 1), at most 9 pixels; its
     unknown pixels hold 0. ``known``: boolean (H, W). The result is (H, W); 0 or 1 at the
     known pixels.
     """
-    images, p = _that_agree(probs, image, known)
-    weight = (weigh or _factors)(images, p, known).prod(axis=(1, 2))
-    return np.tensordot(weight / weight.sum(), images[..., 0].astype("float64"), 1)
-
-
-def _that_agree(probs, image, known):
     images = all_images(image.shape)
     images = images[(images == image)[:, known].all(axis=(1, 2))]
-    return images, np.asarray(probs(images), "float64")
-
-
-def _factors(images, p, known):
-    return np.where(images == 1, p, 1 - p)[..., 0]
-
-
-def _weighed(weigh):
-    return lambda *case: _exact_conditional(*case, weigh=weigh)
+    p = np.asarray(probs(images), "float64")
+    weights = weigh(images, p, known).prod(axis=(1, 2))
+    return np.tensordot(weights / total(weights), images[..., 0].astype("float64"), 1)
 
 
 def _one_pass(probs, image, known):
     return np.asarray(probs(image[None]))[0, ..., 0]
-
-
-def _unnormalized(probs, image, known):
-    images, p = _that_agree(probs, image, known)
-    weight = _factors(images, p, known).prod(axis=(1, 2))
-    return np.tensordot(weight, images[..., 0].astype("float64"), 1)
 
 
 def _random_world(rng, size):
@@ -330,8 +318,8 @@ exact_conditional = Exercise(
     ),
     mistakes={
         "The factors of the known pixels are missing. That is what clamping draws: nothing "
-        "asks how well the rest explains what is given.": _weighed(
-            lambda images, p, known: np.where(known, 1, _factors(images, p, known))
+        "asks how well the rest explains what is given.": but(
+            weigh=lambda images, p, known: np.where(known, 1, _factors(images, p, known))
         ),
         "Those are the probabilities of one pass: each given the pixels before it, with "
         "the unknown ones at 0.": _one_pass,
@@ -339,18 +327,18 @@ exact_conditional = Exercise(
         "their values.": lambda probs, image, known: np.where(
             known, image[..., 0], _one_pass(probs, image, known)
         ),
-        "The weights do not sum to 1: divide by p(known), the sum of the weights.": (
-            _unnormalized
+        "The weights do not sum to 1: divide by p(known), the sum of the weights.": but(
+            total=lambda weights: 1
         ),
-        "All images that agree count alike. Weight each by its probability.": _weighed(
-            lambda images, p, known: np.ones(images.shape[:3])
+        "All images that agree count alike. Weight each by its probability.": but(
+            weigh=lambda images, p, known: np.ones(images.shape[:3])
         ),
         "The known pixels play no part: those are the probabilities of ink when nothing is "
         "given.": lambda probs, image, known: _exact_conditional(
             probs, image, known & False
         ),
         "Paper was given the probability of ink. A pixel that is 0 has 1 - p.": Mistake(
-            _weighed(lambda images, p, known: p[..., 0]), hint=2
+            but(weigh=lambda images, p, known: p[..., 0]), hint=2
         ),
         "A known pixel is 0 or 1, as given: it is certain.": Mistake(
             lambda probs, image, known: known * 0.5,
