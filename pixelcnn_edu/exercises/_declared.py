@@ -55,7 +55,7 @@ class Mistake:
         fits: ``fits(actual, expected, *case)``, whether an answer makes it, for a
             mistake that has more results than these.
         raises: likewise ``raises(error)``, for an answer that raises.
-        hint: the number of the hint that helps here, 0 for none, or a hint of its own.
+        hint: the number of the hint that helps here, 0 for none.
     """
 
     def __init__(self, *answers, fits=None, raises=None, hint=1):
@@ -174,16 +174,7 @@ class Exercise:
 
     def hint_lines(self, asked, fitting):
         """The first ``asked`` hints, and the one that fits the mistake."""
-        try:
-            asked = int(asked)
-        except (
-            TypeError,
-            ValueError,
-            OverflowError,
-        ):  # no number: no hint is asked for
-            asked = 0
-        if isinstance(fitting, str):
-            yield f"Hint: {fitting}"
+        asked = asked if isinstance(asked, int) else 0
         for number, text in enumerate(self.hints, 1):
             if number <= asked or number == fitting:
                 yield f"Hint {number}: {text}"
