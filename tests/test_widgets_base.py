@@ -26,7 +26,6 @@ class Bar(Explorer):
         self.start(self.quarters, about="a bar")
 
     def draw(self, figure):
-        figure.set_layout_engine("none")
         ax = figure.add_axes((0, 0, self.quarters.value / 4, 1), facecolor="black")
         ax.set(xticks=[], yticks=[])
 

@@ -58,7 +58,9 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """Return the picture for the current values of the controls."""
-        figure = Figure(figsize=self.size, dpi=self.width / self.size[0])
+        # fixed positions: a layout engine takes longer than the drawing
+        dpi = self.width / self.size[0]
+        figure = Figure(figsize=self.size, dpi=dpi, layout="none")
         self.draw(figure)
         page = io.BytesIO()
         # savefig would draw everything twice

@@ -82,7 +82,6 @@ class BitReader(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions take half the time
         figure.text(0.5, 0.985, self.sentence(), size=16, ha="center", va="top")
         at, digit = self.read.value, self.digit.value
         read = np.arange(self.read.max) < at

@@ -117,7 +117,6 @@ class ColorExplorer(Explorer):
         return f"{NAMES[asks]} knows {what or 'nothing'} of its own pixel{leak}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions are faster
         figure.text(0.02, 0.92, self.summary, size=15, weight="bold")
         self._draw_paths(figure.add_axes((0.02, 0.02, 0.6, 0.86)))
         self._draw_table(figure.add_axes((0.7, 0.14, 0.29, 0.56)))

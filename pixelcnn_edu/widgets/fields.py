@@ -201,7 +201,6 @@ class ReceptiveFieldExplorer(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions are faster
         row, col = self.pixel
         field, blind = self.field(self.further.value), self.blind
         ax = figure.add_axes((0.01, 0.02, 0.45, 0.85))

@@ -191,7 +191,6 @@ class FinishMyDigit(Explorer):
         return f"16 tops chosen to lead to your bottom (blue)\n{effective}\n{cost}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions take half the time
         ax = figure.add_axes((0, 0, 1, 0.86))
         pages = np.repeat(1 - self.futures, 3, axis=-1)
         pages[(self.futures[..., 0] == 1) & self.known] = to_rgb(plots.SEEN)

@@ -130,7 +130,6 @@ class TellingForks(Explorer):
         self.images = images[chosen]
 
     def draw(self, figure):
-        figure.get_figure(root=True).set_layout_engine("none")
         ax = figure.add_axes((0, 0, 1, 0.9))
         labels = [
             f"{count}: {bits:.1f} bits"
@@ -277,7 +276,8 @@ class Fork(Explorer):
 
     def _repr_mimebundle_(self, **kwargs):
         """Offer everything as one picture, for pages that show no widgets."""
-        figure = Figure(figsize=(9, 6.4), dpi=100)  # as high as its two halves
+        # as high as its two halves
+        figure = Figure(figsize=(9, 6.4), dpi=100, layout="none")
         top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1))
         left, right = top.subfigures(1, 2, width_ratios=(4, 5))
         ax = left.add_axes((0.1, 0, 0.8, 1))
@@ -291,8 +291,6 @@ class Fork(Explorer):
         return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
 
     def draw(self, figure):
-        # fixed positions: a layout engine takes longer than the drawing
-        figure.get_figure(root=True).set_layout_engine("none")
         row, col = self.row, self.col
         ax = figure.add_axes((0, 0, self.size[1] / self.size[0], 1))
         ax.imshow(difference(self.old, self.new), aspect="auto")

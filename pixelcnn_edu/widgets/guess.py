@@ -170,7 +170,6 @@ class BeatTheNetwork(Explorer):
         return f"{100 * p:.0f} %"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions are faster
         ax = figure.add_axes((0.01, 0.02, 0.45, 0.86))
         ax.imshow(self.shown, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])

@@ -61,7 +61,6 @@ class MaskExplorer(Explorer):
         )
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions are faster
         mask, k, colors = self.mask, self.kernel_size.value, self.colors.value
         half = k // 2
         figure.text(0.02, 0.92, self.summary, size=15, weight="bold")

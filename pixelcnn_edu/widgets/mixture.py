@@ -95,7 +95,6 @@ class MixtureExplorer(Explorer):
         below = _sigmoid((np.array([[-1 - half], [1 + half]]) - means) / scales)
         self.outside = float(weights @ (below[0] + 1 - below[1]))
 
-        figure.set_layout_engine("none")  # places by hand, in half the time
         ax = figure.add_axes((0.09, 0.17, 0.89, 0.7))
         borders = np.linspace(-1 - half, 1 + half, levels + 1)
         ax.stairs(self.p, borders, fill=True, color=plots.SEEN, alpha=0.75)

@@ -141,7 +141,6 @@ class Morph(Explorer):
         )
         ahead = nats[:COUNT] - nats[COUNT:]  # log p(x | second) - log p(x | first)
         self.posterior = 1 / (1 + np.exp(-np.clip(ahead, -700, 700)))
-        figure.set_layout_engine("none")  # fixed positions take half the time
         ax = figure.add_axes((0.01, 0.02, 0.98, 0.72))
         plots.image_grid(self.images, labels=self.readings(), ax=ax)
         for text in ax.texts:

@@ -89,7 +89,6 @@ class GenerationStepper(Explorer):
         return f"u = {u:.{digits}f} {relation} p = {p:.{digits}f}: {value}"
 
     def draw(self, figure):
-        figure.set_layout_engine("none")  # fixed positions take half the time
         left = figure.add_axes((0.02, 0.02, 0.38, 0.86))
         self._draw_picture(left)
         right = figure.add_axes((0.5, 0.38, 0.46, 0.26))

@@ -88,7 +88,6 @@ class TemperatureAndSeed(Explorer):
         self._find_usual()
         self.images = self._drawn(self.temperature.value, self.seed.value)
         self.nats = evaluation.nats_per_image(self.model, self.images)
-        figure.set_layout_engine("none")  # fixed positions take half the time
         left = figure.add_axes((0.01, 0.02, 0.42, 0.84))
         plots.image_grid(self.images, columns=4, ax=left)
         self._draw_cost(figure.add_axes((0.5, 0.2, 0.46, 0.5)))
