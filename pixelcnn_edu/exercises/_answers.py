@@ -65,14 +65,24 @@ def numbers(otherwise):
     return read
 
 
-def pair(otherwise):
-    """Return a reader of results that are a pair of numbers or arrays."""
+def pair(otherwise, shape=None, parts=None):
+    """Return a reader of results that are a pair of numbers or arrays.
+
+    ``shape``: of both parts, or None for any. ``parts``: what a pair is told whose parts
+    are no arrays of this size, if that differs from ``otherwise``.
+    """
+    parts = parts or otherwise
 
     def read(result):
         of_two = isinstance(result, tuple | list) and len(result) == 2
         if not of_two and np.shape(result) != (2,):
             raise Wrong(otherwise, actual=type(result).__name__)
-        return tuple(map(numbers(otherwise), result))
+        arrays = tuple(map(numbers(parts), result))
+        if shape is None:
+            return arrays
+        if any(array.size != np.prod(shape) for array in arrays):
+            raise Wrong(parts, actual=shape_in_words(arrays))
+        return tuple(array.reshape(shape) for array in arrays)
 
     return read
 

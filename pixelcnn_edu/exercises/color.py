@@ -109,13 +109,7 @@ def _two_prices(ink, paper, q, *, log=np.log, in_order=1, independent=None):
     ), coin * independent
 
 
-def _as_prices(result):
-    parts = pair("Return a pair: (in_order, independent).")(result)
-    if any(part.ndim for part in parts):
-        shapes = tuple(part.shape for part in parts)
-        raise Wrong("Return two numbers", actual=shapes)
-    return parts
-
+_PER_PIXEL = "Return two numbers, each for the whole pixel: sum over the channels."
 
 two_prices = Exercise(
     _two_prices,
@@ -129,15 +123,13 @@ two_prices = Exercise(
             ((2, 0, 1), (0, 0, 3), 0.45),
         )
     ],
-    read=_as_prices,
+    read=pair("Return a pair: (in_order, independent).", (), _PER_PIXEL),
     describe=lambda ink, paper, q: (
         f"ink = {tuple(ink.tolist())}, paper = {tuple(paper.tolist())}, q = {q}: "
         f"{np.sum(ink != paper)} of 3 differ"
     ),
     mistakes={
-        "Return two numbers, each for the whole pixel: sum over the channels.": (
-            lambda ink, paper, q: (ink * 1.0, ink * 1.0)
-        ),
+        _PER_PIXEL: lambda ink, paper, q: (ink * 1.0, ink * 1.0),
         "The two are exchanged: in order first.": then(lambda right: right[::-1]),
         "These are bits: np.log, not np.log2.": Mistake(but(log=np.log2), hint=0),
         "A channel with one and the same level in both colors costs nothing, since it is "

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from pixelcnn_edu.compression import quantize
-from pixelcnn_edu.exercises._answers import Wrong, numbers
+from pixelcnn_edu.exercises._answers import numbers, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 
 import numpy as np
@@ -18,18 +18,6 @@ def _interval(probabilities, symbol, low, width):
     return low + sum(probabilities[:symbol]) * width, probabilities[symbol] * width
 
 
-def _two_numbers(result):
-    """A pair of numbers, as an array; Fractions too."""
-    try:
-        low, width = map(float, result)
-    except (TypeError, ValueError):
-        actual = str(result)
-        raise Wrong(
-            "Return a pair: the low end and the width.", actual=actual
-        ) from None
-    return np.array([low, width])
-
-
 def _fractions(values):
     return "(" + ", ".join(map(str, values)) + ")"
 
@@ -39,9 +27,11 @@ def _as_fractions(expected, actual, *case):
     limit = 10**4
     words = {"expected": expected, "actual": actual}
     return {
-        word: _fractions(Fraction(value).limit_denominator(limit) for value in pair)
-        for word, pair in words.items()
-        if np.isfinite(pair).all()
+        word: _fractions(
+            Fraction(value.item()).limit_denominator(limit) for value in part
+        )
+        for word, part in words.items()
+        if np.isfinite(part).all()
     }
 
 
@@ -64,10 +54,12 @@ def _from(low_end):
     return lambda p, s, low, width: (low_end(p, s, low, width), p[s] * width)
 
 
+_LOW_AND_WIDTH = "Return a pair: the low end and the width."
+
 interval = Exercise(
     _interval,
     cases=_parts,
-    read=_two_numbers,
+    read=pair(_LOW_AND_WIDTH, ()),
     describe=lambda p, symbol, low, width: (
         f"probabilities {_fractions(p)}, symbol {symbol}, low = {low}, width = {width}"
     ),
@@ -118,7 +110,7 @@ interval = Exercise(
         "before this one, and how much of the width do they take together?",
         "before = sum(probabilities[:symbol]).",
     ),
-    shape="Return a pair: the low end and the width.",
+    shape=_LOW_AND_WIDTH,
     otherwise="That is not the symbol's part.",
     praise="After all symbols the width is the product of their probabilities: that of the "
     "image.",
@@ -349,18 +341,6 @@ def _streams():
             yield name, [number >> i & 1 for i in reversed(range(k))], model, 7
 
 
-def _two_lists(result):
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        found = type(result).__name__
-        raise Wrong(
-            "Return a pair: the symbols, and the bits read for each.", actual=found
-        )
-    lists = tuple(map(numbers("Return two lists of 7 entries."), result))
-    if any(each.shape != (7,) for each in lists):
-        raise Wrong("Return two lists of 7 entries.", actual=str(result))
-    return lists
-
-
 def _symbols_or_bits(expected, actual, name, bits, model, count):
     part = int((actual[0] == expected[0]).all())
     case = f"{name}; bits {''.join(map(str, bits))}"
@@ -379,7 +359,11 @@ decode_stream = Exercise(
     _decode_stream,
     cases=_streams,
     run=lambda answer, name, *case: answer(*case),
-    read=_two_lists,
+    read=pair(
+        "Return a pair: the symbols, and the bits read for each.",
+        (7,),
+        "Return two lists of 7 entries.",
+    ),
     describe="{0}",
     mistakes={
         "Return two lists of 7 entries.": Mistake(

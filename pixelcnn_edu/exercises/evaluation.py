@@ -2,7 +2,7 @@
 
 import math
 
-from pixelcnn_edu.exercises._answers import Wrong, as_arrays, pair, plus_minus
+from pixelcnn_edu.exercises._answers import as_arrays, pair, plus_minus
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
@@ -123,18 +123,15 @@ def _batches():
         )
 
 
-def _as_numbers(result):
-    parts = pair("Return a pair: (mean, standard error).")(result)
-    if any(part.ndim for part in parts):
-        raise Wrong("Mean and standard error are one number each.", actual=str(result))
-    return parts
-
-
 pooled = Exercise(
     _pooled,
     cases=_batches,
     run=lambda answer, name, *batches: answer(*batches),
-    read=_as_numbers,
+    read=pair(
+        "Return a pair: (mean, standard error).",
+        (),
+        "Mean and standard error are one number each.",
+    ),
     describe="{0}",
     mistakes={
         "Mean and standard error are one number each.": lambda n, m, s: (m, s),
