@@ -8,28 +8,21 @@ from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 import numpy as np
 
 
-def _output_side(side, kernel_size, stride, padding):
+def _same(side, kernel_size, stride):
+    return -(-side // stride)
+
+
+def _valid(side, kernel_size, stride):
+    return (side - kernel_size) // stride + 1
+
+
+def _output_side(side, kernel_size, stride, padding, *, same=_same, valid=_valid):
     """How many pixels lie along one side of the output.
 
     All sizes are in pixels; ``padding`` is ``"same"`` or ``"valid"``, as in Keras. The
     result is a whole number: the output's height for an input of height ``side``.
     """
-    if padding == "same":
-        return -(-side // stride)
-    return (side - kernel_size) // stride + 1
-
-
-def _if_same(function):
-    """``function`` of the sizes where padding is "same"; right where it is "valid"."""
-    return lambda side, kernel_size, stride, padding: (
-        function if padding == "same" else _output_side
-    )(side, kernel_size, stride, padding)
-
-
-def _if_valid(function):
-    return lambda side, kernel_size, stride, padding: (
-        function if padding == "valid" else _output_side
-    )(side, kernel_size, stride, padding)
+    return (same if padding == "same" else valid)(side, kernel_size, stride)
 
 
 output_side = Exercise(
@@ -49,24 +42,19 @@ output_side = Exercise(
     describe="side {}, kernel {}, stride {}, '{}'",
     mistakes={
         "That is not a whole number of pixels.": Mistake(
-            _if_same(lambda side, kernel_size, stride, _: side / stride),
+            but(same=lambda side, _, stride: side / stride),
             fits=lambda actual, *_: actual.ndim == 0 and actual != np.floor(actual),
         ),
         "Rounded down: the last, incomplete step gets an output too, for which 'same' "
-        "adds zeros.": _if_same(lambda side, kernel_size, stride, _: side // stride),
+        "adds zeros.": but(same=lambda side, _, stride: side // stride),
         "'same' keeps the size only at stride 1: it puts one output on every stride-th "
-        "pixel.": _if_same(lambda side, kernel_size, stride, _: side),
-        "That is 'valid': 'same' lets the kernel hang over the edge.": (
-            lambda side, kernel_size, stride, _: (side - kernel_size) // stride + 1
-        ),
+        "pixel.": but(same=lambda side, _, stride: side),
+        "That is 'valid': 'same' lets the kernel hang over the edge.": but(same=_valid),
         "One short: the first place counts as well as the steps.": Mistake(
-            _if_valid(
-                lambda side, kernel_size, stride, _: (side - kernel_size) // stride
-            ),
-            hint=2,
+            but(valid=lambda *sizes: _valid(*sizes) - 1), hint=2
         ),
         "That is 'same': under 'valid' the kernel stays on the page.": Mistake(
-            _if_valid(lambda side, kernel_size, stride, _: -(-side // stride)), hint=2
+            but(valid=_same), hint=2
         ),
     },
     hints=(
