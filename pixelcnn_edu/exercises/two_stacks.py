@@ -211,20 +211,6 @@ def _moved(x, rows_down):
     return keras.layers.ZeroPadding2D(((rows_down, 0), (0, 0)))(x)[:, :height]
 
 
-def _only_after_the_first(change):
-    """The right first layer; ``change(v, h, vertical, filters)`` is made to later ones."""
-
-    def layer(vertical, horizontal, filters, first):
-        v, h = _shifted_layer(vertical, horizontal, filters, first)
-        return (v, h) if first else change(v, h, vertical, filters)
-
-    return layer
-
-
-def _whole_rows(v, h, vertical, filters):
-    return keras.layers.Conv2D(filters, 3, padding="same")(vertical), h
-
-
 def _reads_below(vertical, horizontal, filters, first):
     _, h = _shifted_layer(vertical, horizontal, filters, first)
     return keras.layers.Conv2D(filters, 3, padding="same")(vertical), h
@@ -395,7 +381,11 @@ shifted_layer = Exercise(
                 vertical, horizontal, filters, first, shift=1 if first else 0
             )
         ),
-        "The vertical stack sees later rows.": _only_after_the_first(_whole_rows),
+        "The vertical stack sees later rows.": (
+            lambda vertical, horizontal, filters, first: (
+                _shifted_layer if first else _reads_below
+            )(vertical, horizontal, filters, first)
+        ),
         "Causal, but an earlier pixel is blind. Hand the vertical stack on as it is: only "
         "the horizontal stack gets the shifted copy, and a later horizontal kernel "
         "includes its own place (or a residual sum keeps it).": Mistake(
