@@ -137,64 +137,32 @@ def _gray(images):
     return images
 
 
-def _judge_evaluate(answer):
-    _judge_binary_images(answer)
-    _judge_drawn_images(answer)
-    _judge_what_the_model_is_shown(answer)
-
-
-_two_numbers = pair("two numbers are asked for, the mean and its standard error.")
-
-
-def _mean_and_error(answer, model, images):
-    mean, error = _two_numbers(asking(answer)(model, images.copy()))
-    if mean.size != 1 or error.size != 1:
-        raise Wrong("two numbers are asked for", actual=f"{mean.size} and {error.size}")
-    return mean.item(), error.item()
-
-
-def _judge_binary_images(answer):
-    """Without gray there is nothing to draw: mean and error are known exactly."""
+def _coins():
+    """Images of 0 and 1 under one coin for all pixels: without gray nothing is drawn."""
     rng = np.random.default_rng(1)
     ink = rng.uniform(0.05, 0.6, (_COUNT, 1, 1, 1))
     images = (rng.random((_COUNT, 28, 28, 1)) < ink).astype("float32")
-    for logit in (0.0, -1.5):
-        nats = 784 * math.log1p(math.exp(logit)) - logit * images.sum(
-            (1, 2, 3), "float64"
-        )
-        mean, spread = nats.mean(), nats.std(ddof=1)
-        given, error = _mean_and_error(answer, _model(bias=logit), images)
-        coin = f"one coin for all pixels, p(ink) = {_sigmoid(logit):.2f}"
-        words = {"case": f"{_COUNT} images under {coin}"}
-        if not abs(given - mean) <= 1e-3 * mean:
-            mistakes = {
-                "nats per pixel; an image": mean / 784,
-                "those are bits; nats": mean / LN2,
-                "bits per dimension": mean / 784 / LN2,
-                "the sum over the images": nats.sum(),
-                "minus the log-probability": -mean,
-            }
-            known = _named(given, mistakes, "the mean is another one.")
-            raise Wrong(known, **words, expected=f"{mean:.4g}", actual=f"{given:.4g}")
-        right = spread / math.sqrt(_COUNT)
-        if not abs(error - right) <= 0.02 * right + 1e-3:
-            mistakes = {
-                "the spread of single images": spread,
-                "that is the variance.": spread**2,
-                "divided by N, where √N belongs.": spread / _COUNT,
-                "error of nats per pixel": right / 784,
-                "in bits, the mean in nats": right / LN2,
-            }
-            known = _named(error, mistakes, "the error is another one.")
-            words |= {"expected": f"± {right:.4g}", "actual": f"± {error:.4g}"}
-            raise Wrong(known, **words)
+    return [(0.0, 0.0, images), (-1.5, 0.0, images)]
+
+
+def _mean_or_error(expected, actual, *case):
+    """Show the mean if it is wrong, else its error."""
+    right = evaluate.same(actual[0], expected[0], 0)
+    words = {"expected": expected[right], "actual": actual[right]}
+    return {word: f"{'± ' * right}{part:.4g}" for word, part in words.items()}
+
+
+def _judge_evaluate(answer):
+    evaluate.judge_by_cases(answer)
+    _judge_drawn_images(answer)
+    _judge_what_the_model_is_shown(answer)
 
 
 def _judge_drawn_images(answer):
     """Gray 0.3 everywhere: drawn, thresholded and gray pixels give three means."""
     gray, logit = 0.3, 2.0
     images = np.full((_COUNT, 28, 28, 1), gray, "float32")
-    mean, error = _mean_and_error(answer, _model(bias=logit), images)
+    mean, error = evaluate.result(asking(answer), (logit, 0.0, images))
     paper = 784 * math.log1p(math.exp(logit))
     expected = paper - logit * 784 * gray
     spread = abs(logit) * math.sqrt(784 * gray * (1 - gray) / _COUNT)
@@ -213,7 +181,7 @@ def _judge_what_the_model_is_shown(answer):
     """A model that reads its left neighbor tells whether it was shown gray."""
     gray, weight = 0.3, 4.0
     images = np.full((_COUNT, 28, 28, 1), gray, "float32")
-    mean, error = _mean_and_error(answer, _model(left=weight), images)
+    mean, error = evaluate.result(asking(answer), (0.0, weight, images))
 
     def cost(left):  # of a pixel drawn with p(ink) = gray
         logit = weight * left
@@ -231,15 +199,8 @@ def _judge_what_the_model_is_shown(answer):
         raise Wrong("not shown the images that were scored", **words)
 
 
-def _named(given, mistakes, otherwise):
-    for words, wrong in mistakes.items():
-        if abs(given - wrong) <= 0.02 * max(1e-3, abs(wrong)):
-            return words
-    return otherwise
-
-
-def _model(*, left=0.0, bias=0.0):
-    """Return a model of the left neighbor's weight and a bias, the same in every pixel."""
+def _model(bias, left):
+    """Return a model of a bias and the left neighbor's weight, the same in every pixel."""
     model = _one_model()
     kernel = np.zeros((3, 3, 1, 1), "float32")
     kernel[1, 0] = left
@@ -258,6 +219,13 @@ def _one_model():
 evaluate = Exercise(
     _evaluate,
     judge=_judge_evaluate,
+    cases=_coins,
+    run=lambda answer, bias, left, images: answer(_model(bias, left), images),
+    read=pair("two numbers are asked for, the mean and its standard error.", ()),
+    describe=lambda bias, left, images: (
+        f"{len(images)} images under one coin for all pixels, "
+        f"p(ink) = {_sigmoid(bias):.2f}"
+    ),
     mistakes={
         "two numbers are asked for, the mean and its standard error.": Mistake(
             lambda model, images: _nats(model, images).mean(),
@@ -270,13 +238,12 @@ evaluate = Exercise(
         "those are bits per dimension, not nats per image.": _changed(
             lambda nats: nats / 784 / LN2
         ),
-        "that is the sum over the images, not their mean.": (
-            lambda model, images: (_nats(model, images).sum(), 0.0)
+        "that is the sum over the images, not their mean.": _changed(
+            lambda nats: nats * len(nats)
         ),
         "the sign is turned: nats are minus the log-probability.": Mistake(
             _changed(lambda nats: -nats), hint=2
         ),
-        "the mean is another one.": lambda model, images: (0.0, 0.0),
         "that is the spread of single images, not the standard error of their mean: "
         "divide by √N.": _with_error(lambda nats: nats.std(ddof=1)),
         "that is the variance.": _with_error(lambda nats: nats.var()),
@@ -289,7 +256,6 @@ evaluate = Exercise(
         "the standard error is in bits, the mean in nats.": _with_error(
             lambda nats: _summary(nats)[1] / LN2
         ),
-        "the error is another one.": _with_error(lambda nats: 1.0),
         "the images were thresholded: no pixel of gray 0.3 became ink. Under a threshold "
         "the task is another one.": lambda model, images: _summary(
             evaluation.nats_per_image(model, data.binarize(images, threshold=0.5))
@@ -311,6 +277,11 @@ evaluate = Exercise(
         "evaluation.nats_per_image(model, data.binarize(images, seed=0)) returns (N,) "
         "nats.",
     ),
+    shape="two numbers are asked for, the mean and its standard error.",
+    otherwise=("the mean is another one.", "the error is another one."),
+    rtol=(1e-3, 0.02),
+    atol=(0, 1e-3),
+    show=_mean_or_error,
     praise="A fair coin per pixel costs 784 ln 2 = 543.4 nats, with standard error 0.",
 )
 
