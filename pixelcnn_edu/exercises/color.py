@@ -203,37 +203,16 @@ def _judge_other_layout(answer):
     if fits and close(read_first, _in_thirds(_spy(4), 4)):
         raise Wrong("The two fit each other")
     for sizes in ((3, 6), (6, 6), (6, 12)):
-        for kind in (_B, _A):
-            _judge_tap(_zeros_and_ones(tap(kind, *sizes)), kind, *sizes)
+        for case in ((_B, *sizes), (_A, *sizes)):
+            actual, expected = _zeros_and_ones(tap(*case)), _turns_tap(*case)
+            if not close(actual, expected):
+                raise other_layout.diagnosed(actual, expected, case)
     for levels in (4, 3, 2):
         _judge_reading(as_array(read(_spy(levels), levels)), levels)
 
 
 def _blank(*arguments):
     raise Blank
-
-
-def _judge_tap(actual, kind, ins, outs):
-    expected = _tap_by(_turns)(kind, ins, outs)
-    words = {
-        "case": f"turns_tap({kind!r}, {ins}, {outs})",
-        "expected": expected,
-        "actual": actual,
-    }
-    if actual.shape != expected.shape:
-        raise Wrong("The mask has another shape", **words)
-    if close(actual, expected):
-        return
-    mistakes = {
-        "This mask has its groups in thirds": _tap_by(_thirds),
-        "Read and written are exchanged": _tap_by(lambda channels: -_turns(channels)),
-        "Type A and type B are exchanged": _tap_by(_turns, types="BA"),
-        "not j // 3": _tap_by(lambda channels: np.arange(channels) // 3),
-    }
-    for known, tap in mistakes.items():
-        if close(actual, tap(kind, ins, outs)):
-            raise Wrong(known, **words)
-    raise Wrong("Those are not the groups that may be read.", **words)
 
 
 def _judge_reading(actual, levels):
@@ -266,6 +245,9 @@ other_layout = Exercise(
     (_turns_tap, _in_turns),
     name="other_layout",
     judge=_judge_other_layout,
+    describe="turns_tap({!r}, {}, {})",
+    run=lambda answer, *case: answer[0](*case),  # mistakes of the tap
+    read=_zeros_and_ones,
     mistakes={
         "Give the two functions as a pair: (turns_tap, by_channel).": Mistake(
             _in_turns, (_turns_tap,)
@@ -274,15 +256,15 @@ other_layout = Exercise(
         "Return zeros and ones only.": (
             (lambda kind, ins, outs: np.full((ins, outs), 2), _in_turns)
         ),
-        "The two fit each other and nothing leaks: this is the layout of the package, in "
-        "thirds. Asked for is the other one, in which the colors take turns.": (
-            (_tap_by(_thirds), _in_thirds)
-        ),
         "The mask has another shape: (in, out).": (
             (lambda kind, ins, outs: _turns_tap(kind, ins, outs).T, _in_turns)
         ),
         "This mask has its groups in thirds, and red would be shown itself once the logits "
         "take turns: the layout trap.": (_tap_by(_thirds), _in_turns),
+        "The two fit each other and nothing leaks: this is the layout of the package, in "
+        "thirds. Asked for is the other one, in which the colors take turns.": (
+            (_tap_by(_thirds), _in_thirds)
+        ),
         "Read and written are exchanged: green may read red, not red green.": (
             (_tap_by(lambda channels: -_turns(channels)), _in_turns)
         ),
@@ -314,6 +296,8 @@ other_layout = Exercise(
         "logits.reshape(*logits.shape[:-1], levels, 3) has the levels first; "
         "np.swapaxes(…, -1, -2) puts the colors first.",
     ),
+    shape="The mask has another shape: (in, out).",
+    otherwise="Those are not the groups that may be read.",
     praise="Either layout is right, as long as the masks and the reading agree on it. "
     "Nothing in the shapes would have told you.",
 )
