@@ -54,12 +54,14 @@ class Mistake:
             too if it gives the result of one of them.
         fits: ``fits(actual, expected, *case)``, whether an answer makes it, for a
             mistake that has more results than these.
+        any_shape: whether ``fits`` is asked of results of a wrong shape too.
         raises: likewise ``raises(error)``, for an answer that raises.
         hint: the number of the hint that helps here, 0 for none.
     """
 
-    def __init__(self, *answers, fits=None, raises=None, hint=1):
-        self.answers, self.fits, self.raises, self.hint = answers, fits, raises, hint
+    def __init__(self, *answers, fits=None, any_shape=False, raises=None, hint=1):
+        self.answers, self.fits, self.any_shape = answers, fits, any_shape
+        self.raises, self.hint = raises, hint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,10 +232,11 @@ class Exercise:
 
     def fitting(self, actual, expected, case, part):
         """The mistake with this result; else the one that has the first wrong part."""
-        results = {}
+        alike, results = shape_in_words(actual) == shape_in_words(expected), {}
         for diagnosis, mistake in self.mistakes.items():
             if mistake.fits:
-                if mistake.fits(actual, expected, *case):
+                asked = alike or mistake.any_shape
+                if asked and mistake.fits(actual, expected, *case):
                     return diagnosis
                 continue
             results[diagnosis] = list(self.results(mistake, case))

@@ -177,13 +177,6 @@ def _or_as_good(answer, p, total):
     return quantize(p, total) if whole and near and counts.sum() == total else counts
 
 
-def _of_counts(test):
-    """Fits an answer of the right shape for which ``test(counts, p, total)`` holds."""
-    return lambda actual, expected, p, total: (
-        actual.shape == p.shape and bool(test(actual, p, total))
-    )
-
-
 def _rounded(values):
     return [round(float(value), 3) for value in values]
 
@@ -216,14 +209,14 @@ whole_counts = Exercise(
         "is why the coder gets integers.": Mistake(
             lambda p, total: p * total + 0.01,
             lambda p, total: p * np.nan,
-            fits=_of_counts(lambda counts, *_: not (counts == np.floor(counts)).all()),
+            fits=lambda counts, *_: not (counts == np.floor(counts)).all(),
             hint=2,
         ),
         "A level has count 0. Its part of the interval has no width, so the day it comes "
         "it cannot be written. Each level gets at least 1.": Mistake(
             lambda p, total: np.round(p * total).astype(int),
             lambda p, total: np.floor(p * total).astype(int),
-            fits=_of_counts(lambda counts, *_: (counts < 1).any()),
+            fits=lambda counts, *_: (counts < 1).any(),
         ),
         "Rounding down leaves something over; give it to the most likely level.": Mistake(
             _floors, hint=2
@@ -236,23 +229,21 @@ whole_counts = Exercise(
         "out what is left, total - K.": lambda p, total: 1 + np.floor(p * total),
         "The counts do not sum to the total.": Mistake(
             lambda p, total: 2 * quantize(p, total),
-            fits=_of_counts(lambda counts, p, total: counts.sum() != total),
+            fits=lambda counts, expected, p, total: counts.sum() != total,
         ),
         "The sum is right, but a count is far from p · total: its level would cost more "
         "bits than it must.": Mistake(
             _all_to_one,
-            fits=_of_counts(
-                lambda counts, p, total: (abs(counts - p * total) > len(p)).any()
-            ),
+            fits=lambda counts, expected, p, total: (
+                abs(counts - p * total) > len(p)
+            ).any(),
         ),
         _LEFTOVER: Mistake(
             _leftover_to(np.argmin),
             _leftover_to(lambda p: 0),
             _leftover_to(lambda p: -1),
             _by_largest_remainders,
-            fits=_of_counts(
-                lambda counts, p, total: (counts >= _floors(p, total)).all()
-            ),
+            fits=lambda counts, expected, p, total: (counts >= _floors(p, total)).all(),
             hint=2,
         ),
     },

@@ -43,7 +43,7 @@ output_side = Exercise(
     mistakes={
         "That is not a whole number of pixels.": Mistake(
             but(same=lambda side, _, stride: side / stride),
-            fits=lambda actual, *_: actual.ndim == 0 and actual != np.floor(actual),
+            fits=lambda actual, *_: actual != np.floor(actual),
         ),
         "Rounded down: the last, incomplete step gets an output too, for which 'same' "
         "adds zeros.": but(same=lambda side, _, stride: side // stride),
@@ -370,6 +370,7 @@ live_taps_only = Exercise(
                 actual.shape[1:] == _shrunk(images, kernel, bias).shape[1:]
                 and actual.shape != expected.shape
             ),
+            any_shape=True,
             hint=2,
         ),
         "The bias is missing.": (

@@ -319,7 +319,9 @@ exact_conditional = Exercise(
     mistakes={
         "The factors of the known pixels are missing. That is what clamping draws: nothing "
         "asks how well the rest explains what is given.": but(
-            weigh=lambda images, p, known: np.where(known, 1, _factors(images, p, known))
+            weigh=lambda images, p, known: np.where(
+                known, 1, _factors(images, p, known)
+            )
         ),
         "Those are the probabilities of one pass: each given the pixels before it, with "
         "the unknown ones at 0.": _one_pass,
@@ -343,8 +345,7 @@ exact_conditional = Exercise(
         "A known pixel is 0 or 1, as given: it is certain.": Mistake(
             lambda probs, image, known: known * 0.5,
             fits=lambda actual, expected, about, probs, image, known: (
-                actual.shape == known.shape
-                and not np.allclose(actual[known], image[known, 0], rtol=0, atol=1e-6)
+                not np.allclose(actual[known], image[known, 0], rtol=0, atol=1e-6)
             ),
         ),
     },

@@ -106,6 +106,7 @@ lowest_crossentropy = Exercise(
             fits=lambda actual, expected, *_: (
                 actual.shape in ((), expected.shape) and np.all(actual == 0)
             ),
+            any_shape=True,
         ),
         "That is per pixel. An image has all of them: sum, do not average.": Mistake(
             lambda images: _lowest_crossentropy(images) / images[0].size,
@@ -124,6 +125,7 @@ lowest_crossentropy = Exercise(
         "That is the cost of each pixel; add up each image.": Mistake(
             lambda images: _cost(images, 1e-7),
             fits=lambda actual, expected, name, images: actual.shape == images.shape,
+            any_shape=True,
         ),
         "That is the sum over all images; one number per image is asked for.": then(
             lambda right: right.sum()
@@ -202,14 +204,14 @@ level_nats = Exercise(
         "0. Subtract each pixel's own largest logit.": Mistake(
             _shifted_by(lambda logits: logits.max()),
             fits=lambda actual, expected, name, *_: (
-                actual.ndim == 0 and not np.isfinite(actual) and "one pixel" in name
+                not np.isfinite(actual) and "one pixel" in name
             ),
             hint=2,
         ),
         "exp of a large logit is inf, or of a small one 0. Subtract each pixel's largest "
         "logit, and stay with logarithms.": Mistake(
             _shifted_by(lambda logits: 0),
-            fits=lambda actual, *_: actual.ndim == 0 and not np.isfinite(actual),
+            fits=lambda actual, *_: not np.isfinite(actual),
             hint=2,
         ),
         "The sign: log p is negative, nats are -log p.": then(lambda right: -right),

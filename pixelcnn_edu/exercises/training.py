@@ -346,6 +346,7 @@ adam = Exercise(
             fits=lambda actual, expected, *_: (
                 actual.shape == (len(expected) + 1,) and actual[0] == 0
             ),
+            any_shape=True,
             hint=0,
         ),
         "the sign is turned: it climbs.": then(
