@@ -98,6 +98,21 @@ def as_arrays(expected, actual, *case):
     return {"actual": actual} if np.shape(actual) == () else {}
 
 
+def first_wrong_row(describe):
+    """Show the first row that is wrong, for the case ``describe(row, *case)``."""
+
+    def show(expected, actual, *case):
+        words = {"expected": expected, "actual": actual}
+        if actual.shape != expected.shape:
+            return {word: shape_in_words(rows[0]) for word, rows in words.items()}
+        wrong = ~np.isclose(actual, expected, rtol=0, atol=1e-6)
+        row = int(wrong.reshape(len(wrong), -1).any(axis=1).argmax())
+        shown = {word: rows[row] for word, rows in words.items()}
+        return {"case": describe(row, *case)} | shown
+
+    return show
+
+
 def plus_minus(digits):
     """Show a mean and its error."""
 

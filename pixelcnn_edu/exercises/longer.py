@@ -2,7 +2,7 @@
 
 import math
 
-from pixelcnn_edu.exercises._answers import pair, plus_minus
+from pixelcnn_edu.exercises._answers import first_wrong_row, pair, plus_minus
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
@@ -64,13 +64,6 @@ def _ended(actual, expected, runs):
     )
 
 
-def _first_wrong_run(expected, actual, runs):
-    first = next(i for i, e in enumerate(expected) if actual[i] != e)
-    val_loss, patience = runs[first]
-    case = f"val_loss {val_loss}, patience {patience}"
-    return {"case": case, "expected": expected[first], "actual": actual[first]}
-
-
 stop_epoch = Exercise(
     _stop_epoch,
     cases=_runs,
@@ -116,7 +109,9 @@ stop_epoch = Exercise(
     ),
     otherwise="it stops at another epoch.",
     praise="keras.callbacks.EarlyStopping stops there too.",
-    show=_first_wrong_run,
+    show=first_wrong_row(
+        lambda row, runs: "val_loss {}, patience {}".format(*runs[row])
+    ),
 )
 
 

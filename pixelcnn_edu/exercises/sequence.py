@@ -2,7 +2,7 @@
 
 import itertools
 
-from pixelcnn_edu.exercises._answers import as_arrays
+from pixelcnn_edu.exercises._answers import as_arrays, first_wrong_row
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
@@ -98,14 +98,6 @@ def _tables(seed, count, low, power):
         yield joint / joint.sum(), rng
 
 
-def _first_wrong_image(expected, actual, joint):
-    if actual.shape != expected.shape:
-        return {"expected": "shape (3,)", "actual": f"shape {actual.shape[1:]}"}
-    row = int(np.argmax(~np.isclose(actual, expected, rtol=0, atol=1e-6).all(axis=1)))
-    case = f"x = {_IMAGES[row]}, joint = {joint.round(3).tolist()}"
-    return {"case": case, "expected": expected[row], "actual": actual[row]}
-
-
 chain = Exercise(
     _chain,
     cases=lambda: [(joint,) for joint, _ in _tables(2, 5, 0.2, 2)],
@@ -159,7 +151,9 @@ chain = Exercise(
     shape="The answer needs three numbers, one conditional for each pixel.",
     otherwise="The product of the three is not joint[x].",
     praise="The product of the three is joint[x], for every x: the chain rule is exact.",
-    show=_first_wrong_image,
+    show=first_wrong_row(
+        lambda row, joint: f"x = {_IMAGES[row]}, joint = {joint.round(3).tolist()}"
+    ),
 )
 
 
@@ -193,13 +187,9 @@ def _forget(joint, drawn, pixel):
     return joint.sum(axis=pixel), drawn[:pixel] + drawn[pixel + 1 :]
 
 
-def _first_wrong_draw(expected, actual, draws):
-    if actual.shape != expected.shape:
-        return {}
-    row = int((actual != expected).any(axis=1).argmax())
+def _draw_in_words(row, draws):
     joint, u = draws[row]
-    case = f"u = {u.round(3)}, joint = {joint.round(3).tolist()}"
-    return {"case": case, "expected": expected[row], "actual": actual[row]}
+    return f"u = {u.round(3)}, joint = {joint.round(3).tolist()}"
 
 
 draw_pixels = Exercise(
@@ -251,5 +241,5 @@ draw_pixels = Exercise(
     shape="The answer needs three pixels, each 0 or 1.",
     otherwise="These are not the pixels that u < p gives.",
     praise="Over many u, each image comes up as often as joint[x] says.",
-    show=_first_wrong_draw,
+    show=first_wrong_row(_draw_in_words),
 )
