@@ -462,18 +462,12 @@ def _read_idx(path: Path) -> np.ndarray:
             f"Expected {path} to be an IDX file of bytes, beginning with {magic.hex()}. "
             f"Received: {raw[:4].hex() or 'an empty file'}"
         )
-    sizes = raw[4 : 4 + 4 * rank]
-    if len(sizes) < 4 * rank:
+    start = 4 + 4 * rank
+    shape = [int.from_bytes(raw[at : at + 4]) for at in range(4, start, 4)]
+    expected = start + math.prod(shape)
+    if len(raw) != expected:
         raise ValueError(
-            f"Expected {path} to begin with {rank} sizes of 4 bytes. Received: "
-            f"{len(sizes)} bytes. The file is damaged."
+            f"Expected {path} to hold {expected:,} bytes, as its header says. "
+            f"Received: {len(raw):,}. The file is damaged."
         )
-    shape = np.frombuffer(sizes, ">u4")
-    expected = math.prod(int(size) for size in shape)
-    values = raw[4 + 4 * rank :]
-    if len(values) != expected:
-        raise ValueError(
-            f"Expected {path} to hold {expected:,} values, as its header says. "
-            f"Received: {len(values):,}. The file is damaged."
-        )
-    return np.frombuffer(values, np.uint8).reshape(shape)
+    return np.frombuffer(raw[start:], np.uint8).reshape(shape)
