@@ -463,7 +463,7 @@ def _read_idx(path: Path) -> np.ndarray:
             f"Received: {raw[:4].hex() or 'an empty file'}"
         )
     start = 4 + 4 * rank
-    shape = [int.from_bytes(raw[at : at + 4]) for at in range(4, start, 4)]
+    shape = [int.from_bytes(raw[at : at + 4], "big") for at in range(4, start, 4)]
     expected = start + math.prod(shape)
     if len(raw) != expected:
         raise ValueError(

@@ -171,7 +171,22 @@ def too_long(path):
     path.write_bytes(path.read_bytes() + b"x")
 
 
-@pytest.mark.parametrize("damage", [truncate, empty, other_kind, wrong_magic, too_long])
+def sizes_whose_product_is_0_in_64_bits(path):
+    sizes = np.array([2**31, 2**31, 4], ">u4").tobytes()
+    path.write_bytes(path.read_bytes()[:4] + sizes)
+
+
+IDX_DAMAGE = [
+    truncate,
+    empty,
+    other_kind,
+    wrong_magic,
+    too_long,
+    sizes_whose_product_is_0_in_64_bits,
+]
+
+
+@pytest.mark.parametrize("damage", IDX_DAMAGE)
 def test_damaged_idx_files_are_refused_by_name(arrays, tmp_path, damage):
     write_idx(tmp_path, arrays)
     damage(tmp_path / "t10k-images-idx3-ubyte")
