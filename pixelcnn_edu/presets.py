@@ -4,6 +4,7 @@ Taught by notebooks 08 and 11 to 14. All times are for two CPU cores.
 """
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -128,6 +129,9 @@ class Preset:
         return f"Preset({', '.join(fields)})"
 
 
+# one small network for three ways to draw gray
+_GRAY = functools.partial(Preset, filters=32, depth=6, epochs=3)
+
 PRESETS = {
     "minutes": Preset(
         "the bundled digits in about a minute",
@@ -192,25 +196,12 @@ PRESETS = {
         one_hot=True,
         colors=1,
     ),
-    "levels_4": Preset(
-        "four levels of gray, a softmax",
-        filters=32,
-        depth=6,
-        epochs=3,
-        likelihood=Categorical(4),
+    "levels_4": _GRAY("four levels of gray, a softmax", likelihood=Categorical(4)),
+    "levels_256_softmax": _GRAY(
+        "256 levels of gray, a softmax", likelihood=Categorical(256)
     ),
-    "levels_256_softmax": Preset(
-        "256 levels of gray, a softmax",
-        filters=32,
-        depth=6,
-        epochs=3,
-        likelihood=Categorical(256),
-    ),
-    "levels_256_mixture": Preset(
+    "levels_256_mixture": _GRAY(
         "256 levels of gray, a mixture of logistics",
-        filters=32,
-        depth=6,
-        epochs=3,
         likelihood=DiscretizedLogisticMixture(5, 256),
     ),
 }
