@@ -75,7 +75,7 @@ def pair(otherwise, shape=None, parts=None):
 
     def read(result):
         of_two = isinstance(result, tuple | list) and len(result) == 2
-        if not of_two and np.shape(result) != (2,):
+        if not of_two and getattr(result, "shape", None) != (2,):
             raise Wrong(otherwise, actual=type(result).__name__)
         arrays = tuple(map(numbers(parts), result))
         if shape is None:
