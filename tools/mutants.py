@@ -47,7 +47,8 @@ TESTS = {
 }
 PRELOADED = ("hypothesis", "keras", "matplotlib.pyplot", "scipy.stats", "tensorflow")
 ENOUGH = 0.95  # of the mutants
-LIMIT = 180  # seconds for one test, or for importing all of them
+LIMIT = 120  # seconds of processor time for one test, or for importing all of them
+WAIT = 5  # times LIMIT: how long that may take by the clock, on a busy machine
 MEMORY = 12 * 2**30  # bytes for one mutant
 AT_ONCE = 2
 
@@ -133,7 +134,7 @@ class Watch:
         items.sort(key=lambda item: self.quick.get(item.nodeid, 0))
 
     def pytest_runtest_logstart(self):
-        signal.alarm(LIMIT)  # ends the process: compiled code hears nothing else
+        _limit()
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
@@ -145,6 +146,12 @@ class Watch:
     def pytest_collectreport(self, report):
         if report.failed:
             self.desk.failed.write_text(report.nodeid, "utf-8")
+
+
+def _limit():
+    """Have the system end this process: compiled code hears no signal."""
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    signal.alarm(WAIT * LIMIT)
 
 
 def _test(desk, groups, quick):
@@ -166,7 +173,7 @@ def _test(desk, groups, quick):
         options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={desk.copy}"]
         options += ["-W", "ignore:Module already imported"]  # by the parent process
         for group in groups:
-            signal.alarm(LIMIT)  # for what is imported; then for each test
+            _limit()  # for what is imported; then for each test
             code = pytest.main([*options, *group], plugins=[Watch(desk, quick)])
             if code:
                 break
@@ -220,7 +227,8 @@ class Desk:
         if code in (4, 5):
             raise RuntimeError(self.output.read_text("utf-8", "replace"))
         if code:
-            end = "time ran out" if code == -signal.SIGALRM else f"exit code {code}"
+            timed_out = -code in (signal.SIGALRM, signal.SIGPROF)
+            end = "time ran out" if timed_out else f"exit code {code}"
             caught = self.failed.read_text("utf-8") if self.failed.exists() else end
         lines = (
             line.split(" ", 1) for line in self.passed.read_text("utf-8").splitlines()
