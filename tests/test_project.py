@@ -613,7 +613,7 @@ class Runner:
 needs_bash = pytest.mark.skipif(
     not shutil.which("bash"), reason="bash is not installed"
 )
-ALL = ["make test", "make test-browser"]
+ALL = ["make test", "make test-browser", "make test-install"]
 
 
 @needs_bash
