@@ -74,7 +74,12 @@ def kept(model, kind, build, likelihood=None):
         if not entry or entry.state != state or _is_any_gone(entry.references):
             notes = entry.notes if entry else set()
             entry = _entries[model] = _Entry(state, references, {}, notes)
-        state, references = state_of(kind, type(likelihood), _attributes(likelihood))
+        # the loop has a copy of the likelihood, so values of its variables count
+        held = {
+            name: np.asarray(value) if isinstance(value, keras.Variable) else value
+            for name, value in _attributes(likelihood).items()
+        }
+        state, references = state_of(kind, type(likelihood), held)
         key = tuple(state.items())
         if key not in entry.built or _is_any_gone(entry.built[key][1]):
             with traced(model):

@@ -11,6 +11,17 @@ from pixelcnn_edu._checks import graph_of, plain
 import keras
 import numpy as np
 
+_PLAIN = str | bytes | int | float | complex | np.generic | slice | None
+_LIBRARIES = {
+    "builtins",
+    "jax",
+    "jaxlib",
+    "keras",
+    "numpy",
+    "pixelcnn_edu",
+    "tensorflow",
+}
+
 
 def as_json(value):
     """Convert what JSON has no type for into what JSON has one for.
@@ -61,10 +72,11 @@ def network_checksum(model) -> str:
     """Return a checksum of a model's layers and of how they are connected.
 
     Names do not count: Keras numbers the names of layers in the order in which a process
-    creates the layers. A layer without ``get_config`` counts with its class and the shapes
-    of its weights; all other layers count with their whole configuration. Arrays that a
-    layer holds, such as masks, and functions of a user, such as activations, count too,
-    also in lists and dicts. The code of a layer's ``call`` does not count.
+    creates the layers. A layer counts with its configuration, or without one with the
+    shapes of its weights. What a layer holds counts too, also in lists and dicts: arrays,
+    such as masks, and functions and objects of a user, such as activations; in a layer of
+    a user's class, or without a configuration, also numbers and strings. The code of a
+    layer's ``call`` does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -110,14 +122,21 @@ def _calls(graph, seen):
 
 def _configuration(layer):
     """Return a layer's own configuration, or else the shapes of its weights."""
-    try:
-        config = json.loads(json.dumps(layer.get_config(), default=as_json))
-    except (NotImplementedError, TypeError, ValueError):
+    config = _config(layer)
+    if config is None:
         return [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
     left_out = {"name"}
     if hasattr(layer, "_nodes_by_depth") or isinstance(layer, keras.Sequential):
         left_out |= {"layers", "input_layers", "output_layers"}
     return _without_layers({k: v for k, v in config.items() if k not in left_out})
+
+
+def _config(thing):
+    """Return what ``get_config`` says, as JSON has it, or None."""
+    try:
+        return json.loads(json.dumps(thing.get_config(), default=as_json))
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None
 
 
 def _without_layers(config):
@@ -132,11 +151,22 @@ def _without_layers(config):
 
 
 def _held(layer):
-    """Return what no configuration tells: a layer's arrays, and functions of a user."""
+    """Return what no configuration tells, see `network_checksum`."""
     found = {}
+    plain_too = _is_user_s(layer) or _config(layer) is None
+    plain_too = plain_too and not isinstance(layer, keras.Model)  # it holds names
     for name in vars(layer).keys() - given_by_keras():
-        values = _leaves(vars(layer)[name])
-        parts = [_content(one) for one in values if _is_array(one) or _is_user_s(one)]
+        if name.startswith("_self_") or name == "optimizer":
+            continue  # notes of TensorFlow; a setting of its own, see `training.fit`
+        parts = [
+            _content(one)
+            for one in _leaves(vars(layer)[name])
+            if _is_array(one)
+            or (_is_user_s(one) and not isinstance(one, keras.Operation))
+            or (
+                plain_too and (isinstance(one, _PLAIN) or callable(one) or _config(one))
+            )
+        ]
         if parts:
             found[name] = parts
     return found
@@ -152,16 +182,17 @@ def _leaves(value):
 
 
 def _is_array(value):
+    if keras.ops.is_tensor(value) and not isinstance(value, keras.Variable):
+        value = np.asarray(value)
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
 def _is_user_s(value):
-    """Return whether a value is a function, or an object with ``__call__``, of a user."""
-    if isinstance(value, type | keras.Operation) or hasattr(value, "get_config"):
-        return False
-    its = value if isinstance(value, types.FunctionType) else type(value)
+    """Return whether a value is a function of a user, or an object of a user's class."""
+    is_function = isinstance(value, types.FunctionType | types.MethodType)
+    its = value if is_function else type(value)
     library = (its.__module__ or "").split(".")[0]
-    return callable(value) and library not in ("keras", "tensorflow", "pixelcnn_edu")
+    return not isinstance(value, type) and library not in _LIBRARIES
 
 
 def _content(value, around=()):
@@ -172,9 +203,7 @@ def _content(value, around=()):
     def of(*parts):
         return [_content(part, (*around, value)) for part in parts]
 
-    if isinstance(
-        value, str | bytes | int | float | complex | np.generic | slice | None
-    ):
+    if isinstance(value, _PLAIN):
         return repr(value)
     if isinstance(value, list | tuple):
         return of(*value)
@@ -190,13 +219,18 @@ def _content(value, around=()):
         return of(value.func, value.args, value.keywords)
     if isinstance(value, types.MethodType):
         return of(value.__func__, value.__self__)
-    if not _is_user_s(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
+    kind, config = type(value), None
+    if not isinstance(value, keras.Operation):  # layers are described by `_layer`
+        config = _config(value)
+    if config is not None:
+        return [kind.__qualname__, *of(config)]
+    if not _is_user_s(value) or isinstance(value, keras.Operation):
+        return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
         cells = [*map(_in_cell, value.__closure__ or ())]
         return of(value.__code__, cells, value.__defaults__, value.__kwdefaults__)
-    kind = type(value)
-    return [kind.__qualname__, *of(kind.__call__, getattr(value, "__dict__", {}))]
+    call = kind.__call__ if callable(value) else None
+    return [kind.__qualname__, *of(call, getattr(value, "__dict__", {}))]
 
 
 def _in_cell(cell):

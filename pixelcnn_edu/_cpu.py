@@ -57,7 +57,9 @@ class TrainedInHalves(keras.Model):
             return False
         for part in self._operations:  # operations of `keras.ops` too
             in_package = type(part).__module__.startswith("pixelcnn_edu.")
-            by_image = in_package or type(part) in _BY_IMAGE
+            by_image = type(part) in _BY_IMAGE or (
+                in_package and not isinstance(part, keras.Model)
+            )
             activation = getattr(part, "activation", None) or keras.activations.linear
             of_keras = getattr(activation, "__module__", "").startswith("keras.")
             if not by_image or not of_keras or part.activity_regularizer:

@@ -38,6 +38,8 @@ def atomic_write(path, *, backup=None, trial=False):
         for one in (path, temporary):
             if one.is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
+        if path.exists() and not os.access(path, os.W_OK):  # renaming would not mind
+            raise PermissionError(errno.EACCES, f"{path.name} is read-only")
         if not path.parent.is_dir():  # filelock would make it
             raise FileNotFoundError(errno.ENOENT, f"no folder {path.parent}")
         with _alone(temporary):

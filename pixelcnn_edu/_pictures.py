@@ -13,10 +13,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp")
 # These formats are not read, but `read` lists their files: a class must not lose some of
 # its pictures silently.
-OTHER_SUFFIXES = (".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+OTHER_SUFFIXES = (
+    *(".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg"),
+)
 MOST_PIXELS = 64_000_000  # of one picture, by its header
 _LANCZOS = Image.Resampling.LANCZOS
 
@@ -167,9 +170,12 @@ def _on_white(image, channels, rawmode=None):
 
     ``rawmode`` is Pillow's name for how the pixels lie in the file.
     """
-    bits = {"L;2": 2, "L;4": 4}.get(rawmode)
-    if bits and "transparency" in image.info:  # Pillow makes 8 bits of the pixels alone
-        image.info["transparency"] *= 255 // (2**bits - 1)
+    if "transparency" in image.info:  # Pillow makes 8 bits of the pixels alone
+        if rawmode == "RGB;16B":
+            raise ValueError("a transparent color among colors of 16 bits")
+        bits = {"L;2": 2, "L;4": 4}.get(rawmode, 8)
+        if bits < 8:
+            image.info["transparency"] *= 255 // (2**bits - 1)
     if image.mode.startswith("I"):  # gray of 16 bits: "L" would cut off the lower 8
         values = np.asarray(image, "float32")
         values = np.where(values == image.info.get("transparency"), 65535, values)

@@ -93,7 +93,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         boolean (H, W), True where the pixel can change the output.
 
     Raises:
-        ValueError: (row, col) lies outside the image.
+        ValueError: (row, col) lies outside the image, or no gradient reaches the image:
+            the model rounds it, say.
     """
     import tensorflow as tf
 
@@ -121,8 +122,13 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
                 out * rng.uniform(1, 2, out.shape[1:]).astype("float32")
             )
         gradient = tape.gradient(out, x)
-        if gradient is not None:
-            seen |= (gradient.numpy() != 0).any(axis=0)
+        if gradient is None:
+            raise ValueError(
+                "Expected a model with a gradient of the output with respect to the image. "
+                "Received: a model that rounds or looks up the image, say. "
+                "causality.dependency_matrix needs no gradient."
+            )
+        seen |= (gradient.numpy() != 0).any(axis=0)
     return seen.any(axis=-1)
 
 

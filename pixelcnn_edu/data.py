@@ -92,6 +92,11 @@ def load_mnist(source="bundled"):
                 "Expected uint8 images (N, H, W) and one label each. Received: images "
                 f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
             )
+        if x.max() == 1:  # a set that is binarized already
+            raise ValueError(
+                "Expected images with values from 0 to 255, since they are divided by "
+                f"255. Received: values 0 and 1 from {source}. Multiply them by 255."
+            )
     if x_train.shape[1:] != x_test.shape[1:]:
         raise ValueError(
             "Expected training and test images of one size. Received: "

@@ -185,7 +185,7 @@ def main(path=None, epochs=8):
             x_train, x_test = file["x_train"], file["x_test"]
     if x_train.dtype != "uint8" or x_train.ndim != 3:
         sys.exit(f"Expected uint8 (N, H, W). Received: {x_train.dtype} {x_train.shape}")
-    x_train, x_test = (x[..., None] / np.float32(255) for x in (x_train, x_test))
+    x_train, x_test = (x[..., None] / np.float32(x.max()) for x in (x_train, x_test))
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train, int(epochs))

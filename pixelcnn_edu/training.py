@@ -172,7 +172,8 @@ def fit(
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
     Returns:
-        Keras's History; ``history["loss"]`` and ``["val_loss"]`` are nats per image.
+        Keras's History; ``history["loss"]`` and ``["val_loss"]`` are nats per image, plus
+        the penalties of regularizers in your layers, if there are any.
 
     Raises:
         ValueError: if an argument is out of its range, or folder holds another run, is in
@@ -296,7 +297,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Every grid is drawn with the same uniform numbers. So image i of one grid and image i
     of the next differ only by what was learned in between. Drawing does not disturb the
-    run: the final weights are the same with this callback and without it.
+    run: the final weights are the same with this callback and without it. Make a new
+    object for each run: a resumed run keeps the grids that the object has.
 
     Args:
         count: images per grid.

@@ -631,3 +631,26 @@ def test_an_attribute_in_a_slot_belongs_to_a_likelihood_too():
         likelihood = TiltedInSlots(4, tilt)
         right = mean_of(model, likelihood, "naive")
         np.testing.assert_allclose(mean_of(model, likelihood), right, atol=1e-6)
+
+
+class Calibrated(Bernoulli):
+    """A user's likelihood with a variable."""
+
+    def __init__(self):
+        self.scale = keras.Variable(1.0)
+
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(self.scale * logits, uniforms, temperature)
+
+
+def test_the_value_of_a_likelihood_s_variable_reaches_the_loop():
+    model, likelihood = random_model((3, 4, 1)), Calibrated()
+    uniforms = np.random.default_rng(0).random((32, 3, 4, 1), dtype="float32")
+    known = np.zeros((3, 4), bool)
+    arguments = model, likelihood, uniforms, 0 * uniforms, known, 1.0
+    drawn = []
+    for scale in (1.0, 0.1):
+        likelihood.scale.assign(scale)
+        drawn.append(generation.cached(*arguments))
+        np.testing.assert_array_equal(drawn[-1], generation.naive(*arguments))
+    assert (drawn[0] != drawn[1]).any()

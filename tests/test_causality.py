@@ -230,3 +230,13 @@ def test_a_leak_of_a_model_that_reads_integers_is_found():
         causality.assert_causal(model, trials=1)
     masked = MaskedConv2D(1, 3, "A")(WholeNumbers()(image))
     causality.assert_causal(ImageModel(image, masked, likelihood=Bernoulli()))
+
+
+def test_a_model_without_a_gradient_has_no_receptive_field():
+    image = keras.Input((4, 4, 1))
+    levels = keras.ops.cast(keras.ops.round(image[..., 0]), "int32")
+    features = keras.layers.Embedding(2, 3)(levels)
+    model = keras.Model(image, MaskedConv2D(1, 3, "A")(features))
+    with pytest.raises(ValueError, match="gradient of the output.*dependency_matrix"):
+        causality.receptive_field(model, 3, 3)
+    assert causality.dependency_matrix(model)[15].any()

@@ -228,6 +228,19 @@ def test_arrays_of_the_wrong_form_are_refused(arrays, tmp_path, shape, kind, wor
         data.load_mnist(tmp_path / "mine.npz")
 
 
+def test_a_set_that_is_binarized_already_is_refused(arrays, tmp_path):
+    for name in ("x_train", "x_test"):
+        arrays[name] = (arrays[name] > 127).astype("uint8")
+    arrays["x_train"][0] = 1
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(ValueError, match="from 0 to 255.*0 and 1 .*mine.npz"):
+        data.load_mnist(tmp_path / "mine.npz")
+    for name in ("x_train", "x_test"):
+        arrays[name] *= 255
+    np.savez(tmp_path / "mine.npz", **arrays)
+    assert data.load_mnist(tmp_path / "mine.npz")[0][0].max() == 1
+
+
 @pytest.mark.parametrize("size", [4, 5, 7, 8, 15])
 def test_an_idx_file_with_half_a_header_is_refused_by_name(arrays, tmp_path, size):
     write_idx(tmp_path, arrays)

@@ -946,3 +946,16 @@ def test_adam_refuses_another_epsilon(inside, outside, words):
 
     verdict = exercises.adam(answer)
     assert verdict.status == "wrong" and words in verdict.text
+
+
+def test_a_layer_class_that_hides_its_layers_is_told_so():
+    class Block(keras.layers.Layer):
+        def __init__(self, filters):
+            super().__init__()
+            self.one = MaskedConv2D(filters, 1)
+
+        def call(self, x):
+            return self.one(x)
+
+    said = exercises.residual_block(lambda x: Block(x.shape[-1])(x))
+    assert "A layer class of your own hides the layers inside" in str(said)

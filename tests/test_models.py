@@ -704,3 +704,16 @@ def test_a_label_that_an_embedding_does_not_know_is_named(kind):
     for label in (unknown, 99):
         with pytest.raises(ValueError, match="labels from 0 to 2.*embedding.*Received"):
             evaluation.nats_per_image(model, images, labels=label)
+
+
+def test_a_model_inside_a_model_is_not_halved():
+    """Its layers may read the whole batch, or add to the loss."""
+    x = keras.Input((4, 4, 2))
+    inner = ImageModel(x, keras.layers.Dense(1)(x), likelihood=Bernoulli())
+    image = keras.Input((4, 4, 1))
+    logits = inner(MaskedConv2D(2, 3, "A")(image))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    compile_model(model, steps=1)
+    forward = operations(model, lambda x: model(x, training=True))
+    step = operations(model, lambda x: model.train_step((x, x)))
+    assert step["Conv2D"] == forward["Conv2D"]

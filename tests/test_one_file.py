@@ -135,6 +135,19 @@ def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path
     assert (tmp_path / "one_file.keras").exists()
 
 
+def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
+    def stop(model, images, epochs):
+        raise RuntimeError(f"the brightest pixel is {images.max()}")
+
+    monkeypatch.setattr(one_file, "train", stop)
+    for ink in (1, 255):
+        pixels = np.zeros((64, 28, 28), "uint8")
+        pixels[:, 5] = ink
+        np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels)
+        with pytest.raises(RuntimeError, match="pixel is 1.0"):
+            one_file.main(tmp_path / "digits.npz", 1)
+
+
 def test_images_of_another_form_are_refused_before_training(tmp_path):
     for pixels in (np.zeros((64, 28, 28, 1), "uint8"), np.zeros((64, 28, 28))):
         np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels)

@@ -143,6 +143,16 @@ class Two(layers.Layer):
         return [inputs, inputs]
 
 
+class Centered(layers.Layer):
+    """Reads the mean of the whole batch."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        spread = ops.std(inputs, axis=(0, 1, 2), keepdims=True)
+        return (inputs - ops.mean(inputs, axis=(0, 1, 2), keepdims=True)) / spread
+
+
 class WithLoss(Pointwise):
     runs_as = "pixelwise"
 
@@ -178,6 +188,7 @@ def replaced(x):
         (Silent(), "If it does, write runs_as = 'pixelwise' into its class"),
         (ConvolutionInside(), "it does not work on each pixel by itself"),
         (FarLeft(), "it does not work on each pixel by itself"),
+        (Centered(), "it does not work on each pixel by itself"),
         (OwnBias(), "it fails on features of 64×64 pixels"),
         (PositionScale(), "its weights differ by pixel"),
         (OwnSlopes(), "it fails on features of 64×64 pixels"),

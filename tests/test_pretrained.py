@@ -269,6 +269,14 @@ def test_a_name_that_is_no_name_of_a_file_is_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoint.previous"])
+def test_the_state_of_a_run_is_not_overwritten(name, tmp_path):
+    (tmp_path / f"{name}.npz").write_text("a run", "utf-8")
+    with pytest.raises(ValueError, match="another name than that of a run's state"):
+        pretrained.save(tmp_path, name, tiny(), {"build": TINY})
+    assert (tmp_path / f"{name}.npz").read_text("utf-8") == "a run"
+
+
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     model = tiny()
     model.get_layer("logits").bias.assign([0, np.nan, 0])

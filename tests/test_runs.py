@@ -1,6 +1,7 @@
 """Runs in a folder: who may use it, which files are theirs, and how a run ends."""
 
 import contextlib
+import dataclasses
 import errno
 import functools
 import gc
@@ -779,6 +780,61 @@ def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     found = _checksums.network_checksum(run("relu", nested=True, name="one"))
     assert found == _checksums.network_checksum(run("relu", nested=True, name="other"))
     assert found != _checksums.network_checksum(run("relu", name="one"))
+
+
+@dataclasses.dataclass
+class Settings:
+    factor: float
+
+
+class Penalty(keras.regularizers.Regularizer):
+    """A user's regularizer, which Keras cannot describe."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * keras.ops.sum(x**2)
+
+
+class Scaled(keras.layers.Layer):
+    """A user's layer without ``get_config``."""
+
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
+    def call(self, x):
+        return x * getattr(self.by, "factor", self.by)
+
+
+def after_construction(number):
+    layer = Scaled(1.0)
+    layer.by = number
+    return layer
+
+
+WITHOUT_CONFIGURATION = {
+    "an object": lambda number: Scaled(Settings(number)),
+    "a tensor": lambda number: Scaled(keras.ops.convert_to_tensor(number)),
+    "a number": after_construction,
+    "a regularizer": lambda number: keras.layers.Dense(
+        2, kernel_regularizer=Penalty(number)
+    ),
+    "beside a regularizer": lambda number: keras.layers.Dense(
+        2, activation=["relu", "tanh"][int(number)], kernel_regularizer=Penalty(1.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_CONFIGURATION)
+def test_what_no_configuration_tells_makes_another_network(kind):
+    def known(number):
+        inputs = keras.Input((4, 4, 1))
+        outputs = WITHOUT_CONFIGURATION[kind](number)(inputs)
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    assert known(0.0) == known(0.0) != known(1.0)
 
 
 REBUILT = {

@@ -442,6 +442,19 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     assert path.read_text("utf-8") == "new"
 
 
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old", "utf-8")
+    path.chmod(0o444)
+    # to root every file is writable
+    monkeypatch.setattr(
+        _files.os, "access", lambda path, mode: path.stat().st_mode & 0o200
+    )
+    with pytest.raises(OSError, match="read-only"), _files.atomic_write(path) as file:
+        file.write_text("new", "utf-8")
+    assert path.read_text("utf-8") == "old"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

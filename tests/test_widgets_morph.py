@@ -1,6 +1,8 @@
 """The morph explorer: label vectors mixed by hand, images and odds another way."""
 
 from pixelcnn_edu import evaluation, generation, models, pretrained, widgets
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets.morph import Morph, set_labels, with_labels
 
@@ -122,6 +124,17 @@ def test_mixtures_of_another_shape_are_refused(model, mixtures, words):
 def test_a_model_without_labels_is_refused(model):
     model = model() if callable(model) else model
     with pytest.raises(ValueError, match="Expected model .* takes labels. Received: "):
+        with_labels(model, np.eye(4))
+
+
+def test_labels_that_another_layer_reads_are_refused():
+    image, label = keras.Input((5, 6, 1)), keras.Input((), dtype="int32")
+    features = MaskedConv2D(4, 3, "A")(image)
+    told = keras.layers.Dense(4)(keras.ops.one_hot(label, 4))
+    features += keras.layers.Reshape((1, 1, 4))(told)
+    inputs, logits = [image, label], MaskedConv2D(1, 1)(features)
+    model = models.ImageModel(inputs, logits, likelihood=Bernoulli(), num_classes=4)
+    with pytest.raises(ValueError, match="labels go into Embedding layers alone"):
         with_labels(model, np.eye(4))
 
 

@@ -31,7 +31,7 @@ def test_it_starts_at_the_temperature_and_seed_that_it_is_given(explorer):
     assert (explorer.temperature.value, explorer.seed.value) == (0.6, 2)
 
 
-@pytest.mark.parametrize("temperature", [0, 0.35, 1, 2])
+@pytest.mark.parametrize("temperature", [0, 0.35, 0.375, 1, 2])
 def test_the_images_are_those_of_generate(explorer, model, temperature):
     explorer.temperature.value, explorer.seed.value = temperature, 4
     drawn = generation.generate(

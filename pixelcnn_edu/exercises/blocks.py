@@ -106,6 +106,12 @@ def _judge_block(answer):
     out = asking(answer)(x)
     _judge_shape(out, x)
     model = asking(keras.Model)(x, out)
+    for layer in model.layers:
+        if getattr(layer, "_layers", ()) and not isinstance(layer, keras.Model):
+            raise Wrong(
+                "A layer class of your own hides the layers inside. Call Keras's layers "
+                "on the tensor, one after another."
+            )
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(0, 0.5, weight.shape))

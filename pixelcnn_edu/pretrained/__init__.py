@@ -130,8 +130,8 @@ def save(folder, name: str, model, card: dict):
             is that of `presets.Preset.build`. The card may hold NumPy numbers.
 
     Raises:
-        ValueError: the name is no name of a file; a weight is not finite; the card has no
-            ``build`` block, or JSON cannot hold the card.
+        ValueError: the name is no name of a file, or that of a run's state; a weight is
+            not finite; the card has no ``build`` block, or JSON cannot hold the card.
         OSError: a file could not be written. An older model of this name is unchanged.
             (Only if the process is killed between the last two steps, which rename one
             file each, does `load` refuse the pair. Then save again.)
@@ -139,6 +139,11 @@ def save(folder, name: str, model, card: dict):
     check_finite(check_model(model))
     if not isinstance(name, str) or not name or name != Path(name).name:
         raise ValueError(f"Expected name to be the name of a file. Received: {name!r}")
+    if name in ("checkpoint", "checkpoint.previous"):
+        raise ValueError(
+            "Expected another name than that of a run's state, see `training.fit`. "
+            f"Received: {name!r}"
+        )
     folder, card = check_path("folder", folder), _through_json(card)
     folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(model.weights)))

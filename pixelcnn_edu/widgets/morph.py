@@ -27,7 +27,8 @@ def with_labels(model, mixtures) -> ImageModel:
         An `ImageModel` with labels 0 … K - 1. Its changes do not change ``model``.
 
     Raises:
-        ValueError: the model takes no labels, or ``mixtures`` has another shape.
+        ValueError: the model takes no labels, another layer than an Embedding reads them,
+            or ``mixtures`` has another shape.
 
     Example:
         >>> from pixelcnn_edu.models import gated_pixelcnn
@@ -42,9 +43,15 @@ def with_labels(model, mixtures) -> ImageModel:
             f"Expected mixtures of shape (K, {classes}). Received: {mixtures.shape}"
         )
     config = {**model.get_config(), "num_classes": len(mixtures)}
+    (label, *_) = config["input_layers"][1]
     for layer in config["layers"]:
         if layer["class_name"] == "Embedding":
             layer["config"]["input_dim"] = len(mixtures)
+        elif f"'{label}'" in str(layer["inbound_nodes"]):
+            raise ValueError(
+                "Expected a model whose labels go into Embedding layers alone. Received: "
+                f"a model whose labels go into the layer {layer['config']['name']!r}"
+            )
     copy = type(model).from_config(config)
     set_labels(copy, model, mixtures)
     return copy

@@ -58,12 +58,13 @@ class TemperatureAndSeed(Explorer):
         )
 
     def _drawn(self, temperature, seed):
-        # 1e-6 gives the same images as 0, which needs a second compilation of seconds
+        # 1e-6 gives the same images as 0 (but for ties, of an untrained network, say), and
+        # 0 needs a second compilation of seconds
         return generation.generate(
             self.model,
             COUNT,
             seed=seed,
-            temperature=max(round(temperature, 2), 1e-6),
+            temperature=max(temperature, 1e-6),
             progress=False,
         )
 
