@@ -161,7 +161,8 @@ def _is_user_s(value):
         return False
     its = value if isinstance(value, types.FunctionType) else type(value)
     library = (its.__module__ or "").split(".")[0]
-    return callable(value) and library not in ("keras", "tensorflow", "pixelcnn_edu")
+    known = ("keras", "tensorflow", "jax", "jaxlib", "pixelcnn_edu")
+    return callable(value) and library not in known
 
 
 def _content(value, around=()):

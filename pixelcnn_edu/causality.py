@@ -25,7 +25,9 @@ from pixelcnn_edu._checks import (
 from pixelcnn_edu.likelihoods import check_likelihood
 from pixelcnn_edu.models import logits_function
 
+import keras
 import numpy as np
+from keras import ops
 
 _ROWS_PER_PASS = 256
 _IMAGES_PER_GRADIENT = 8  # a gradient keeps every feature map of each image
@@ -95,8 +97,6 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     Raises:
         ValueError: (row, col) lies outside the image.
     """
-    import tensorflow as tf
-
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
     images = check_positive_int("images", images)
@@ -109,21 +109,35 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         )
     rng = np.random.default_rng(check_seed(seed))
     pages, seen = rng.random((images, *shape), dtype="float32"), np.zeros(shape, bool)
+
+    def total(x):
+        labels = [ops.convert_to_tensor(label) for label in _labels(model, len(x))]
+        out = model([x, *labels] if labels else x, training=False)[:, row, col]
+        # random sizes: gradients of several logits must not cancel
+        sizes = rng.uniform(1, 2, out.shape[1:]).astype("float32")
+        return ops.sum(out * sizes), out
+
     for at in range(0, images, _IMAGES_PER_GRADIENT):
-        x = tf.constant(pages[at : at + _IMAGES_PER_GRADIENT])
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            inputs = [x, *map(tf.constant, _labels(model, len(x)))]
-            out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
-            check_logits(out.numpy())
-            # random signs and sizes: gradients of several logits must not cancel
-            out = tf.reduce_sum(
-                out * rng.uniform(1, 2, out.shape[1:]).astype("float32")
-            )
-        gradient = tape.gradient(out, x)
+        x = ops.convert_to_tensor(pages[at : at + _IMAGES_PER_GRADIENT])
+        gradient, out = _gradient(total, x)
+        check_logits(np.asarray(out))
         if gradient is not None:
-            seen |= (gradient.numpy() != 0).any(axis=0)
+            seen |= (np.asarray(gradient) != 0).any(axis=0)
     return seen.any(axis=-1)
+
+
+def _gradient(function, x):
+    """Return the gradient of ``function(x)[0]``, or None, and ``function(x)[1]``."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.grad(function, has_aux=True)(x)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value, out = function(x)
+    return tape.gradient(value, x), out
 
 
 def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):
