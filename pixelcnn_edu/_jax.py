@@ -40,15 +40,17 @@ def keeping_state(model, train, callbacks, **arguments):
 
     While an epoch runs, Keras on JAX takes the state (weights, the optimizer's variables,
     the generator of dropout) out of the variables. Here a callback puts the state back
-    after each batch, so that other callbacks can read it, as on TensorFlow. If a step is
-    interrupted, its state is lost. Then the variables get the state from the beginning
-    of the epoch.
+    after each batch, so that other callbacks can read it, as on TensorFlow. If a step
+    fails or is interrupted, its state is lost. Then the variables get the state from the
+    beginning of the epoch.
     """
     keep = _Keep()
     try:
         return train(callbacks=[keep, *callbacks], **arguments)
-    except BaseException:
-        keep.put_back()
+    except BaseException as error:
+        if keep.put_back() and error.__context__:
+            # Keras has read the lost state meanwhile; its error is no help
+            raise error.__context__ from None
         raise
 
 
@@ -58,19 +60,27 @@ class _Keep(keras.callbacks.Callback):
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
 
+    def on_train_begin(self, logs=None):
+        # After a running mean has become the weights, both have the same array. JAX refuses
+        # to take an array twice.
+        for variable in self._variables():
+            variable.assign(keras.ops.copy(variable))
+
     def on_epoch_begin(self, epoch, logs=None):
         self.values = [np.array(variable) for variable in self._variables()]
 
     def on_train_batch_end(self, batch, logs=None):
         self.model.jax_state_sync()
 
-    def put_back(self):
-        """Put the state of the epoch's beginning back if the present one is lost."""
+    def put_back(self) -> bool:
+        """Put the state of the epoch's beginning back, and return whether it was lost."""
         if not self.values:  # no epoch has begun
-            return
+            return False
         try:
             for variable in self._variables():
                 np.asarray(variable)
+            return False
         except (RuntimeError, TypeError):  # given to JAX, or taken out
             for variable, value in zip(self._variables(), self.values, strict=True):
                 variable.assign(value)
+            return True

@@ -13,6 +13,9 @@ reads; each changed value gets another level. (If no likelihood is known, there 
 levels, 0 and 1.) The second kind has values drawn from [0, 1).
 """
 
+import functools
+
+from pixelcnn_edu import _jax
 from pixelcnn_edu._checks import (
     check_finite,
     check_image_shape_of,
@@ -110,34 +113,40 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     rng = np.random.default_rng(check_seed(seed))
     pages, seen = rng.random((images, *shape), dtype="float32"), np.zeros(shape, bool)
 
-    def total(x):
-        labels = [ops.convert_to_tensor(label) for label in _labels(model, len(x))]
-        out = model([x, *labels] if labels else x, training=False)[:, row, col]
-        # random sizes: gradients of several logits must not cancel
-        sizes = rng.uniform(1, 2, out.shape[1:]).astype("float32")
-        return ops.sum(out * sizes), out
-
+    run = _gradient(model, functools.partial(_sum_at, model, row, col))
     for at in range(0, images, _IMAGES_PER_GRADIENT):
-        x = ops.convert_to_tensor(pages[at : at + _IMAGES_PER_GRADIENT])
-        gradient, out = _gradient(total, x)
+        # random sizes: gradients of several logits must not cancel
+        sizes = rng.uniform(1, 2, model.outputs[0].shape[-1]).astype("float32")
+        gradient, out = run(pages[at : at + _IMAGES_PER_GRADIENT], sizes)
         check_logits(np.asarray(out))
         if gradient is not None:
             seen |= (np.asarray(gradient) != 0).any(axis=0)
     return seen.any(axis=-1)
 
 
-def _gradient(function, x):
-    """Return the gradient of ``function(x)[0]``, or None, and ``function(x)[1]``."""
+def _sum_at(model, row, col, x, sizes):
+    """Return the sum of the logits at a pixel, each times a size, and the logits."""
+    labels = [ops.convert_to_tensor(label) for label in _labels(model, len(x))]
+    out = model([x, *labels] if labels else x, training=False)[:, row, col]
+    return ops.sum(out * sizes), out
+
+
+def _gradient(model, function):
+    """Return a function: the gradient of ``function(x, …)[0]`` or None, and the rest."""
     if keras.config.backend() == "jax":
         import jax
 
-        return jax.grad(function, has_aux=True)(x)
+        return _jax.compiled(model, jax.grad(function, has_aux=True))
     import tensorflow as tf
 
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        value, out = function(x)
-    return tape.gradient(value, x), out
+    def run(x, *more):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value, rest = function(x, *more)
+        return tape.gradient(value, x), rest
+
+    return run
 
 
 def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):
