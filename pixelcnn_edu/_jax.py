@@ -1,6 +1,6 @@
-"""What Keras on JAX needs: weights that compiled functions read anew in each call.
+"""What Keras on JAX needs: compiled functions that read the present weights of a model.
 
-And weights that callbacks can read, and that stay when training is interrupted.
+While a model trains, its variables hold the present weights too.
 """
 
 import keras
@@ -48,8 +48,10 @@ def keeping_state(model, train, callbacks, **arguments):
     try:
         return train(callbacks=[keep, *callbacks], **arguments)
     except BaseException as error:
-        if keep.put_back() and error.__context__:
-            # Keras has read the lost state meanwhile; its error is no help
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        if keep.put_back() and optimizer.use_ema and error.__context__:
+            # Keras's own clean-up has read the lost mean: a second error, which hides the
+            # first
             raise error.__context__ from None
         raise
 

@@ -165,7 +165,7 @@ def test_new_weights_compile_nothing_and_a_changed_model_is_compiled_again():
 
 
 def test_generate_draws_the_same_in_slices_and_at_once_and_again():
-    model = dozen.randomized("gated")
+    model = dozen.randomized("gray")
     one, two = (generation.generate(model, 16, seed=0) for _ in range(2))
     np.testing.assert_array_equal(one, two)  # first the fixed point, then the loop
     naive = generation.generate(model, 16, seed=0, method="naive")
@@ -184,7 +184,7 @@ def test_a_logit_that_is_nan_is_named_by_each_method():
 def test_half_precision_is_drawn_by_the_loop():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = dozen.randomized("gated")
+        model = dozen.randomized("gray")
     finally:
         keras.config.set_dtype_policy("float32")
     cached, naive = draw(model), draw(model, "naive")
