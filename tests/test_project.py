@@ -549,7 +549,7 @@ def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, 
     ("target", "extra", "runs"),
     [
         ("test-browser", ".[browser,lab,test]", "-m pytest tests/browser -rs"),
-        ("test-jax", ".[jax,lab,test]", "-m pytest tests/jax -rs"),
+        ("test-jax", ".[jax,lab,test]", "-m pytest tests/with_jax -rs"),
         ("trust", ".[lab,test,trust]", "tools/trust.py"),
     ],
 )
@@ -564,7 +564,7 @@ def test_what_one_target_alone_needs_is_installed_once(desk, target, extra, runs
     assert line.endswith(f"/python {runs}")
 
 
-FOLDERS = ("browser", "install", "jax")  # of tests/
+FOLDERS = ("browser", "install", "with_jax")  # of tests/
 
 
 def test_tests_in_folders_run_only_when_they_are_named(tmp_path):

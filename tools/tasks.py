@@ -240,7 +240,7 @@ def test_install(*arguments):
 def test_jax(*arguments):
     """Run the tests of the backend JAX (the first run installs it)"""
     install("jax")
-    run(PY, "-m", "pytest", "tests/jax", "-rs", *arguments, KERAS_BACKEND="jax")
+    run(PY, "-m", "pytest", "tests/with_jax", "-rs", *arguments, KERAS_BACKEND="jax")
 
 
 @task

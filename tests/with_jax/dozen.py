@@ -1,6 +1,6 @@
 """A dozen models: images drawn by each method, and nats, on the backend of this process.
 
-    KERAS_BACKEND=tensorflow python tests/jax/dozen.py FOLDER
+    KERAS_BACKEND=tensorflow python tests/with_jax/dozen.py FOLDER
 
 writes the weights of all models, and what TensorFlow draws, into a folder. `test_jax` draws
 with JAX from the same weights and the same uniform numbers.
