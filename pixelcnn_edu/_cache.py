@@ -239,7 +239,7 @@ def _parts(model):
 def _has_settings(value):
     """Return whether a value's attributes count, such as those of a user's activation."""
     library = type(value).__module__.split(".")[0]
-    own = library not in ("builtins", "keras", "tensorflow")
+    own = library not in ("builtins", "keras", "tensorflow", "jax", "jaxlib")
     return own and not isinstance(value, keras.Operation)
 
 

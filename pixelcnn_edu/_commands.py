@@ -69,6 +69,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         OSError: ``out`` cannot be written.
     """
     preset = presets.PRESETS[name]
+    strategy = machine.strategy_called(strategy)
     path, card_path = (out / f"{name}{kind}" for kind in (".npz", ".json"))
     with locked(out):  # what cannot be written is noticed now, not after the training
         for target in (path, card_path):
@@ -80,7 +81,7 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         precision = machine.fastest_precision()
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
-    with machine.strategy_called(strategy).scope():
+    with strategy.scope():
         model = preset.model()
     keras.config.set_dtype_policy("float32")
     two_levels = preset.likelihood.levels == 2

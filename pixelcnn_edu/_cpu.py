@@ -44,11 +44,11 @@ class TrainedInHalves(keras.Model):
 
     _in_halves = False
 
-    def train_step(self, data):
-        """Train on one batch, as Keras does."""
+    def train_step(self, *arguments):
+        """Train on one batch, as Keras does. (On JAX Keras passes the state too.)"""
         self._in_halves = self._may_be_halved()
         try:
-            return super().train_step(data)
+            return super().train_step(*arguments)
         finally:
             self._in_halves = False
 

@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 import sys
 
+import keras
 import numpy as np
 import tqdm
 
@@ -61,7 +62,11 @@ def cores():
 
 
 def on_gpu():
-    """Return whether TensorFlow computes on a GPU."""
+    """Return whether Keras computes on a GPU."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
     import tensorflow as tf
 
     return bool(tf.config.list_logical_devices("GPU"))

@@ -4,6 +4,7 @@ import functools
 import threading
 import weakref
 
+from pixelcnn_edu import _jax
 from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import check_finite, check_logits, check_model
 
@@ -17,9 +18,9 @@ def logits_function(model):
 
     A model with two inputs takes the labels as a second argument.
 
-    On TensorFlow the function is compiled once per input shape, without XLA, which on a CPU
+    The function is compiled once per input shape; on TensorFlow without XLA, which on a CPU
     takes longer to compile than it saves. It is compiled again if anything in the model
-    changes, except the values of the weights. Other backends use ``predict_on_batch``.
+    changes, except the values of the weights.
 
     Raises:
         ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
@@ -45,10 +46,9 @@ def logits_function(model):
 
 
 def _compile(reference):
-    if keras.config.backend() != "tensorflow":
-        reference().make_predict_function(force=True)
-        return lambda *inputs: reference().predict_on_batch(_packed(inputs))
     call = functools.partial(_call, reference)
+    if keras.config.backend() == "jax":
+        return _jax.compiled(reference(), call)
     function = tf.function(call, reduce_retracing=True, autograph=False)
     lock = threading.Lock()
 

@@ -13,6 +13,9 @@ reads; each changed value gets another level. (If no likelihood is known, there 
 levels, 0 and 1.) The second kind has values drawn from [0, 1).
 """
 
+import functools
+
+from pixelcnn_edu import _jax
 from pixelcnn_edu._checks import (
     check_finite,
     check_image_shape_of,
@@ -25,7 +28,9 @@ from pixelcnn_edu._checks import (
 from pixelcnn_edu.likelihoods import check_likelihood
 from pixelcnn_edu.models import logits_function
 
+import keras
 import numpy as np
+from keras import ops
 
 _ROWS_PER_PASS = 256
 _IMAGES_PER_GRADIENT = 8  # a gradient keeps every feature map of each image
@@ -96,8 +101,6 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         ValueError: (row, col) lies outside the image, or no gradient reaches the image:
             the model rounds it, say.
     """
-    import tensorflow as tf
-
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
     images = check_positive_int("images", images)
@@ -110,26 +113,46 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         )
     rng = np.random.default_rng(check_seed(seed))
     pages, seen = rng.random((images, *shape), dtype="float32"), np.zeros(shape, bool)
+
+    run = _gradient(model, functools.partial(_sum_at, model, row, col))
     for at in range(0, images, _IMAGES_PER_GRADIENT):
-        x = tf.constant(pages[at : at + _IMAGES_PER_GRADIENT])
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            inputs = [x, *map(tf.constant, _labels(model, len(x)))]
-            out = model(inputs if len(inputs) > 1 else x, training=False)[:, row, col]
-            check_logits(out.numpy())
-            # random signs and sizes: gradients of several logits must not cancel
-            out = tf.reduce_sum(
-                out * rng.uniform(1, 2, out.shape[1:]).astype("float32")
-            )
-        gradient = tape.gradient(out, x)
+        # random sizes: gradients of several logits must not cancel
+        sizes = rng.uniform(1, 2, model.outputs[0].shape[-1]).astype("float32")
+        gradient, out = run(pages[at : at + _IMAGES_PER_GRADIENT], sizes)
+        check_logits(np.asarray(out))
         if gradient is None:
             raise ValueError(
                 "Expected a model with a gradient of the output with respect to the image. "
                 "Received: a model that rounds or looks up the image, say. "
                 "causality.dependency_matrix needs no gradient."
             )
-        seen |= (gradient.numpy() != 0).any(axis=0)
+        seen |= (np.asarray(gradient) != 0).any(axis=0)
     return seen.any(axis=-1)
+
+
+def _sum_at(model, row, col, x, sizes):
+    """Return the sum of the logits at a pixel, each times a size, and the logits."""
+    labels = [ops.convert_to_tensor(label) for label in _labels(model, len(x))]
+    out = model([x, *labels] if labels else x, training=False)[:, row, col]
+    return ops.sum(out * sizes), out
+
+
+def _gradient(model, function):
+    """Return a function: the gradient of ``function(x, …)[0]`` or None, and the rest."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return _jax.compiled(model, jax.grad(function, has_aux=True))
+    import tensorflow as tf
+
+    def run(x, *more):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value, rest = function(x, *more)
+        return tape.gradient(value, x), rest
+
+    return run
 
 
 def first_leak(model, *, image_shape=None, trials=4, seed=0, likelihood=None):

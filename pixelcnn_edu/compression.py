@@ -26,6 +26,7 @@ import zlib
 
 from pixelcnn_edu._cache import asked_by_a_graph
 from pixelcnn_edu._checks import (
+    NotByPixel,
     check_image_shape_of,
     check_images,
     check_labels,
@@ -37,6 +38,7 @@ from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, u
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import PixelLoop, pixel_loop
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -312,6 +314,11 @@ class _CodingLoop(PixelLoop):
     constant = None
 
     def __init__(self, model, likelihood):
+        if keras.config.backend() != "tensorflow":
+            raise NotByPixel(
+                "Expected TensorFlow as the backend of Keras, whose compiled loop can ask "
+                f"a coder. Received: {keras.config.backend()}."
+            )
         super().__init__(model, likelihood)
         self.coders, self.counter = {}, itertools.count()
 

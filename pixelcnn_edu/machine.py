@@ -6,6 +6,7 @@ Taught by notebook 08.
 import os
 from pathlib import Path
 
+import keras
 import psutil
 import tensorflow as tf
 
@@ -34,6 +35,11 @@ def strategy_called(name: str) -> tf.distribute.Strategy:
     """Return the strategy for ``"one"`` device, or for all of them: ``"mirrored"``."""
     if name == "one":
         return tf.distribute.get_strategy()
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(
+            f"Expected the strategy 'one' with the backend {keras.config.backend()} of "
+            f"Keras: several devices need tensorflow. Received: {name!r}"
+        )
     devices = tf.config.list_logical_devices("GPU")
     devices = devices or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])

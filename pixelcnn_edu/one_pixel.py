@@ -31,6 +31,7 @@ import functools
 import threading
 import weakref
 
+from pixelcnn_edu import _jax
 from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
 from pixelcnn_edu._pixelwise import is_of_user
@@ -91,11 +92,6 @@ class PixelLoop:
     constant = 0
 
     def __init__(self, model, likelihood):
-        if keras.config.backend() != "tensorflow":
-            raise NotByPixel(
-                "Expected TensorFlow as the backend of Keras. "
-                f"Received: {keras.config.backend()}."
-            )
         self.likelihood = likelihood
         self.inputs, self.tensors, self.output = read_graph(model)
         self._model = weakref.ref(model)  # `kept` must not keep the model alive
@@ -124,7 +120,7 @@ class PixelLoop:
     def choose(self, logits, numbers, setting, channels):
         """Return the values of a pixel, (N, C); only those of ``channels`` are used.
 
-        TensorFlow traces this method. Here it draws from the likelihood.
+        This method is compiled. Here it draws from the likelihood.
 
         Args:
             logits: (N, logits_per_pixel(C)).
@@ -160,8 +156,9 @@ class PixelLoop:
         with self._lock:  # if several threads begin at the same time, one compiles
             if key not in self.compiled:
                 function = functools.partial(_draw_images, self, is_constant)
-                with traced(self._model()):  # what layers write meanwhile is no change
-                    self.compiled[key] = _compiled(function, inputs, self.xla)
+                model = self._model()
+                with traced(model):  # what layers write meanwhile is no change
+                    self.compiled[key] = _compiled(model, function, inputs, self.xla)
         drawn = self.compiled[key](*inputs)
         check_logits(drawn)  # a NaN in an image marks a NaN logit, see `_draw_pixel`
         return np.transpose(drawn, (2, 0, 1, 3))
@@ -201,12 +198,15 @@ def _in_single_precision(tensor):
     return tensor.dtype == "float32" and getattr(policy, "name", "float32") == "float32"
 
 
-def _compiled(function, examples, xla):
+def _compiled(model, function, examples, xla):
     """Compile a function for arrays like the examples: NumPy arrays in, and one out.
 
-    Only this function of the module calls TensorFlow by name. All else is written with
-    `keras.ops`, but it has run with TensorFlow alone.
+    Only this function of the module calls a backend by name. All else is written with
+    `keras.ops`.
     """
+    if keras.config.backend() == "jax":
+        function = _jax.compiled(model, function, *examples)
+        return lambda *inputs: np.asarray(function(*inputs))
     import tensorflow as tf
 
     function = tf.function(function, jit_compile=xla, autograph=False)

@@ -89,7 +89,8 @@ def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
 
 
 def _shared() -> bool:
-    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    return on_tensorflow and tf.distribute.get_strategy().num_replicas_in_sync > 1
 
 
 def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:

@@ -26,7 +26,7 @@ images is the same run. A resumed run does not repeat
 import functools
 import warnings
 
-from pixelcnn_edu import data, generation
+from pixelcnn_edu import _jax, data, generation
 from pixelcnn_edu._checks import (
     check_bool,
     check_callbacks,
@@ -58,8 +58,9 @@ def compile_model(
 
     The optimizer, the loss and the metrics that the model was compiled with are replaced.
 
-    XLA, a compiler, is off on a CPU, where training is slower with it (64 filters, 6
-    blocks: 181 images/s with XLA, 200 without, when this was measured).
+    XLA, a compiler, is off with TensorFlow on a CPU, where training is slower with it (64
+    filters, 6 blocks: 181 images/s with XLA, 200 without, when this was measured). With JAX
+    it is on: JAX compiles nothing without XLA.
 
     Args:
         model: a Keras model from images to logits.
@@ -87,11 +88,13 @@ def compile_model(
             "Expected optimizer to be a new Keras optimizer, or the one that trains this "
             f"model. Received: an optimizer of other variables, {optimizer!r}"
         )
+    on_jax = keras.config.backend() == "jax"
+    xla = on_jax or tf.config.list_physical_devices("GPU")
     model.compile(
         optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood),
         metrics=[],  # with None, Keras keeps the metrics of an earlier compile
-        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+        jit_compile="auto" if xla else False,
     )
     model._initial_epoch = None  # Keras's `BackupAndRestore` leaves that of another run
     # The optimizer builds its variables now, for two reasons. If it built them in the first
@@ -220,6 +223,8 @@ def fit(
         epochs=epochs,
         verbose=plain(verbose),
     )
+    if keras.config.backend() == "jax":
+        train = functools.partial(_jax.keeping_state, model, train)
     if folder is None:
         return train(callbacks=callbacks)
     settings = {  # `resume` notes them; arrays become checksums

@@ -250,7 +250,7 @@ case "$*" in
 esac
 """
 TASKS = """
-    lab setup test quick test-browser test-install notebooks bundle trust
+    lab setup test quick test-browser test-install test-jax notebooks bundle trust
     test-pythons results-table format
 """
 
@@ -549,6 +549,7 @@ def test_the_suite_fails_with_a_group_that_fails_and_shows_its_output(tmp_path, 
     ("target", "extra", "runs"),
     [
         ("test-browser", ".[browser,lab,test]", "-m pytest tests/browser -rs"),
+        ("test-jax", ".[jax,lab,test]", "-m pytest tests/with_jax -rs"),
         ("trust", ".[lab,test,trust]", "tools/trust.py"),
     ],
 )
@@ -563,9 +564,13 @@ def test_what_one_target_alone_needs_is_installed_once(desk, target, extra, runs
     assert line.endswith(f"/python {runs}")
 
 
-def test_the_tests_of_browser_and_install_run_only_when_they_are_named(tmp_path):
+FOLDERS = ("browser", "install", "with_jax")  # of tests/
+
+
+def test_tests_in_folders_run_only_when_they_are_named(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    names = ["tests/test_a.py", "tests/browser/test_b.py", "tests/install/test_c.py"]
+    names = ["tests/test_a.py"]
+    names += [f"tests/{name}/test_{name}.py" for name in FOLDERS]
     for folder in ("notebooks", "pixelcnn_edu", *(Path(name).parent for name in names)):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -577,8 +582,8 @@ def test_the_tests_of_browser_and_install_run_only_when_they_are_named(tmp_path)
         return re.findall(r"^(\S+)::test_nothing$", done.stdout, re.MULTILINE)
 
     assert collected() == collected("tests") == names[:1]
-    assert collected("tests/browser") == names[1:2]
-    assert collected("tests/install") == names[2:]
+    for name, path in zip(FOLDERS, names[1:], strict=True):
+        assert collected(f"tests/{name}") == [path]
 
 
 class Runner:

@@ -237,6 +237,13 @@ def test_install(*arguments):
 
 
 @task
+def test_jax(*arguments):
+    """Run the tests of the backend JAX (the first run installs it)"""
+    install("jax")
+    run(PY, "-m", "pytest", "tests/with_jax", "-rs", *arguments, KERAS_BACKEND="jax")
+
+
+@task
 def notebooks(*arguments):
     """Run all notebooks and store their outputs"""
     install()
