@@ -618,7 +618,8 @@ class Runner:
 needs_bash = pytest.mark.skipif(
     not shutil.which("bash"), reason="bash is not installed"
 )
-ALL = ["make test", "make test-browser", "make test-install"]
+SUITES = ("test", "test-browser", "test-jax", "test-install")
+ALL = [f"make {suite}" for suite in SUITES]
 
 
 @needs_bash
