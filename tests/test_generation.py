@@ -22,9 +22,8 @@ from test_evaluation import random_model, randomize
 pytestmark = pytest.mark.usefixtures("always_compiled")
 
 
-@functools.cache
-def small(shape=(3, 3, 1), likelihood=None, seed=0):
-    """A network of two layers, which no test changes: its loops compile fast, and once."""
+def two_layers(shape=(3, 3, 1), likelihood=None, seed=0):
+    """A network whose loops compile fast."""
     keras.utils.set_random_seed(seed)
     likelihood = likelihood or Bernoulli()
     image = keras.Input(shape)
@@ -33,6 +32,9 @@ def small(shape=(3, 3, 1), likelihood=None, seed=0):
     model = ImageModel(image, logits, likelihood=likelihood)
     randomize(model, seed)
     return model
+
+
+small = functools.cache(two_layers)  # for tests that do not change it
 
 
 @pytest.mark.parametrize(

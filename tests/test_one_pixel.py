@@ -17,8 +17,8 @@ from effort import examples, tally
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
-from test_evaluation import random_model, randomize
-from test_generation import small
+from test_evaluation import randomize
+from test_generation import small, two_layers
 
 pytestmark = pytest.mark.usefixtures("always_compiled")
 
@@ -58,11 +58,6 @@ def compare(model, seed=0, count=5, temperature=1.0, labels=None):
     else:
         np.testing.assert_array_equal(drawn["naive"], drawn["cached"])
     return drawn["cached"]
-
-
-def two_layers():
-    """A model of a test's own, whose loops compile fast."""
-    return small.__wrapped__((4, 4, 1))
 
 
 KERNELS = st.sampled_from([1, 3, 5, 7, (1, 3), (3, 1), (5, 3), (1, 7)])
@@ -209,7 +204,7 @@ def test_labels_reach_every_pixel():
 
 
 def test_new_weights_are_used_at_once():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     before = compare(model, count=4)
     randomize(model, seed=1)
     assert (compare(model, count=4) != before).any()
@@ -221,7 +216,7 @@ def test_new_weights_are_used_at_once():
 
 
 def test_a_second_call_and_another_temperature_do_not_compile_again():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     loop = one_pixel.pixel_loop(model, model.likelihood)
     for count, temperature in [(3, 1.0), (4, 1.0), (3, 0.7), (4, 1.3)]:
         generation.generate(model, count, seed=0, temperature=temperature)
@@ -230,7 +225,7 @@ def test_a_second_call_and_another_temperature_do_not_compile_again():
 
 
 def test_slices_do_not_change_an_image():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     many = generation.generate(model, 300, seed=3)
     np.testing.assert_array_equal(generation.generate(model, 7, seed=3), many[:7])
     naive = generation.generate(model, 300, seed=3, method="naive")
@@ -238,7 +233,7 @@ def test_slices_do_not_change_an_image():
 
 
 def test_a_model_that_is_gone_is_not_kept():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     generation.generate(model, 2)
     gone = weakref.ref(model)
     del model
@@ -247,7 +242,7 @@ def test_a_model_that_is_gone_is_not_kept():
 
 
 def test_a_loop_draws_though_its_model_is_gone():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     uniforms = np.random.default_rng(0).random((2, 4, 4, 1), dtype="float32")
     arguments = uniforms, 0 * uniforms, np.zeros((4, 4), bool), 1.0
     expected = generation.naive(model, model.likelihood, *arguments)
@@ -331,8 +326,8 @@ SLOPES = {"alpha_initializer": "ones"}
         (lambda x: AlongTheRow()(x), "AlongTheRow"),
         (lambda x: Relu()(x), "Relu"),
         (lambda x: inner(OwnCall)(x), "no call of its own"),
-        (lambda x: named_inner()({"a": x, "b": 2 * x}), "as it was built"),
-        (lambda x: named_inner()(inputs=[x, x]), "as it was built"),
+        (lambda x: named_inner()({"a": x, "b": 2 * x}), "as when it was built"),
+        (lambda x: named_inner()(inputs=[x, x]), "as when it was built"),
         (lambda x: layers.Activation(along_the_row)(x), "activation does not"),
         (
             lambda x: layers.Dense(4, activation=over_the_batch)(x),
@@ -362,7 +357,7 @@ def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named(layer, words):
 
 
 def test_an_activation_that_is_set_to_none_is_left_out():
-    model = two_layers()
+    model = two_layers((4, 4, 1))
     model.layers[1].activation = None
     drawn = compare(model)
     uniforms = np.random.default_rng(0).random((5, 4, 4, 1), dtype="float32")
@@ -469,7 +464,7 @@ def dilated():
     image = keras.Input((6, 6, 1))
     v = StackConv2D(4, 3, "vertical", "A", activation="tanh")(image)
     v = StackConv2D(4, 3, "vertical", dilation_rate=2)(v)
-    h = layers.add([StackConv2D(4, 3, "horizontal", "A")(image), v])
+    h = layers.add([StackConv2D(4, 5, "horizontal", "A")(image), v])
     model = ImageModel(image, layers.Conv2D(1, 1)(h), likelihood=Bernoulli())
     randomize(model)
     compare(model, count=32)
