@@ -82,7 +82,7 @@ def calls_of_model(model, thread):
 
     calls = {
         "complete, particles": lambda: generation.complete(
-            model, images, known, particles=20, return_ess=True, **seed
+            model, images, known, particles=3, return_ess=True, **seed
         ),
         "nats_per_image": lambda: evaluation.nats_per_image(model, images, **labels),
         "bits_per_dim": lambda: evaluation.bits_per_dim(model, images, **labels),
