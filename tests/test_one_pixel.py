@@ -106,7 +106,7 @@ def student_model(draw):
     return model, seed
 
 
-@settings(max_examples=examples(8, 100))
+@settings(max_examples=examples(12, 100))
 @given(data=st.data())
 def test_all_methods_draw_the_same_images_from_a_student_s_model(data):
     model, seed = student_model(data.draw)
