@@ -92,9 +92,10 @@ def test_the_gate_of_16_bits_is_the_gate_of_32_rounded_once(colors):
 def test_no_pixel_is_blind_to_an_earlier_one():
     keras.utils.set_random_seed(0)
     small = gated_pixelcnn((11, 11, 1), filters=4, depth=4)
-    assert causality.receptive_field(small, 5, 5).sum() == 60  # PixelCNN: 50
+    field = causality.receptive_field(small, 5, 5, images=8)
+    assert field.sum() == 60  # PixelCNN: 50
     whole = gated_pixelcnn(filters=4, depth=12)
-    field = causality.receptive_field(whole, 14, 14)
+    field = causality.receptive_field(whole, 14, 14, images=8)
     assert field.sum() == 406  # the same pixel with masked convolutions: 351
     assert field.ravel()[:406].all()
 
@@ -104,7 +105,7 @@ def test_four_dilated_blocks_see_what_fifteen_of_step_1_do():
         keras.utils.set_random_seed(0)
         model = gated_pixelcnn(filters=4, depth=depth, dilations=dilations)
         for row, col in ((14, 14), (27, 27)):
-            field = causality.receptive_field(model, row, col)
+            field = causality.receptive_field(model, row, col, images=8)
             rows, cols = np.indices((28, 28))
             # 3 + 15 rows up and as many columns to the left; to the right all there are
             above = (rows < row) & (rows >= row - 18)
@@ -331,7 +332,7 @@ def test_with_skip_connections_the_last_layers_read_every_block(colors):
 def test_logits_are_the_same_every_time_and_sums_in_order_of_arrival_are_not():
     """TensorFlow's arithmetic optimizer, which the package turns off, is the bug."""
     keras.utils.set_random_seed(0)
-    model = gated_pixelcnn(filters=24, depth=8, skip=True)
+    model = gated_pixelcnn(filters=24, depth=3, skip=True)
     images = tf.random.uniform((256, 28, 28, 1), seed=0)
 
     def differs(runs):
@@ -339,7 +340,7 @@ def test_logits_are_the_same_every_time_and_sums_in_order_of_arrival_are_not():
         first = logits(images).numpy()
         return any((logits(images).numpy() != first).any() for _ in range(runs))
 
-    assert not differs(4)
+    assert not differs(2)
     kept = tf.config.optimizer.get_experimental_options()
     try:
         tf.config.optimizer.set_experimental_options(

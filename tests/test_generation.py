@@ -1,5 +1,6 @@
 """Generation: the sampler follows the likelihood, and every method draws the same."""
 
+import functools
 import inspect
 import io
 import sys
@@ -9,16 +10,31 @@ from pixelcnn_edu import _drawing, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel
+from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import ipykernel.iostream
 import keras
 import numpy as np
 import pytest
 from chi_squared import assert_fit, assert_images_fit
-from test_evaluation import random_model
+from test_evaluation import random_model, randomize
 
 pytestmark = pytest.mark.usefixtures("always_compiled")
+
+
+def two_layers(shape=(3, 3, 1), likelihood=None, seed=0):
+    """A network whose loops compile fast."""
+    keras.utils.set_random_seed(seed)
+    likelihood = likelihood or Bernoulli()
+    image = keras.Input(shape)
+    x = MaskedConv2D(8, 3, "A", activation="tanh")(image)
+    logits = keras.layers.Conv2D(likelihood.logits_per_pixel(shape[-1]), 1)(x)
+    model = ImageModel(image, logits, likelihood=likelihood)
+    randomize(model, seed)
+    return model
+
+
+small = functools.cache(two_layers)  # for tests that do not change it
 
 
 @pytest.mark.parametrize(
@@ -31,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("always_compiled")
     ids=str,
 )
 def test_draws_follow_the_enumerated_probabilities(shape, likelihood):
-    model = random_model(shape, likelihood)
+    model = small(shape, likelihood)
     assert_images_fit(model, generation.generate(model, 20_000, seed=1))
 
 
@@ -42,14 +58,21 @@ def test_draws_follow_the_enumerated_probabilities(shape, likelihood):
     ids=str,
 )
 def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperature):
+    model = varied(shape, likelihood)
     for seed in range(3):
-        model = random_model(shape, likelihood, seed=seed)
+        randomize(model, seed)
         arguments = {"count": 5, "seed": seed, "temperature": temperature}
         naive = generation.generate(model, method="naive", **arguments)
         fixed = generation.generate(model, method="fixed_point", **arguments)
         np.testing.assert_array_equal(naive, fixed)
         assert naive.shape == (5, *shape)
         assert naive.dtype == np.float32
+
+
+@functools.cache
+def varied(shape, likelihood):
+    """A model to which each test gives its own weights."""
+    return random_model(shape, likelihood)
 
 
 @pytest.mark.parametrize("method", generation.METHODS)
@@ -61,7 +84,7 @@ def test_naive_and_fixed_point_draw_the_same_images(shape, likelihood, temperatu
 def test_extreme_temperatures_are_the_limits_that_they_come_close_to(
     likelihood, method
 ):
-    model = random_model((2, 3, 1), likelihood, seed=1)
+    model = small((2, 3, 1), likelihood, seed=1)
     uniforms = np.random.default_rng(0).random((8, 2, 3, 1), dtype="float32")
 
     def drawn(temperature):
@@ -82,20 +105,24 @@ def test_extreme_temperatures_are_the_limits_that_they_come_close_to(
 
 
 def test_image_i_of_a_seed_is_the_same_for_every_count():
-    model = random_model((5, 5, 1))
-    many = generation.generate(model, 9, seed=4)
-    np.testing.assert_array_equal(generation.generate(model, 3, seed=4), many[:3])
+    model, quick = small((5, 5, 1)), {"method": "fixed_point"}
+    many = generation.generate(model, 9, seed=4, **quick)
+    three = generation.generate(model, 3, seed=4, **quick)
+    np.testing.assert_array_equal(three, many[:3])
     assert len(np.unique(many, axis=0)) > 1
-    assert (generation.generate(model, 9, seed=5) != many).any()
+    assert (generation.generate(model, 9, seed=5, **quick) != many).any()
 
 
 def test_no_seed_draws_afresh():
-    model = random_model((5, 5, 1))
-    assert (generation.generate(model, 8) != generation.generate(model, 8)).any()
+    model = small((5, 5, 1))
+    first, second = (
+        generation.generate(model, 8, method="fixed_point") for _ in range(2)
+    )
+    assert (first != second).any()
 
 
 def test_given_uniforms_replace_the_seed():
-    model = random_model((4, 4, 1))
+    model = small((4, 4, 1))
     uniforms = np.random.default_rng(0).random((3, 4, 4, 1), dtype="float32")
     first = generation.generate(model, 3, uniforms=uniforms)
     np.testing.assert_array_equal(
@@ -109,7 +136,7 @@ def test_given_uniforms_replace_the_seed():
 
 
 def test_completion_keeps_what_is_known_and_draws_the_conditional_of_a_top():
-    model = random_model((2, 3, 1))
+    model = small((2, 3, 1))
     known = np.zeros((2, 3), bool)
     known[0] = True
     given = np.array([[[1, 0, 1], [0, 0, 0]]], "float32")[..., None]
@@ -126,7 +153,7 @@ def test_completion_keeps_what_is_known_and_draws_the_conditional_of_a_top():
 
 @pytest.mark.parametrize("method", generation.METHODS)
 def test_completion_by_every_method_is_the_same_for_any_pattern(method):
-    model = random_model((4, 4, 1))
+    model = small((4, 4, 1))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 2, (3, 4, 4, 1)).astype("float32")
     known = rng.random((4, 4)) < 0.5
@@ -156,10 +183,9 @@ def assert_completions_fit(model, count, **arguments):
 
 
 def test_particles_draw_the_conditional_of_a_bottom_and_clamping_does_not():
-    model = random_model((3, 3, 1), seed=1)
-    assert_completions_fit(model, 1500, particles=128)
+    assert_completions_fit(small(), 1500, particles=64)
     with pytest.raises(AssertionError, match="χ²"):
-        assert_completions_fit(model, 1500)
+        assert_completions_fit(small(), 1500)
 
 
 def test_the_effective_sample_size_is_that_of_the_weights():
@@ -183,16 +209,16 @@ def test_the_effective_sample_size_is_that_of_the_weights():
 
 
 def test_a_given_top_leaves_all_particles_effective():
-    model = random_model((3, 3, 1))
     known = np.zeros((3, 3), bool)
     known[0] = True
     images = np.ones((2, 3, 3, 1), "float32")
+    how = {"count": 3, "return_ess": True, "method": "fixed_point"}
     drawn, ess = generation.complete(
-        model, images, known, count=3, particles=20, seed=0, return_ess=True
+        small(), images, known, particles=20, seed=0, **how
     )
     assert drawn.shape == (2, 3, 3, 3, 1)
     np.testing.assert_allclose(ess, 20, rtol=1e-5)
-    _, ess = generation.complete(model, images, known, count=3, return_ess=True)
+    _, ess = generation.complete(small(), images, known, **how)
     np.testing.assert_array_equal(ess, 3)
 
 
@@ -205,18 +231,19 @@ def test_a_collapse_of_the_weights_is_said():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 2, (1, 6, 6, 1)).astype("float32")
     with pytest.warns(RuntimeWarning, match="particles are effective"):
-        generation.complete(model, images, known, particles=16, seed=0)
+        generation.complete(
+            model, images, known, particles=16, seed=0, method="fixed_point"
+        )
 
 
 def test_particles_of_an_image_do_not_depend_on_the_method_and_repeat_with_a_seed():
-    model = random_model((3, 3, 1))
     known = np.eye(3, dtype=bool)
     images = np.ones((2, 3, 3, 1), "float32")
     first, *others = (
         generation.complete(
-            model, images, known, count=4, particles=32, seed=5, method=method
+            small(), images, known, count=4, particles=32, seed=5, method=method
         )
-        for method in ("naive", *generation.METHODS)
+        for method in generation.METHODS
     )
     for other in others:
         np.testing.assert_array_equal(other, first)
@@ -226,14 +253,14 @@ def test_particles_need_temperature_one():
     images = np.zeros((1, 3, 3, 1), "float32")
     known = np.ones((3, 3), bool)
     with pytest.raises(ValueError, match="temperature=1"):
-        generation.complete(random_model(), images, known, particles=4, temperature=0.5)
+        generation.complete(small(), images, known, particles=4, temperature=0.5)
     for particles in (0, -1, 2.5):
         with pytest.raises(ValueError, match="particles"):
-            generation.complete(random_model(), images, known, particles=particles)
+            generation.complete(small(), images, known, particles=particles)
 
 
 def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
-    model = random_model((3, 3, 1))
+    model = small()
     generation.generate(model, 300)
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
@@ -251,7 +278,7 @@ def test_a_bar_stands_in_the_page_of_a_notebook(capsys, monkeypatch):
     page = Page()
     monkeypatch.setattr(sys, "stdout", page)
     monkeypatch.setattr(_drawing, "SECONDS_BEFORE_BAR", 0)
-    generation.generate(random_model((3, 3, 1)), 300)
+    generation.generate(small(), 300)
     assert "300" in page.getvalue() and capsys.readouterr().err == ""
 
 
@@ -270,52 +297,45 @@ def test_the_fixed_point_draws_as_many_images_at_a_time_as_fit_into_memory(
         return np.zeros_like(uniforms)
 
     monkeypatch.setattr(generation, "fixed_point", counted)
-    model = random_model((32, 32, 3), likelihood)
+    model = pixelcnn((32, 32, 3), filters=6, depth=1, likelihood=likelihood)
     drawn = generation.generate(model, 130, seed=0, method="fixed_point")
     assert drawn.shape == (130, 32, 32, 3)
     assert max(counts) == most and sum(counts) == 130
 
 
 def test_everything_known_comes_back_unchanged():
-    model = random_model((3, 3, 1))
     images = evaluation.all_images((3, 3, 1))[100:104]
-    drawn = generation.complete(model, images, np.ones((3, 3), bool))
+    drawn = generation.complete(small(), images, np.ones((3, 3), bool))
     np.testing.assert_array_equal(drawn[:, 0], images)
 
 
 @pytest.mark.parametrize("unknown", [np.nan, np.inf, -1, 0.3, 255])
 def test_unknown_pixels_may_be_anything(unknown):
-    model = random_model((3, 3, 1))
     known = np.eye(3, dtype=bool)
     images = evaluation.all_images((3, 3, 1))[[5, 300]]
     marked = np.where(known[:, :, None], images, unknown)
     first, second = (
-        generation.complete(model, given, known, count=2, seed=0)
+        generation.complete(small(), given, known, count=2, seed=0)
         for given in (images, marked)
     )
     np.testing.assert_array_equal(first, second)
     known[0, 1] = True  # and now one of them is not
     with pytest.raises(ValueError, match="images"):
-        generation.complete(model, marked, known)
+        generation.complete(small(), marked, known)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "bool", "float16", "float64"])
 def test_images_to_complete_may_be_of_any_kind_of_number(kind):
-    model = random_model((3, 3, 1))
     images = evaluation.all_images((3, 3, 1))[:3]
     known = np.ones((3, 3), bool)
-    drawn = generation.complete(model, images.astype(kind), known)
+    drawn = generation.complete(small(), images.astype(kind), known)
     np.testing.assert_array_equal(drawn[:, 0], images)
 
 
 def test_a_model_with_an_open_size_draws_the_size_it_is_asked_for():
-    model = random_model((None, None, 1))
-    assert generation.generate(model, 2, seed=0, image_shape=(3, 6, 1)).shape == (
-        2,
-        3,
-        6,
-        1,
-    )
+    model = small((None, None, 1))
+    drawn = generation.generate(model, 2, seed=0, image_shape=(3, 6, 1))
+    assert drawn.shape == (2, 3, 6, 1)
     with pytest.raises(ValueError, match="image_shape"):
         generation.generate(model, 2)
 
@@ -372,7 +392,7 @@ def test_the_three_loops_have_one_signature():
 )
 def test_bad_arguments_are_named(arguments, words):
     with pytest.raises(ValueError, match=words):
-        generation.generate(random_model(), **{"count": 1, **arguments})
+        generation.generate(small(), **{"count": 1, **arguments})
 
 
 @pytest.mark.parametrize(
@@ -387,7 +407,7 @@ def test_bad_arguments_are_named(arguments, words):
 def test_a_bad_pattern_of_known_pixels_is_named(known, words):
     images = np.zeros((1, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match=words):
-        generation.complete(random_model(), images, known)
+        generation.complete(small(), images, known)
 
 
 def chain(bias, weight, shape):
@@ -427,7 +447,7 @@ def test_the_fixed_point_takes_a_round_per_value_and_one_at_most():
 
 
 def test_defaults_are_those_of_the_documentation():
-    model, quick = random_model((2, 2, 1)), {"method": "fixed_point"}
+    model, quick = small((2, 2, 1)), {"method": "fixed_point"}
     uniforms = np.random.default_rng(0).random((16, 2, 2, 1), dtype="float32")
     drawn = generation.generate(model, uniforms=uniforms, **quick)
     assert drawn.shape == (16, 2, 2, 1)
@@ -443,7 +463,7 @@ def test_defaults_are_those_of_the_documentation():
 
 
 def test_uniform_numbers_may_be_0_but_not_below():
-    model, quick = random_model((2, 2, 1)), {"method": "fixed_point"}
+    model, quick = small((2, 2, 1)), {"method": "fixed_point"}
     lowest = np.zeros((1, 2, 2, 1))
     assert (
         generation.generate(model, 1, uniforms=lowest, **quick) == 1
@@ -486,7 +506,7 @@ def test_half_of_the_particles_are_enough():
 
 @pytest.mark.parametrize("particles", [2, 3])
 def test_each_particle_may_be_chosen(particles):
-    model = random_model((2, 5, 1))
+    model = small((2, 5, 1))
     known = np.zeros((2, 5), bool)
     known[0, 0] = True  # it comes first: all weights are equal
     image = np.ones((1, 2, 5, 1), "float32")
@@ -504,4 +524,4 @@ def test_each_particle_may_be_chosen(particles):
 def test_a_seed_and_uniforms_together_are_refused():
     uniforms = np.zeros((1, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match="not both"):
-        generation.generate(random_model((3, 3, 1)), 1, seed=0, uniforms=uniforms)
+        generation.generate(small(), 1, seed=0, uniforms=uniforms)

@@ -1,5 +1,6 @@
 """Layers of a user's own classes: drawn rightly by the cache, or refused by name."""
 
+import functools
 import pathlib
 import re
 
@@ -218,20 +219,20 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
 
 
 @pytest.mark.parametrize(
-    "layer",
+    "some",
     [
-        OwnMask(8, 3, activation="relu"),
-        OneByOne(8, 1),
-        NamedActivation(),
-        layers.Activation(lambda x: x * SCALE),
-        MaskedConv2D(8, 3, activation=lambda x: x * SCALE),
-        MaskedConv2D(8, 3, activation=lambda x: ops.softmax(x, axis=3)),
-        layers.Dense(8, activation=lambda x: x * SCALE),
+        [OwnMask(8, 3, activation="relu"), layers.Activation(lambda x: x * SCALE)],
+        [NamedActivation(), MaskedConv2D(8, 3, activation=lambda x: x * SCALE)],
+        [
+            OneByOne(8, 1),
+            layers.Dense(8, activation=lambda x: x * SCALE),
+            MaskedConv2D(8, 3, activation=lambda x: ops.softmax(x, axis=3)),
+        ],
     ],
-    ids=lambda layer: type(layer).__name__,
+    ids=lambda some: ", ".join(type(layer).__name__ for layer in some),
 )
-def test_a_layer_that_can_be_drawn_pixel_by_pixel_is_drawn_as_by_the_naive_loop(layer):
-    model = model_with(layer)
+def test_layers_that_can_be_drawn_pixel_by_pixel_are_drawn_as_by_the_naive_loop(some):
+    model = model_with(lambda x: functools.reduce(lambda y, layer: layer(y), some, x))
     uniforms = np.random.default_rng(0).random((4, 4, 5, 1), dtype="float32")
     nothing = np.zeros_like(uniforms), np.zeros((4, 5), bool)
     arguments = model, model.likelihood, uniforms, *nothing, 1.0

@@ -53,14 +53,13 @@ def test_it_draws_the_images_of_the_naive_loop(name):
 
 @settings(max_examples=examples(8, 100))
 @given(recipes(most_values=30, most_levels=16))
-def test_random_models_of_both_builders_are_drawn_as_by_the_other_loops(recipe):
+def test_random_models_are_drawn_as_by_the_naive_loop(recipe):
     model = recipe.build()
     arguments = arguments_of(model, count=3, seed=recipe.seed)
     uniforms, labels = arguments[2], arguments[6:]
-    pages = page_cache.draw(*arguments)
-    for loop in (generation.naive, generation.cached):
-        assert_same_images(model, loop(*arguments), pages, uniforms, labels)
-    tally("random models: cache of whole pages = naive = cached")
+    pages, naive = page_cache.draw(*arguments), generation.naive(*arguments)
+    assert_same_images(model, naive, pages, uniforms, labels)
+    tally("random models: cache of whole pages = naive")
 
 
 def test_a_temperature_of_0_takes_the_most_likely_values():
