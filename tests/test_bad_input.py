@@ -41,14 +41,26 @@ FEATURES = keras.KerasTensor((None, 4, 4, 4))
 NAN, HUGE = float("nan"), 10**30
 
 
+def small(size=4, num_classes=None):
+    """Two masked layers, and a bias for each label: quick to compile."""
+    inputs = [keras.Input((size, size, 1))]
+    x = MaskedConv2D(2, 3, "A")(inputs[0])
+    if num_classes:
+        inputs.append(keras.Input((), dtype="int32"))
+        biases = keras.layers.Embedding(num_classes, 2)(inputs[1])
+        x = keras.layers.add([x, keras.layers.Reshape((1, 1, 2))(biases)])
+    known = {"likelihood": Bernoulli(), "num_classes": num_classes}
+    return ImageModel(inputs, MaskedConv2D(1, 1, name="logits")(x), **known)
+
+
 @functools.cache
 def plain():
-    return pixelcnn((4, 4, 1), filters=2, depth=1)
+    return small()
 
 
 @functools.cache
 def labeled():
-    return gated_pixelcnn((4, 4, 1), filters=2, depth=1, num_classes=3)
+    return small(num_classes=3)
 
 
 @functools.cache
@@ -60,7 +72,7 @@ def other():
 
 @functools.cache
 def open_size():
-    return pixelcnn((None, None, 1), filters=2, depth=1)
+    return small(None)
 
 
 def put(value):
@@ -377,7 +389,7 @@ def test_a_model_that_is_not_one_has_no_likelihood():
 @functools.cache
 def diverged():
     """A model after a step that was too long: one weight is not a number."""
-    model = pixelcnn((4, 4, 1), filters=2, depth=1)
+    model = small()
     bias = model.get_layer("logits").bias
     bias.assign([np.nan])
     return model
@@ -456,7 +468,7 @@ def test_every_weight_of_a_model_is_looked_at(value):
 
 
 def test_a_run_that_diverges_keeps_its_history_and_has_no_samples():
-    model = pixelcnn((4, 4, 1), filters=2, depth=1)
+    model = small()
     samples = training.SampleGrid(1)
     broken = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: (

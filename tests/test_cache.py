@@ -24,12 +24,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from test_evaluation import random_model, randomize
+from test_evaluation import randomize
 from test_models import inputs_of
 
 pytestmark = pytest.mark.usefixtures("always_compiled")
 
 X = np.random.default_rng(0).integers(0, 2, (4, 3, 4, 1)).astype("float32")
+
+
+def random_model(image_shape=(3, 4, 1), likelihood=None, seed=0):
+    """Three masked layers with random weights: quick to compile."""
+    keras.utils.set_random_seed(seed)
+    likelihood = likelihood or Bernoulli()
+    image = keras.Input(image_shape)
+    x = layers.PReLU()(MaskedConv2D(8, 7, "A")(image))
+    x = layers.Dropout(0.1)(MaskedConv2D(8, 1, activation="relu")(x))
+    logits = MaskedConv2D(likelihood.logits_per_pixel(1), 1)(x)
+    model = ImageModel(image, logits, likelihood=likelihood)
+    randomize(model, seed)
+    return model
 
 
 class Scaled(layers.Layer):
@@ -197,7 +210,7 @@ def mask_in_place(model):
 
 @pytest.mark.parametrize("change", [lora, activation, mask_in_place])
 def test_a_change_reaches_every_method_and_the_likelihood(change):
-    model = random_model((3, 4, 1), seed=1)
+    model = random_model(seed=1)
     uniforms = np.random.default_rng(0).random((16, 3, 4, 1), dtype="float32")
 
     def answers():
@@ -221,7 +234,7 @@ def test_a_change_reaches_every_method_and_the_likelihood(change):
 
 
 def test_a_model_with_lora_says_what_its_copy_on_disk_says(tmp_path):
-    model = random_model((3, 4, 1))
+    model = random_model()
     evaluation.nats_per_image(model, X)
     lora(model)
     nats = evaluation.nats_per_image(model, X)
@@ -334,7 +347,7 @@ def test_a_sequential_model_that_grew_is_seen():
 
 
 def test_an_object_that_gets_the_id_of_one_that_is_gone_is_another():
-    model = random_model((3, 4, 1))
+    model = random_model()
     layer = first_masked(model)
     for factor in range(1, 5):  # CPython gives a freed place away at once
         layer.activation = eval(f"lambda x: x * {factor}")
@@ -352,7 +365,7 @@ class Sharper(Bernoulli):
 
 
 def test_likelihoods_are_told_apart_by_their_attributes():
-    model = random_model((3, 4, 1))
+    model = random_model()
     loop = one_pixel.pixel_loop(model, Bernoulli())
     assert one_pixel.pixel_loop(model, Bernoulli()) is loop
     sharper = Sharper(2.0)
@@ -366,7 +379,7 @@ def test_likelihoods_are_told_apart_by_their_attributes():
 
 
 def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
-    model = random_model((3, 4, 1), dropout=0.1)
+    model = random_model()
     loop = one_pixel.pixel_loop(model, model.likelihood)
     logits_function(model)(X)
     function = _cache.kept(model, "logits", None)
@@ -383,7 +396,7 @@ def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
 
 
 def test_loops_are_let_go_with_the_model_as_it_was_and_are_few():
-    model = random_model((3, 4, 1))
+    model = random_model()
     loop = weakref.ref(one_pixel.pixel_loop(model, model.likelihood))
     activation(model)
     one_pixel.pixel_loop(model, model.likelihood)
@@ -422,7 +435,7 @@ def at_once(*calls):
 
 
 def test_threads_that_ask_at_once_share_one_loop(monkeypatch):
-    model, built = random_model((3, 4, 1)), []
+    model, built = random_model(), []
     read_graph = one_pixel.read_graph
 
     def slowly(model):
@@ -446,7 +459,7 @@ def test_threads_that_use_one_model_at_once_get_what_each_gets_alone():
         lambda m: generation.complete(m, X, X[0, ..., 0] > 0, seed=0, count=2),
     ]
     calls *= 2
-    model = random_model((3, 4, 1))
+    model = random_model()
     alone = [call(model) for call in calls]
     fresh = keras.models.clone_model(model)
     fresh.set_weights(model.get_weights())
@@ -457,7 +470,7 @@ def test_threads_that_use_one_model_at_once_get_what_each_gets_alone():
 
 def test_a_file_written_after_a_change_is_read_by_the_model_as_it_is():
     """Until it did, only the process that had the model as it was could read the file."""
-    model = random_model((3, 4, 1))
+    model = random_model()
     compression.compress(model, X[:1])
     masked = [one for one in model.layers if isinstance(one, MaskedConv2D)]
     masked[-1].activation = keras.activations.tanh
@@ -576,7 +589,7 @@ def test_an_activation_that_notes_its_calls_keeps_the_compiled_loop():
 
 @pytest.mark.parametrize("kind", [dict, list])
 def test_a_setting_that_contains_itself_is_compared_like_any_other(kind):
-    model = random_model((3, 4, 1))
+    model = random_model()
     layer = first_masked(model)
     layer.notes = {"factor": 1} if kind is dict else [1]
     if kind is dict:

@@ -14,7 +14,9 @@ import sys
 import warnings
 
 from pixelcnn_edu import checkpoints, data, pretrained, training
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.models import ImageModel
 
 import keras
 import numpy as np
@@ -28,7 +30,9 @@ import numpy as np
 import pixelcnn_edu
 import keras
 from pixelcnn_edu import training
-from pixelcnn_edu.models import pixelcnn
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.models import ImageModel
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 events = die_at = 0
@@ -71,7 +75,9 @@ def attempt(folder, at):
     np.savez, os.replace = half_first(), around()
     images = np.random.default_rng(0).random((48, 6, 6, 1), dtype="float32")
     keras.utils.set_random_seed(0)
-    model = pixelcnn((6, 6, 1), filters=4, depth=1, dropout=0.2)
+    image = keras.Input((6, 6, 1))
+    x = keras.layers.Dropout(0.2)(MaskedConv2D(4, 3, "A", activation="relu")(image))
+    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
     batch = keras.callbacks.LambdaCallback(on_train_batch_end=event)
     training.fit(model, images, epochs=6, batch_size=8, folder=folder,
                  callbacks=[batch], verbose=0)
@@ -149,8 +155,11 @@ def assert_same_weights(folder):
 
 
 def small():
+    """Two masked layers, with weights of seed 0: quick to compile."""
     keras.utils.set_random_seed(0)
-    return pixelcnn((4, 4, 1), filters=2, depth=1)
+    image = keras.Input((4, 4, 1))
+    x = MaskedConv2D(4, 3, "A", activation="relu")(image)
+    return ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
 
 
 X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
@@ -247,15 +256,22 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_a_whole_one(finished, tmp
     ]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The two files of a small network, whose card says as much as that of "coffee"."""
+    folder, card = tmp_path_factory.mktemp("kept"), pretrained.card("coffee")
+    card["build"]["arguments"] |= {"image_shape": [4, 4, 1], "filters": 4, "depth": 1}
+    pretrained.save(folder, "coffee", pretrained._build(card["build"]), card)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize("name", ["coffee.npz", "coffee.json"])
 def test_any_damage_to_weights_and_cards_is_refused_by_name(
-    name, tmp_path, monkeypatch
+    name, kept, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
-    folder = type(data.BUNDLED)(pretrained.__file__).parent
-    files = {f: (folder / f).read_bytes() for f in ("coffee.npz", "coffee.json")}
-    for bad in damages(files[name], np.random.default_rng(0), 400 if LONG else 20):
-        for f, raw in files.items():
+    for bad in damages(kept[name], np.random.default_rng(0), 400 if LONG else 20):
+        for f, raw in kept.items():
             (tmp_path / f).write_bytes(bad if f == name else raw)
         try:
             pretrained.load("coffee")
@@ -263,7 +279,7 @@ def test_any_damage_to_weights_and_cards_is_refused_by_name(
             assert name.split(".")[0] in str(error) and "Reinstall" in str(error)
         else:  # a digit of the card's prose: it must still be a card
             assert name == "coffee.json"
-            card, right = json.loads(bad), json.loads(files[name])
+            card, right = json.loads(bad), json.loads(kept[name])
             assert all(card[part] == right[part] for part in ("sha256", "build"))
         tally("damaged files refused")
 

@@ -16,16 +16,21 @@ import pytest
 FILE = Path(one_file.__file__)
 
 
-def twins(image_shape=(28, 28, 1), filters=8, depth=2):
-    """The one file's network and the package's, with the same random weights."""
+def network():
+    """The one file's network, with random weights."""
     keras.utils.set_random_seed(0)
-    small = one_file.pixelcnn(image_shape, filters=filters, depth=depth)
+    small = one_file.pixelcnn((10, 10, 1), filters=8, depth=2)
     rng = np.random.default_rng(0)
-    weights = [rng.normal(0, 0.3, w.shape) for w in small.get_weights()]
-    arguments = {"activation": "relu", "position": True}
-    ours = models.pixelcnn(image_shape, filters=filters, depth=depth, **arguments)
-    for model in (small, ours):
-        model.set_weights(weights)
+    small.set_weights([rng.normal(0, 0.4, w.shape) for w in small.get_weights()])
+    return small
+
+
+@pytest.fixture(scope="module")
+def twins():
+    """The one file's network and the package's, with the same weights."""
+    small, arguments = network(), {"activation": "relu", "position": True}
+    ours = models.pixelcnn((10, 10, 1), filters=8, depth=2, **arguments)
+    ours.set_weights(small.get_weights())
     return small, ours
 
 
@@ -41,9 +46,9 @@ def test_it_is_at_most_200_lines_and_imports_keras_numpy_and_the_standard_librar
     assert names <= {"keras", "numpy", *sys.stdlib_module_names}
 
 
-def test_its_logits_are_the_package_s():
-    small, ours = twins()
-    images = one_file.binarize(np.full((4, 28, 28, 1), 0.5), seed=0)
+def test_its_logits_are_the_package_s(twins):
+    small, ours = twins
+    images = one_file.binarize(np.full((16, 10, 10, 1), 0.5), seed=0)
     logits = [model.predict(images, verbose=0) for model in (small, ours)]
     assert np.abs(logits[0]).max() > 1
     np.testing.assert_allclose(*logits, rtol=0, atol=1e-5)
@@ -52,9 +57,9 @@ def test_its_logits_are_the_package_s():
     np.testing.assert_allclose(nats, expected, rtol=1e-6)
 
 
-def test_it_draws_the_same_sixteen_digits_from_the_same_numbers():
-    small, ours = twins()
-    uniforms = np.random.default_rng(0).random((16, 28, 28, 1), dtype="float32")
+def test_it_draws_the_same_sixteen_images_from_the_same_numbers(twins):
+    small, ours = twins
+    uniforms = np.random.default_rng(0).random((16, 10, 10, 1), dtype="float32")
     drawn = one_file.sample(small, uniforms)
     assert 0.1 < drawn.mean() < 0.9
     expected = generation.generate(ours, 16, uniforms=uniforms)
@@ -62,15 +67,15 @@ def test_it_draws_the_same_sixteen_digits_from_the_same_numbers():
 
 
 def test_it_is_causal_and_mask_b_in_the_first_layer_is_caught(monkeypatch):
-    causality.assert_causal(twins((6, 6, 1))[0])
+    causality.assert_causal(network())
     with_type = one_file.causal_mask
     monkeypatch.setattr(one_file, "causal_mask", lambda size, _: with_type(size, "B"))
     with pytest.raises(AssertionError, match="own input value"):
-        causality.assert_causal(twins((6, 6, 1))[0])
+        causality.assert_causal(network())
 
 
 def test_masked_weights_get_no_gradient_and_a_saved_model_is_the_same(tmp_path):
-    small, _ = twins((6, 6, 1))
+    small = one_file.pixelcnn((6, 6, 1), filters=8, depth=1)
     before = [w.copy() for w in small.get_weights()]
     gray = np.random.default_rng(0).random((64, 6, 6, 1), dtype="float32")
     one_file.train(small, gray, epochs=1)
