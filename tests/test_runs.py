@@ -13,6 +13,7 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -36,6 +37,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import Checkpoint
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
 
@@ -78,6 +80,19 @@ def fit(folder=None, images=X, model=None, **arguments):
     arguments = {"epochs": 2, "batch_size": 4, "verbose": 0, **arguments}
     arguments.setdefault("optimizer", keras.optimizers.SGD(0.1, momentum=0.5))
     return model, training.fit(model, images, folder=folder, **arguments)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that has ended, to copy or to leave as it is; and its model."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, fit(folder)[0]
+
+
+@pytest.fixture
+def ended(whole, tmp_path):
+    """A folder of one's own, with a run that has ended."""
+    return shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
 
 
 def names(folder):
@@ -207,6 +222,17 @@ def test_what_the_command_line_cannot_train_with_is_refused_in_one_line(
     assert words in refused(capsys, *train, *arguments)
 
 
+def told():
+    """A model that is told whether an image is dark, label 0, or bright, label 1."""
+    image, label = keras.Input((28, 28, 1)), keras.Input((), dtype="int32")
+    ink = keras.layers.Embedding(2, 1)
+    logits = MaskedConv2D(1, 3, "A")(image)
+    logits = keras.layers.add([logits, keras.layers.Reshape((1, 1, 1))(ink(label))])
+    ink.set_weights([np.float32([[2], [-2]])])
+    known = {"likelihood": Bernoulli(), "num_classes": 2}
+    return ImageModel([image, label], logits, **known)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -218,9 +244,9 @@ def test_what_the_command_line_cannot_train_with_is_refused_in_one_line(
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
         (["--labels", "3"], "labels"),
-        (["--model", "conditional"], "labels"),
-        (["--model", "conditional", "--labels", "1", "2"], "labels"),
-        (["--model", "conditional", "--labels", "10"], "labels"),
+        (["--model", "told.keras"], "labels"),
+        (["--model", "told.keras", "--labels", "1", "2"], "labels"),
+        (["--model", "told.keras", "--labels", "2"], "labels"),
         (["--out", "digits.gif"], ".png"),
         (["--out", "no folder/digits.png"], "no folder"),
     ],
@@ -231,8 +257,9 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
     monkeypatch.chdir(tmp_path)
     Path("file.png").write_text("mine", "utf-8")
     zipfile.ZipFile("empty.keras", "w").close()
+    told().save("told.keras")
     assert words in refused(capsys, "draw", *arguments)
-    assert names(tmp_path) == ["empty.keras", "file.png"]
+    assert names(tmp_path) == ["empty.keras", "file.png", "told.keras"]
 
 
 def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
@@ -251,7 +278,9 @@ def ink(picture):
 def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
-    model = models.pixelcnn((6, 6, 1), filters=2, depth=1)
+    image = keras.Input((6, 6, 1))
+    logits = MaskedConv2D(1, 3, "A")(image)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
     model.save("mine.keras")
     same = ["draw", "--model", "mine.keras", "--count", "4", "--seed"]
     __main__.main([*same, "3", "--out", "one.png"])
@@ -270,11 +299,13 @@ def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsy
 
 def test_the_command_line_draws_what_labels_say(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    told().save("told.keras")
     dark = []
     for labels in (["0"], ["1"], ["0", "1"]):
-        same = ["draw", "--model", "conditional", "--seed", "0", "--count", "2"]
+        same = ["draw", "--model", "told.keras", "--seed", "0", "--count", "2"]
         __main__.main([*same, "--labels", *labels])
-        dark.append([half.mean() for half in np.array_split(ink("digits.png"), 2, 1)])
+        halves = np.array_split(ink("digits.png"), 2, 1)
+        dark.append([half[:, :-20].mean() for half in halves])  # dots of one image
     zeros, ones, both = dark
     assert min(zeros) > 1.2 * max(ones)
     assert np.allclose(both, [zeros[0], ones[1]])
@@ -308,8 +339,9 @@ fit(sys.argv[1], callbacks=keras.callbacks.LambdaCallback(on_epoch_begin=hold))
 """
 
 
-def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(tmp_path):
-    whole, _ = fit(tmp_path / "whole")
+def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(
+    whole, tmp_path
+):
     folder = tmp_path / "run"
     child = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder)],
@@ -330,7 +362,7 @@ def test_a_second_process_is_refused_until_the_first_has_ended_or_was_killed(tmp
         child.kill()
         child.communicate()
     model, _ = fit(folder)
-    assert_same(model, whole)
+    assert_same(model, whole[1])
     assert names(folder) == LEFT
 
 
@@ -532,15 +564,14 @@ def test_a_run_goes_on_after_an_interruption_while_its_state_is_loaded(
 
 
 @pytest.mark.parametrize("name", ["stopped", "settings", "history", "after_training"])
-def test_a_checkpoint_of_another_version_is_named(tmp_path, name):
-    fit(tmp_path)
-    path = tmp_path / "checkpoint.npz"
+def test_a_checkpoint_of_another_version_is_named(ended, name):
+    path = ended / "checkpoint.npz"
     arrays = dict(np.load(path))
     about = json.loads(str(arrays["about"]))
     del about[name]
     np.savez(path, **{**arrays, "about": np.array(json.dumps(about))})
     with pytest.raises(ValueError, match=f"of this version. Received: .*out {name}"):
-        fit(tmp_path)
+        fit(ended)
 
 
 def act(factor):
@@ -593,7 +624,9 @@ def test_functions_of_one_name_are_told_apart_by_what_they_compute(kind):
 def test_a_mask_that_was_changed_is_another_network(tmp_path):
     def masked():
         keras.utils.set_random_seed(0)
-        return models.pixelcnn((4, 4, 1), filters=2, depth=1)
+        image = keras.Input((4, 4, 1))
+        logits = MaskedConv2D(1, 3, "A")(image)
+        return ImageModel(image, logits, likelihood=Bernoulli())
 
     fit(tmp_path, model=masked())
     fit(tmp_path, model=masked())
@@ -728,9 +761,20 @@ def test_a_setting_that_json_changes_is_the_same_setting(tmp_path):
     assert_same(first, second)
 
 
-@pytest.mark.parametrize("kept", ["F", "transposed", "reversed", "float64"])
-def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept):
+def labeled_run(way, folder):
+    """Train on images and labels that ``way`` lays into memory; return the model."""
     labels = np.arange(8, dtype="int32") % 2
+    more = {"labels": way(labels), "validation_labels": way(labels)}
+    return fit(folder, way(X), validation_images=way(X), **more)[0]
+
+
+@pytest.fixture(scope="module")
+def plainly_laid():
+    return labeled_run(lambda x: x, None)
+
+
+@pytest.mark.parametrize("kept", ["F", "transposed", "reversed", "float64"])
+def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept, plainly_laid):
     ways = {
         "F": lambda x: np.asfortranarray(x),
         "transposed": lambda x: np.ascontiguousarray(x.T).T,
@@ -738,13 +782,9 @@ def test_images_and_labels_may_lie_in_memory_in_any_way(tmp_path, kept):
         "float64": lambda x: x.astype("float64" if x.ndim > 1 else "int64"),
     }
 
-    def run(way, folder):
-        more = {"labels": way(labels), "validation_labels": way(labels)}
-        return fit(folder, way(X), validation_images=way(X), **more)[0]
-
-    first = run(ways[kept], tmp_path / "run")
-    assert_same(first, run(lambda x: x, tmp_path / "run"))  # the same run
-    assert_same(first, run(lambda x: x, None))
+    first = labeled_run(ways[kept], tmp_path)
+    assert_same(first, labeled_run(lambda x: x, tmp_path))  # the same run
+    assert_same(first, plainly_laid)
 
 
 def test_images_of_another_shape_with_the_same_bytes_are_other_images(tmp_path):
@@ -934,19 +974,19 @@ def test_a_file_of_another_kind_with_a_name_of_ours_stays(tmp_path, name, conten
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.3, 1.0])
-def test_what_a_killed_process_has_left_of_a_file_is_overwritten(tmp_path, share):
-    fit(tmp_path / "one")
-    raw = (tmp_path / "one" / "checkpoint.npz").read_bytes()
-    (tmp_path / "two").mkdir()
-    partial = tmp_path / "two" / PARTIAL
-    partial.write_bytes(raw[: round(share * len(raw))])
-    fit(tmp_path / "two")
-    assert names(tmp_path / "two") == LEFT
+def test_what_a_killed_process_has_left_of_a_file_is_overwritten(
+    whole, tmp_path, share
+):
+    raw = (whole[0] / "checkpoint.npz").read_bytes()
+    (tmp_path / PARTIAL).write_bytes(raw[: round(share * len(raw))])
+    fit(tmp_path)
+    assert names(tmp_path) == LEFT
 
 
 @pytest.mark.parametrize("name", LEFT)
-def test_a_file_that_cannot_be_read_now_is_not_damaged(tmp_path, monkeypatch, name):
-    fit(tmp_path)
+def test_a_file_that_cannot_be_read_now_is_not_damaged(
+    ended, tmp_path, monkeypatch, name
+):
     if name == LEFT[1]:
         (tmp_path / LEFT[0]).unlink()
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -969,24 +1009,22 @@ def test_a_file_that_cannot_be_read_now_is_not_damaged(tmp_path, monkeypatch, na
     assert count.count == 0
 
 
-def test_a_size_that_damage_made_huge_is_damage(tmp_path):
-    fit(tmp_path)
-    newest = tmp_path / "checkpoint.npz"
+def test_a_size_that_damage_made_huge_is_damage(ended):
+    newest = ended / "checkpoint.npz"
     raw = newest.read_bytes()
     huge = raw.replace(b"(1,), }" + b" " * 14, b"(" + b"9" * 15 + b",), }")
     assert len(huge) == len(raw) and huge != raw
     newest.write_bytes(huge)
     with pytest.warns(RuntimeWarning, match="damaged"):
-        fit(tmp_path)
+        fit(ended)
 
 
-def test_a_second_damaged_file_leaves_the_first(tmp_path):
-    fit(tmp_path)
+def test_a_second_damaged_file_leaves_the_first(ended):
     for i in range(3):
-        (tmp_path / "checkpoint.npz").write_bytes(b"%d" % i)
+        (ended / "checkpoint.npz").write_bytes(b"%d" % i)
         with pytest.warns(RuntimeWarning, match="damaged"):
-            fit(tmp_path)
-    kept = sorted(tmp_path.glob("*.damaged*"))
+            fit(ended)
+    kept = sorted(ended.glob("*.damaged*"))
     assert [path.read_bytes() for path in kept] == [b"0", b"1", b"2"]
 
 
@@ -1378,10 +1416,8 @@ def test_a_callback_may_note_down_anything_and_hold_other_callbacks(tmp_path):
         def on_epoch_end(self, epoch, logs=None):
             logs["confusion"], self.epochs = np.arange(3), self.epochs + 1
 
-    both, x = Both(), np.zeros((4, 4, 4, 1), "float32")
-    model = models.pixelcnn((4, 4, 1), filters=2, depth=1)
-    arguments = {"epochs": 2, "verbose": 0, "callbacks": both}
-    history = training.fit(model, x, folder=tmp_path, **arguments)
+    both = Both()
+    _, history = fit(tmp_path, callbacks=both)
     assert both.epochs == 2 and len(history.history["loss"]) == 2
     assert "confusion" not in history.history
 
@@ -1410,17 +1446,18 @@ def test_a_run_interrupted_in_its_first_epoch_begins_again_with_the_same_weights
     def interrupt(batch, logs):
         raise KeyboardInterrupt
 
-    x, ends = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32"), []
-    arguments = {"epochs": 2, "batch_size": 4, "verbose": 0}
+    ends, arguments = [], {"epochs": 2, "batch_size": 4, "verbose": 0}
     for interrupted in (False, True):
         keras.utils.set_random_seed(0)
-        model = models.pixelcnn((4, 4, 1), filters=2, depth=1, dropout=0.5)
+        image = keras.Input((4, 4, 1))
+        x = keras.layers.Dropout(0.5)(MaskedConv2D(4, 3, "A", activation="relu")(image))
+        model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
         where = {"folder": tmp_path / str(interrupted)}
         if interrupted:
             stop = keras.callbacks.LambdaCallback(on_train_batch_end=interrupt)
             with pytest.raises(KeyboardInterrupt):
-                training.fit(model, x, callbacks=stop, **where, **arguments)
-        training.fit(model, x, **where, **arguments)
+                training.fit(model, X, callbacks=stop, **where, **arguments)
+        training.fit(model, X, **where, **arguments)
         ends.append(model.get_weights())
     for whole, again in zip(*ends, strict=True):
         np.testing.assert_array_equal(whole, again)
