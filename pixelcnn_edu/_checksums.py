@@ -182,7 +182,7 @@ def _leaves(value):
 
 
 def _is_array(value):
-    if keras.ops.is_tensor(value) and not isinstance(value, keras.Variable):
+    if keras.ops.is_tensor(value) and not hasattr(value, "assign"):  # no variable
         value = np.asarray(value)
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 

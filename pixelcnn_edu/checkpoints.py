@@ -165,9 +165,8 @@ class Checkpoint(keras.callbacks.Callback):
                     "the seed of that run; or choose another folder for another run."
                 )
             raise ValueError(told)
-        self.settings = about[
-            "settings"
-        ]  # with the checksum of the run's first weights
+        # the checksum of the initial weights is the one that the run began with
+        self.settings = about["settings"]
         self.epoch, self.history = about["epoch"], about["history"]
         self.stopped, self.ended = about["stopped"], about["ended"]
         self._callback_states = with_arrays(about["callbacks"], more)
@@ -186,10 +185,9 @@ class Checkpoint(keras.callbacks.Callback):
             _latest_run[self.model] = *run, self._now()
 
     def _now(self):
-        """Return, under their names, the settings that training changes, as they are now.
+        """Return the present values of the settings that training changes, by name.
 
-        ``"initial weights"`` is the checksum of the weights. With the present weights a
-        run would begin now.
+        ``"initial weights"`` is here the checksum of the present weights.
         """
         weights = checksum(self.model.get_weights())
         return through_json({"initial weights": weights, "optimizer": self.optimizer})

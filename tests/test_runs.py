@@ -45,6 +45,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
@@ -875,6 +876,16 @@ def test_what_no_configuration_tells_makes_another_network(kind):
         return _checksums.network_checksum(keras.Model(inputs, outputs))
 
     assert known(0.0) == known(0.0) != known(1.0)
+
+
+def test_a_variable_that_a_layer_holds_may_change_in_training():
+    inputs, layer = keras.Input((4, 4, 1)), Scaled(tf.Variable(1.0))
+    model = keras.Model(inputs, layer(inputs))
+    before = _checksums.network_checksum(model)
+    layer.by.assign(2.0)
+    assert _checksums.network_checksum(model) == before
+    layer.by = tf.constant(2.0)
+    assert _checksums.network_checksum(model) != before
 
 
 REBUILT = {
