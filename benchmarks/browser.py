@@ -1,0 +1,87 @@
+"""How fast the engine in JavaScript draws in Chromium, beside `generate` in Python.
+
+    python benchmarks/browser.py
+
+Needs Chromium and Playwright (`make test-browser` installs Playwright). Each row is the
+median of several runs, one after the other in one page, after a first run.
+"""
+
+import argparse
+import base64
+import shutil
+import statistics
+import time
+
+from pixelcnn_edu import export, generation, pretrained
+
+from playwright.sync_api import sync_playwright
+
+RUNS = 9
+TIMED = """async ([graph, text, plain, runs]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const answers = makeAnswers()(graph, new Float32Array(bytes.buffer), plain);
+  const timed = {};
+  const time = (name, act) => {
+    timed[name] = Array.from({ length: runs + 1 }, (_, run) => {
+      const start = performance.now();
+      act(run);
+      return performance.now() - start;
+    }).slice(1);
+  };
+  time("one", (seed) => answers.draw({ seed }));
+  time("sixteen", (seed) => answers.draw({ seed, count: 16 }));
+  const uniforms = answers.uniforms({ seed: 0 });
+  const [image] = answers.draw({ uniforms });
+  time("flip", () => answers.forks({ uniforms, image, pixels: [392] }));
+  return timed;
+}"""
+
+
+def in_page(page, model, plain):
+    """Return the milliseconds of each run in the page, by task."""
+    graph, weights = export.network(model)
+    text = base64.b64encode(weights.tobytes()).decode()
+    return page.evaluate(TIMED, [graph, text, plain, RUNS])
+
+
+def in_python(model):
+    """Return the milliseconds of each run of `generate`, after compiling, by task."""
+    timed = {"one": [], "sixteen": []}
+    for name, count in (("one", 1), ("sixteen", 16)):
+        for seed in range(RUNS + 2):  # the second call compiles
+            start = time.perf_counter()
+            generation.generate(model, count, seed=seed, progress=False)
+            timed[name].append(1000 * (time.perf_counter() - start))
+        del timed[name][:2]
+    return timed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=["coffee", "night"])
+    names = parser.parse_args().models
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    script = export.web_file("explorers.js").rpartition("export default")[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        page = browser.new_page()
+        page.add_script_tag(content=script)
+        print("Medians of milliseconds:", f"Chromium {browser.version}")
+        print("| model | in | one image | sixteen | flip of the middle pixel |")
+        print("|---|---|---|---|---|")
+        for name in names:
+            model = pretrained.load(name)
+            for where, timed in (
+                ("page, WebAssembly", in_page(page, model, False)),
+                ("page, plain JavaScript", in_page(page, model, True)),
+                ("Python, cached", in_python(model)),
+            ):
+                medians = [
+                    f"{statistics.median(timed[task]):.0f}" if task in timed else ""
+                    for task in ("one", "sixteen", "flip")
+                ]
+                print(f"| {name} | {where} | {' | '.join(medians)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

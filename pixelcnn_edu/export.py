@@ -1,0 +1,277 @@
+"""Networks for the browser: a page with a network of your own, without Python.
+
+The engine in the folder `web` runs networks in plain JavaScript. Here a model is written
+down for the engine: the tensors of its graph, as `pixel_graph` reads them, and the weights.
+"""
+
+import base64
+import functools
+import hashlib
+import html
+import importlib.resources
+import json
+import string
+
+from pixelcnn_edu._checks import NotByPixel, check_image_shape_of, check_path
+from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu.gated import Gate
+from pixelcnn_edu.layers import OneHotLevels, PositionBias
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import likelihood_of
+from pixelcnn_edu.one_pixel import pixel_loop
+from pixelcnn_edu.pixel_graph import kernel_of, weight_by_pixel
+
+import keras
+import numpy as np
+
+ACTIVATIONS = """
+elu exponential gelu hard_sigmoid hard_silu leaky_relu linear relu relu6 selu sigmoid silu
+softplus softsign tanh
+""".split()
+LICENSES = (
+    "Made with pixelcnn_edu (MIT license). The random numbers follow NumPy (BSD license): "
+    "SeedSequence and PCG64, by Melissa O&#x27;Neill."
+)
+_FOR_TRAINING = (
+    keras.layers.ActivityRegularization,
+    keras.layers.Dropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.Identity,
+    keras.layers.SpatialDropout2D,
+)
+
+
+def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
+    """Write a model down for the engine in JavaScript.
+
+    Args:
+        model: an `ImageModel` with the likelihood `Bernoulli` or `Categorical`, made of the
+            layers that the two builders in `models` use.
+        image_shape: (H, W, C), for a model that leaves its size open.
+
+    Returns:
+        The graph, of which JSON can be made, and its weights, float32 (count,). A tensor
+        of the graph names its layer, the tensors that the layer reads (``from``), its
+        height and width (``size``) and channels, and when it is known (``when``, as in
+        `pixel_graph`). Where weights are needed, the graph has their place in the array.
+        Weights that a mask sets to 0 are left out where all weights of a tap are.
+
+    Raises:
+        ValueError: the likelihood or a layer is another one; the message names it. Or a
+            weight is not finite.
+
+    Example:
+        >>> from pixelcnn_edu.models import pixelcnn
+        >>> graph, weights = network(pixelcnn((5, 5, 1), filters=4, depth=1))
+        >>> [tensor["layer"] for tensor in graph["tensors"]][:3]
+        ['Image', 'Convolution', 'PReLU']
+    """
+    height, width, channels = check_image_shape_of(model, image_shape)
+    likelihood = likelihood_of(model)
+    if type(likelihood) not in (Bernoulli, Categorical):
+        raise ValueError(
+            "Expected a model with the likelihood Bernoulli or Categorical: the page "
+            f"draws from no other. Received: {likelihood!r}"
+        )
+    loop = pixel_loop(model, likelihood)
+    writer = _Writer(height, width)
+    for tensor in loop.tensors:
+        writer.add(tensor)
+    graph = {
+        "image_shape": [height, width, channels],
+        "likelihood": type(likelihood).__name__,
+        "levels": likelihood.levels,
+        "num_classes": getattr(model, "num_classes", None),
+        "runs": loop.runs,
+        "one_more": loop.one_more,
+        "tensors": writer.tensors,
+        "output": writer.index[loop.output],
+    }
+    return graph, np.concatenate([np.zeros(0, "float32"), *writer.weights])
+
+
+class _Writer:
+    """Writes tensors of a graph as dicts.
+
+    Attributes:
+        tensors: the dicts.
+        index: {`pixel_graph.Tensor`: its place in ``tensors``}.
+        weights: flat arrays, float32.
+    """
+
+    def __init__(self, height, width):
+        self.size = [height, width]
+        self.tensors, self.index, self.weights, self._end = [], {}, [], 0
+
+    def add(self, tensor):
+        """Write a tensor, and the activation of its convolution, if it has one."""
+        entry = self._entry(tensor)
+        shape = tensor.spec.shape
+        size = self.size
+        if not tensor.when:  # it depends on the label alone
+            size = [*shape[1:3]] if len(shape) == 4 else [1, 1]
+        common = {"size": size, "channels": shape[-1], "when": tensor.when}
+        common["name"] = getattr(tensor.operation, "name", entry["layer"].lower())
+        sources = [self.index[source] for source in tensor.sources]
+        self.tensors.append({**entry, "from": sources, **common})
+        activation = getattr(tensor.operation, "activation", None)
+        if tensor.is_convolution and activation not in (None, keras.activations.linear):
+            then = _activation(tensor.operation)
+            self.tensors.append({**then, "from": [len(self.tensors) - 1], **common})
+        self.index[tensor] = len(self.tensors) - 1
+
+    def _store(self, array):
+        """Store an array; return the place where it begins."""
+        flat = np.asarray(keras.ops.cast(array, "float32")).ravel()
+        at, self._end = self._end, self._end + len(flat)
+        self.weights.append(flat)
+        return at
+
+    def _entry(self, tensor):
+        """Return what the engine needs to know of a tensor's layer."""
+        layer = tensor.operation
+        if layer is None:
+            return {"layer": "Label" if tensor.index else "Image"}
+        if tensor.is_convolution:
+            return self._convolution(layer)
+        kind = type(layer)
+        if kind in (PositionBias, keras.layers.PReLU):
+            weight = weight_by_pixel(layer)
+            *size, channels = weight.shape
+            place = {"at": self._store(weight), "size": size, "channels": channels}
+            return {"layer": kind.__name__, "weight": place}
+        if kind is Gate:
+            return {"layer": "Gate", "colors": layer.colors}
+        if kind is OneHotLevels:
+            return {"layer": "OneHotLevels", "levels": layer.levels}
+        if kind is keras.layers.Activation:
+            return _activation(layer)
+        if kind in _FOR_TRAINING:
+            return {"layer": "Identity"}
+        if kind is keras.layers.Embedding:
+            return {"layer": "Embedding", "weights": self._store(layer.embeddings)}
+        if kind is keras.layers.Reshape:
+            return {"layer": "Reshape"}
+        adds = kind is keras.layers.Add or kind.__module__.startswith("keras.src.ops")
+        same = {source.channels for source in tensor.sources} == {tensor.channels}
+        if adds and kind.__name__ == "Add" and same and len(tensor.sources) > 1:
+            return {"layer": "Add"}
+        raise _refused(layer, "is not among the layers that run in a page")
+
+    def _convolution(self, layer):
+        """Write a convolution: its live taps, each with the place of its weights."""
+        kernel, (first_row, first_col), step = kernel_of(layer)
+        kernel = np.asarray(kernel)
+        taps = [
+            [first_row + int(i) * step, first_col + int(j) * step, self._store(kernel[i, j])]
+            for i, j in np.argwhere(kernel.any(axis=(2, 3)))
+        ]
+        bias = self._store(layer.bias) if layer.use_bias else None
+        return {"layer": "Convolution", "taps": taps, "bias": bias}
+
+
+def _activation(layer):
+    """Write the activation of a layer, or refuse one that the engine does not know."""
+    name = getattr(layer.activation, "__name__", "")
+    if name not in ACTIVATIONS or keras.activations.get(name) is not layer.activation:
+        known = ", ".join(ACTIVATIONS)
+        raise _refused(layer, f"has another activation than {known}")
+    return {"layer": "Activation", "activation": name}
+
+
+def _refused(layer, why):
+    name = getattr(layer, "name", type(layer).__name__)
+    return NotByPixel(
+        "Expected a network that can run in a page. "
+        f"Received: the layer {name!r} ({type(layer).__name__}), which {why}."
+    )
+
+
+def page(model, path, *, title="A network in this page", image_shape=None) -> None:
+    """Write one HTML file in which a network runs, without Python and without a network.
+
+    The file opens from disk in a browser, on a phone too. It draws images, flips pixels,
+    completes a drawing, and shows what is inside the network; each of these for a model
+    that it fits.
+
+    Args:
+        model, image_shape: as for `network`.
+        path: the file to write, ``mine.html``, say.
+        title: stands at the top of the page.
+
+    Raises:
+        ValueError: as for `network`; or ``path`` or ``title`` is not of its kind. No file
+            is written then.
+        OSError: the file could not be written.
+    """
+    path = check_path("path", path)
+    if not isinstance(title, str):
+        raise ValueError(f"Expected title to be a string. Received: {title!r}")
+    graph, weights = network(model, image_shape=image_shape)
+    style, script = web_file("style.css"), _script()
+    text = string.Template(web_file("page.html")).substitute(
+        policy=_policy(script),
+        title=html.escape(title),
+        style=style,
+        intro=html.escape(_intro(graph, weights)),
+        explorers="\n".join(_sections(graph)),
+        licenses=LICENSES,
+        graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
+        weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
+        script=script,
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+@functools.cache
+def web_file(name) -> str:
+    """Return the text of a file in the folder `web`."""
+    folder = importlib.resources.files("pixelcnn_edu") / "web"
+    return (folder / name).read_text("utf-8")
+
+
+def _script():
+    """Return the explorers and their host as one classic script."""
+    explorers, _, export = web_file("explorers.js").rpartition("export default")
+    assert export.strip() == "main_js;"
+    return explorers + web_file("host.js")
+
+
+def _policy(script):
+    """Return a content security policy that allows this script, and nothing from outside.
+
+    The Worker's program is a part of the script. WebAssembly needs a permission of its own.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' 'wasm-unsafe-eval' blob:; "
+        "worker-src blob:; style-src 'unsafe-inline'"
+    )
+
+
+def _intro(graph, weights):
+    height, width, channels = graph["image_shape"]
+    return (
+        f"A PixelCNN of {len(weights):,} weights draws images of {height} × {width} pixels "
+        f"of {graph['levels']} levels in this page, value by value. Everything is in this "
+        "file: no server is asked."
+    )
+
+
+def _sections(graph):
+    """Yield the HTML of each explorer that fits the network."""
+    drawn = {"temperature": 1, "images": 0, "label": 0}
+    yield _section("Sixteen images at a temperature", "temperature", **drawn)
+    binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
+    if binary and graph["num_classes"] is None:
+        yield _section("Flip a pixel", "fork", seed=0, flip="")
+
+
+def _section(heading, explorer, **settings):
+    values = html.escape(json.dumps(settings))
+    return (
+        f"<h2>{heading}</h2>\n"
+        f'<div data-explorer="{explorer}" data-settings="{values}"></div>'
+    )

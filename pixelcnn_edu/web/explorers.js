@@ -1,0 +1,1396 @@
+function makeAnswers() {
+const likelihoods_js = (() => {
+// What the logits of a value mean: probabilities of its levels, and draws.
+//
+// The same as likelihoods.py. `logits` and `at` say where the logits of one value begin.
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+const LIKELIHOODS = {
+  // Two levels: ink (1) with probability sigmoid(logit).
+  Bernoulli: {
+    probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // The level that a uniform number u chooses: ink if u < p(ink).
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) return Number(logits[at] > 0);
+      return Number(u < sigmoid(logits[at] / temperature));
+    },
+  },
+
+  // Any number of levels: a softmax over as many logits.
+  Categorical: {
+    probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    // The lowest level whose cumulative probability exceeds u, of those with p > 0.
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) {
+        const own = logits.subarray(at, at + levels);
+        return own.indexOf(Math.max(...own));
+      }
+      const p = softmax(logits, at, levels, temperature);
+      let sum = 0;
+      let last = 0;
+      for (let level = 0; level < levels; level++) {
+        sum += p[level];
+        if (p[level] > 0) last = level;
+        if (p[level] > 0 && sum > u) return level;
+      }
+      return last; // rounding: the sum ended below u
+    },
+  },
+};
+
+// The uniform number that gives a pixel of two levels its other value: 0, or the largest
+// float32 below 1. (If p(ink) is exactly 0 or 1, no number does.)
+const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
+
+function softmax(logits, at, levels, temperature) {
+  const own = Array.from(logits.subarray(at, at + levels));
+  const largest = Math.max(...own);
+  const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
+  const sum = parts.reduce((a, b) => a + b);
+  return parts.map((part) => part / sum);
+}
+return { sigmoid, LIKELIHOODS, flippingNumber };
+})();
+
+const layers_js = (() => {
+// The layers of the networks, each as a function that computes the features of one pixel.
+//
+// All numbers lie in one long array, `net.floats`: the weights, and a page of features for
+// each tensor of the network, in the order row, column, channel. `net.place(tensor, row,
+// col)` is where the features of a pixel begin. Each function here reads the pages of the
+// tensor's sources and writes the features of the pixel (row, col) into the tensor's page.
+
+const { sigmoid } = likelihoods_js;
+
+const SELU = [1.0507009873554805, 1.6732632423543772];
+
+// The error function, up to 2e-7 (Abramowitz and Stegun, formula 7.1.26).
+function erf(x) {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const powers = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429];
+  const sum = powers.reduceRight((rest, factor) => (rest + factor) * t, 0);
+  return Math.sign(x) * (1 - sum * Math.exp(-x * x));
+}
+
+// Keras's activations, by their names in Keras.
+const ACTIVATIONS = {
+  elu: (x) => (x > 0 ? x : Math.expm1(x)),
+  exponential: Math.exp,
+  gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
+  hard_sigmoid: (x) => Math.min(Math.max(x / 6 + 0.5, 0), 1),
+  hard_silu: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
+  leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
+  linear: (x) => x,
+  relu: (x) => (x > 0 ? x : 0),
+  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  selu: (x) => SELU[0] * (x > 0 ? x : SELU[1] * Math.expm1(x)),
+  sigmoid,
+  silu: (x) => x * sigmoid(x),
+  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  softsign: (x) => x / (1 + Math.abs(x)),
+  tanh: Math.tanh,
+};
+
+const LAYERS = {
+  // The masked convolution. Only the taps that the mask keeps are here: how many rows down
+  // and columns right each one looks, and where its weights begin. Outside the image all
+  // features are 0.
+  Convolution(net, tensor, row, col) {
+    const [source] = tensor.sources;
+    const to = net.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) {
+      net.floats[to + k] = tensor.bias === null ? 0 : net.floats[tensor.bias + k];
+    }
+    for (const [down, right, weights] of tensor.taps) {
+      const [r, c] = [row + down, col + right];
+      if (r < 0 || r >= net.height || c < 0 || c >= net.width) continue;
+      const from = net.place(source, r, c);
+      net.addProduct(to, from, weights, source.channels, tensor.channels);
+    }
+  },
+
+  // One half of the channels scales the other half, in each color group by itself.
+  Gate(net, tensor, row, col) {
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    const size = tensor.channels / tensor.colors; // of a half
+    for (let k = 0; k < tensor.channels; k++) {
+      const first = from + k + Math.floor(k / size) * size;
+      net.floats[to + k] = Math.tanh(net.floats[first]) * sigmoid(net.floats[first + size]);
+    }
+  },
+
+  PReLU(net, tensor, row, col) {
+    const slope = net.placeOfWeight(tensor.weight, row, col);
+    net.map(tensor, row, col, (x, k) => (x > 0 ? x : net.floats[slope + k] * x));
+  },
+
+  PositionBias(net, tensor, row, col) {
+    const bias = net.placeOfWeight(tensor.weight, row, col);
+    net.map(tensor, row, col, (x, k) => x + net.floats[bias + k]);
+  },
+
+  Activation(net, tensor, row, col) {
+    net.map(tensor, row, col, ACTIVATIONS[tensor.activation]);
+  },
+
+  // Dropout, which only training needs.
+  Identity(net, tensor, row, col) {
+    net.map(tensor, row, col, (x) => x);
+  },
+
+  Add(net, tensor, row, col) {
+    net.map(tensor, row, col, (x) => x);
+    const to = net.place(tensor, row, col);
+    for (const source of tensor.sources.slice(1)) {
+      const from = net.place(source, row, col);
+      for (let k = 0; k < tensor.channels; k++) net.floats[to + k] += net.floats[from + k];
+    }
+  },
+
+  // Each value becomes a vector with a 1 at its level.
+  OneHotLevels(net, tensor, row, col) {
+    const { levels } = tensor;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) {
+      const value = net.floats[from + Math.floor(k / levels)];
+      const away = Math.abs(value * (levels - 1) - (k % levels));
+      net.floats[to + k] = Math.max(0, 1 - away);
+    }
+  },
+
+  // The weights of the label. `net.label` holds a share for each label: for one label
+  // alone a 1 and zeros.
+  Embedding(net, tensor) {
+    for (let k = 0; k < tensor.channels; k++) net.floats[tensor.page + k] = 0;
+    net.label.forEach((share, label) => {
+      if (share === 0) return;
+      const row = tensor.weights + label * tensor.channels;
+      for (let k = 0; k < tensor.channels; k++) {
+        net.floats[tensor.page + k] += share * net.floats[row + k];
+      }
+    });
+  },
+
+  // The weights of a label as a map: one vector for each pixel.
+  Reshape(net, tensor, row, col) {
+    const from = tensor.sources[0].page + net.place(tensor, row, col) - tensor.page;
+    const to = net.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) net.floats[to + k] = net.floats[from + k];
+  },
+};
+return { ACTIVATIONS, LAYERS };
+})();
+
+const kernel_wat = (() => {
+const KERNEL = "AGFzbQEAAAABCQFgBX9/f39/AAIQAQRwYWdlBm1lbW9yeQIAAQMCAQAHDwELYWRkX3Byb2R1Y3QAAArkAwHhAwMFfwV7AX0gAEECdCEAIAFBAnQhASACQQJ0IQIgBEECdCEGIAEgA0ECdGohByAEIQUCQANAIAVBEEkNASAA/QACACELIAD9AAIQIQwgAP0AAiAhDSAA/QACMCEOIAEhCCACIQkCQANAIAggB08NASAI/QkCACEKIAsgCiAJ/QACAP3mAf3kASELIAwgCiAJ/QACEP3mAf3kASEMIA0gCiAJ/QACIP3mAf3kASENIA4gCiAJ/QACMP3mAf3kASEOIAhBBGohCCAJIAZqIQkMAAsLIAAgC/0LAgAgACAM/QsCECAAIA39CwIgIAAgDv0LAjAgAEHAAGohACACQcAAaiECIAVBEGshBQwACwsCQANAIAVBBEkNASAA/QACACELIAEhCCACIQkCQANAIAggB08NASALIAj9CQIAIAn9AAIA/eYB/eQBIQsgCEEEaiEIIAkgBmohCQwACwsgACAL/QsCACAAQRBqIQAgAkEQaiECIAVBBGshBQwACwsCQANAIAVFDQEgACoCACEPIAEhCCACIQkCQANAIAggB08NASAPIAgqAgAgCSoCAJSSIQ8gCEEEaiEIIAkgBmohCQwACwsgACAPOAIAIABBBGohACACQQRqIQIgBUEBayEFDAALCwsAxgEEbmFtZQJUAQAQAANzdW0BAXgCB3dlaWdodHMDBmlucHV0cwQHb3V0cHV0cwUEbGVmdAYEc3RlcAcDZW5kCAFpCQF3CgV2YWx1ZQsBYQwBYg0BYw4BZA8Db25lA2kBAAwABmRvbmUxNgEGbmV4dDE2AgZzdW1tZWQDCm5leHRfaW5wdXQEBWRvbmU0BQVuZXh0NAYGc3VtbWVkBwpuZXh0X2lucHV0CARkb25lCQRuZXh0CgZzdW1tZWQLCm5leHRfaW5wdXQ=";
+return { KERNEL };
+})();
+
+const network_js = (() => {
+// A network that runs in the page, made from what `pixelcnn_edu.export` writes.
+//
+// The network is causal: the features of a pixel depend on earlier pixels only. So each
+// tensor has a page of features, and when a pixel is drawn, only the features of this pixel
+// are computed; all earlier ones are in the pages already (arXiv 1704.06001).
+//
+// Each tensor is known at one of three moments, as in pixel_graph.py:
+const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
+
+const { LAYERS } = layers_js;
+const { LIKELIHOODS } = likelihoods_js;
+const { KERNEL } = kernel_wat;
+
+class Network {
+  // graph: the object that `export` writes, see export.py; weights: a Float32Array.
+  // With plain = true, all products are computed in JavaScript.
+  constructor(graph, weights, plain = false) {
+    [this.height, this.width, this.channels] = graph.image_shape;
+    this.levels = graph.levels;
+    this.likelihood = LIKELIHOODS[graph.likelihood];
+    this.runs = graph.runs; // which channels are drawn after each run of the network
+    this.oneMore = graph.one_more; // whether it runs again after the last channel
+    this.classes = graph.num_classes; // null for a network without labels
+    this.label = new Float32Array(this.classes ?? 0);
+    this.tensors = graph.tensors.map((tensor) => ({ ...tensor }));
+    let end = weights.length;
+    for (const tensor of this.tensors) {
+      tensor.sources = tensor.from.map((index) => this.tensors[index]);
+      const [height, width] = tensor.size; // 1 where one vector stands for all pixels
+      tensor.page = end;
+      tensor.rowStep = height > 1 ? width * tensor.channels : 0;
+      tensor.colStep = width > 1 ? tensor.channels : 0;
+      end += height * width * tensor.channels;
+    }
+    this.image = this.tensors[0];
+    this.output = this.tensors[graph.output];
+    this.perImage = this.tensors.filter((t) => t.when === PER_IMAGE && t.layer in LAYERS);
+    this.perRow = this.tensors.filter((t) => t.when === PER_ROW);
+    this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
+    this.last = null; // what the last drawing was made of, if the pages hold its features
+    this.labelIsKnown = false;
+    this.takeMemory(end, plain);
+    this.floats.set(weights);
+    if (!this.classes) this.computePerImage();
+  }
+
+  // The memory for all numbers, and the function that multiplies in it.
+  takeMemory(size, plain) {
+    this.addProduct = this.addProductInJavaScript;
+    if (plain || typeof WebAssembly === "undefined") {
+      this.floats = new Float32Array(size);
+      return;
+    }
+    const pages = Math.ceil((4 * size) / 65536); // a page of WebAssembly has 64 KiB
+    const memory = new WebAssembly.Memory({ initial: pages });
+    this.floats = new Float32Array(memory.buffer);
+    try {
+      const code = Uint8Array.from(atob(KERNEL), (letter) => letter.charCodeAt(0));
+      const module = new WebAssembly.Module(code);
+      const { exports } = new WebAssembly.Instance(module, { page: { memory } });
+      this.addProduct = exports.add_product;
+    } catch (error) {
+      console.warn(`Without WebAssembly the network is slower: ${error.message}`);
+    }
+  }
+
+  // Add the product of a vector and a matrix: sum[k] += x[i] · weights[i][k].
+  // All arguments but the sizes are places in `floats`.
+  addProductInJavaScript(sum, x, weights, inputs, outputs) {
+    const { floats } = this;
+    for (let i = 0; i < inputs; i++) {
+      const value = floats[x + i];
+      const row = weights + i * outputs;
+      if (value === 0) continue;
+      for (let k = 0; k < outputs; k++) floats[sum + k] += value * floats[row + k];
+    }
+  }
+
+  // Where the features of a pixel begin.
+  place(tensor, row, col) {
+    return tensor.page + row * tensor.rowStep + col * tensor.colStep;
+  }
+
+  // Where the weights of a pixel begin, in a layer whose weights may differ by pixel.
+  placeOfWeight({ at, size, channels }, row, col) {
+    const [height, width] = size;
+    return at + ((height > 1 ? row * width : 0) + (width > 1 ? col : 0)) * channels;
+  }
+
+  // Compute a tensor's features at one pixel from those of its first source.
+  map(tensor, row, col, change) {
+    const from = this.place(tensor.sources[0], row, col);
+    const to = this.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) {
+      this.floats[to + k] = change(this.floats[from + k], k);
+    }
+  }
+
+  // ------------------------------------------------------------------ the three moments
+
+  // Set the label: a number, or a share for each label, and compute what depends on it.
+  setLabel(label) {
+    const shares = new Float32Array(this.classes);
+    if (typeof label === "number") shares[label] = 1;
+    else shares.set(label);
+    if (this.labelIsKnown && shares.every((share, i) => share === this.label[i])) return;
+    [this.label, this.labelIsKnown, this.last] = [shares, true, null];
+    this.computePerImage();
+  }
+
+  computePerImage() {
+    for (const tensor of this.perImage) {
+      const [height, width] = tensor.size;
+      for (let row = 0; row < height; row++) {
+        for (let col = 0; col < width; col++) this.compute(tensor, row, col);
+      }
+    }
+  }
+
+  // A tensor of the vertical stack depends on the rows above alone. The next one may read
+  // it to the right of the pixel, so a whole row is computed at once.
+  beginRow(row) {
+    for (const tensor of this.perRow) {
+      for (let col = 0; col < this.width; col++) this.compute(tensor, row, col);
+    }
+  }
+
+  computePixel(row, col) {
+    for (const tensor of this.perPixel) this.compute(tensor, row, col);
+  }
+
+  compute(tensor, row, col) {
+    LAYERS[tensor.layer](this, tensor, row, col);
+  }
+
+  // ------------------------------------------------------------------ whole images
+
+  // The logits of an image, (H, W, logits per pixel). All features are in the pages then.
+  logits(image, label = 0) {
+    if (this.classes) this.setLabel(label);
+    const drawn = this.page(this.image);
+    if (image.some((value, i) => value !== drawn[i])) this.last = null;
+    this.floats.set(image, this.image.page);
+    for (let row = 0; row < this.height; row++) {
+      this.beginRow(row);
+      for (let col = 0; col < this.width; col++) this.computePixel(row, col);
+    }
+    return this.page(this.output);
+  }
+
+  // A copy of a tensor's features, (H, W, channels).
+  page(tensor) {
+    const [height, width] = tensor.size;
+    return this.floats.slice(tensor.page, tensor.page + height * width * tensor.channels);
+  }
+
+  // Draw an image, pixel by pixel: float32 (H, W, C).
+  //
+  //   uniforms     a number in [0, 1) for each value
+  //   known        for each pixel, whether it is given; then `given` has its values
+  //   temperature  divides the log-probabilities of the levels
+  //   label        for a network that takes labels
+  //
+  // If only some uniform numbers differ from those of the last call, all pixels before the
+  // first of them are in the pages already.
+  draw({ uniforms, known = null, given, temperature = 1, label = 0 }) {
+    if (this.classes) this.setLabel(label);
+    const { width, channels, floats, image } = this;
+    const first = known ? 0 : this.firstNew(uniforms, temperature);
+    this.last = known ? null : { uniforms: uniforms.slice(), temperature };
+    for (let pixel = first; pixel < this.height * width; pixel++) {
+      const [row, col] = [Math.floor(pixel / width), pixel % width];
+      const here = this.place(image, row, col);
+      if (col === 0) this.beginRow(row);
+      for (let k = 0; k < channels; k++) floats[here + k] = 0;
+      if (known?.[pixel]) {
+        floats.set(given.subarray(pixel * channels, (pixel + 1) * channels), here);
+        this.computePixel(row, col);
+        continue;
+      }
+      for (const run of this.runs) {
+        this.computePixel(row, col);
+        for (const k of run) {
+          const u = uniforms[pixel * channels + k];
+          floats[here + k] = this.sample(this.output, row, col, k, u, temperature);
+        }
+      }
+      if (this.oneMore) this.computePixel(row, col);
+    }
+    return this.page(image);
+  }
+
+  // The first pixel whose uniform numbers are not those of the last call.
+  firstNew(uniforms, temperature) {
+    if (this.last?.temperature !== temperature) return 0;
+    const value = uniforms.findIndex((u, i) => u !== this.last.uniforms[i]);
+    const at = value < 0 ? uniforms.length : value;
+    return Math.floor(at / this.channels);
+  }
+
+  // One value: level/(levels-1), chosen by the uniform number u.
+  sample(output, row, col, channel, u, temperature) {
+    const per = output.channels / this.channels; // logits of one value
+    const at = this.place(output, row, col) + channel * per;
+    const { floats, levels } = this;
+    return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
+  }
+
+  // The probability of each level of a value, from the logits of a whole image.
+  probabilities(logits, pixel, channel = 0) {
+    const per = this.output.channels / this.channels;
+    const at = pixel * this.output.channels + channel * per;
+    return this.likelihood.probabilities(logits, at, this.levels);
+  }
+
+  // What an image costs, in nats: -Σ log p(value | earlier values).
+  nats(image, label = 0) {
+    const logits = this.logits(image, label);
+    let sum = 0;
+    image.forEach((value, i) => {
+      const [pixel, channel] = [Math.floor(i / this.channels), i % this.channels];
+      const level = Math.round(value * (this.levels - 1));
+      sum -= Math.log(this.probabilities(logits, pixel, channel)[level]);
+    });
+    return sum;
+  }
+}
+return { Network };
+})();
+
+const random_js = (() => {
+// NumPy's random numbers: a seed gives the same numbers here as in Python.
+//
+// `generate(model, count, seed=seed)` gives each image a generator of its own:
+// np.random.default_rng(np.random.SeedSequence(seed).spawn(count)[i]). So image i of a seed
+// is the same for every count. Two algorithms are needed, both by Melissa O'Neill:
+// SeedSequence spreads a seed over 256 bits, and PCG64 (pcg-random.org, variant XSL RR
+// 128/64) makes numbers of them. The constants are NumPy's (numpy/random, BSD license).
+
+const POOL = 4; // words of 32 bits
+const [INIT_A, MULT_A] = [0x43b0d7e5, 0x931e8875];
+const [INIT_B, MULT_B] = [0x8b51f9dd, 0x58f38ded];
+const [MIX_LEFT, MIX_RIGHT] = [0xca01f9dd, 0x4973f715];
+const STEP = 0x2360ed051fc65da44385df649fccf645n;
+const [ALL_64, ALL_128] = [(1n << 64n) - 1n, (1n << 128n) - 1n];
+
+// A function that hashes one word after another. Its constant changes with each word.
+function hasher(constant, factor) {
+  return (word) => {
+    word ^= constant;
+    constant = Math.imul(constant, factor);
+    word = Math.imul(word, constant);
+    return word ^ (word >>> 16);
+  };
+}
+
+function mix(x, y) {
+  const mixed = Math.imul(MIX_LEFT, x) - Math.imul(MIX_RIGHT, y);
+  return mixed ^ (mixed >>> 16);
+}
+
+// The 32-bit words of a whole number, the lowest first.
+function wordsOf(seed) {
+  const words = [];
+  for (let rest = BigInt(seed); rest > 0n || !words.length; rest >>= 32n) {
+    words.push(Number(rest & 0xffffffffn));
+  }
+  return words;
+}
+
+// Eight words of SeedSequence(seed, spawn_key=[child]).
+function seedWords(seed, child) {
+  const words = wordsOf(seed);
+  while (words.length < POOL) words.push(0);
+  words.push(...wordsOf(child));
+  const hash = hasher(INIT_A, MULT_A);
+  const pool = words.slice(0, POOL).map(hash);
+  for (let from = 0; from < POOL; from++) {
+    for (let to = 0; to < POOL; to++) {
+      if (from !== to) pool[to] = mix(pool[to], hash(pool[from]));
+    }
+  }
+  for (const word of words.slice(POOL)) {
+    for (let to = 0; to < POOL; to++) pool[to] = mix(pool[to], hash(word));
+  }
+  const output = hasher(INIT_B, MULT_B);
+  return Array.from({ length: 8 }, (_, i) => output(pool[i % POOL]) >>> 0);
+}
+
+// PCG64 with the state that NumPy makes from a seed.
+class Generator {
+  constructor(seed, child) {
+    const w = seedWords(seed, child).map(BigInt);
+    const number = (i) => (w[i + 1] << 96n) | (w[i] << 64n) | (w[i + 3] << 32n) | w[i + 2];
+    this.increment = ((number(4) << 1n) | 1n) & ALL_128;
+    this.state = (this.increment + number(0)) & ALL_128;
+    this.step();
+  }
+
+  step() {
+    this.state = (this.state * STEP + this.increment) & ALL_128;
+  }
+
+  // The next 64 bits: both halves of the state, combined and rotated.
+  next() {
+    this.step();
+    const combined = ((this.state >> 64n) ^ this.state) & ALL_64;
+    const turn = this.state >> 122n;
+    return ((combined >> turn) | (combined << (64n - turn))) & ALL_64;
+  }
+}
+
+// The uniform numbers of image `child` of a seed: float32 in [0, 1), `size` of them.
+// NumPy takes the lower 32 of 64 bits first, and of 32 bits the upper 24.
+function uniformNumbers(seed, child, size) {
+  const generator = new Generator(seed, child);
+  const numbers = new Float32Array(size);
+  for (let i = 0; i < size; i += 2) {
+    const bits = generator.next();
+    numbers[i] = Number((bits & 0xffffffffn) >> 8n) / 2 ** 24;
+    if (i + 1 < size) numbers[i + 1] = Number(bits >> 40n) / 2 ** 24;
+  }
+  return numbers;
+}
+return { seedWords, uniformNumbers };
+})();
+
+const answers_js = (() => {
+// What a page asks a network, and the answers. They run in a Worker if there is one.
+
+const { flippingNumber } = likelihoods_js;
+const { Network } = network_js;
+const { uniformNumbers } = random_js;
+
+// graph, weights: as for `Network`. All images and numbers are flat Float32Arrays.
+function answersOf(graph, weights, plain) {
+  const net = new Network(graph, weights, plain);
+  const size = net.height * net.width * net.channels;
+
+  const answers = {
+    // The uniform numbers of image `child` of a seed, as generate() in Python has them.
+    uniforms: ({ seed, child = 0 }) => uniformNumbers(seed, child, size),
+
+    logits: ({ image, label }) => net.logits(image, label),
+
+    nats: ({ images, label }) => images.map((image) => net.nats(image, label)),
+
+    // Images: of a seed, the first `count`; or one of given uniform numbers.
+    draw({ seed, count = 1, uniforms, ...options }) {
+      if (uniforms) return [net.draw({ uniforms, ...options })];
+      return Array.from({ length: count }, (_, child) =>
+        net.draw({ uniforms: answers.uniforms({ seed, child }), ...options })
+      );
+    },
+
+    // For each of `pixels`: the image that has another value there. All earlier pixels
+    // stay, and the later ones are drawn again with their old numbers. The latest flip is
+    // drawn first, so each drawing begins at its flip, see `draw` in network.js.
+    forks({ uniforms, image, pixels }) {
+      const order = [...pixels.keys()].sort((i, j) => pixels[j] - pixels[i]);
+      const images = [];
+      for (const i of order) {
+        const numbers = uniforms.slice();
+        numbers[pixels[i]] = flippingNumber(image[pixels[i]]);
+        images[i] = net.draw({ uniforms: numbers });
+      }
+      return images;
+    },
+
+    // Completions by clamping, and of each the nats of the given pixels after its past.
+    complete({ seed, count, given, known, label }) {
+      const images = answers.draw({ seed, count, given, known, label });
+      const nats = images.map((image) => {
+        const logits = net.logits(image, label);
+        let sum = 0;
+        known.forEach((is, pixel) => {
+          if (is) sum -= Math.log(net.probabilities(logits, pixel)[image[pixel]]);
+        });
+        return sum;
+      });
+      return { images, nats };
+    },
+
+    // The features of a tensor for the image of the last answer, (H, W, channels).
+    features: ({ tensor }) => net.page(net.tensors[tensor]),
+  };
+  return answers;
+}
+return { answersOf };
+})();
+return answers_js.answersOf;
+}
+
+const engine_js = (() => {
+// A network in a Worker, so that the page stays alive while it computes.
+//
+// `makeAnswers` is a function that tools/web.py makes: it holds all modules of the network
+// and returns `answersOf`. Its own text is the program of the Worker.
+
+const IN_WORKER = `
+let answers;
+onmessage = ({ data: { id, name, args } }) => {
+  try {
+    if (name === "start") answers = makeAnswers()(...args);
+    const result = name === "start" ? null : answers[name](args);
+    postMessage({ id, result });
+  } catch (error) {
+    postMessage({ id, error: error.message });
+  }
+};`;
+
+class Engine {
+  // Without a Worker (`inPage`, or where a page may start none) the page itself computes.
+  constructor(graph, weights, inPage = false) {
+    this.waiting = new Map(); // of each question, by number: who gets the answer
+    this.asked = 0;
+    if (!inPage && typeof Worker !== "undefined") {
+      const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
+      this.url = URL.createObjectURL(program);
+      this.worker = new Worker(this.url);
+      this.worker.onmessage = ({ data }) => this.answered(data);
+      this.worker.onerror = () => this.withoutWorker(graph, weights);
+      this.ask("start", [graph, weights]);
+    } else {
+      this.withoutWorker(graph, weights);
+    }
+  }
+
+  // Ask for one of the answers in answers.js; a promise.
+  ask(name, args = {}) {
+    const id = ++this.asked;
+    return new Promise((resolve, reject) => {
+      const question = { id, name, args };
+      this.waiting.set(id, { resolve, reject, question });
+      if (this.worker) this.worker.postMessage(question);
+      else setTimeout(() => this.answerHere(question));
+    });
+  }
+
+  answered({ id, result, error }) {
+    const { resolve, reject } = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (error === undefined) resolve(result);
+    else reject(new Error(error));
+  }
+
+  withoutWorker(graph, weights) {
+    this.worker?.terminate();
+    this.worker = null;
+    this.answers = makeAnswers()(graph, weights);
+    for (const { question } of this.waiting.values()) this.answerHere(question);
+  }
+
+  answerHere({ id, name, args }) {
+    if (!this.waiting.has(id)) return;
+    try {
+      const result = name === "start" ? null : this.answers[name](args);
+      this.answered({ id, result });
+    } catch (error) {
+      this.answered({ id, error: error.message });
+    }
+  }
+
+  stop() {
+    this.worker?.terminate();
+    if (this.url) URL.revokeObjectURL(this.url);
+  }
+}
+
+// Returns a function that runs `act` now, or, while an earlier run goes on, once after it:
+// of many quick moves only the last one is answered.
+function latest(act) {
+  let running = false;
+  let again = false;
+  return async function run() {
+    again = true;
+    if (running) return;
+    running = true;
+    try {
+      while (again) {
+        again = false;
+        await act(() => again);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+return { Engine, latest };
+})();
+
+const likelihoods_js = (() => {
+// What the logits of a value mean: probabilities of its levels, and draws.
+//
+// The same as likelihoods.py. `logits` and `at` say where the logits of one value begin.
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+const LIKELIHOODS = {
+  // Two levels: ink (1) with probability sigmoid(logit).
+  Bernoulli: {
+    probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // The level that a uniform number u chooses: ink if u < p(ink).
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) return Number(logits[at] > 0);
+      return Number(u < sigmoid(logits[at] / temperature));
+    },
+  },
+
+  // Any number of levels: a softmax over as many logits.
+  Categorical: {
+    probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    // The lowest level whose cumulative probability exceeds u, of those with p > 0.
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) {
+        const own = logits.subarray(at, at + levels);
+        return own.indexOf(Math.max(...own));
+      }
+      const p = softmax(logits, at, levels, temperature);
+      let sum = 0;
+      let last = 0;
+      for (let level = 0; level < levels; level++) {
+        sum += p[level];
+        if (p[level] > 0) last = level;
+        if (p[level] > 0 && sum > u) return level;
+      }
+      return last; // rounding: the sum ended below u
+    },
+  },
+};
+
+// The uniform number that gives a pixel of two levels its other value: 0, or the largest
+// float32 below 1. (If p(ink) is exactly 0 or 1, no number does.)
+const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
+
+function softmax(logits, at, levels, temperature) {
+  const own = Array.from(logits.subarray(at, at + levels));
+  const largest = Math.max(...own);
+  const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
+  const sum = parts.reduce((a, b) => a + b);
+  return parts.map((part) => part / sum);
+}
+return { sigmoid, LIKELIHOODS, flippingNumber };
+})();
+
+const ui_js = (() => {
+// The parts of which every explorer is made: controls, and pictures on a canvas.
+
+const COLORS = {
+  ink: "#404040",
+  paper: "#ffffff",
+  notYet: "#bfbfbf",
+  seen: "#0072B2",
+  target: "#D00000",
+  gone: "#f5b8b8",
+};
+
+// An element with attributes and children. A function as attribute listens to an event.
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+let made = 0; // of elements with an id
+
+// A named slider with its value beside it. `show` makes a text of the value.
+class Slider {
+  constructor(name, { min, max, step = 1, value, show = String, act }) {
+    const id = `pixelcnn-${++made}`;
+    this.show = show;
+    this.text = make("output", { for: id });
+    this.input = make("input", { id, type: "range", min, max, step, value });
+    this.input.addEventListener("input", () => (this.tell(), act(this.value)));
+    this.element = make("span", { class: "control" }, make("label", { for: id }, name));
+    this.element.append(this.input, this.text);
+    this.tell();
+  }
+
+  get value() {
+    return Number(this.input.value);
+  }
+
+  set value(value) {
+    this.input.value = value;
+    this.tell();
+  }
+
+  tell() {
+    this.text.textContent = this.show(this.value);
+    this.input.setAttribute("aria-valuetext", this.text.textContent);
+  }
+}
+
+// A named group of buttons of which one is chosen. options: [[text, value], …].
+class Choice {
+  constructor(name, { options, value, act }) {
+    const group = `pixelcnn-${++made}`;
+    this.inputs = options.map(([text, own], i) => {
+      const id = `${group}-${i}`;
+      const input = make("input", { id, type: "radio", name: group });
+      input.checked = own === value;
+      input.addEventListener("change", () => act(own));
+      return { own, input, label: make("label", { for: id }, text) };
+    });
+    const buttons = this.inputs.flatMap(({ input, label }) => [input, label]);
+    this.element = make("fieldset", { class: "choice" }, make("legend", {}, name));
+    this.element.append(...buttons);
+  }
+
+  get value() {
+    return this.inputs.find(({ input }) => input.checked).own;
+  }
+
+  set disabled(is) {
+    this.element.disabled = is;
+  }
+}
+
+function button(text, act, title = null) {
+  return make("button", { type: "button", title, click: act }, text);
+}
+
+// A row of controls, which breaks on a narrow page.
+const row = (...parts) =>
+  make("div", { class: "row" }, ...parts.map((part) => part.element ?? part));
+
+// A sentence below or above a picture; screen readers announce its changes.
+class Sentence {
+  constructor() {
+    this.element = make("p", { class: "sentence", "aria-live": "polite" });
+  }
+
+  set text(text) {
+    if (this.element.textContent !== text) this.element.textContent = text;
+  }
+}
+
+// A canvas of a fixed size in pixels of the page, sharp on every screen. It shrinks on a
+// narrow page. draw(page) gets the 2D context.
+class Picture {
+  constructor(width, height, about) {
+    [this.width, this.height] = [width, height];
+    this.element = make("canvas", { role: "img", "aria-label": about });
+    this.element.style.width = `${width}px`;
+    this.element.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  draw(act) {
+    const dense = Math.min(globalThis.devicePixelRatio || 1, 3);
+    this.element.width = this.width * dense;
+    this.element.height = this.height * dense;
+    const page = this.element.getContext("2d");
+    page.scale(dense, dense);
+    page.imageSmoothingEnabled = false;
+    page.font = "14px system-ui, sans-serif";
+    page.textBaseline = "top";
+    act(page);
+  }
+}
+
+// The CSS color of a pixel: ink is black, unless the network has colors.
+function colorOf(image, pixel, channels) {
+  const byte = (k) => Math.round(255 * image[pixel * channels + k]);
+  if (channels === 3) return `rgb(${byte(0)} ${byte(1)} ${byte(2)})`;
+  const gray = 255 - byte(0);
+  return `rgb(${gray} ${gray} ${gray})`;
+}
+
+// Paint an image at (x, y), `scale` pixels of the page per pixel. color: from a pixel's
+// index to CSS.
+function paint(page, shape, color, x, y, scale) {
+  const [height, width] = shape;
+  for (let pixel = 0; pixel < height * width; pixel++) {
+    page.fillStyle = color(pixel);
+    const [row, col] = [Math.floor(pixel / width), pixel % width];
+    // up to the next pixel's edge, so that no line of the page shows between them
+    const [left, top] = [Math.floor(x + col * scale), Math.floor(y + row * scale)];
+    const [right, bottom] = [x + (col + 1) * scale, y + (row + 1) * scale];
+    page.fillRect(left, top, Math.floor(right) - left, Math.floor(bottom) - top);
+  }
+}
+
+// A frame around a pixel, `around` pixels larger on each side.
+function frame(page, shape, pixel, color, x, y, scale, around = 0) {
+  const [row, col] = [Math.floor(pixel / shape[1]), pixel % shape[1]];
+  page.strokeStyle = color;
+  page.lineWidth = Math.max(2, scale / 4);
+  const side = (1 + 2 * around) * scale;
+  page.strokeRect(x + (col - around) * scale, y + (row - around) * scale, side, side);
+}
+
+const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const clamp = (x, most) => Math.max(0, Math.min(most - 1, x));
+
+// An image to click (with `act`) or to draw on (with `drawn`): by mouse, finger or keys.
+//
+//   color(pixel)   the CSS color of a pixel
+//   act(pixel)     after a click, or Space at the cursor
+//   drawn(ink)     after a stroke; `ink` (H·W bytes, 0 or 1) is then the new drawing
+class Pad {
+  constructor(shape, { scale = 11, label, color, act, drawn, brush = 2.3 }) {
+    [this.height, this.width] = shape;
+    Object.assign(this, { shape, scale, color, act, drawn, brush });
+    this.cursor = 0;
+    this.pen = 1; // 0 erases
+    this.ink = new Uint8Array(this.height * this.width);
+    this.last = null; // where the pen was, [y, x] in pixels of the image
+    this.picture = new Picture(this.width * scale + 1, this.height * scale + 1, label);
+    const canvas = this.picture.element;
+    canvas.tabIndex = 0;
+    canvas.className = "pad";
+    canvas.setAttribute("role", "application"); // so a screen reader passes keys on
+    canvas.setAttribute("data-lm-suppress-shortcuts", "true"); // and so does JupyterLab
+    canvas.style.touchAction = drawn ? "none" : "manipulation";
+    canvas.style.cursor = drawn ? "crosshair" : "pointer";
+    this.said = make("span", { class: "unseen", "aria-live": "polite" });
+    this.element = make("div", { class: "grid" }, canvas, this.said);
+    for (const name of ["pointerdown", "pointermove", "click", "keydown", "keyup"]) {
+      canvas.addEventListener(name, (event) => this[name](event));
+    }
+    for (const name of ["lostpointercapture", "blur"]) {
+      canvas.addEventListener(name, () => this.endStroke());
+    }
+  }
+
+  draw() {
+    const { scale, shape } = this;
+    this.picture.draw((page) => {
+      paint(page, shape, this.color, 0, 0, scale);
+      page.fillStyle = "rgb(128 128 128 / 0.25)"; // lines between the pixels
+      for (let x = 0; x <= this.width; x++) page.fillRect(x * scale, 0, 1, 1e4);
+      for (let y = 0; y <= this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
+      this.over?.(page);
+      // white and blue, to be seen on ink and on paper
+      frame(page, shape, this.cursor, "white", 0.5, 0.5, scale, 0.15);
+      frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale, 0);
+    });
+  }
+
+  get place() {
+    return [Math.floor(this.cursor / this.width), this.cursor % this.width];
+  }
+
+  moveTo(row, col) {
+    this.cursor = clamp(row, this.height) * this.width + clamp(col, this.width);
+    const [r, c] = this.place;
+    this.said.textContent = `row ${r}, column ${c}`;
+    this.draw();
+  }
+
+  // In pixels of the image; the page may have shrunk the canvas.
+  where(event) {
+    const shrunk = this.picture.element.clientWidth / this.picture.width;
+    return [event.offsetY, event.offsetX].map((v) => v / shrunk / this.scale);
+  }
+
+  // Ink (or paper) on every pixel whose center is under the pen on its way to (y, x).
+  penTo(y, x, ink = this.pen) {
+    const [y0, x0] = this.last ?? [y, x];
+    const steps = Math.ceil(2 * Math.hypot(y - y0, x - x0)) || 1;
+    for (let step = 0; step <= steps; step++) {
+      const [py, px] = [y0 + ((y - y0) * step) / steps, x0 + ((x - x0) * step) / steps];
+      this.ink.forEach((_, i) => {
+        const [row, col] = [Math.floor(i / this.width), i % this.width];
+        const away = Math.hypot(row + 0.5 - py, col + 0.5 - px);
+        if (away <= this.brush / 2) this.ink[i] = ink;
+      });
+    }
+    this.last = [y, x];
+    this.moveTo(Math.floor(y), Math.floor(x));
+  }
+
+  endStroke() {
+    if (!this.last) return;
+    this.last = null;
+    this.drawn(this.ink);
+  }
+
+  pointerdown(event) {
+    if (!this.drawn || event.button !== 0 || !event.isPrimary) return;
+    this.endStroke(); // of the keyboard
+    this.picture.element.setPointerCapture(event.pointerId);
+    this.penTo(...this.where(event));
+  }
+
+  pointermove(event) {
+    if (this.drawn && this.picture.element.hasPointerCapture(event.pointerId)) {
+      this.penTo(...this.where(event));
+    }
+  }
+
+  click(event) {
+    if (this.drawn) return;
+    this.moveTo(...this.where(event).map(Math.floor));
+    this.act(this.cursor);
+  }
+
+  keydown(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const [row, col] = this.place;
+    const [down, right] = KEYS[event.key] ?? [0, 0];
+    const acts = event.key === " " || event.key === "Enter";
+    const erases = this.drawn && (event.key === "Delete" || event.key === "Backspace");
+    if (!acts && !erases && !KEYS[event.key]) return;
+    event.preventDefault(); // the page does not scroll
+    event.stopPropagation();
+    if (acts && event.repeat) return;
+    if (!this.drawn) {
+      if (acts) this.act(this.cursor);
+      else this.moveTo(row + down, col + right);
+    } else if (acts || erases || event.shiftKey) {
+      this.last ??= [row + 0.5, col + 0.5];
+      const to = [clamp(row + down, this.height), clamp(col + right, this.width)];
+      this.penTo(to[0] + 0.5, to[1] + 0.5, erases ? 0 : this.pen);
+      if (!event.shiftKey) this.endStroke(); // a line ends when Shift is let go
+    } else {
+      this.moveTo(row + down, col + right);
+    }
+  }
+
+  keyup(event) {
+    if (event.key === "Shift" && this.drawn) this.endStroke();
+  }
+}
+return { COLORS, make, Slider, Choice, button, row, Sentence, Picture, colorOf, paint, frame, Pad };
+})();
+
+const fork_js = (() => {
+// Fork: flip one pixel of a drawn digit, and all later pixels are drawn again.
+//
+// Pixel k is ink if u_k < p(ink | pixels before k). A flip changes one uniform number, to 0
+// or to almost 1. All others stay, so every later difference is caused by the flip.
+
+const { latest } = engine_js;
+const { flippingNumber } = likelihoods_js;
+const { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } = ui_js;
+
+const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
+const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
+const LEAST = 0.05; // probability of a flip that is compared
+
+function fork({ engine, graph, settings, root, remember }) {
+  const [height, width] = graph.image_shape;
+  const shape = [height, width];
+  let { seed } = settings;
+  // the pixels that were flipped before, such as "404.501"; the last one is on show
+  let flips = settings.flip.split(".").filter(Boolean).map(Number);
+  if (flips.some((pixel) => !(pixel < height * width))) flips = [];
+  let state = null; // the digit: its numbers, its image, and what each flip costs
+  let next = null; // the fork on show
+  let telling = []; // the flips that change most
+
+  const slider = new Slider("digit (seed)", {
+    min: 0,
+    max: Math.max(99, seed),
+    value: seed,
+    act(value) {
+      [seed, flips, next] = [value, [], null];
+      show();
+    },
+  });
+  const onward = button("go on from this fork", () => {
+    flips = [...flips, next.pixel];
+    next = null;
+    show();
+  });
+  const pad = new Pad(shape, {
+    scale: SCALE,
+    label: "The drawn digit. A click, or Space, flips a pixel.",
+    color: (pixel) => (state?.image[pixel] ? "black" : "white"),
+    act(pixel) {
+      next = { pixel };
+      show();
+    },
+  });
+  pad.over = (page) => {
+    page.fillStyle = "rgb(0 114 178 / 0.4)";
+    for (const { pixel } of telling) {
+      const [r, c] = [Math.floor(pixel / width), pixel % width];
+      page.fillRect(c * SCALE, r * SCALE, SCALE, SCALE);
+    }
+  };
+  const about = "The digit after the flip: ink of both gray, new ink red, lost ink pale red";
+  const picture = new Picture(width * SCALE + 1, height * SCALE + 1, about);
+  const sentence = new Sentence();
+  const [columns, cell] = [8, SMALL * width + GAP];
+  const high = SMALL * height + GAP + 16;
+  const others = new Picture(columns * cell, 2 * high, "The 16 flips that change most");
+  const key = new Sentence();
+  key.text =
+    "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
+    "change most (blue on the digit), the pixels that each changes, and its price in bits.";
+  root.append(row(slider, onward), row(pad, picture.element));
+  root.append(sentence.element, others.element, key.element);
+
+  // Draw the digit, unless it is there already; then the fork; then the other forks.
+  const show = latest(async (stale) => {
+    await takeDigit();
+    next ??= { pixel: cheapest(state.bits) };
+    if (!next.image) [next.image] = await forksOf([next.pixel]);
+    draw();
+    remember({ seed, flip: [...flips, next.pixel].join(".") });
+    if (!state.compared) await compare(stale);
+  });
+
+  async function takeDigit() {
+    const name = [seed, ...flips].join();
+    if (state?.name === name) return;
+    const uniforms = await engine.ask("uniforms", { seed });
+    let [image] = await engine.ask("draw", { uniforms });
+    for (const pixel of flips) {
+      uniforms[pixel] = flippingNumber(image[pixel]);
+      [image] = await engine.ask("draw", { uniforms });
+    }
+    const logits = await engine.ask("logits", { image });
+    state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
+    telling = [];
+  }
+
+  const forksOf = (pixels) =>
+    engine.ask("forks", { uniforms: state.uniforms, image: state.image, pixels });
+
+  // Of the likely flips, find those that change most, at least 3 pixels from each other.
+  async function compare(stale) {
+    const { bits } = state;
+    const likely = Array.from(bits.keys()).filter((i) => bits[i] <= -Math.log2(LEAST));
+    likely.sort((i, j) => bits[i] - bits[j]);
+    const pixels = likely.slice(0, CANDIDATES);
+    const found = [];
+    for (let at = 0; at < pixels.length; at += TOGETHER) {
+      const part = pixels.slice(at, at + TOGETHER);
+      const images = await forksOf(part);
+      if (stale()) return;
+      part.forEach((pixel, i) => {
+        found.push({ pixel, image: images[i], changed: changesAfter(pixel, images[i]) });
+      });
+    }
+    found.sort((a, b) => b.changed - a.changed);
+    telling = [];
+    for (const one of found) {
+      if (telling.length < SHOWN && telling.every((other) => apart(one, other) >= 3)) {
+        telling.push(one);
+      }
+    }
+    state.compared = true;
+    draw();
+  }
+
+  function apart(one, other) {
+    const rows = Math.floor(one.pixel / width) - Math.floor(other.pixel / width);
+    return Math.max(Math.abs(rows), Math.abs((one.pixel % width) - (other.pixel % width)));
+  }
+
+  function changesAfter(pixel, image) {
+    return image.filter((ink, i) => i > pixel && ink !== state.image[i]).length;
+  }
+
+  const colorOf = (image) => (pixel) => {
+    const [before, after] = [state.image[pixel], image[pixel]];
+    if (before && after) return COLORS.ink;
+    if (after) return COLORS.target;
+    return before ? COLORS.gone : COLORS.paper;
+  };
+
+  function draw() {
+    pad.draw();
+    picture.draw((page) => {
+      paint(page, shape, colorOf(next.image), 0, 0, SCALE);
+      frame(page, shape, next.pixel, COLORS.seen, 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.lineWidth = 1;
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+    });
+    sentence.text = told();
+    others.draw((page) => {
+      telling.forEach(({ pixel, image, changed }, i) => {
+        const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
+        page.fillStyle = "black";
+        page.font = "12px system-ui, sans-serif";
+        page.fillText(`${changed}: ${state.bits[pixel].toFixed(1)} bits`, x + 2, y);
+        paint(page, shape, colorOf(image), x + 1, y + 16, SMALL);
+        page.strokeStyle = "#bbb";
+        page.lineWidth = 1;
+        page.strokeRect(x + 0.5, y + 15.5, SMALL * width + 1, SMALL * height + 1);
+        frame(page, shape, pixel, COLORS.seen, x + 1, y + 16, SMALL, 1);
+      });
+    });
+  }
+
+  function told() {
+    const { pixel, image } = next;
+    const [r, c] = [Math.floor(pixel / width), pixel % width];
+    const [was, is] = state.image[pixel] ? ["ink", "paper"] : ["paper", "ink"];
+    if (image[pixel] === state.image[pixel]) {
+      return `Row ${r}, column ${c} cannot be flipped: the network is certain of ${was}.`;
+    }
+    const bits = state.bits[pixel];
+    const p = (2 ** -bits).toPrecision(3);
+    const later = height * width - pixel - 1;
+    const changed = changesAfter(pixel, image);
+    return (
+      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits (p = ${p}). ` +
+      `${changed} of ${later} later pixels change. Gray: ink in both. Red: new ink. ` +
+      "Pale red: ink that is gone."
+    );
+  }
+
+  if (flips.length) {
+    next = { pixel: flips.at(-1) };
+    flips = flips.slice(0, -1);
+  }
+  return show();
+}
+
+const cheapest = (bits) => bits.indexOf(Math.min(...bits));
+
+// -log2 of the probability of the other value of a pixel.
+function flipBits(logit, ink) {
+  const towards = ink ? -logit : logit; // the logit of the flip
+  return (Math.max(-towards, 0) + Math.log1p(Math.exp(-Math.abs(towards)))) / Math.LN2;
+}
+return { fork };
+})();
+
+const temperature_js = (() => {
+// Sixteen images of a seed at a temperature, and what they cost at temperature 1.
+
+const { latest } = engine_js;
+const { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } = ui_js;
+
+const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
+const GAP = 6;
+
+function temperature({ engine, graph, settings, root, remember }) {
+  const [height, width, channels] = graph.image_shape;
+  const shape = [height, width];
+  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
+  const cell = [width * scale + GAP, height * scale + GAP];
+  let { temperature, images: seed, label } = settings;
+  const usual = {}; // mean nats at temperature 1, by label
+  let asked = false; // whether the reader has moved something
+
+  const moved = (set) => (value) => {
+    set(value);
+    asked = true;
+    show();
+  };
+  const controls = [
+    new Slider("temperature", {
+      ...{ min: 0, max: 2, step: 0.05, value: temperature },
+      show: (value) => value.toFixed(2),
+      act: moved((value) => (temperature = value)),
+    }),
+    new Slider("seed", {
+      ...{ min: 0, max: Math.max(9, seed), value: seed },
+      act: moved((value) => (seed = value)),
+    }),
+  ];
+  if (graph.num_classes) {
+    const options = Array.from({ length: graph.num_classes }, (_, k) => [String(k), k]);
+    const act = moved((value) => (label = value));
+    controls.push(new Choice("class", { options, value: label, act }));
+  }
+  const sentence = new Sentence();
+  const about = "Sixteen images drawn with these settings";
+  const grid = new Picture(COLUMNS * cell[0], (COUNT / COLUMNS) * cell[1], about);
+  const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
+  root.append(row(...controls), sentence.element, row(grid.element, costs.element));
+
+  const show = latest(async (stale) => {
+    const images = await engine.ask("draw", { seed, count: COUNT, temperature, label });
+    drawGrid(images);
+    const nats = await engine.ask("nats", { images, label });
+    sentence.text = told(images, nats);
+    if (asked) remember({ temperature, images: seed, label });
+    drawCosts(nats);
+    if (label in usual || stale()) return;
+    usual[label] = await usualNats(stale);
+    drawCosts(nats);
+  });
+
+  // The mean cost of images drawn at temperature 1, a few at a time.
+  async function usualNats(stale) {
+    const all = [];
+    for (let own = 0; all.length < SAMPLE; own++) {
+      const images = await engine.ask("draw", { seed: own, count: COUNT, label });
+      all.push(...(await engine.ask("nats", { images, label })));
+      if (stale()) return undefined;
+    }
+    return mean(all);
+  }
+
+  function told(images, nats) {
+    const drawn = `T = ${temperature.toFixed(2)}: `;
+    const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
+    if (graph.levels > 2 || channels > 1) return drawn + cost;
+    const ink = 100 * mean(images.map((image) => mean(Array.from(image))));
+    return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
+  }
+
+  function drawGrid(images) {
+    grid.draw((page) => {
+      images.forEach((image, i) => {
+        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
+        const color = (pixel) => colorOf(image, pixel, channels);
+        paint(page, shape, color, x + 1, y + 1, scale);
+        page.strokeStyle = "#ccc";
+        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
+      });
+    });
+  }
+
+  // Each image as a dot at its nats, the first image at the top.
+  function drawCosts(nats) {
+    const known = usual[label];
+    const most = Math.max(4 * (known ?? 0), 1.1 * Math.max(...nats));
+    const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
+    const x = (value) => left + ((right - left) * value) / most;
+    costs.draw((page) => {
+      page.fillStyle = "black";
+      page.fillRect(left, bottom, right - left, 1);
+      const step = 10 ** Math.floor(Math.log10(most)) / (most < 3e2 ? 2 : 1);
+      page.textAlign = "center";
+      for (let value = 0; value <= most; value += step) {
+        page.fillRect(x(value), bottom, 1, 5);
+        page.fillText(String(value), x(value), bottom + 8);
+      }
+      page.fillText("nats per image; red: their mean", (left + right) / 2, bottom + 28);
+      if (known) {
+        page.fillRect(x(known), top, 2, bottom - top);
+        page.textAlign = "left";
+        page.fillText("usual at T = 1", x(known), top - 20);
+      }
+      page.fillStyle = COLORS.target;
+      page.fillRect(x(mean(nats)) - 1, top, 3, bottom - top);
+      page.fillStyle = COLORS.seen;
+      nats.forEach((value, i) => {
+        page.beginPath();
+        page.arc(x(value), top + ((i + 0.5) * (bottom - top)) / COUNT, 5, 0, 7);
+        page.fill();
+      });
+    });
+  }
+
+  return show();
+}
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+return { temperature };
+})();
+
+const main_js = (() => {
+// What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
+
+const { Engine } = engine_js;
+const { fork } = fork_js;
+const { temperature } = temperature_js;
+const { make } = ui_js;
+
+const EXPLORERS = { fork, temperature };
+
+// model.get(…) knows:
+//   explorer   one of the names above
+//   settings   what the reader may change, at first
+//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
+// and model.remember(settings), if it exists, keeps what the reader has changed.
+function render({ model, el }) {
+  const root = make("div", { class: "pixelcnn" });
+  el.append(root);
+  const graph = model.get("graph");
+  const bytes = model.get("weights"); // a DataView
+  const end = bytes.byteOffset + bytes.byteLength;
+  const weights = new Float32Array(bytes.buffer.slice(bytes.byteOffset, end));
+  const engine = new Engine(graph, weights);
+  const context = {
+    engine,
+    graph,
+    settings: model.get("settings"),
+    root,
+    remember: (settings) => model.remember?.(settings),
+  };
+  const failed = (error) => {
+    const text = `This explorer has stopped: ${error.message}`;
+    root.append(make("p", { class: "failed", role: "alert" }, text));
+    console.error(error);
+  };
+  Promise.resolve()
+    .then(() => EXPLORERS[model.get("explorer")](context))
+    .catch(failed);
+  return () => engine.stop();
+}
+return { render };
+})();
+
+export default main_js;

@@ -1,0 +1,193 @@
+// Fork: flip one pixel of a drawn digit, and all later pixels are drawn again.
+//
+// Pixel k is ink if u_k < p(ink | pixels before k). A flip changes one uniform number, to 0
+// or to almost 1. All others stay, so every later difference is caused by the flip.
+
+import { latest } from "./engine.js";
+import { flippingNumber } from "./likelihoods.js";
+import { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } from "./ui.js";
+
+const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
+const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
+const LEAST = 0.05; // probability of a flip that is compared
+
+export function fork({ engine, graph, settings, root, remember }) {
+  const [height, width] = graph.image_shape;
+  const shape = [height, width];
+  let { seed } = settings;
+  // the pixels that were flipped before, such as "404.501"; the last one is on show
+  let flips = settings.flip.split(".").filter(Boolean).map(Number);
+  if (flips.some((pixel) => !(pixel < height * width))) flips = [];
+  let state = null; // the digit: its numbers, its image, and what each flip costs
+  let next = null; // the fork on show
+  let telling = []; // the flips that change most
+
+  const slider = new Slider("digit (seed)", {
+    min: 0,
+    max: Math.max(99, seed),
+    value: seed,
+    act(value) {
+      [seed, flips, next] = [value, [], null];
+      show();
+    },
+  });
+  const onward = button("go on from this fork", () => {
+    flips = [...flips, next.pixel];
+    next = null;
+    show();
+  });
+  const pad = new Pad(shape, {
+    scale: SCALE,
+    label: "The drawn digit. A click, or Space, flips a pixel.",
+    color: (pixel) => (state?.image[pixel] ? "black" : "white"),
+    act(pixel) {
+      next = { pixel };
+      show();
+    },
+  });
+  pad.over = (page) => {
+    page.fillStyle = "rgb(0 114 178 / 0.4)";
+    for (const { pixel } of telling) {
+      const [r, c] = [Math.floor(pixel / width), pixel % width];
+      page.fillRect(c * SCALE, r * SCALE, SCALE, SCALE);
+    }
+  };
+  const about = "The digit after the flip: ink of both gray, new ink red, lost ink pale red";
+  const picture = new Picture(width * SCALE + 1, height * SCALE + 1, about);
+  const sentence = new Sentence();
+  const [columns, cell] = [8, SMALL * width + GAP];
+  const high = SMALL * height + GAP + 16;
+  const others = new Picture(columns * cell, 2 * high, "The 16 flips that change most");
+  const key = new Sentence();
+  key.text =
+    "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
+    "change most (blue on the digit), the pixels that each changes, and its price in bits.";
+  root.append(row(slider, onward), row(pad, picture.element));
+  root.append(sentence.element, others.element, key.element);
+
+  // Draw the digit, unless it is there already; then the fork; then the other forks.
+  const show = latest(async (stale) => {
+    await takeDigit();
+    next ??= { pixel: cheapest(state.bits) };
+    if (!next.image) [next.image] = await forksOf([next.pixel]);
+    draw();
+    remember({ seed, flip: [...flips, next.pixel].join(".") });
+    if (!state.compared) await compare(stale);
+  });
+
+  async function takeDigit() {
+    const name = [seed, ...flips].join();
+    if (state?.name === name) return;
+    const uniforms = await engine.ask("uniforms", { seed });
+    let [image] = await engine.ask("draw", { uniforms });
+    for (const pixel of flips) {
+      uniforms[pixel] = flippingNumber(image[pixel]);
+      [image] = await engine.ask("draw", { uniforms });
+    }
+    const logits = await engine.ask("logits", { image });
+    state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
+    telling = [];
+  }
+
+  const forksOf = (pixels) =>
+    engine.ask("forks", { uniforms: state.uniforms, image: state.image, pixels });
+
+  // Of the likely flips, find those that change most, at least 3 pixels from each other.
+  async function compare(stale) {
+    const { bits } = state;
+    const likely = Array.from(bits.keys()).filter((i) => bits[i] <= -Math.log2(LEAST));
+    likely.sort((i, j) => bits[i] - bits[j]);
+    const pixels = likely.slice(0, CANDIDATES);
+    const found = [];
+    for (let at = 0; at < pixels.length; at += TOGETHER) {
+      const part = pixels.slice(at, at + TOGETHER);
+      const images = await forksOf(part);
+      if (stale()) return;
+      part.forEach((pixel, i) => {
+        found.push({ pixel, image: images[i], changed: changesAfter(pixel, images[i]) });
+      });
+    }
+    found.sort((a, b) => b.changed - a.changed);
+    telling = [];
+    for (const one of found) {
+      if (telling.length < SHOWN && telling.every((other) => apart(one, other) >= 3)) {
+        telling.push(one);
+      }
+    }
+    state.compared = true;
+    draw();
+  }
+
+  function apart(one, other) {
+    const rows = Math.floor(one.pixel / width) - Math.floor(other.pixel / width);
+    return Math.max(Math.abs(rows), Math.abs((one.pixel % width) - (other.pixel % width)));
+  }
+
+  function changesAfter(pixel, image) {
+    return image.filter((ink, i) => i > pixel && ink !== state.image[i]).length;
+  }
+
+  const colorOf = (image) => (pixel) => {
+    const [before, after] = [state.image[pixel], image[pixel]];
+    if (before && after) return COLORS.ink;
+    if (after) return COLORS.target;
+    return before ? COLORS.gone : COLORS.paper;
+  };
+
+  function draw() {
+    pad.draw();
+    picture.draw((page) => {
+      paint(page, shape, colorOf(next.image), 0, 0, SCALE);
+      frame(page, shape, next.pixel, COLORS.seen, 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.lineWidth = 1;
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+    });
+    sentence.text = told();
+    others.draw((page) => {
+      telling.forEach(({ pixel, image, changed }, i) => {
+        const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
+        page.fillStyle = "black";
+        page.font = "12px system-ui, sans-serif";
+        page.fillText(`${changed}: ${state.bits[pixel].toFixed(1)} bits`, x + 2, y);
+        paint(page, shape, colorOf(image), x + 1, y + 16, SMALL);
+        page.strokeStyle = "#bbb";
+        page.lineWidth = 1;
+        page.strokeRect(x + 0.5, y + 15.5, SMALL * width + 1, SMALL * height + 1);
+        frame(page, shape, pixel, COLORS.seen, x + 1, y + 16, SMALL, 1);
+      });
+    });
+  }
+
+  function told() {
+    const { pixel, image } = next;
+    const [r, c] = [Math.floor(pixel / width), pixel % width];
+    const [was, is] = state.image[pixel] ? ["ink", "paper"] : ["paper", "ink"];
+    if (image[pixel] === state.image[pixel]) {
+      return `Row ${r}, column ${c} cannot be flipped: the network is certain of ${was}.`;
+    }
+    const bits = state.bits[pixel];
+    const p = (2 ** -bits).toPrecision(3);
+    const later = height * width - pixel - 1;
+    const changed = changesAfter(pixel, image);
+    return (
+      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits (p = ${p}). ` +
+      `${changed} of ${later} later pixels change. Gray: ink in both. Red: new ink. ` +
+      "Pale red: ink that is gone."
+    );
+  }
+
+  if (flips.length) {
+    next = { pixel: flips.at(-1) };
+    flips = flips.slice(0, -1);
+  }
+  return show();
+}
+
+const cheapest = (bits) => bits.indexOf(Math.min(...bits));
+
+// -log2 of the probability of the other value of a pixel.
+function flipBits(logit, ink) {
+  const towards = ink ? -logit : logit; // the logit of the flip
+  return (Math.max(-towards, 0) + Math.log1p(Math.exp(-Math.abs(towards)))) / Math.LN2;
+}

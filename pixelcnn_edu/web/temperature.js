@@ -1,0 +1,123 @@
+// Sixteen images of a seed at a temperature, and what they cost at temperature 1.
+
+import { latest } from "./engine.js";
+import { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } from "./ui.js";
+
+const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
+const GAP = 6;
+
+export function temperature({ engine, graph, settings, root, remember }) {
+  const [height, width, channels] = graph.image_shape;
+  const shape = [height, width];
+  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
+  const cell = [width * scale + GAP, height * scale + GAP];
+  let { temperature, images: seed, label } = settings;
+  const usual = {}; // mean nats at temperature 1, by label
+  let asked = false; // whether the reader has moved something
+
+  const moved = (set) => (value) => {
+    set(value);
+    asked = true;
+    show();
+  };
+  const controls = [
+    new Slider("temperature", {
+      ...{ min: 0, max: 2, step: 0.05, value: temperature },
+      show: (value) => value.toFixed(2),
+      act: moved((value) => (temperature = value)),
+    }),
+    new Slider("seed", {
+      ...{ min: 0, max: Math.max(9, seed), value: seed },
+      act: moved((value) => (seed = value)),
+    }),
+  ];
+  if (graph.num_classes) {
+    const options = Array.from({ length: graph.num_classes }, (_, k) => [String(k), k]);
+    const act = moved((value) => (label = value));
+    controls.push(new Choice("class", { options, value: label, act }));
+  }
+  const sentence = new Sentence();
+  const about = "Sixteen images drawn with these settings";
+  const grid = new Picture(COLUMNS * cell[0], (COUNT / COLUMNS) * cell[1], about);
+  const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
+  root.append(row(...controls), sentence.element, row(grid.element, costs.element));
+
+  const show = latest(async (stale) => {
+    const images = await engine.ask("draw", { seed, count: COUNT, temperature, label });
+    drawGrid(images);
+    const nats = await engine.ask("nats", { images, label });
+    sentence.text = told(images, nats);
+    if (asked) remember({ temperature, images: seed, label });
+    drawCosts(nats);
+    if (label in usual || stale()) return;
+    usual[label] = await usualNats(stale);
+    drawCosts(nats);
+  });
+
+  // The mean cost of images drawn at temperature 1, a few at a time.
+  async function usualNats(stale) {
+    const all = [];
+    for (let own = 0; all.length < SAMPLE; own++) {
+      const images = await engine.ask("draw", { seed: own, count: COUNT, label });
+      all.push(...(await engine.ask("nats", { images, label })));
+      if (stale()) return undefined;
+    }
+    return mean(all);
+  }
+
+  function told(images, nats) {
+    const drawn = `T = ${temperature.toFixed(2)}: `;
+    const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
+    if (graph.levels > 2 || channels > 1) return drawn + cost;
+    const ink = 100 * mean(images.map((image) => mean(Array.from(image))));
+    return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
+  }
+
+  function drawGrid(images) {
+    grid.draw((page) => {
+      images.forEach((image, i) => {
+        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
+        const color = (pixel) => colorOf(image, pixel, channels);
+        paint(page, shape, color, x + 1, y + 1, scale);
+        page.strokeStyle = "#ccc";
+        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
+      });
+    });
+  }
+
+  // Each image as a dot at its nats, the first image at the top.
+  function drawCosts(nats) {
+    const known = usual[label];
+    const most = Math.max(4 * (known ?? 0), 1.1 * Math.max(...nats));
+    const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
+    const x = (value) => left + ((right - left) * value) / most;
+    costs.draw((page) => {
+      page.fillStyle = "black";
+      page.fillRect(left, bottom, right - left, 1);
+      const step = 10 ** Math.floor(Math.log10(most)) / (most < 3e2 ? 2 : 1);
+      page.textAlign = "center";
+      for (let value = 0; value <= most; value += step) {
+        page.fillRect(x(value), bottom, 1, 5);
+        page.fillText(String(value), x(value), bottom + 8);
+      }
+      page.fillText("nats per image; red: their mean", (left + right) / 2, bottom + 28);
+      if (known) {
+        page.fillRect(x(known), top, 2, bottom - top);
+        page.textAlign = "left";
+        page.fillText("usual at T = 1", x(known), top - 20);
+      }
+      page.fillStyle = COLORS.target;
+      page.fillRect(x(mean(nats)) - 1, top, 3, bottom - top);
+      page.fillStyle = COLORS.seen;
+      nats.forEach((value, i) => {
+        page.beginPath();
+        page.arc(x(value), top + ((i + 0.5) * (bottom - top)) / COUNT, 5, 0, 7);
+        page.fill();
+      });
+    });
+  }
+
+  return show();
+}
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;

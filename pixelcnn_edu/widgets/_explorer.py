@@ -1,0 +1,67 @@
+"""What all explorers share: a picture that answers in the browser, without Python.
+
+The explorers are written in JavaScript, in the folder `web`. Python hands over the network
+and the first settings, and draws one still picture for pages without JavaScript.
+"""
+
+import base64
+import io
+
+from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
+
+import anywidget
+import traitlets
+from matplotlib.figure import Figure
+
+
+class Explorer(anywidget.AnyWidget):
+    """An explorer of a network, as it is when the explorer is made.
+
+    Later changes of the model's weights do not reach the page: make a new explorer.
+
+    Args:
+        explorer: its name in ``web/main.js``.
+        model: an `ImageModel` that runs in a page, see `export.network`; None for an
+            explorer without a network.
+        about: one sentence that describes the still picture.
+        **settings: what the reader may change.
+    """
+
+    _esm = export.web_file("explorers.js")
+    _css = export.web_file("style.css")
+
+    explorer = traitlets.Unicode().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True)
+    graph = traitlets.Dict().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+
+    size = (9, 4)  # of the still picture, in inches
+
+    def __init__(self, explorer, model, *, about, **settings):
+        graph, weights = export.network(model) if model is not None else ({}, b"")
+        self.model, self.about = model, about
+        super().__init__(
+            explorer=explorer, settings=settings, graph=graph, weights=bytes(weights)
+        )
+
+    def draw(self, figure):
+        """Draw the still picture on a matplotlib figure."""
+        raise NotImplementedError
+
+    def png(self) -> bytes:
+        """Return the still picture."""
+        figure = Figure(figsize=self.size, dpi=100, layout="none")
+        self.draw(figure)
+        page = io.BytesIO()
+        figure.savefig(page, format="png", dpi="figure", metadata={"Software": None})
+        return page.getvalue()
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Offer the still picture beside the widget, for pages that show no widgets."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data["image/png"] = base64.b64encode(self.png()).decode()
+        data["text/plain"] = repr(self)
+        return data, metadata
+
+    def __repr__(self):
+        return f"{type(self).__name__}: {self.about}"

@@ -1,0 +1,159 @@
+"""The explorers in a page that `export.page` wrote: from disk, wide and narrow."""
+
+import contextlib
+import time
+
+from pixelcnn_edu import export, generation, pretrained
+from pixelcnn_edu.models import logits_function
+from pixelcnn_edu.widgets import fork
+
+import numpy as np
+import pytest
+
+WIDTHS = {"wide": 1280, "narrow": 390}
+PATIENCE = 10_000  # milliseconds
+
+
+class Page:
+    """An exported page in Chromium, and what went wrong in it."""
+
+    def __init__(self, browser, path, width, address=""):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, has_touch=True
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.problems, self.requests = [], []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", self._note)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.url = f"{path.as_uri()}{address}"
+        self.page.goto(self.url)
+
+    def _note(self, message):
+        if message.type in ("error", "warning"):
+            self.problems.append(message.text)
+
+    def explorer(self, name):
+        return Shown(self.page.locator(f'[data-explorer="{name}"]'))
+
+    def check(self):
+        """Check that nothing failed, nothing was asked for, and nothing is cut off."""
+        assert self.problems == []
+        outside = [url for url in self.requests if not url.startswith(("file:", "blob:"))]
+        assert outside == []
+        wide = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0
+
+
+class Shown:
+    """One explorer in a page."""
+
+    def __init__(self, root):
+        self.root = root
+        self.sentence = root.locator(".sentence").first
+
+    def told(self, text):
+        """Wait until the first sentence contains a text; return the whole sentence."""
+        self.sentence.filter(has_text=text).wait_for()
+        return self.sentence.inner_text()
+
+    def told_after(self, act):
+        """Act, and return the new sentence and the milliseconds until it was there."""
+        before, start = self.sentence.inner_text(), time.perf_counter()
+        act()
+        self.sentence.page.wait_for_function(
+            "([sentence, before]) => sentence.innerText !== before",
+            arg=[self.sentence.element_handle(), before],
+            polling="raf",
+        )
+        return self.sentence.inner_text(), 1000 * (time.perf_counter() - start)
+
+    def canvas(self, label):
+        return self.root.locator(f'canvas[aria-label^="{label}"]')
+
+    def at(self, canvas, shape, row, col):
+        """Return the position of a pixel of an image in a canvas."""
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        return {
+            "x": (col + 0.5) * box["width"] / shape[1],
+            "y": (row + 0.5) * box["height"] / shape[0],
+        }
+
+
+@pytest.fixture(scope="module")
+def coffee():
+    return pretrained.load("coffee")
+
+
+@pytest.fixture(scope="module")
+def page_file(coffee, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "coffee.html"
+    export.page(coffee, path, title="</title><script>alert(1)</script>")
+    return path
+
+
+@pytest.fixture
+def opened(browser, page_file, screens, request):
+    @contextlib.contextmanager
+    def opened(width, address=""):
+        page = Page(browser, page_file, WIDTHS[width], address)
+        try:
+            yield page
+            page.check()
+        finally:
+            name = f"page-{request.node.name}.png"
+            page.page.screenshot(path=screens / name, full_page=True)
+            page.context.close()
+
+    return opened
+
+
+def told_fork(model, seed, row, col):
+    """Return what the fork explorer must say, from Python's computations."""
+    old, uniforms = fork.first_of_seed(model, seed)
+    (new,) = fork.draw_forks(model, old, uniforms, [(row, col)])
+    bits = fork.flip_bits(logits_function(model)(old[None])[0], old)[row, col]
+    changed = fork.later_changes(old, new, row, col)
+    later = 784 - 28 * row - col - 1
+    value = "paper" if old[row, col, 0] else "ink"
+    return (
+        f"Row {row}, column {col} is flipped to {value}: {bits:.1f} bits",
+        f"{changed} of {later} later pixels change.",
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
+    with opened(width) as page:
+        shown = page.explorer("fork")
+        shown.told("is flipped")
+        pad = shown.canvas("The drawn digit")
+
+        def expect(row, col, seed, act):
+            sentence, _ = shown.told_after(act)
+            flip, changes = told_fork(coffee, seed, row, col)
+            assert sentence.startswith(flip)
+            assert changes in sentence
+
+        place = shown.at(pad, (28, 28), 13, 14)
+        expect(13, 14, 0, lambda: pad.click(position=place))
+        place = shown.at(pad, (28, 28), 9, 12)
+        expect(9, 12, 0, lambda: pad.tap(position=place))
+        pad.press("ArrowRight")
+        expect(9, 13, 0, lambda: pad.press(" "))
+        slider = shown.root.get_by_label("digit (seed)")
+        shown.told_after(lambda: slider.press("ArrowRight"))
+        pad.press("ArrowDown")
+        row, col = page.page.evaluate("location.hash"), None
+        flip = int(row.rpartition("flip=")[2])
+        assert told_fork(coffee, 1, *divmod(flip, 28))[0] in shown.told("is flipped")
+
+
+def test_an_address_leads_to_the_same_fork(opened, coffee):
+    with opened("wide", "#seed=5&flip=404") as page:
+        sentence = page.explorer("fork").told("is flipped")
+        assert sentence.startswith(told_fork(coffee, 5, *divmod(404, 28))[0])
