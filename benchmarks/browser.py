@@ -19,20 +19,25 @@ from playwright.sync_api import sync_playwright
 RUNS = 9
 TIMED = """async ([graph, text, plain, runs]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const answers = makeAnswers()(graph, new Float32Array(bytes.buffer), plain);
+  const engine = new engine_js.Engine(graph, new Float32Array(bytes.buffer), { plain });
   const timed = {};
-  const time = (name, act) => {
-    timed[name] = Array.from({ length: runs + 1 }, (_, run) => {
+  const time = async (name, act) => {
+    timed[name] = [];
+    for (let run = 0; run <= runs; run++) {
       const start = performance.now();
-      act(run);
-      return performance.now() - start;
-    }).slice(1);
+      await act(run);
+      if (run) timed[name].push(performance.now() - start);
+    }
   };
-  time("one", (seed) => answers.draw({ seed }));
-  time("sixteen", (seed) => answers.draw({ seed, count: 16 }));
-  const uniforms = answers.uniforms({ seed: 0 });
-  const [image] = answers.draw({ uniforms });
-  time("flip", () => answers.forks({ uniforms, image, pixels: [392] }));
+  await time("one", (seed) => engine.ask("draw", { seed, children: [0] }));
+  await time("sixteen", (seed) => engine.draw({ seed, count: 16 }));
+  const uniforms = await engine.ask("uniforms", { seed: 0 });
+  const { image } = await engine.ask("drawFrom", { uniforms });
+  const { length } = image;
+  await time("flip", (run) =>
+    engine.ask("forks", { uniforms, image, pixels: [(length >> 1) + (run % 2)] })
+  );
+  engine.stop();
   return timed;
 }"""
 

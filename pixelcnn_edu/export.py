@@ -24,15 +24,16 @@ from pixelcnn_edu.pixel_graph import kernel_of, weight_by_pixel
 import keras
 import numpy as np
 
-ACTIVATIONS = """
+_NAMES = """
 elu exponential gelu hard_sigmoid hard_silu leaky_relu linear relu relu6 selu sigmoid silu
 softplus softsign tanh
-""".split()
+"""
+ACTIVATIONS = _NAMES.split()
 LICENSES = (
     "Made with pixelcnn_edu (MIT license). The random numbers follow NumPy (BSD license): "
     "SeedSequence and PCG64, by Melissa O&#x27;Neill."
 )
-_FOR_TRAINING = (
+_FOR_TRAINING = (  # what they do to features, they do in training only
     keras.layers.ActivityRegularization,
     keras.layers.Dropout,
     keras.layers.GaussianDropout,
@@ -106,6 +107,10 @@ class _Writer:
 
     def add(self, tensor):
         """Write a tensor, and the activation of its convolution, if it has one."""
+        if type(tensor.operation) in _FOR_TRAINING:
+            (source,) = tensor.sources
+            self.index[tensor] = self.index[source]
+            return
         entry = self._entry(tensor)
         shape = tensor.spec.shape
         size = self.size
@@ -147,8 +152,6 @@ class _Writer:
             return {"layer": "OneHotLevels", "levels": layer.levels}
         if kind is keras.layers.Activation:
             return _activation(layer)
-        if kind in _FOR_TRAINING:
-            return {"layer": "Identity"}
         if kind is keras.layers.Embedding:
             return {"layer": "Embedding", "weights": self._store(layer.embeddings)}
         if kind is keras.layers.Reshape:
@@ -164,7 +167,11 @@ class _Writer:
         kernel, (first_row, first_col), step = kernel_of(layer)
         kernel = np.asarray(kernel)
         taps = [
-            [first_row + int(i) * step, first_col + int(j) * step, self._store(kernel[i, j])]
+            {
+                "down": first_row + int(i) * step,
+                "right": first_col + int(j) * step,
+                "weights": self._store(kernel[i, j]),
+            }
             for i, j in np.argwhere(kernel.any(axis=(2, 3)))
         ]
         bias = self._store(layer.bias) if layer.use_bias else None
@@ -177,6 +184,8 @@ def _activation(layer):
     if name not in ACTIVATIONS or keras.activations.get(name) is not layer.activation:
         known = ", ".join(ACTIVATIONS)
         raise _refused(layer, f"has another activation than {known}")
+    if name == "relu":
+        return {"layer": "ReLU"}
     return {"layer": "Activation", "activation": name}
 
 

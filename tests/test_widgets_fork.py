@@ -8,10 +8,10 @@ from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.widgets.fork import (
     GAINED,
     LOST,
-    TOGETHER,
     UNCHANGED,
     difference,
     draw_forks,
+    first_of_seed,
     flip_bits,
 )
 
@@ -20,7 +20,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 HEIGHT, WIDTH = PAGE = 7, 10
 EVERYWHERE = [(row, col) for row in range(HEIGHT) for col in range(WIDTH)]
@@ -78,7 +77,6 @@ def are_the_forks(model, image, uniforms, pixels, forks):
 
 def test_a_fork_keeps_what_is_before_flips_the_pixel_and_draws_the_rest(model, drawn):
     forks = draw_forks(model, *drawn, EVERYWHERE)
-    assert len(EVERYWHERE) > TOGETHER  # drawn in two calls
     assert forks.shape == (70, *PAGE, 1) and forks.dtype == np.float32
     assert all(are_the_forks(model, *drawn, EVERYWHERE, forks))
     later = (forks != drawn[0]).sum(axis=(1, 2, 3)) - 1
@@ -128,34 +126,6 @@ def test_the_price_is_that_of_the_flipped_pixel_after_the_same_past(model, drawn
         )
 
 
-def test_a_flip_after_more_training_starts_from_the_digit_of_the_new_weights():
-    model = small_model()
-    fork = widgets.Fork(model, seed=3)
-    old, comparison = fork.old, fork.telling.picture.value
-    fork.flip(4, 2)
-    assert fork.old is old  # the same weights
-    rng = np.random.default_rng(5)
-    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    fork.flip(4, 3)
-    assert np.array_equal(fork.old, generation.generate(model, 1, seed=3)[0])
-    assert np.array_equal(fork.bits, flip_bits(model(fork.old[None])[0], fork.old))
-    assert are_the_forks(model, fork.old, fork.uniforms, [(4, 3)], [fork.new]) == [True]
-    assert np.array_equal(fork.pad.image, fork.old)
-    assert fork.telling.old is fork.old and fork.telling.picture.value != comparison
-
-
-def test_a_digit_to_go_on_from_is_drawn_by_the_new_weights():
-    model = small_model()
-    fork = widgets.Fork(model, seed=3)
-    fork.flip(4, 2)
-    rng = np.random.default_rng(5)
-    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    fork.onward.click()
-    numbers = fork.uniforms[None]
-    by_hand = generation.generate(model, 1, uniforms=numbers, method="naive")
-    assert np.array_equal(fork.old, by_hand[0])
-
-
 def test_red_marks_the_changed_pixels_and_no_others(model, drawn):
     old, new = drawn[0], draw_forks(model, *drawn, [(1, 4)])[0]
     page = difference(old, new)
@@ -168,135 +138,25 @@ def test_red_marks_the_changed_pixels_and_no_others(model, drawn):
     assert len({UNCHANGED, GAINED, LOST}) == 3 and GAINED == plots.TARGET
 
 
-def shown_page(explorer):
-    """The large picture as numbers, out of the figure that is drawn."""
-    figure = Figure(figsize=explorer.size)
-    explorer.draw(figure)
-    return figure.axes[0].images[0].get_array()
+def test_the_first_digit_of_a_seed_is_that_of_generate(model):
+    image, uniforms = first_of_seed(model, 57)
+    assert np.array_equal(image, generation.generate(model, 1, seed=57)[0])
+    again = generation.generate(model, 1, uniforms=uniforms[None], method="naive")
+    assert np.array_equal(image, again[0])
 
 
-def test_a_click_flips_its_pixel_and_the_picture_shows_what_changed(fork, model):
-    before = fork.picture.value
-    fork.pad.set_state({"clicked": [2, 5, 1]})  # as the browser sends it
-    assert (fork.row, fork.col) == (2, 5) and fork.pad.cursor == [2, 5]
-    assert all(are_the_forks(model, fork.old, fork.uniforms, [(2, 5)], [fork.new]))
-    assert fork.changed == (fork.new != fork.old).sum() - 1
-    assert np.array_equal(shown_page(fork), difference(fork.old, fork.new))
-    assert fork.picture.value != before
-    assert np.array_equal(fork.pad.image, fork.old)
-
-
-@pytest.mark.parametrize("seed", [0, 3, 57])
-def test_the_digit_of_a_seed_is_that_of_generate(fork, model, seed):
-    fork.seed.value = seed
-    image = generation.generate(model, 1, seed=seed, method="naive")[0]
-    assert np.array_equal(fork.old, image)
-    assert np.array_equal(fork.pad.image, image)
-    logits = np.asarray(model(image[None]))[0]
-    assert np.allclose(fork.bits, flip_bits(logits, image), atol=1e-4)
-    assert fork.bits[fork.row, fork.col] == fork.bits.min()  # the likeliest flip
-
-
-def distance(one, other):
-    return max(abs(a - b) for a, b in zip(one, other, strict=True))
-
-
-def telling_by_hand(model, image, uniforms, bits):
-    """All flips with p of 0.05 or more, and how many later pixels each changes."""
-    likely = [pixel for pixel in EVERYWHERE if 2.0 ** -bits[pixel] >= 0.05]
-    forks = slow_forks(model, image, uniforms, likely)
-    changes = (forks != image).sum(axis=(1, 2, 3)) - 1
-    return dict(zip(likely, changes, strict=True))
-
-
-def test_the_most_telling_forks_change_most(fork, model):
-    fork.seed.value = 5
-    telling = fork.telling
-    by_hand = telling_by_hand(model, fork.old, fork.uniforms, fork.bits)
-    assert [by_hand[pixel] for pixel in telling.pixels] == telling.counts
-    assert telling.counts == sorted(telling.counts, reverse=True)
-    assert telling.bits == [fork.bits[pixel] for pixel in telling.pixels]
-    assert 3 <= len(telling.pixels) <= 16
-    # whoever is left out stands too near one that changes at least as much
-    for pixel, count in by_hand.items():
-        near = [
-            shown
-            for other, shown in zip(telling.pixels, telling.counts, strict=True)
-            if distance(pixel, other) < 3
-        ]
-        assert max(near) >= count
-    for i, pixel in enumerate(telling.pixels):
-        assert all(distance(pixel, other) >= 3 for other in telling.pixels[:i])
-
-
-def test_the_pad_marks_the_telling_pixels(fork):
-    fork.seed.value = 6
-    marked = np.frombuffer(fork.pad.marks, "uint8").reshape(PAGE)
-    assert sorted(fork.telling.pixels) == [tuple(at) for at in np.argwhere(marked)]
-
-
-def test_it_begins_with_the_most_telling_fork(model):
-    first = widgets.Fork(model, seed=8)
-    assert (first.row, first.col) == first.telling.pixels[0]
-    assert first.changed == first.telling.counts[0]
-
-
-def test_going_on_takes_the_fork_for_the_digit(fork, model):
-    fork.seed.value = 4
-    fork.flip(2, 2)
-    taken, old_telling = fork.new.copy(), fork.telling.picture.value
-    fork.onward.click()
-    assert np.array_equal(fork.old, taken)
-    again = generation.generate(model, 1, uniforms=fork.uniforms[None], method="naive")[
-        0
-    ]
-    assert np.array_equal(fork.old, again)
-    assert fork.telling.picture.value != old_telling
-    fork.flip(2, 2)  # and back: the same numbers, so the same digit as at first
-    assert np.array_equal(fork.new, generation.generate(model, 1, seed=4)[0])
-
-
-@pytest.mark.parametrize(("certain", "value"), [(300, "ink"), (-300, "paper")])
-def test_a_pixel_that_the_model_is_certain_of_is_said_to_be_so(certain, value):
-    fork = widgets.Fork(small_model(certain))
-    fork.flip(3, 3)
-    assert np.array_equal(fork.new, fork.old)
-    figure = Figure(figsize=fork.size)
-    fork.draw(figure)
-    text = " ".join(line.get_text() for line in figure.texts)
-    assert f"model is certain of {value}" in text and "flipped to" not in text
-
-
-def test_the_same_state_gives_the_same_pictures(fork, model):
-    pictures = []
-    for explorer in (fork, widgets.Fork(model)):
-        explorer.seed.value = 1
-        explorer.seed.value = 2
-        explorer.flip(1, 1)
-        pictures.append((explorer.picture.value, explorer.telling.picture.value))
-    assert pictures[0] == pictures[1]
-    assert repr(fork) == repr(explorer) and repr(fork).startswith("Fork: ")
-    assert (
-        fork._repr_mimebundle_()["image/png"]
-        == (explorer._repr_mimebundle_()["image/png"])
-    )
-
-
-def test_a_page_without_widgets_gets_all_as_one_picture(fork):
-    fork.seed.value = 3
-    bundle = fork._repr_mimebundle_()
+def test_the_still_picture_shows_the_digit_and_its_likeliest_fork(model):
+    fork = widgets.Fork(model, seed=3)
+    bundle, _ = fork._repr_mimebundle_()
     page = plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))[..., :3]
-    height, width = page.shape[:2]
-    digit, change = page[: height // 2, : width * 4 // 9], page[: height // 2]
-    assert (digit.min(axis=-1) < 0.01).any() and np.ptp(digit, axis=-1).max() < 0.01
-    assert np.ptp(change, axis=-1).max() > 0.5  # the frame is blue
+    left, right = page[:, : page.shape[1] // 2], page[:, page.shape[1] // 2 :]
+    assert np.ptp(left, axis=-1).max() < 0.01  # no color
+    assert np.ptp(right, axis=-1).max() > 0.5
     assert bundle["text/plain"] == repr(fork)
-
-
-@pytest.mark.parametrize("pixel", [(-1, 0), (0, -1), (7, 0), (0, 10)])
-def test_a_pixel_off_the_page_is_refused(fork, pixel):
-    with pytest.raises(ValueError, match=r"Expected row and col within 7 × 10"):
-        fork.flip(*pixel)
+    assert (
+        widgets.Fork(model, seed=3)._repr_mimebundle_()[0]["image/png"]
+        == (bundle["image/png"])
+    )
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, None, "1"])

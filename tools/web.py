@@ -2,10 +2,10 @@
 
     python tools/web.py
 
-A page from disk can load no modules, and anywidget takes one file. So each module becomes a
-function that is called at once and returns what the module exports; an import reads what an
-earlier one returned. The modules of the network stand in a function of their own, whose text
-becomes the program of a Worker, see engine.js. `kernel.wat` is compiled to WebAssembly.
+A page from disk can load no modules, and anywidget takes one file. So each module becomes
+a function that is called at once and returns what the module exports; an import reads what
+an earlier one returned. The modules of the network stand in a function of their own, whose
+text becomes the program of a Worker, see engine.js. `kernel.wat` becomes WebAssembly code.
 """
 
 import base64
@@ -17,7 +17,9 @@ import wasmtime
 WEB = Path(__file__).resolve().parents[1] / "pixelcnn_edu" / "web"
 JOINED = WEB / "explorers.js"
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.(\w+)";$', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+EXPORT = re.compile(
+    r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE
+)
 
 
 def source(name) -> str:

@@ -13,17 +13,15 @@ export function answersOf(graph, weights, plain) {
     // The uniform numbers of image `child` of a seed, as generate() in Python has them.
     uniforms: ({ seed, child = 0 }) => uniformNumbers(seed, child, size),
 
-    logits: ({ image, label }) => net.logits(image, label),
+    // An image that was drawn from uniform numbers, and what each pixel costs, in nats at
+    // temperature 1. For the other options see `draw` in network.js.
+    drawFrom: (options) => ({ image: net.draw(options), cost: net.cost.slice() }),
 
-    nats: ({ images, label }) => images.map((image) => net.nats(image, label)),
-
-    // Images: of a seed, the first `count`; or one of given uniform numbers.
-    draw({ seed, count = 1, uniforms, ...options }) {
-      if (uniforms) return [net.draw({ uniforms, ...options })];
-      return Array.from({ length: count }, (_, child) =>
-        net.draw({ uniforms: answers.uniforms({ seed, child }), ...options })
-      );
-    },
+    // The images of a seed that `children` names, each with its costs.
+    draw: ({ seed, children, ...options }) =>
+      children.map((child) =>
+        answers.drawFrom({ ...options, uniforms: answers.uniforms({ seed, child }) })
+      ),
 
     // For each of `pixels`: the image that has another value there. All earlier pixels
     // stay, and the later ones are drawn again with their old numbers. The latest flip is
@@ -39,22 +37,17 @@ export function answersOf(graph, weights, plain) {
       return images;
     },
 
-    // Completions by clamping, and of each the nats of the given pixels after its past.
-    complete({ seed, count, given, known, label }) {
-      const images = answers.draw({ seed, count, given, known, label });
-      const nats = images.map((image) => {
-        const logits = net.logits(image, label);
-        let sum = 0;
-        known.forEach((is, pixel) => {
-          if (is) sum -= Math.log(net.probabilities(logits, pixel)[image[pixel]]);
-        });
-        return sum;
-      });
-      return { images, nats };
+    // The logits of a given image, (H, W, logits per pixel), and what each pixel costs.
+    read({ image, label }) {
+      net.read(image, label);
+      return { logits: net.page(net.output), cost: net.cost.slice() };
     },
 
-    // The features of a tensor for the image of the last answer, (H, W, channels).
-    features: ({ tensor }) => net.page(net.tensors[tensor]),
+    // The features of a tensor for a given image, (H, W, channels).
+    features({ image, label, tensor }) {
+      net.read(image, label);
+      return net.page(net.tensors[tensor]);
+    },
   };
   return answers;
 }

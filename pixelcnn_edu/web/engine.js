@@ -16,19 +16,21 @@ onmessage = ({ data: { id, name, args } }) => {
 };`;
 
 export class Engine {
-  // Without a Worker (`inPage`, or where a page may start none) the page itself computes.
-  constructor(graph, weights, inPage = false) {
+  // Without a Worker (`inPage`, or where a page may start none) the page itself computes;
+  // `plain` is for `Network`.
+  constructor(graph, weights, { inPage = false, plain = false } = {}) {
     this.waiting = new Map(); // of each question, by number: who gets the answer
     this.asked = 0;
+    this.network = [graph, weights, plain];
     if (!inPage && typeof Worker !== "undefined") {
       const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
       this.url = URL.createObjectURL(program);
       this.worker = new Worker(this.url);
       this.worker.onmessage = ({ data }) => this.answered(data);
-      this.worker.onerror = () => this.withoutWorker(graph, weights);
-      this.ask("start", [graph, weights]);
+      this.worker.onerror = () => this.withoutWorker();
+      this.ask("start", this.network);
     } else {
-      this.withoutWorker(graph, weights);
+      this.withoutWorker();
     }
   }
 
@@ -43,6 +45,20 @@ export class Engine {
     });
   }
 
+  // Ask for one of the images of a seed after another, in two Workers if there are any.
+  async draw({ count, ...args }) {
+    const all = [...Array(count).keys()];
+    if (!this.worker || count < 4) return this.ask("draw", { ...args, children: all });
+    const [graph, weights, plain] = this.network;
+    this.second ??= new Engine(graph, weights, { plain });
+    const half = count >> 1;
+    const [own, other] = await Promise.all([
+      this.ask("draw", { ...args, children: all.slice(0, half) }),
+      this.second.ask("draw", { ...args, children: all.slice(half) }),
+    ]);
+    return [...own, ...other];
+  }
+
   answered({ id, result, error }) {
     const { resolve, reject } = this.waiting.get(id);
     this.waiting.delete(id);
@@ -50,10 +66,10 @@ export class Engine {
     else reject(new Error(error));
   }
 
-  withoutWorker(graph, weights) {
+  withoutWorker() {
     this.worker?.terminate();
     this.worker = null;
-    this.answers = makeAnswers()(graph, weights);
+    this.answers = makeAnswers()(...this.network);
     for (const { question } of this.waiting.values()) this.answerHere(question);
   }
 
@@ -68,14 +84,16 @@ export class Engine {
   }
 
   stop() {
+    this.second?.stop();
     this.worker?.terminate();
     if (this.url) URL.revokeObjectURL(this.url);
   }
 }
 
 // Returns a function that runs `act` now, or, while an earlier run goes on, once after it:
-// of many quick moves only the last one is answered.
-export function latest(act) {
+// of many quick moves only the last one is answered. `act` gets a function that says whether
+// a newer move waits. An error goes to `failed`.
+export function latest(act, failed) {
   let running = false;
   let again = false;
   return async function run() {
@@ -87,6 +105,8 @@ export function latest(act) {
         again = false;
         await act(() => again);
       }
+    } catch (error) {
+      failed(error);
     } finally {
       running = false;
     }

@@ -6,10 +6,15 @@ const likelihoods_js = (() => {
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
+const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 const LIKELIHOODS = {
   // Two levels: ink (1) with probability sigmoid(logit).
   Bernoulli: {
     probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // What a level costs: -log of its probability.
+    nats: (logits, at, levels, level) => softplus(level ? -logits[at] : logits[at]),
 
     // The level that a uniform number u chooses: ink if u < p(ink).
     sample(logits, at, levels, u, temperature) {
@@ -21,6 +26,13 @@ const LIKELIHOODS = {
   // Any number of levels: a softmax over as many logits.
   Categorical: {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    nats(logits, at, levels, level) {
+      const own = logits.subarray(at, at + levels);
+      const largest = Math.max(...own);
+      const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
+      return Math.log(sum) + largest - own[level];
+    },
 
     // The lowest level whose cumulative probability exceeds u, of those with p > 0.
     sample(logits, at, levels, u, temperature) {
@@ -52,7 +64,7 @@ function softmax(logits, at, levels, temperature) {
   const sum = parts.reduce((a, b) => a + b);
   return parts.map((part) => part / sum);
 }
-return { sigmoid, LIKELIHOODS, flippingNumber };
+return { sigmoid, softplus, LIKELIHOODS, flippingNumber };
 })();
 
 const layers_js = (() => {
@@ -63,7 +75,7 @@ const layers_js = (() => {
 // col)` is where the features of a pixel begin. Each function here reads the pages of the
 // tensor's sources and writes the features of the pixel (row, col) into the tensor's page.
 
-const { sigmoid } = likelihoods_js;
+const { sigmoid, softplus } = likelihoods_js;
 
 const SELU = [1.0507009873554805, 1.6732632423543772];
 
@@ -84,12 +96,11 @@ const ACTIVATIONS = {
   hard_silu: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
   leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
   linear: (x) => x,
-  relu: (x) => (x > 0 ? x : 0),
   relu6: (x) => Math.min(Math.max(x, 0), 6),
   selu: (x) => SELU[0] * (x > 0 ? x : SELU[1] * Math.expm1(x)),
   sigmoid,
   silu: (x) => x * sigmoid(x),
-  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  softplus,
   softsign: (x) => x / (1 + Math.abs(x)),
   tanh: Math.tanh,
 };
@@ -99,13 +110,15 @@ const LAYERS = {
   // and columns right each one looks, and where its weights begin. Outside the image all
   // features are 0.
   Convolution(net, tensor, row, col) {
-    const [source] = tensor.sources;
+    const { floats } = net;
+    const source = tensor.sources[0];
     const to = net.place(tensor, row, col);
     for (let k = 0; k < tensor.channels; k++) {
-      net.floats[to + k] = tensor.bias === null ? 0 : net.floats[tensor.bias + k];
+      floats[to + k] = tensor.bias === null ? 0 : floats[tensor.bias + k];
     }
-    for (const [down, right, weights] of tensor.taps) {
-      const [r, c] = [row + down, col + right];
+    for (const { down, right, weights } of tensor.taps) {
+      const r = row + down;
+      const c = col + right;
       if (r < 0 || r >= net.height || c < 0 || c >= net.width) continue;
       const from = net.place(source, r, c);
       net.addProduct(to, from, weights, source.channels, tensor.channels);
@@ -114,73 +127,101 @@ const LAYERS = {
 
   // One half of the channels scales the other half, in each color group by itself.
   Gate(net, tensor, row, col) {
+    const { floats } = net;
     const from = net.place(tensor.sources[0], row, col);
     const to = net.place(tensor, row, col);
     const size = tensor.channels / tensor.colors; // of a half
     for (let k = 0; k < tensor.channels; k++) {
       const first = from + k + Math.floor(k / size) * size;
-      net.floats[to + k] = Math.tanh(net.floats[first]) * sigmoid(net.floats[first + size]);
+      floats[to + k] = Math.tanh(floats[first]) * sigmoid(floats[first + size]);
     }
   },
 
   PReLU(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
     const slope = net.placeOfWeight(tensor.weight, row, col);
-    net.map(tensor, row, col, (x, k) => (x > 0 ? x : net.floats[slope + k] * x));
+    for (let k = 0; k < tensor.channels; k++) {
+      const x = floats[from + k];
+      floats[to + k] = x > 0 ? x : floats[slope + k] * x;
+    }
   },
 
   PositionBias(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
     const bias = net.placeOfWeight(tensor.weight, row, col);
-    net.map(tensor, row, col, (x, k) => x + net.floats[bias + k]);
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = floats[from + k] + floats[bias + k];
+    }
   },
 
   Activation(net, tensor, row, col) {
-    net.map(tensor, row, col, ACTIVATIONS[tensor.activation]);
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    const change = ACTIVATIONS[tensor.activation];
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = change(floats[from + k]);
+    }
   },
 
-  // Dropout, which only training needs.
-  Identity(net, tensor, row, col) {
-    net.map(tensor, row, col, (x) => x);
+  // The most frequent activation: a function called for each number would be slower.
+  ReLU(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = Math.max(floats[from + k], 0);
+    }
   },
 
   Add(net, tensor, row, col) {
-    net.map(tensor, row, col, (x) => x);
+    const { floats } = net;
     const to = net.place(tensor, row, col);
-    for (const source of tensor.sources.slice(1)) {
-      const from = net.place(source, row, col);
-      for (let k = 0; k < tensor.channels; k++) net.floats[to + k] += net.floats[from + k];
+    for (let i = 0; i < tensor.sources.length; i++) {
+      const from = net.place(tensor.sources[i], row, col);
+      for (let k = 0; k < tensor.channels; k++) {
+        floats[to + k] = (i > 0 ? floats[to + k] : 0) + floats[from + k];
+      }
     }
   },
 
   // Each value becomes a vector with a 1 at its level.
   OneHotLevels(net, tensor, row, col) {
+    const { floats } = net;
     const { levels } = tensor;
     const from = net.place(tensor.sources[0], row, col);
     const to = net.place(tensor, row, col);
     for (let k = 0; k < tensor.channels; k++) {
-      const value = net.floats[from + Math.floor(k / levels)];
+      const value = floats[from + Math.floor(k / levels)];
       const away = Math.abs(value * (levels - 1) - (k % levels));
-      net.floats[to + k] = Math.max(0, 1 - away);
+      floats[to + k] = Math.max(0, 1 - away);
     }
   },
 
   // The weights of the label. `net.label` holds a share for each label: for one label
   // alone a 1 and zeros.
   Embedding(net, tensor) {
-    for (let k = 0; k < tensor.channels; k++) net.floats[tensor.page + k] = 0;
+    const { floats } = net;
+    for (let k = 0; k < tensor.channels; k++) floats[tensor.page + k] = 0;
     net.label.forEach((share, label) => {
       if (share === 0) return;
       const row = tensor.weights + label * tensor.channels;
       for (let k = 0; k < tensor.channels; k++) {
-        net.floats[tensor.page + k] += share * net.floats[row + k];
+        floats[tensor.page + k] += share * floats[row + k];
       }
     });
   },
 
   // The weights of a label as a map: one vector for each pixel.
   Reshape(net, tensor, row, col) {
+    const { floats } = net;
     const from = tensor.sources[0].page + net.place(tensor, row, col) - tensor.page;
     const to = net.place(tensor, row, col);
-    for (let k = 0; k < tensor.channels; k++) net.floats[to + k] = net.floats[from + k];
+    for (let k = 0; k < tensor.channels; k++) floats[to + k] = floats[from + k];
   },
 };
 return { ACTIVATIONS, LAYERS };
@@ -197,13 +238,19 @@ const network_js = (() => {
 // The network is causal: the features of a pixel depend on earlier pixels only. So each
 // tensor has a page of features, and when a pixel is drawn, only the features of this pixel
 // are computed; all earlier ones are in the pages already (arXiv 1704.06001).
-//
-// Each tensor is known at one of three moments, as in pixel_graph.py:
-const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
 
 const { LAYERS } = layers_js;
 const { LIKELIHOODS } = likelihoods_js;
 const { KERNEL } = kernel_wat;
+
+// Each tensor is known at one of three moments, as in pixel_graph.py:
+const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
+
+// What only some layers have, see export.py.
+const NOTHING = {
+  ...{ taps: null, bias: null, weight: null, weights: null },
+  ...{ activation: null, colors: null, levels: null },
+};
 
 class Network {
   // graph: the object that `export` writes, see export.py; weights: a Float32Array.
@@ -216,15 +263,20 @@ class Network {
     this.oneMore = graph.one_more; // whether it runs again after the last channel
     this.classes = graph.num_classes; // null for a network without labels
     this.label = new Float32Array(this.classes ?? 0);
-    this.tensors = graph.tensors.map((tensor) => ({ ...tensor }));
+    this.tensors = [];
     let end = weights.length;
-    for (const tensor of this.tensors) {
-      tensor.sources = tensor.from.map((index) => this.tensors[index]);
-      const [height, width] = tensor.size; // 1 where one vector stands for all pixels
-      tensor.page = end;
-      tensor.rowStep = height > 1 ? width * tensor.channels : 0;
-      tensor.colStep = width > 1 ? tensor.channels : 0;
-      end += height * width * tensor.channels;
+    for (const entry of graph.tensors) {
+      const [height, width] = entry.size; // 1 where one vector stands for all pixels
+      // Objects with the same properties in the same order are the fastest to read.
+      this.tensors.push({
+        ...NOTHING,
+        ...entry,
+        sources: entry.from.map((index) => this.tensors[index]),
+        page: end,
+        rowStep: height > 1 ? width * entry.channels : 0,
+        colStep: width > 1 ? entry.channels : 0,
+      });
+      end += height * width * entry.channels;
     }
     this.image = this.tensors[0];
     this.output = this.tensors[graph.output];
@@ -233,6 +285,8 @@ class Network {
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
     this.labelIsKnown = false;
+    this.perValue = this.output.channels / this.channels; // logits
+    this.cost = new Float32Array(this.height * this.width); // nats of each pixel
     this.takeMemory(end, plain);
     this.floats.set(weights);
     if (!this.classes) this.computePerImage();
@@ -281,15 +335,6 @@ class Network {
     return at + ((height > 1 ? row * width : 0) + (width > 1 ? col : 0)) * channels;
   }
 
-  // Compute a tensor's features at one pixel from those of its first source.
-  map(tensor, row, col, change) {
-    const from = this.place(tensor.sources[0], row, col);
-    const to = this.place(tensor, row, col);
-    for (let k = 0; k < tensor.channels; k++) {
-      this.floats[to + k] = change(this.floats[from + k], k);
-    }
-  }
-
   // ------------------------------------------------------------------ the three moments
 
   // Set the label: a number, or a share for each label, and compute what depends on it.
@@ -329,17 +374,20 @@ class Network {
 
   // ------------------------------------------------------------------ whole images
 
-  // The logits of an image, (H, W, logits per pixel). All features are in the pages then.
-  logits(image, label = 0) {
+  // Compute all features of an image: the logits are then in the page of `output`, and the
+  // cost of each pixel in `cost`.
+  read(image, label = 0) {
     if (this.classes) this.setLabel(label);
     const drawn = this.page(this.image);
     if (image.some((value, i) => value !== drawn[i])) this.last = null;
     this.floats.set(image, this.image.page);
     for (let row = 0; row < this.height; row++) {
       this.beginRow(row);
-      for (let col = 0; col < this.width; col++) this.computePixel(row, col);
+      for (let col = 0; col < this.width; col++) {
+        this.computePixel(row, col);
+        this.noteCost(row, col);
+      }
     }
-    return this.page(this.output);
   }
 
   // A copy of a tensor's features, (H, W, channels).
@@ -348,7 +396,8 @@ class Network {
     return this.floats.slice(tensor.page, tensor.page + height * width * tensor.channels);
   }
 
-  // Draw an image, pixel by pixel: float32 (H, W, C).
+  // Draw an image, pixel by pixel: float32 (H, W, C). The cost of each pixel at temperature
+  // 1 is then in `cost`.
   //
   //   uniforms     a number in [0, 1) for each value
   //   known        for each pixel, whether it is given; then `given` has its values
@@ -363,23 +412,25 @@ class Network {
     const first = known ? 0 : this.firstNew(uniforms, temperature);
     this.last = known ? null : { uniforms: uniforms.slice(), temperature };
     for (let pixel = first; pixel < this.height * width; pixel++) {
-      const [row, col] = [Math.floor(pixel / width), pixel % width];
+      const row = Math.floor(pixel / width);
+      const col = pixel % width;
       const here = this.place(image, row, col);
       if (col === 0) this.beginRow(row);
       for (let k = 0; k < channels; k++) floats[here + k] = 0;
       if (known?.[pixel]) {
         floats.set(given.subarray(pixel * channels, (pixel + 1) * channels), here);
         this.computePixel(row, col);
-        continue;
-      }
-      for (const run of this.runs) {
-        this.computePixel(row, col);
-        for (const k of run) {
-          const u = uniforms[pixel * channels + k];
-          floats[here + k] = this.sample(this.output, row, col, k, u, temperature);
+      } else {
+        for (const run of this.runs) {
+          this.computePixel(row, col);
+          for (const k of run) {
+            const u = uniforms[pixel * channels + k];
+            floats[here + k] = this.sample(row, col, k, u, temperature);
+          }
         }
+        if (this.oneMore) this.computePixel(row, col);
       }
-      if (this.oneMore) this.computePixel(row, col);
+      this.noteCost(row, col);
     }
     return this.page(image);
   }
@@ -388,35 +439,31 @@ class Network {
   firstNew(uniforms, temperature) {
     if (this.last?.temperature !== temperature) return 0;
     const value = uniforms.findIndex((u, i) => u !== this.last.uniforms[i]);
-    const at = value < 0 ? uniforms.length : value;
-    return Math.floor(at / this.channels);
+    return value < 0 ? this.height * this.width : Math.floor(value / this.channels);
+  }
+
+  // Where the logits of a value begin.
+  placeOfLogits(row, col, channel) {
+    return this.place(this.output, row, col) + channel * this.perValue;
   }
 
   // One value: level/(levels-1), chosen by the uniform number u.
-  sample(output, row, col, channel, u, temperature) {
-    const per = output.channels / this.channels; // logits of one value
-    const at = this.place(output, row, col) + channel * per;
+  sample(row, col, channel, u, temperature) {
     const { floats, levels } = this;
+    const at = this.placeOfLogits(row, col, channel);
     return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
   }
 
-  // The probability of each level of a value, from the logits of a whole image.
-  probabilities(logits, pixel, channel = 0) {
-    const per = this.output.channels / this.channels;
-    const at = pixel * this.output.channels + channel * per;
-    return this.likelihood.probabilities(logits, at, this.levels);
-  }
-
-  // What an image costs, in nats: -Σ log p(value | earlier values).
-  nats(image, label = 0) {
-    const logits = this.logits(image, label);
+  // What the values of a pixel cost: -log p(value | earlier values), in nats.
+  noteCost(row, col) {
+    const { floats, levels } = this;
+    const here = this.place(this.image, row, col);
     let sum = 0;
-    image.forEach((value, i) => {
-      const [pixel, channel] = [Math.floor(i / this.channels), i % this.channels];
-      const level = Math.round(value * (this.levels - 1));
-      sum -= Math.log(this.probabilities(logits, pixel, channel)[level]);
-    });
-    return sum;
+    for (let k = 0; k < this.channels; k++) {
+      const level = Math.round(floats[here + k] * (levels - 1));
+      sum += this.likelihood.nats(floats, this.placeOfLogits(row, col, k), levels, level);
+    }
+    this.cost[row * this.width + col] = sum;
   }
 }
 return { Network };
@@ -535,17 +582,15 @@ function answersOf(graph, weights, plain) {
     // The uniform numbers of image `child` of a seed, as generate() in Python has them.
     uniforms: ({ seed, child = 0 }) => uniformNumbers(seed, child, size),
 
-    logits: ({ image, label }) => net.logits(image, label),
+    // An image that was drawn from uniform numbers, and what each pixel costs, in nats at
+    // temperature 1. For the other options see `draw` in network.js.
+    drawFrom: (options) => ({ image: net.draw(options), cost: net.cost.slice() }),
 
-    nats: ({ images, label }) => images.map((image) => net.nats(image, label)),
-
-    // Images: of a seed, the first `count`; or one of given uniform numbers.
-    draw({ seed, count = 1, uniforms, ...options }) {
-      if (uniforms) return [net.draw({ uniforms, ...options })];
-      return Array.from({ length: count }, (_, child) =>
-        net.draw({ uniforms: answers.uniforms({ seed, child }), ...options })
-      );
-    },
+    // The images of a seed that `children` names, each with its costs.
+    draw: ({ seed, children, ...options }) =>
+      children.map((child) =>
+        answers.drawFrom({ ...options, uniforms: answers.uniforms({ seed, child }) })
+      ),
 
     // For each of `pixels`: the image that has another value there. All earlier pixels
     // stay, and the later ones are drawn again with their old numbers. The latest flip is
@@ -561,22 +606,17 @@ function answersOf(graph, weights, plain) {
       return images;
     },
 
-    // Completions by clamping, and of each the nats of the given pixels after its past.
-    complete({ seed, count, given, known, label }) {
-      const images = answers.draw({ seed, count, given, known, label });
-      const nats = images.map((image) => {
-        const logits = net.logits(image, label);
-        let sum = 0;
-        known.forEach((is, pixel) => {
-          if (is) sum -= Math.log(net.probabilities(logits, pixel)[image[pixel]]);
-        });
-        return sum;
-      });
-      return { images, nats };
+    // The logits of a given image, (H, W, logits per pixel), and what each pixel costs.
+    read({ image, label }) {
+      net.read(image, label);
+      return { logits: net.page(net.output), cost: net.cost.slice() };
     },
 
-    // The features of a tensor for the image of the last answer, (H, W, channels).
-    features: ({ tensor }) => net.page(net.tensors[tensor]),
+    // The features of a tensor for a given image, (H, W, channels).
+    features({ image, label, tensor }) {
+      net.read(image, label);
+      return net.page(net.tensors[tensor]);
+    },
   };
   return answers;
 }
@@ -604,19 +644,21 @@ onmessage = ({ data: { id, name, args } }) => {
 };`;
 
 class Engine {
-  // Without a Worker (`inPage`, or where a page may start none) the page itself computes.
-  constructor(graph, weights, inPage = false) {
+  // Without a Worker (`inPage`, or where a page may start none) the page itself computes;
+  // `plain` is for `Network`.
+  constructor(graph, weights, { inPage = false, plain = false } = {}) {
     this.waiting = new Map(); // of each question, by number: who gets the answer
     this.asked = 0;
+    this.network = [graph, weights, plain];
     if (!inPage && typeof Worker !== "undefined") {
       const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
       this.url = URL.createObjectURL(program);
       this.worker = new Worker(this.url);
       this.worker.onmessage = ({ data }) => this.answered(data);
-      this.worker.onerror = () => this.withoutWorker(graph, weights);
-      this.ask("start", [graph, weights]);
+      this.worker.onerror = () => this.withoutWorker();
+      this.ask("start", this.network);
     } else {
-      this.withoutWorker(graph, weights);
+      this.withoutWorker();
     }
   }
 
@@ -631,6 +673,20 @@ class Engine {
     });
   }
 
+  // Ask for one of the images of a seed after another, in two Workers if there are any.
+  async draw({ count, ...args }) {
+    const all = [...Array(count).keys()];
+    if (!this.worker || count < 4) return this.ask("draw", { ...args, children: all });
+    const [graph, weights, plain] = this.network;
+    this.second ??= new Engine(graph, weights, { plain });
+    const half = count >> 1;
+    const [own, other] = await Promise.all([
+      this.ask("draw", { ...args, children: all.slice(0, half) }),
+      this.second.ask("draw", { ...args, children: all.slice(half) }),
+    ]);
+    return [...own, ...other];
+  }
+
   answered({ id, result, error }) {
     const { resolve, reject } = this.waiting.get(id);
     this.waiting.delete(id);
@@ -638,10 +694,10 @@ class Engine {
     else reject(new Error(error));
   }
 
-  withoutWorker(graph, weights) {
+  withoutWorker() {
     this.worker?.terminate();
     this.worker = null;
-    this.answers = makeAnswers()(graph, weights);
+    this.answers = makeAnswers()(...this.network);
     for (const { question } of this.waiting.values()) this.answerHere(question);
   }
 
@@ -656,14 +712,16 @@ class Engine {
   }
 
   stop() {
+    this.second?.stop();
     this.worker?.terminate();
     if (this.url) URL.revokeObjectURL(this.url);
   }
 }
 
 // Returns a function that runs `act` now, or, while an earlier run goes on, once after it:
-// of many quick moves only the last one is answered.
-function latest(act) {
+// of many quick moves only the last one is answered. `act` gets a function that says whether
+// a newer move waits. An error goes to `failed`.
+function latest(act, failed) {
   let running = false;
   let again = false;
   return async function run() {
@@ -675,6 +733,8 @@ function latest(act) {
         again = false;
         await act(() => again);
       }
+    } catch (error) {
+      failed(error);
     } finally {
       running = false;
     }
@@ -690,10 +750,15 @@ const likelihoods_js = (() => {
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
+const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 const LIKELIHOODS = {
   // Two levels: ink (1) with probability sigmoid(logit).
   Bernoulli: {
     probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // What a level costs: -log of its probability.
+    nats: (logits, at, levels, level) => softplus(level ? -logits[at] : logits[at]),
 
     // The level that a uniform number u chooses: ink if u < p(ink).
     sample(logits, at, levels, u, temperature) {
@@ -705,6 +770,13 @@ const LIKELIHOODS = {
   // Any number of levels: a softmax over as many logits.
   Categorical: {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    nats(logits, at, levels, level) {
+      const own = logits.subarray(at, at + levels);
+      const largest = Math.max(...own);
+      const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
+      return Math.log(sum) + largest - own[level];
+    },
 
     // The lowest level whose cumulative probability exceeds u, of those with p > 0.
     sample(logits, at, levels, u, temperature) {
@@ -736,7 +808,7 @@ function softmax(logits, at, levels, temperature) {
   const sum = parts.reduce((a, b) => a + b);
   return parts.map((part) => part / sum);
 }
-return { sigmoid, LIKELIHOODS, flippingNumber };
+return { sigmoid, softplus, LIKELIHOODS, flippingNumber };
 })();
 
 const ui_js = (() => {
@@ -841,9 +913,15 @@ class Sentence {
 class Picture {
   constructor(width, height, about) {
     [this.width, this.height] = [width, height];
-    this.element = make("canvas", { role: "img", "aria-label": about });
+    this.element = make("canvas", { role: "img" });
+    this.about = about;
     this.element.style.width = `${width}px`;
     this.element.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  // A sentence for readers who cannot see the picture.
+  set about(text) {
+    this.element.setAttribute("aria-label", text);
   }
 
   draw(act) {
@@ -1032,23 +1110,28 @@ const fork_js = (() => {
 // Pixel k is ink if u_k < p(ink | pixels before k). A flip changes one uniform number, to 0
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
-const { latest } = engine_js;
-const { flippingNumber } = likelihoods_js;
+const { flippingNumber, softplus } = likelihoods_js;
 const { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } = ui_js;
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
 const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
 const LEAST = 0.05; // probability of a flip that is compared
 
-function fork({ engine, graph, settings, root, remember }) {
+function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const shape = [height, width];
   let { seed } = settings;
-  // the pixels that were flipped before, such as "404.501"; the last one is on show
-  let flips = settings.flip.split(".").filter(Boolean).map(Number);
-  if (flips.some((pixel) => !(pixel < height * width))) flips = [];
+  // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
+  // the explorer chooses the flip itself.
+  const pixels = settings.flip.split(".");
+  const last = pixels.pop();
+  let flips = pixels.map(Number);
+  let next = last ? { pixel: Number(last) } : null; // the fork on show
+  if ([...flips, next?.pixel ?? 0].some((pixel) => pixel >= height * width)) {
+    [flips, next] = [[], null];
+  }
   let state = null; // the digit: its numbers, its image, and what each flip costs
-  let next = null; // the fork on show
+  let moved = false; // whether the reader has done something
   let telling = []; // the flips that change most
 
   const slider = new Slider("digit (seed)", {
@@ -1056,13 +1139,12 @@ function fork({ engine, graph, settings, root, remember }) {
     max: Math.max(99, seed),
     value: seed,
     act(value) {
-      [seed, flips, next] = [value, [], null];
+      [seed, flips, next, moved] = [value, [], null, true];
       show();
     },
   });
   const onward = button("go on from this fork", () => {
-    flips = [...flips, next.pixel];
-    next = null;
+    [flips, next, moved] = [[...flips, next.pixel], null, true];
     show();
   });
   const pad = new Pad(shape, {
@@ -1070,7 +1152,7 @@ function fork({ engine, graph, settings, root, remember }) {
     label: "The drawn digit. A click, or Space, flips a pixel.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
     act(pixel) {
-      next = { pixel };
+      [next, moved] = [{ pixel }, true];
       show();
     },
   });
@@ -1086,7 +1168,7 @@ function fork({ engine, graph, settings, root, remember }) {
   const sentence = new Sentence();
   const [columns, cell] = [8, SMALL * width + GAP];
   const high = SMALL * height + GAP + 16;
-  const others = new Picture(columns * cell, 2 * high, "The 16 flips that change most");
+  const others = new Picture(columns * cell, 2 * high, "The flips that change most");
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
@@ -1095,12 +1177,13 @@ function fork({ engine, graph, settings, root, remember }) {
   root.append(sentence.element, others.element, key.element);
 
   // Draw the digit, unless it is there already; then the fork; then the other forks.
-  const show = latest(async (stale) => {
+  const show = answer(async (stale) => {
     await takeDigit();
-    next ??= { pixel: cheapest(state.bits) };
+    next ??= { pixel: cheapest(state.bits), automatic: true };
     if (!next.image) [next.image] = await forksOf([next.pixel]);
     draw();
-    remember({ seed, flip: [...flips, next.pixel].join(".") });
+    const shown = next.automatic ? "" : next.pixel;
+    if (moved) remember({ seed, flip: [...flips, shown].join(".") });
     if (!state.compared) await compare(stale);
   });
 
@@ -1108,12 +1191,12 @@ function fork({ engine, graph, settings, root, remember }) {
     const name = [seed, ...flips].join();
     if (state?.name === name) return;
     const uniforms = await engine.ask("uniforms", { seed });
-    let [image] = await engine.ask("draw", { uniforms });
+    let { image } = await engine.ask("drawFrom", { uniforms });
     for (const pixel of flips) {
       uniforms[pixel] = flippingNumber(image[pixel]);
-      [image] = await engine.ask("draw", { uniforms });
+      ({ image } = await engine.ask("drawFrom", { uniforms }));
     }
-    const logits = await engine.ask("logits", { image });
+    const { logits } = await engine.ask("read", { image });
     state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
     telling = [];
   }
@@ -1144,6 +1227,7 @@ function fork({ engine, graph, settings, root, remember }) {
       }
     }
     state.compared = true;
+    if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
   }
 
@@ -1173,6 +1257,12 @@ function fork({ engine, graph, settings, root, remember }) {
       page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
     });
     sentence.text = told();
+    const list = telling.map(
+      ({ pixel, changed }) =>
+        `row ${Math.floor(pixel / width)}, column ${pixel % width}: ` +
+        `${changed} pixels, ${state.bits[pixel].toFixed(1)} bits`
+    );
+    others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
@@ -1206,33 +1296,25 @@ function fork({ engine, graph, settings, root, remember }) {
     );
   }
 
-  if (flips.length) {
-    next = { pixel: flips.at(-1) };
-    flips = flips.slice(0, -1);
-  }
-  return show();
+  show();
 }
 
 const cheapest = (bits) => bits.indexOf(Math.min(...bits));
 
 // -log2 of the probability of the other value of a pixel.
-function flipBits(logit, ink) {
-  const towards = ink ? -logit : logit; // the logit of the flip
-  return (Math.max(-towards, 0) + Math.log1p(Math.exp(-Math.abs(towards)))) / Math.LN2;
-}
+const flipBits = (logit, ink) => softplus(ink ? logit : -logit) / Math.LN2;
 return { fork };
 })();
 
 const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-const { latest } = engine_js;
 const { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } = ui_js;
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
 const GAP = 6;
 
-function temperature({ engine, graph, settings, root, remember }) {
+function temperature({ engine, graph, settings, root, answer, remember }) {
   const [height, width, channels] = graph.image_shape;
   const shape = [height, width];
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
@@ -1268,10 +1350,11 @@ function temperature({ engine, graph, settings, root, remember }) {
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
   root.append(row(...controls), sentence.element, row(grid.element, costs.element));
 
-  const show = latest(async (stale) => {
-    const images = await engine.ask("draw", { seed, count: COUNT, temperature, label });
+  const show = answer(async (stale) => {
+    const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
+    const images = drawn.map(({ image }) => image);
+    const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
-    const nats = await engine.ask("nats", { images, label });
     sentence.text = told(images, nats);
     if (asked) remember({ temperature, images: seed, label });
     drawCosts(nats);
@@ -1284,8 +1367,8 @@ function temperature({ engine, graph, settings, root, remember }) {
   async function usualNats(stale) {
     const all = [];
     for (let own = 0; all.length < SAMPLE; own++) {
-      const images = await engine.ask("draw", { seed: own, count: COUNT, label });
-      all.push(...(await engine.ask("nats", { images, label })));
+      const drawn = await engine.draw({ seed: own, count: COUNT, label });
+      all.push(...drawn.map(({ cost }) => sum(cost)));
       if (stale()) return undefined;
     }
     return mean(all);
@@ -1295,7 +1378,7 @@ function temperature({ engine, graph, settings, root, remember }) {
     const drawn = `T = ${temperature.toFixed(2)}: `;
     const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
     if (graph.levels > 2 || channels > 1) return drawn + cost;
-    const ink = 100 * mean(images.map((image) => mean(Array.from(image))));
+    const ink = 100 * mean(images.map(mean));
     return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
   }
 
@@ -1343,17 +1426,18 @@ function temperature({ engine, graph, settings, root, remember }) {
     });
   }
 
-  return show();
+  show();
 }
 
-const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+const mean = (values) => sum(values) / values.length;
 return { temperature };
 })();
 
 const main_js = (() => {
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
-const { Engine } = engine_js;
+const { Engine, latest } = engine_js;
 const { fork } = fork_js;
 const { temperature } = temperature_js;
 const { make } = ui_js;
@@ -1363,32 +1447,47 @@ const EXPLORERS = { fork, temperature };
 // model.get(…) knows:
 //   explorer   one of the names above
 //   settings   what the reader may change, at first
-//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
+//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it, or {} and none
+//   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 function render({ model, el }) {
   const root = make("div", { class: "pixelcnn" });
   el.append(root);
   const graph = model.get("graph");
-  const bytes = model.get("weights"); // a DataView
-  const end = bytes.byteOffset + bytes.byteLength;
-  const weights = new Float32Array(bytes.buffer.slice(bytes.byteOffset, end));
-  const engine = new Engine(graph, weights);
-  const context = {
-    engine,
-    graph,
-    settings: model.get("settings"),
-    root,
-    remember: (settings) => model.remember?.(settings),
-  };
+  const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
+  const engine = graph.tensors ? new Engine(graph, weights) : null;
   const failed = (error) => {
     const text = `This explorer has stopped: ${error.message}`;
     root.append(make("p", { class: "failed", role: "alert" }, text));
     console.error(error);
   };
-  Promise.resolve()
-    .then(() => EXPLORERS[model.get("explorer")](context))
-    .catch(failed);
-  return () => engine.stop();
+  const context = {
+    engine,
+    graph,
+    settings: model.get("settings"),
+    images: imagesOf(graph, bytesOf(model.get("images"))),
+    root,
+    answer: (act) => latest(act, failed),
+    remember: (settings) => model.remember?.(settings),
+  };
+  try {
+    EXPLORERS[model.get("explorer")](context);
+  } catch (error) {
+    failed(error);
+  }
+  return () => engine?.stop();
+}
+
+// A copy of bytes, which arrive as a DataView.
+const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
+
+// A Float32Array (H·W·C) for each image.
+function imagesOf(graph, bytes) {
+  if (!bytes.length) return [];
+  const size = graph.image_shape.reduce((a, b) => a * b);
+  return Array.from({ length: bytes.length / size }, (_, i) =>
+    Float32Array.from(bytes.subarray(i * size, (i + 1) * size), (k) => k / (graph.levels - 1))
+  );
 }
 return { render };
 })();

@@ -3,23 +3,28 @@
 // Pixel k is ink if u_k < p(ink | pixels before k). A flip changes one uniform number, to 0
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
-import { latest } from "./engine.js";
-import { flippingNumber } from "./likelihoods.js";
+import { flippingNumber, softplus } from "./likelihoods.js";
 import { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } from "./ui.js";
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
 const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
 const LEAST = 0.05; // probability of a flip that is compared
 
-export function fork({ engine, graph, settings, root, remember }) {
+export function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const shape = [height, width];
   let { seed } = settings;
-  // the pixels that were flipped before, such as "404.501"; the last one is on show
-  let flips = settings.flip.split(".").filter(Boolean).map(Number);
-  if (flips.some((pixel) => !(pixel < height * width))) flips = [];
+  // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
+  // the explorer chooses the flip itself.
+  const pixels = settings.flip.split(".");
+  const last = pixels.pop();
+  let flips = pixels.map(Number);
+  let next = last ? { pixel: Number(last) } : null; // the fork on show
+  if ([...flips, next?.pixel ?? 0].some((pixel) => pixel >= height * width)) {
+    [flips, next] = [[], null];
+  }
   let state = null; // the digit: its numbers, its image, and what each flip costs
-  let next = null; // the fork on show
+  let moved = false; // whether the reader has done something
   let telling = []; // the flips that change most
 
   const slider = new Slider("digit (seed)", {
@@ -27,13 +32,12 @@ export function fork({ engine, graph, settings, root, remember }) {
     max: Math.max(99, seed),
     value: seed,
     act(value) {
-      [seed, flips, next] = [value, [], null];
+      [seed, flips, next, moved] = [value, [], null, true];
       show();
     },
   });
   const onward = button("go on from this fork", () => {
-    flips = [...flips, next.pixel];
-    next = null;
+    [flips, next, moved] = [[...flips, next.pixel], null, true];
     show();
   });
   const pad = new Pad(shape, {
@@ -41,7 +45,7 @@ export function fork({ engine, graph, settings, root, remember }) {
     label: "The drawn digit. A click, or Space, flips a pixel.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
     act(pixel) {
-      next = { pixel };
+      [next, moved] = [{ pixel }, true];
       show();
     },
   });
@@ -57,7 +61,7 @@ export function fork({ engine, graph, settings, root, remember }) {
   const sentence = new Sentence();
   const [columns, cell] = [8, SMALL * width + GAP];
   const high = SMALL * height + GAP + 16;
-  const others = new Picture(columns * cell, 2 * high, "The 16 flips that change most");
+  const others = new Picture(columns * cell, 2 * high, "The flips that change most");
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
@@ -66,12 +70,13 @@ export function fork({ engine, graph, settings, root, remember }) {
   root.append(sentence.element, others.element, key.element);
 
   // Draw the digit, unless it is there already; then the fork; then the other forks.
-  const show = latest(async (stale) => {
+  const show = answer(async (stale) => {
     await takeDigit();
-    next ??= { pixel: cheapest(state.bits) };
+    next ??= { pixel: cheapest(state.bits), automatic: true };
     if (!next.image) [next.image] = await forksOf([next.pixel]);
     draw();
-    remember({ seed, flip: [...flips, next.pixel].join(".") });
+    const shown = next.automatic ? "" : next.pixel;
+    if (moved) remember({ seed, flip: [...flips, shown].join(".") });
     if (!state.compared) await compare(stale);
   });
 
@@ -79,12 +84,12 @@ export function fork({ engine, graph, settings, root, remember }) {
     const name = [seed, ...flips].join();
     if (state?.name === name) return;
     const uniforms = await engine.ask("uniforms", { seed });
-    let [image] = await engine.ask("draw", { uniforms });
+    let { image } = await engine.ask("drawFrom", { uniforms });
     for (const pixel of flips) {
       uniforms[pixel] = flippingNumber(image[pixel]);
-      [image] = await engine.ask("draw", { uniforms });
+      ({ image } = await engine.ask("drawFrom", { uniforms }));
     }
-    const logits = await engine.ask("logits", { image });
+    const { logits } = await engine.ask("read", { image });
     state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
     telling = [];
   }
@@ -115,6 +120,7 @@ export function fork({ engine, graph, settings, root, remember }) {
       }
     }
     state.compared = true;
+    if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
   }
 
@@ -144,6 +150,12 @@ export function fork({ engine, graph, settings, root, remember }) {
       page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
     });
     sentence.text = told();
+    const list = telling.map(
+      ({ pixel, changed }) =>
+        `row ${Math.floor(pixel / width)}, column ${pixel % width}: ` +
+        `${changed} pixels, ${state.bits[pixel].toFixed(1)} bits`
+    );
+    others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
@@ -177,17 +189,10 @@ export function fork({ engine, graph, settings, root, remember }) {
     );
   }
 
-  if (flips.length) {
-    next = { pixel: flips.at(-1) };
-    flips = flips.slice(0, -1);
-  }
-  return show();
+  show();
 }
 
 const cheapest = (bits) => bits.indexOf(Math.min(...bits));
 
 // -log2 of the probability of the other value of a pixel.
-function flipBits(logit, ink) {
-  const towards = ink ? -logit : logit; // the logit of the flip
-  return (Math.max(-towards, 0) + Math.log1p(Math.exp(-Math.abs(towards)))) / Math.LN2;
-}
+const flipBits = (logit, ink) => softplus(ink ? logit : -logit) / Math.LN2;

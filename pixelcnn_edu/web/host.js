@@ -5,7 +5,11 @@
 
 const textOf = (id) => document.getElementById(id).textContent;
 const bytes = Uint8Array.from(atob(textOf("weights")), (letter) => letter.charCodeAt(0));
-const common = { graph: JSON.parse(textOf("graph")), weights: new DataView(bytes.buffer) };
+const common = {
+  graph: JSON.parse(textOf("graph")),
+  weights: new DataView(bytes.buffer),
+  images: new DataView(new ArrayBuffer(0)),
+};
 
 // Settings from the address, where they are of the same kind as the explorer's own.
 function fromAddress(own) {

@@ -5,7 +5,7 @@
 // col)` is where the features of a pixel begin. Each function here reads the pages of the
 // tensor's sources and writes the features of the pixel (row, col) into the tensor's page.
 
-import { sigmoid } from "./likelihoods.js";
+import { sigmoid, softplus } from "./likelihoods.js";
 
 const SELU = [1.0507009873554805, 1.6732632423543772];
 
@@ -26,12 +26,11 @@ export const ACTIVATIONS = {
   hard_silu: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
   leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
   linear: (x) => x,
-  relu: (x) => (x > 0 ? x : 0),
   relu6: (x) => Math.min(Math.max(x, 0), 6),
   selu: (x) => SELU[0] * (x > 0 ? x : SELU[1] * Math.expm1(x)),
   sigmoid,
   silu: (x) => x * sigmoid(x),
-  softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  softplus,
   softsign: (x) => x / (1 + Math.abs(x)),
   tanh: Math.tanh,
 };
@@ -41,13 +40,15 @@ export const LAYERS = {
   // and columns right each one looks, and where its weights begin. Outside the image all
   // features are 0.
   Convolution(net, tensor, row, col) {
-    const [source] = tensor.sources;
+    const { floats } = net;
+    const source = tensor.sources[0];
     const to = net.place(tensor, row, col);
     for (let k = 0; k < tensor.channels; k++) {
-      net.floats[to + k] = tensor.bias === null ? 0 : net.floats[tensor.bias + k];
+      floats[to + k] = tensor.bias === null ? 0 : floats[tensor.bias + k];
     }
-    for (const [down, right, weights] of tensor.taps) {
-      const [r, c] = [row + down, col + right];
+    for (const { down, right, weights } of tensor.taps) {
+      const r = row + down;
+      const c = col + right;
       if (r < 0 || r >= net.height || c < 0 || c >= net.width) continue;
       const from = net.place(source, r, c);
       net.addProduct(to, from, weights, source.channels, tensor.channels);
@@ -56,72 +57,100 @@ export const LAYERS = {
 
   // One half of the channels scales the other half, in each color group by itself.
   Gate(net, tensor, row, col) {
+    const { floats } = net;
     const from = net.place(tensor.sources[0], row, col);
     const to = net.place(tensor, row, col);
     const size = tensor.channels / tensor.colors; // of a half
     for (let k = 0; k < tensor.channels; k++) {
       const first = from + k + Math.floor(k / size) * size;
-      net.floats[to + k] = Math.tanh(net.floats[first]) * sigmoid(net.floats[first + size]);
+      floats[to + k] = Math.tanh(floats[first]) * sigmoid(floats[first + size]);
     }
   },
 
   PReLU(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
     const slope = net.placeOfWeight(tensor.weight, row, col);
-    net.map(tensor, row, col, (x, k) => (x > 0 ? x : net.floats[slope + k] * x));
+    for (let k = 0; k < tensor.channels; k++) {
+      const x = floats[from + k];
+      floats[to + k] = x > 0 ? x : floats[slope + k] * x;
+    }
   },
 
   PositionBias(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
     const bias = net.placeOfWeight(tensor.weight, row, col);
-    net.map(tensor, row, col, (x, k) => x + net.floats[bias + k]);
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = floats[from + k] + floats[bias + k];
+    }
   },
 
   Activation(net, tensor, row, col) {
-    net.map(tensor, row, col, ACTIVATIONS[tensor.activation]);
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    const change = ACTIVATIONS[tensor.activation];
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = change(floats[from + k]);
+    }
   },
 
-  // Dropout, which only training needs.
-  Identity(net, tensor, row, col) {
-    net.map(tensor, row, col, (x) => x);
+  // The most frequent activation: a function called for each number would be slower.
+  ReLU(net, tensor, row, col) {
+    const { floats } = net;
+    const from = net.place(tensor.sources[0], row, col);
+    const to = net.place(tensor, row, col);
+    for (let k = 0; k < tensor.channels; k++) {
+      floats[to + k] = Math.max(floats[from + k], 0);
+    }
   },
 
   Add(net, tensor, row, col) {
-    net.map(tensor, row, col, (x) => x);
+    const { floats } = net;
     const to = net.place(tensor, row, col);
-    for (const source of tensor.sources.slice(1)) {
-      const from = net.place(source, row, col);
-      for (let k = 0; k < tensor.channels; k++) net.floats[to + k] += net.floats[from + k];
+    for (let i = 0; i < tensor.sources.length; i++) {
+      const from = net.place(tensor.sources[i], row, col);
+      for (let k = 0; k < tensor.channels; k++) {
+        floats[to + k] = (i > 0 ? floats[to + k] : 0) + floats[from + k];
+      }
     }
   },
 
   // Each value becomes a vector with a 1 at its level.
   OneHotLevels(net, tensor, row, col) {
+    const { floats } = net;
     const { levels } = tensor;
     const from = net.place(tensor.sources[0], row, col);
     const to = net.place(tensor, row, col);
     for (let k = 0; k < tensor.channels; k++) {
-      const value = net.floats[from + Math.floor(k / levels)];
+      const value = floats[from + Math.floor(k / levels)];
       const away = Math.abs(value * (levels - 1) - (k % levels));
-      net.floats[to + k] = Math.max(0, 1 - away);
+      floats[to + k] = Math.max(0, 1 - away);
     }
   },
 
   // The weights of the label. `net.label` holds a share for each label: for one label
   // alone a 1 and zeros.
   Embedding(net, tensor) {
-    for (let k = 0; k < tensor.channels; k++) net.floats[tensor.page + k] = 0;
+    const { floats } = net;
+    for (let k = 0; k < tensor.channels; k++) floats[tensor.page + k] = 0;
     net.label.forEach((share, label) => {
       if (share === 0) return;
       const row = tensor.weights + label * tensor.channels;
       for (let k = 0; k < tensor.channels; k++) {
-        net.floats[tensor.page + k] += share * net.floats[row + k];
+        floats[tensor.page + k] += share * floats[row + k];
       }
     });
   },
 
   // The weights of a label as a map: one vector for each pixel.
   Reshape(net, tensor, row, col) {
+    const { floats } = net;
     const from = tensor.sources[0].page + net.place(tensor, row, col) - tensor.page;
     const to = net.place(tensor, row, col);
-    for (let k = 0; k < tensor.channels; k++) net.floats[to + k] = net.floats[from + k];
+    for (let k = 0; k < tensor.channels; k++) floats[to + k] = floats[from + k];
   },
 };

@@ -4,10 +4,15 @@
 
 export const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
+export const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 export const LIKELIHOODS = {
   // Two levels: ink (1) with probability sigmoid(logit).
   Bernoulli: {
     probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // What a level costs: -log of its probability.
+    nats: (logits, at, levels, level) => softplus(level ? -logits[at] : logits[at]),
 
     // The level that a uniform number u chooses: ink if u < p(ink).
     sample(logits, at, levels, u, temperature) {
@@ -19,6 +24,13 @@ export const LIKELIHOODS = {
   // Any number of levels: a softmax over as many logits.
   Categorical: {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    nats(logits, at, levels, level) {
+      const own = logits.subarray(at, at + levels);
+      const largest = Math.max(...own);
+      const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
+      return Math.log(sum) + largest - own[level];
+    },
 
     // The lowest level whose cumulative probability exceeds u, of those with p > 0.
     sample(logits, at, levels, u, temperature) {

@@ -3,13 +3,19 @@
 // The network is causal: the features of a pixel depend on earlier pixels only. So each
 // tensor has a page of features, and when a pixel is drawn, only the features of this pixel
 // are computed; all earlier ones are in the pages already (arXiv 1704.06001).
-//
-// Each tensor is known at one of three moments, as in pixel_graph.py:
-const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
 
 import { LAYERS } from "./layers.js";
 import { LIKELIHOODS } from "./likelihoods.js";
 import { KERNEL } from "./kernel.wat";
+
+// Each tensor is known at one of three moments, as in pixel_graph.py:
+const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
+
+// What only some layers have, see export.py.
+const NOTHING = {
+  ...{ taps: null, bias: null, weight: null, weights: null },
+  ...{ activation: null, colors: null, levels: null },
+};
 
 export class Network {
   // graph: the object that `export` writes, see export.py; weights: a Float32Array.
@@ -22,15 +28,20 @@ export class Network {
     this.oneMore = graph.one_more; // whether it runs again after the last channel
     this.classes = graph.num_classes; // null for a network without labels
     this.label = new Float32Array(this.classes ?? 0);
-    this.tensors = graph.tensors.map((tensor) => ({ ...tensor }));
+    this.tensors = [];
     let end = weights.length;
-    for (const tensor of this.tensors) {
-      tensor.sources = tensor.from.map((index) => this.tensors[index]);
-      const [height, width] = tensor.size; // 1 where one vector stands for all pixels
-      tensor.page = end;
-      tensor.rowStep = height > 1 ? width * tensor.channels : 0;
-      tensor.colStep = width > 1 ? tensor.channels : 0;
-      end += height * width * tensor.channels;
+    for (const entry of graph.tensors) {
+      const [height, width] = entry.size; // 1 where one vector stands for all pixels
+      // Objects with the same properties in the same order are the fastest to read.
+      this.tensors.push({
+        ...NOTHING,
+        ...entry,
+        sources: entry.from.map((index) => this.tensors[index]),
+        page: end,
+        rowStep: height > 1 ? width * entry.channels : 0,
+        colStep: width > 1 ? entry.channels : 0,
+      });
+      end += height * width * entry.channels;
     }
     this.image = this.tensors[0];
     this.output = this.tensors[graph.output];
@@ -39,6 +50,8 @@ export class Network {
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
     this.labelIsKnown = false;
+    this.perValue = this.output.channels / this.channels; // logits
+    this.cost = new Float32Array(this.height * this.width); // nats of each pixel
     this.takeMemory(end, plain);
     this.floats.set(weights);
     if (!this.classes) this.computePerImage();
@@ -87,15 +100,6 @@ export class Network {
     return at + ((height > 1 ? row * width : 0) + (width > 1 ? col : 0)) * channels;
   }
 
-  // Compute a tensor's features at one pixel from those of its first source.
-  map(tensor, row, col, change) {
-    const from = this.place(tensor.sources[0], row, col);
-    const to = this.place(tensor, row, col);
-    for (let k = 0; k < tensor.channels; k++) {
-      this.floats[to + k] = change(this.floats[from + k], k);
-    }
-  }
-
   // ------------------------------------------------------------------ the three moments
 
   // Set the label: a number, or a share for each label, and compute what depends on it.
@@ -135,17 +139,20 @@ export class Network {
 
   // ------------------------------------------------------------------ whole images
 
-  // The logits of an image, (H, W, logits per pixel). All features are in the pages then.
-  logits(image, label = 0) {
+  // Compute all features of an image: the logits are then in the page of `output`, and the
+  // cost of each pixel in `cost`.
+  read(image, label = 0) {
     if (this.classes) this.setLabel(label);
     const drawn = this.page(this.image);
     if (image.some((value, i) => value !== drawn[i])) this.last = null;
     this.floats.set(image, this.image.page);
     for (let row = 0; row < this.height; row++) {
       this.beginRow(row);
-      for (let col = 0; col < this.width; col++) this.computePixel(row, col);
+      for (let col = 0; col < this.width; col++) {
+        this.computePixel(row, col);
+        this.noteCost(row, col);
+      }
     }
-    return this.page(this.output);
   }
 
   // A copy of a tensor's features, (H, W, channels).
@@ -154,7 +161,8 @@ export class Network {
     return this.floats.slice(tensor.page, tensor.page + height * width * tensor.channels);
   }
 
-  // Draw an image, pixel by pixel: float32 (H, W, C).
+  // Draw an image, pixel by pixel: float32 (H, W, C). The cost of each pixel at temperature
+  // 1 is then in `cost`.
   //
   //   uniforms     a number in [0, 1) for each value
   //   known        for each pixel, whether it is given; then `given` has its values
@@ -169,23 +177,25 @@ export class Network {
     const first = known ? 0 : this.firstNew(uniforms, temperature);
     this.last = known ? null : { uniforms: uniforms.slice(), temperature };
     for (let pixel = first; pixel < this.height * width; pixel++) {
-      const [row, col] = [Math.floor(pixel / width), pixel % width];
+      const row = Math.floor(pixel / width);
+      const col = pixel % width;
       const here = this.place(image, row, col);
       if (col === 0) this.beginRow(row);
       for (let k = 0; k < channels; k++) floats[here + k] = 0;
       if (known?.[pixel]) {
         floats.set(given.subarray(pixel * channels, (pixel + 1) * channels), here);
         this.computePixel(row, col);
-        continue;
-      }
-      for (const run of this.runs) {
-        this.computePixel(row, col);
-        for (const k of run) {
-          const u = uniforms[pixel * channels + k];
-          floats[here + k] = this.sample(this.output, row, col, k, u, temperature);
+      } else {
+        for (const run of this.runs) {
+          this.computePixel(row, col);
+          for (const k of run) {
+            const u = uniforms[pixel * channels + k];
+            floats[here + k] = this.sample(row, col, k, u, temperature);
+          }
         }
+        if (this.oneMore) this.computePixel(row, col);
       }
-      if (this.oneMore) this.computePixel(row, col);
+      this.noteCost(row, col);
     }
     return this.page(image);
   }
@@ -194,34 +204,30 @@ export class Network {
   firstNew(uniforms, temperature) {
     if (this.last?.temperature !== temperature) return 0;
     const value = uniforms.findIndex((u, i) => u !== this.last.uniforms[i]);
-    const at = value < 0 ? uniforms.length : value;
-    return Math.floor(at / this.channels);
+    return value < 0 ? this.height * this.width : Math.floor(value / this.channels);
+  }
+
+  // Where the logits of a value begin.
+  placeOfLogits(row, col, channel) {
+    return this.place(this.output, row, col) + channel * this.perValue;
   }
 
   // One value: level/(levels-1), chosen by the uniform number u.
-  sample(output, row, col, channel, u, temperature) {
-    const per = output.channels / this.channels; // logits of one value
-    const at = this.place(output, row, col) + channel * per;
+  sample(row, col, channel, u, temperature) {
     const { floats, levels } = this;
+    const at = this.placeOfLogits(row, col, channel);
     return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
   }
 
-  // The probability of each level of a value, from the logits of a whole image.
-  probabilities(logits, pixel, channel = 0) {
-    const per = this.output.channels / this.channels;
-    const at = pixel * this.output.channels + channel * per;
-    return this.likelihood.probabilities(logits, at, this.levels);
-  }
-
-  // What an image costs, in nats: -Σ log p(value | earlier values).
-  nats(image, label = 0) {
-    const logits = this.logits(image, label);
+  // What the values of a pixel cost: -log p(value | earlier values), in nats.
+  noteCost(row, col) {
+    const { floats, levels } = this;
+    const here = this.place(this.image, row, col);
     let sum = 0;
-    image.forEach((value, i) => {
-      const [pixel, channel] = [Math.floor(i / this.channels), i % this.channels];
-      const level = Math.round(value * (this.levels - 1));
-      sum -= Math.log(this.probabilities(logits, pixel, channel)[level]);
-    });
-    return sum;
+    for (let k = 0; k < this.channels; k++) {
+      const level = Math.round(floats[here + k] * (levels - 1));
+      sum += this.likelihood.nats(floats, this.placeOfLogits(row, col, k), levels, level);
+    }
+    this.cost[row * this.width + col] = sum;
   }
 }

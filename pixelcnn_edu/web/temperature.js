@@ -1,12 +1,11 @@
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-import { latest } from "./engine.js";
 import { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } from "./ui.js";
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
 const GAP = 6;
 
-export function temperature({ engine, graph, settings, root, remember }) {
+export function temperature({ engine, graph, settings, root, answer, remember }) {
   const [height, width, channels] = graph.image_shape;
   const shape = [height, width];
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
@@ -42,10 +41,11 @@ export function temperature({ engine, graph, settings, root, remember }) {
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
   root.append(row(...controls), sentence.element, row(grid.element, costs.element));
 
-  const show = latest(async (stale) => {
-    const images = await engine.ask("draw", { seed, count: COUNT, temperature, label });
+  const show = answer(async (stale) => {
+    const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
+    const images = drawn.map(({ image }) => image);
+    const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
-    const nats = await engine.ask("nats", { images, label });
     sentence.text = told(images, nats);
     if (asked) remember({ temperature, images: seed, label });
     drawCosts(nats);
@@ -58,8 +58,8 @@ export function temperature({ engine, graph, settings, root, remember }) {
   async function usualNats(stale) {
     const all = [];
     for (let own = 0; all.length < SAMPLE; own++) {
-      const images = await engine.ask("draw", { seed: own, count: COUNT, label });
-      all.push(...(await engine.ask("nats", { images, label })));
+      const drawn = await engine.draw({ seed: own, count: COUNT, label });
+      all.push(...drawn.map(({ cost }) => sum(cost)));
       if (stale()) return undefined;
     }
     return mean(all);
@@ -69,7 +69,7 @@ export function temperature({ engine, graph, settings, root, remember }) {
     const drawn = `T = ${temperature.toFixed(2)}: `;
     const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
     if (graph.levels > 2 || channels > 1) return drawn + cost;
-    const ink = 100 * mean(images.map((image) => mean(Array.from(image))));
+    const ink = 100 * mean(images.map(mean));
     return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
   }
 
@@ -117,7 +117,8 @@ export function temperature({ engine, graph, settings, root, remember }) {
     });
   }
 
-  return show();
+  show();
 }
 
-const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+const mean = (values) => sum(values) / values.length;

@@ -99,9 +99,15 @@ export class Sentence {
 export class Picture {
   constructor(width, height, about) {
     [this.width, this.height] = [width, height];
-    this.element = make("canvas", { role: "img", "aria-label": about });
+    this.element = make("canvas", { role: "img" });
+    this.about = about;
     this.element.style.width = `${width}px`;
     this.element.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  // A sentence for readers who cannot see the picture.
+  set about(text) {
+    this.element.setAttribute("aria-label", text);
   }
 
   draw(act) {

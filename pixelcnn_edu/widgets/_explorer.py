@@ -10,6 +10,7 @@ import io
 from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
 
 import anywidget
+import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
@@ -24,6 +25,7 @@ class Explorer(anywidget.AnyWidget):
         model: an `ImageModel` that runs in a page, see `export.network`; None for an
             explorer without a network.
         about: one sentence that describes the still picture.
+        images: (N, H, W, C) on the likelihood's levels, which the explorer shows.
         **settings: what the reader may change.
     """
 
@@ -34,14 +36,20 @@ class Explorer(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True)
     graph = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
+    images = traitlets.Bytes().tag(sync=True)
 
     size = (9, 4)  # of the still picture, in inches
 
-    def __init__(self, explorer, model, *, about, **settings):
+    def __init__(self, explorer, model, *, about, images=(), **settings):
         graph, weights = export.network(model) if model is not None else ({}, b"")
         self.model, self.about = model, about
+        levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))
         super().__init__(
-            explorer=explorer, settings=settings, graph=graph, weights=bytes(weights)
+            explorer=explorer,
+            settings=settings,
+            graph=graph,
+            weights=bytes(weights),
+            images=levels.astype("uint8").tobytes(),
         )
 
     def draw(self, figure):

@@ -10,6 +10,7 @@ from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
 
 import numpy as np
 import pytest
+import web
 
 SCRIPT = export.web_file("explorers.js").rpartition("export default")[0]
 # What runs in the page: `answers` of the network that was loaded last.
@@ -22,7 +23,6 @@ ASK = """([name, args]) => {
   for (const key of ["image", "uniforms", "given", "known"]) {
     if (args[key]) args[key] = toFloats(args[key]);
   }
-  if (args.images) args.images = args.images.map(toFloats);
   return JSON.stringify(answers[name](args), (_, value) =>
     ArrayBuffer.isView(value) ? Array.from(value) : value);
 }"""
@@ -57,14 +57,14 @@ KINDS = {
 }
 # In a layer's code a mistake, and a model that shows it.
 BUGS = {
-    "Convolution": ("[row + down, col + right]", "[row + down, col - right]", "relu"),
+    "Convolution": ("c = col + right;", "c = col - right;", "relu"),
     "bias": ("tensor.bias === null ?", "tensor.bias !== null ?", "relu"),
     "Gate": ("Math.floor(k / size) * size", "k", "gated, colors"),
-    "PReLU": ("(x > 0 ? x : net.floats[slope + k] * x)", "x", "position"),
-    "PositionBias": ("x + net.floats[bias + k]", "x", "position"),
-    "Activation": ("relu: (x) => (x > 0 ? x : 0)", "relu: (x) => x", "relu"),
-    "Identity": ("row, col, (x) => x);\n  },\n\n  Add", "row, col, (x) => 2 * x);\n  },\n\n  Add", "gated, all"),
-    "Add": ("tensor.sources.slice(1)", "[]", "relu"),
+    "PReLU": ("x > 0 ? x : floats[slope + k] * x", "x", "position"),
+    "PositionBias": (" + floats[bias + k]", "", "position"),
+    "Activation": ("silu: (x) => x * sigmoid(x)", "silu: (x) => x", "silu"),
+    "ReLU": ("Math.max(floats[from + k], 0)", "floats[from + k]", "relu"),
+    "Add": ("(i > 0 ? floats[to + k] : 0)", "0", "relu"),
     "OneHotLevels": ("k % levels)", "k / levels)", "one_hot"),
     "Embedding": ("label * tensor.channels", "tensor.channels", "gated, labels"),
     "Reshape": ("net.place(tensor, row, col) - tensor.page", "0", "gated, label map"),
@@ -92,7 +92,7 @@ class Engine:
         return json.loads(self.page.evaluate(ASK, [name, flat]))
 
     def logits(self, image, label=0):
-        out = self.ask("logits", image=image, label=label)
+        out = self.ask("read", image=image, label=label)["logits"]
         return np.reshape(out, (*self.shape[:2], -1))
 
 
@@ -101,6 +101,10 @@ def engine(browser):
     engine = Engine(browser)
     yield engine
     engine.page.close()
+
+
+def test_the_stored_file_is_joined_from_the_modules():
+    assert web.explorers() == export.web_file("explorers.js")
 
 
 def small(kind, seed=0):
@@ -195,7 +199,8 @@ def check_seeds(engine, model, seeds, temperature=1.0):
     different = 0
     for seed in range(seeds):
         asked = {"seed": seed, "temperature": temperature, "label": int(labels[seed])}
-        drawn = np.reshape(engine.ask("draw", **asked)[0], shape).astype("float32")
+        (answer,) = engine.ask("draw", children=[0], **asked)
+        drawn = np.reshape(answer["image"], shape).astype("float32")
         own = uniforms[seed], temperature, labels[seed]
         check_drawn(model, images[seed], drawn, *own)
         different += not np.array_equal(drawn, images[seed])
@@ -218,8 +223,8 @@ def test_temperature_zero_takes_the_likeliest_level(engine):
         model = small(kind)
         engine.load(model)
         expected = generation.generate(model, 1, seed=0, temperature=0, method="naive")
-        drawn = engine.ask("draw", seed=0, temperature=0)[0]
-        assert np.array_equal(np.float32(drawn), expected.ravel())
+        (drawn,) = engine.ask("draw", seed=0, children=[0], temperature=0)
+        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
 
 
 def test_known_pixels_stay_and_the_rest_is_drawn(engine):
@@ -230,17 +235,25 @@ def test_known_pixels_stay_and_the_rest_is_drawn(engine):
     known[:2] = known[4, 1] = True
     uniforms = np.random.default_rng(0).random((1, 6, 5, 1), dtype="float32")
     expected = generation.naive(
-        model, model.likelihood, uniforms, np.where(known[..., None], images, 0), known, 1.0
+        model,
+        model.likelihood,
+        uniforms,
+        np.where(known[..., None], images, 0),
+        known,
+        1.0,
     )
-    drawn = engine.ask("draw", uniforms=uniforms, given=images, known=known + 0)[0]
-    assert np.array_equal(np.float32(drawn), expected.ravel())
+    drawn = engine.ask("drawFrom", uniforms=uniforms, given=images, known=known + 0)
+    assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
+    logits = logits_function(model)(expected)
+    nats = -model.likelihood.log_prob_of_pixels(logits, expected)
+    assert np.allclose(drawn["cost"], np.ravel(nats), atol=TOLERANCE)
 
 
 def test_only_the_pixels_after_a_changed_number_are_drawn_again(engine):
     model = small("gated, skip")
     engine.load(model)
     uniforms = np.random.default_rng(0).random((6, 5, 1), dtype="float32")
-    (old,) = engine.ask("draw", uniforms=uniforms)
+    old = engine.ask("drawFrom", uniforms=uniforms)["image"]
     pixels = [3, 17, 8, 29]
     forks = engine.ask("forks", uniforms=uniforms, image=np.array(old), pixels=pixels)
     for pixel, fork in zip(pixels, forks, strict=True):
@@ -264,8 +277,8 @@ def test_all_images_together_have_probability_one(engine, kind):
     engine.load(model)
     levels, size = model.likelihood.levels, np.prod(engine.shape)
     every = np.array(list(itertools.product(range(levels), repeat=size))) / (levels - 1)
-    nats = engine.ask("nats", images=every.tolist(), label=1)
-    assert abs(np.exp(-np.array(nats)).sum() - 1) < 1e-5
+    costs = [engine.ask("read", image=image, label=1)["cost"] for image in every]
+    assert abs(np.exp(-np.sum(costs, axis=1)).sum() - 1) < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["position", "one_hot", "gated, all"])

@@ -1,9 +1,10 @@
 """The explorers in a page that `export.page` wrote: from disk, wide and narrow."""
 
 import contextlib
+import re
 import time
 
-from pixelcnn_edu import export, generation, pretrained
+from pixelcnn_edu import export, pretrained
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets import fork
 
@@ -40,7 +41,9 @@ class Page:
     def check(self):
         """Check that nothing failed, nothing was asked for, and nothing is cut off."""
         assert self.problems == []
-        outside = [url for url in self.requests if not url.startswith(("file:", "blob:"))]
+        outside = [
+            url for url in self.requests if not url.startswith(("file:", "blob:"))
+        ]
         assert outside == []
         wide = self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -147,13 +150,51 @@ def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
         expect(9, 13, 0, lambda: pad.press(" "))
         slider = shown.root.get_by_label("digit (seed)")
         shown.told_after(lambda: slider.press("ArrowRight"))
-        pad.press("ArrowDown")
-        row, col = page.page.evaluate("location.hash"), None
-        flip = int(row.rpartition("flip=")[2])
-        assert told_fork(coffee, 1, *divmod(flip, 28))[0] in shown.told("is flipped")
+        place = shown.at(pad, (28, 28), 20, 20)
+        expect(20, 20, 1, lambda: pad.click(position=place))
+        assert "seed=1&flip=580" in page.page.evaluate("location.hash")
 
 
 def test_an_address_leads_to_the_same_fork(opened, coffee):
     with opened("wide", "#seed=5&flip=404") as page:
         sentence = page.explorer("fork").told("is flipped")
         assert sentence.startswith(told_fork(coffee, 5, *divmod(404, 28))[0])
+
+
+def telling_by_hand(model, seed):
+    """Return how many pixels each likely flip changes, and its bits, by pixel."""
+    old, uniforms = fork.first_of_seed(model, seed)
+    bits = fork.flip_bits(logits_function(model)(old[None])[0], old)
+    at = [divmod(int(i), 28) for i in np.argsort(bits, axis=None, kind="stable")[:128]]
+    at = [pixel for pixel in at if bits[pixel] <= -np.log2(0.05)]
+    forks = fork.draw_forks(model, old, uniforms, at)
+    changes = [
+        int(fork.later_changes(old, new, *pixel))
+        for new, pixel in zip(forks, at, strict=True)
+    ]
+    return dict(zip(at, changes, strict=True)), bits
+
+
+def test_the_telling_forks_change_most_and_one_is_shown_first(opened, coffee):
+    by_hand, bits = telling_by_hand(coffee, 0)
+    with opened("wide") as page:
+        shown = page.explorer("fork")
+        others = shown.canvas("The flips that change most: row")
+        others.wait_for()
+        found = re.findall(
+            r"row (\d+), column (\d+): (\d+) pixels, (\S+) bits",
+            others.get_attribute("aria-label"),
+        )
+        first = shown.sentence.inner_text()
+    telling = [(int(row), int(col)) for row, col, _, _ in found]
+    assert 3 <= len(telling) <= 16
+    assert [int(count) for _, _, count, _ in found] == [by_hand[at] for at in telling]
+    assert [cost for *_, cost in found] == [f"{bits[at]:.1f}" for at in telling]
+    assert first.startswith("Row {}, column {} is flipped".format(*telling[0]))
+    # who is left out is too near to one that changes as much or more
+    for (row, col), count in by_hand.items():
+        near = [
+            by_hand[at] for at in telling if max(abs(row - at[0]), abs(col - at[1])) < 3
+        ]
+        left_out = (row, col) not in telling
+        assert max(near, default=count + left_out * (len(telling) < 16)) >= count
