@@ -99,10 +99,18 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
 
     Raises:
         ValueError: (row, col) lies outside the image, or no gradient reaches the image:
-            the model rounds it, say.
+            the model rounds it, say. Or a layer computes in float16, in which small
+            gradients become 0.
     """
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
+    half = [layer for layer in model.layers if layer.compute_dtype == "float16"]
+    if half:
+        raise ValueError(
+            "Expected a model that computes in float32 or bfloat16: in float16 small "
+            f"gradients become 0, and their pixels are missed. Received: {half[0].name!r} "
+            "in float16"
+        )
     images = check_positive_int("images", images)
     row, col = plain(row), plain(col)
     whole = is_int(row) and is_int(col)

@@ -57,6 +57,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
         "network": network_checksum(model),
         "initial weights": checksum(model.get_weights()),
+        **_weight_decay(model),
     }
     with locked(folder) as folder:
         checkpoint = Checkpoint(folder, settings, callbacks)
@@ -73,6 +74,17 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
     return history
+
+
+def _weight_decay(model):
+    """Return which weights the optimizer excludes from weight decay, as a setting."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    excluded = [
+        index
+        for index, weight in enumerate(model.trainable_variables)
+        if not optimizer._use_weight_decay(weight)
+    ]
+    return {"excluded from weight decay": excluded} if excluded else {}
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -137,7 +149,8 @@ class Checkpoint(keras.callbacks.Callback):
             RuntimeWarning: a file is damaged. The file gets another name.
         """
         self.set_model(model)
-        model.optimizer.build(model.trainable_variables)
+        if not model.optimizer.built:  # LossScaleOptimizer would add variables again
+            model.optimizer.build(model.trainable_variables)
         refuse_foreign_files(self.folder)
         path, about, arrays = read_newest(self._paths)
         if path is None:
@@ -203,7 +216,7 @@ class Checkpoint(keras.callbacks.Callback):
         Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
-        differ = [name for name in new if old.get(name) != new[name]]
+        differ = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -211,9 +224,9 @@ class Checkpoint(keras.callbacks.Callback):
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
             produced.append(after_training)  # and later, when the run was interrupted
         return [
-            name + _parts_that_differ(old.get(name), new[name])
+            name + _parts_that_differ(old.get(name), new.get(name))
             for name in differ
-            if all(one.get(name, ...) != new[name] for one in produced)
+            if all(one.get(name, ...) != new.get(name) for one in produced)
         ]
 
     def remind(self):

@@ -5,6 +5,7 @@ test computes some of its rows again.
 """
 
 import csv
+import numbers
 from pathlib import Path
 
 from pixelcnn_edu._checks import check_one_of
@@ -46,11 +47,22 @@ def table(name: str) -> np.ndarray:
 def record(name: str, rows: list[dict]) -> None:
     """Write a table, whole or not at all.
 
+    Args:
+        name: of the table.
+        rows: numbers and texts by column; a text without commas, quotes and line breaks.
+
     Raises:
-        ValueError: the rows have different keys.
+        ValueError: the rows have different keys, or a value that `table` cannot read.
     """
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"Expected rows with the same keys. Received: {rows}")
+    for value in (value for row in rows for value in row.values()):
+        plain_text = isinstance(value, str) and not set(value) & set(",\"'\n\r")
+        if not plain_text and not isinstance(value, numbers.Real):
+            raise ValueError(
+                "Expected numbers, and texts without commas, quotes and line breaks. "
+                f"Received: {value!r}"
+            )
     with (
         atomic_write(FOLDER / f"{name}.csv") as path,
         open(path, "w", newline="", encoding="utf-8") as file,

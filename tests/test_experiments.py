@@ -46,7 +46,7 @@ def test_every_table_is_read_as_it_stands_in_its_file():
 
 def test_a_table_is_written_and_read(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
-    rows = [{"name": "gate × 2", "nats": 1.5}, {"name": "a, b", "nats": 2}]
+    rows = [{"name": "gate × 2", "nats": 1.5}, {"name": "a b", "nats": 2}]
     experiments.record("mine", rows)
     assert experiments.names() == ["mine"]
     assert (tmp_path / "mine.csv").read_text("utf-8").splitlines()[0] == "name,nats"
@@ -54,6 +54,16 @@ def test_a_table_is_written_and_read(tmp_path, monkeypatch):
     experiments.record("mine", rows * 2)
     table = experiments.table("mine")
     assert table["name"].tolist() == ["gate × 2"] * 2 and table["nats"].sum() == 3
+
+
+@pytest.mark.parametrize("value", [None, "a, b", 'say "a"', "two\nlines", [1, 2]])
+def test_a_value_that_would_be_read_as_another_is_refused(tmp_path, monkeypatch, value):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match="Expected numbers, and texts .* Received: "):
+        experiments.record(
+            "mine", [{"name": "a", "nats": 1}, {"name": "b", "nats": value}]
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_digits_cost_under_each_label_what_the_table_says():

@@ -960,6 +960,28 @@ def test_the_optimizer_in_a_loss_scale_optimizer_may_have_another_name(tmp_path)
         run(0.2)
 
 
+def test_a_run_with_the_same_loss_scale_optimizer_goes_on(tmp_path):
+    inner = keras.optimizers.SGD(0.1)
+    optimizer = keras.optimizers.LossScaleOptimizer(inner)
+    model, _ = fit(tmp_path, optimizer=optimizer)
+    _, history = fit(tmp_path, model=model, optimizer=optimizer)
+    assert history.epoch == [0, 1]
+
+
+def test_weights_excluded_from_weight_decay_are_a_setting(tmp_path):
+    def run(**excluded):
+        optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
+        if excluded:
+            optimizer.exclude_from_weight_decay(**excluded)
+        return fit(tmp_path, optimizer=optimizer)
+
+    run(var_names=["bias"])
+    run(var_names=["bias"])
+    for other in ({}, {"var_names": ["kernel"]}):
+        with pytest.raises(ValueError, match="differs in: excluded from weight decay"):
+            run(**other)
+
+
 # what is no damage
 
 
