@@ -271,10 +271,13 @@ def _intro(graph, weights):
 
 def _sections(graph):
     """Yield the HTML of each explorer that fits the network."""
+    binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
+    plain = binary and graph["num_classes"] is None
+    if plain:
+        yield _section("Touch the digit", "touch", touch=0, touched="")
     drawn = {"temperature": 1, "images": 0, "label": 0}
     yield _section("Sixteen images at a temperature", "temperature", **drawn)
-    binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
-    if binary and graph["num_classes"] is None:
+    if plain:
         yield _section("Flip a pixel", "fork", seed=0, flip="")
 
 

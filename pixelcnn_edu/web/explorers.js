@@ -1434,15 +1434,101 @@ const mean = (values) => sum(values) / values.length;
 return { temperature };
 })();
 
+const touch_js = (() => {
+// A digit that draws itself, pixel by pixel. A touched pixel flips, and the rest is drawn
+// again: with the same random numbers, but after another past.
+
+const { flippingNumber } = likelihoods_js;
+const { COLORS, Pad, Sentence, button, frame, row } = ui_js;
+
+const SECONDS = 2; // for a whole digit
+
+function touch({ engine, graph, settings, root, answer, remember }) {
+  const [height, width] = graph.image_shape;
+  const size = height * width;
+  let { touch: seed } = settings;
+  let flips = settings.touched.split(".").filter(Boolean).map(Number);
+  if (flips.some((pixel) => pixel >= size)) flips = [];
+  let image = null;
+  let drawn = 0; // pixels on show; the network has drawn all of them already
+  let moved = false;
+
+  const pad = new Pad([height, width], {
+    scale: 12,
+    label: "A digit that draws itself. A click, or Space, flips a pixel.",
+    color(pixel) {
+      if (!image || pixel >= drawn) return COLORS.notYet;
+      return image[pixel] ? "black" : "white";
+    },
+    act(pixel) {
+      if (!image) return;
+      [flips, moved, drawn] = [[...flips, pixel], true, Math.min(drawn, pixel)];
+      show();
+    },
+  });
+  pad.over = (page) => {
+    if (drawn < size) frame(page, [height, width], drawn, COLORS.target, 0.5, 0.5, 12);
+  };
+  const sentence = new Sentence();
+  const another = button("another digit", () => {
+    [seed, flips, moved, drawn] = [seed + 1, [], true, 0];
+    show();
+  });
+  root.append(sentence.element, row(pad), row(another));
+
+  const show = answer(async (stale) => {
+    const uniforms = await engine.ask("uniforms", { seed });
+    let now = (await engine.ask("drawFrom", { uniforms })).image;
+    for (const pixel of flips) {
+      uniforms[pixel] = flippingNumber(now[pixel]);
+      now = (await engine.ask("drawFrom", { uniforms })).image;
+    }
+    image = now;
+    if (moved) remember({ touch: seed, touched: flips.join(".") });
+    sentence.text = told();
+    await drawItself(stale);
+  });
+
+  // Show the later pixels one after another; all at once for readers who want no motion.
+  async function drawItself(stale) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) drawn = size;
+    let before = performance.now();
+    while (drawn < size && !stale()) {
+      const now = await new Promise(requestAnimationFrame);
+      const step = Math.max(1, Math.round((size * (now - before)) / 1000 / SECONDS));
+      [drawn, before] = [Math.min(size, drawn + step), now];
+      pad.draw();
+    }
+    pad.draw();
+  }
+
+  function told() {
+    const pixel = flips.at(-1);
+    if (pixel === undefined) {
+      return "The network draws a digit, pixel by pixel. Touch a pixel to flip it.";
+    }
+    const value = image[pixel] ? "ink" : "paper";
+    const [r, c] = [Math.floor(pixel / width), pixel % width];
+    const later = size - pixel - 1;
+    return `Row ${r}, column ${c} is now ${value}. The ${later} later pixels are drawn again.`;
+  }
+
+  pad.draw();
+  show();
+}
+return { touch };
+})();
+
 const main_js = (() => {
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
 const { Engine, latest } = engine_js;
 const { fork } = fork_js;
 const { temperature } = temperature_js;
+const { touch } = touch_js;
 const { make } = ui_js;
 
-const EXPLORERS = { fork, temperature };
+const EXPLORERS = { fork, temperature, touch };
 
 // model.get(…) knows:
 //   explorer   one of the names above
@@ -1451,31 +1537,49 @@ const EXPLORERS = { fork, temperature };
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn" });
+  const root = make("div", { class: "pixelcnn waiting" });
   el.append(root);
-  const graph = model.get("graph");
-  const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
-  const engine = graph.tensors ? new Engine(graph, weights) : null;
+  let engine = null;
   const failed = (error) => {
     const text = `This explorer has stopped: ${error.message}`;
     root.append(make("p", { class: "failed", role: "alert" }, text));
     console.error(error);
   };
-  const context = {
-    engine,
-    graph,
-    settings: model.get("settings"),
-    images: imagesOf(graph, bytesOf(model.get("images"))),
-    root,
-    answer: (act) => latest(act, failed),
-    remember: (settings) => model.remember?.(settings),
-  };
-  try {
-    EXPLORERS[model.get("explorer")](context);
-  } catch (error) {
-    failed(error);
+
+  function start() {
+    root.classList.remove("waiting");
+    const graph = model.get("graph");
+    const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
+    if (graph.tensors) engine = new Engine(graph, weights);
+    EXPLORERS[model.get("explorer")]({
+      engine,
+      graph,
+      settings: model.get("settings"),
+      images: imagesOf(graph, bytesOf(model.get("images"))),
+      root,
+      answer: (act) => latest(act, failed),
+      remember: (settings) => model.remember?.(settings),
+    });
   }
-  return () => engine?.stop();
+
+  // An explorer begins to compute when the reader comes near.
+  const near = new IntersectionObserver(
+    (changes) => {
+      if (!changes.some((change) => change.isIntersecting)) return;
+      near.disconnect();
+      try {
+        start();
+      } catch (error) {
+        failed(error);
+      }
+    },
+    { rootMargin: "300px" }
+  );
+  near.observe(root);
+  return () => {
+    near.disconnect();
+    engine?.stop();
+  };
 }
 
 // A copy of bytes, which arrive as a DataView.

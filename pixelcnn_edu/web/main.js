@@ -3,9 +3,10 @@
 import { Engine, latest } from "./engine.js";
 import { fork } from "./fork.js";
 import { temperature } from "./temperature.js";
+import { touch } from "./touch.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = { fork, temperature };
+const EXPLORERS = { fork, temperature, touch };
 
 // model.get(…) knows:
 //   explorer   one of the names above
@@ -14,31 +15,49 @@ const EXPLORERS = { fork, temperature };
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 export function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn" });
+  const root = make("div", { class: "pixelcnn waiting" });
   el.append(root);
-  const graph = model.get("graph");
-  const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
-  const engine = graph.tensors ? new Engine(graph, weights) : null;
+  let engine = null;
   const failed = (error) => {
     const text = `This explorer has stopped: ${error.message}`;
     root.append(make("p", { class: "failed", role: "alert" }, text));
     console.error(error);
   };
-  const context = {
-    engine,
-    graph,
-    settings: model.get("settings"),
-    images: imagesOf(graph, bytesOf(model.get("images"))),
-    root,
-    answer: (act) => latest(act, failed),
-    remember: (settings) => model.remember?.(settings),
-  };
-  try {
-    EXPLORERS[model.get("explorer")](context);
-  } catch (error) {
-    failed(error);
+
+  function start() {
+    root.classList.remove("waiting");
+    const graph = model.get("graph");
+    const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
+    if (graph.tensors) engine = new Engine(graph, weights);
+    EXPLORERS[model.get("explorer")]({
+      engine,
+      graph,
+      settings: model.get("settings"),
+      images: imagesOf(graph, bytesOf(model.get("images"))),
+      root,
+      answer: (act) => latest(act, failed),
+      remember: (settings) => model.remember?.(settings),
+    });
   }
-  return () => engine?.stop();
+
+  // An explorer begins to compute when the reader comes near.
+  const near = new IntersectionObserver(
+    (changes) => {
+      if (!changes.some((change) => change.isIntersecting)) return;
+      near.disconnect();
+      try {
+        start();
+      } catch (error) {
+        failed(error);
+      }
+    },
+    { rootMargin: "300px" }
+  );
+  near.observe(root);
+  return () => {
+    near.disconnect();
+    engine?.stop();
+  };
 }
 
 // A copy of bytes, which arrive as a DataView.

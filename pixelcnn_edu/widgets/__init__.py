@@ -12,6 +12,7 @@ from pixelcnn_edu.widgets.morph import Morph
 from pixelcnn_edu.widgets.pad import PixelPad
 from pixelcnn_edu.widgets.stepper import GenerationStepper
 from pixelcnn_edu.widgets.temperature import TemperatureAndSeed
+from pixelcnn_edu.widgets.touch import TouchableDigit
 
 __all__ = [
     "BeatTheNetwork",
@@ -26,4 +27,5 @@ __all__ = [
     "PixelPad",
     "ReceptiveFieldExplorer",
     "TemperatureAndSeed",
+    "TouchableDigit",
 ]

@@ -1,0 +1,81 @@
+// A digit that draws itself, pixel by pixel. A touched pixel flips, and the rest is drawn
+// again: with the same random numbers, but after another past.
+
+import { flippingNumber } from "./likelihoods.js";
+import { COLORS, Pad, Sentence, button, frame, row } from "./ui.js";
+
+const SECONDS = 2; // for a whole digit
+
+export function touch({ engine, graph, settings, root, answer, remember }) {
+  const [height, width] = graph.image_shape;
+  const size = height * width;
+  let { touch: seed } = settings;
+  let flips = settings.touched.split(".").filter(Boolean).map(Number);
+  if (flips.some((pixel) => pixel >= size)) flips = [];
+  let image = null;
+  let drawn = 0; // pixels on show; the network has drawn all of them already
+  let moved = false;
+
+  const pad = new Pad([height, width], {
+    scale: 12,
+    label: "A digit that draws itself. A click, or Space, flips a pixel.",
+    color(pixel) {
+      if (!image || pixel >= drawn) return COLORS.notYet;
+      return image[pixel] ? "black" : "white";
+    },
+    act(pixel) {
+      if (!image) return;
+      [flips, moved, drawn] = [[...flips, pixel], true, Math.min(drawn, pixel)];
+      show();
+    },
+  });
+  pad.over = (page) => {
+    if (drawn < size) frame(page, [height, width], drawn, COLORS.target, 0.5, 0.5, 12);
+  };
+  const sentence = new Sentence();
+  const another = button("another digit", () => {
+    [seed, flips, moved, drawn] = [seed + 1, [], true, 0];
+    show();
+  });
+  root.append(sentence.element, row(pad), row(another));
+
+  const show = answer(async (stale) => {
+    const uniforms = await engine.ask("uniforms", { seed });
+    let now = (await engine.ask("drawFrom", { uniforms })).image;
+    for (const pixel of flips) {
+      uniforms[pixel] = flippingNumber(now[pixel]);
+      now = (await engine.ask("drawFrom", { uniforms })).image;
+    }
+    image = now;
+    if (moved) remember({ touch: seed, touched: flips.join(".") });
+    sentence.text = told();
+    await drawItself(stale);
+  });
+
+  // Show the later pixels one after another; all at once for readers who want no motion.
+  async function drawItself(stale) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) drawn = size;
+    let before = performance.now();
+    while (drawn < size && !stale()) {
+      const now = await new Promise(requestAnimationFrame);
+      const step = Math.max(1, Math.round((size * (now - before)) / 1000 / SECONDS));
+      [drawn, before] = [Math.min(size, drawn + step), now];
+      pad.draw();
+    }
+    pad.draw();
+  }
+
+  function told() {
+    const pixel = flips.at(-1);
+    if (pixel === undefined) {
+      return "The network draws a digit, pixel by pixel. Touch a pixel to flip it.";
+    }
+    const value = image[pixel] ? "ink" : "paper";
+    const [r, c] = [Math.floor(pixel / width), pixel % width];
+    const later = size - pixel - 1;
+    return `Row ${r}, column ${c} is now ${value}. The ${later} later pixels are drawn again.`;
+  }
+
+  pad.draw();
+  show();
+}
