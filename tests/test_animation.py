@@ -1,7 +1,6 @@
 """The animated picture of the README is the one that its script makes."""
 
 import animation
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -34,7 +34,7 @@ def frames(first, second, touched):
     start = touched[0] * width + touched[1]
     for image, begin in ((first, 0), (second, start)):
         for at in [*range(begin, size, STEP), size]:
-            page = np.where(place < at, image, NOT_YET)
+            page = np.where(place < at, image, NOT_YET).astype("uint8")
             page[place == at] = NEXT
             yield page, MILLISECONDS[at == size]
 
@@ -51,7 +51,7 @@ def main():
     pages, times = animation()
     pictures = []
     for page in pages:
-        large = page.astype("uint8").repeat(SCALE, 0).repeat(SCALE, 1)
+        large = page.repeat(SCALE, 0).repeat(SCALE, 1)
         picture = Image.frombytes("P", large.shape[::-1], large.tobytes())
         picture.putpalette(PALETTE)
         pictures.append(picture)
