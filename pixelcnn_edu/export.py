@@ -15,7 +15,7 @@ import string
 from pixelcnn_edu._checks import NotByPixel, check_image_shape_of, check_path
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.gated import Gate
-from pixelcnn_edu.layers import OneHotLevels, PositionBias
+from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import likelihood_of
 from pixelcnn_edu.one_pixel import pixel_loop
@@ -56,11 +56,13 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         of the graph names its layer, the tensors that the layer reads (``from``), its
         height and width (``size``) and channels, and when it is known (``when``, as in
         `pixel_graph`). Where weights are needed, the graph has their place in the array.
-        Weights that a mask sets to 0 are left out where all weights of a tap are.
+        Weights that a mask sets to 0 are left out where all weights of a tap are. The
+        engine computes in float32, also for a model whose layers compute in 16 bits: that
+        model's images may differ.
 
     Raises:
         ValueError: the likelihood or a layer is another one; the message names it. Or a
-            weight is not finite.
+            weight is not finite, or quantized.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -75,6 +77,12 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
             "Expected a model with the likelihood Bernoulli or Categorical: the page "
             f"draws from no other. Received: {likelihood!r}"
         )
+    classes, labels = getattr(model, "num_classes", None), len(model.inputs) - 1
+    if labels != (classes is not None):
+        raise ValueError(
+            "Expected a model that takes images alone, or a label too and has num_classes. "
+            f"Received: {labels} label inputs and num_classes {classes}"
+        )
     loop = pixel_loop(model, likelihood)
     writer = _Writer(height, width)
     for tensor in loop.tensors:
@@ -83,7 +91,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         "image_shape": [height, width, channels],
         "likelihood": type(likelihood).__name__,
         "levels": likelihood.levels,
-        "num_classes": getattr(model, "num_classes", None),
+        "num_classes": classes,
         "runs": loop.runs,
         "one_more": loop.one_more,
         "tensors": writer.tensors,
@@ -138,12 +146,17 @@ class _Writer:
         layer = tensor.operation
         if layer is None:
             return {"layer": "Label" if tensor.index else "Image"}
+        if getattr(layer, "quantization_mode", None):
+            raise _refused(layer, "is quantized")
+        if not tensor.when:
+            _check_label_s(tensor)
         if tensor.is_convolution:
             return self._convolution(layer)
         kind = type(layer)
         if kind in (PositionBias, keras.layers.PReLU):
-            weight = weight_by_pixel(layer)
-            *size, channels = weight.shape
+            weight = np.asarray(weight_by_pixel(layer))
+            *size, channels = *weight.shape[:-1], tensor.channels
+            weight = np.broadcast_to(weight, (*size, channels))
             place = {"at": self._store(weight), "size": size, "channels": channels}
             return {"layer": kind.__name__, "weight": place}
         if kind is Gate:
@@ -176,6 +189,21 @@ class _Writer:
         ]
         bias = self._store(layer.bias) if layer.use_bias else None
         return {"layer": "Convolution", "taps": taps, "bias": bias}
+
+
+def _check_label_s(tensor):
+    """Refuse a layer between the label and the biases that the builders do not use."""
+    layer, (source, *_) = tensor.operation, tensor.sources
+    kind = type(layer)
+    known = (
+        (kind is keras.layers.Embedding and source.operation is None)
+        or (kind is keras.layers.Reshape and len(tensor.spec.shape) == 4)
+        or (kind is MaskedConv2D and layer.kernel_size == (1, 1))
+    )
+    if not known:
+        raise _refused(
+            layer, "works on the label, and is no Embedding and no 1×1 there"
+        )
 
 
 def _activation(layer):
@@ -256,7 +284,7 @@ def _policy(script):
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}' 'wasm-unsafe-eval' blob:; "
-        "worker-src blob:; style-src 'unsafe-inline'"
+        "worker-src blob:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -25,7 +25,8 @@ export function answersOf(graph, weights, plain) {
 
     // For each of `pixels`: the image that has another value there. All earlier pixels
     // stay, and the later ones are drawn again with their old numbers. The latest flip is
-    // drawn first, so each drawing begins at its flip, see `draw` in network.js.
+    // drawn first, so each drawing but the first begins at its flip, see `draw` in
+    // network.js. For gray images without labels.
     forks({ uniforms, image, pixels }) {
       const order = [...pixels.keys()].sort((i, j) => pixels[j] - pixels[i]);
       const images = [];

@@ -1,7 +1,13 @@
 // A network in a Worker, so that the page stays alive while it computes.
 //
-// `makeAnswers` is a function that tools/web.py makes: it holds all modules of the network
-// and returns `answersOf`. Its own text is the program of the Worker.
+// tools/web.py joins all modules into one file, which begins like this:
+//
+//     function makeAnswers() {
+//       … all modules that answers.js needs …
+//       return answersOf;
+//     }
+//
+// A function in a string becomes its own text: `${makeAnswers}` is the program of the Worker.
 
 const IN_WORKER = `
 let answers;
@@ -22,15 +28,17 @@ export class Engine {
     this.waiting = new Map(); // of each question, by number: who gets the answer
     this.asked = 0;
     this.network = [graph, weights, plain];
-    if (!inPage && typeof Worker !== "undefined") {
+    try {
+      if (inPage) throw new Error("No Worker is wanted");
       const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
       this.url = URL.createObjectURL(program);
       this.worker = new Worker(this.url);
       this.worker.onmessage = ({ data }) => this.answered(data);
       this.worker.onerror = () => this.withoutWorker();
-      this.ask("start", this.network);
-    } else {
-      this.withoutWorker();
+      // if the network cannot be made, its error is that of all questions
+      this.ask("start", this.network).catch((error) => (this.broken = error));
+    } catch {
+      this.withoutWorker(); // the browser, or the page's policy, allows none
     }
   }
 
@@ -38,6 +46,8 @@ export class Engine {
   ask(name, args = {}) {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
+      if (this.broken) return reject(this.broken);
+      if (this.stopped) return undefined; // nobody waits for an answer
       const question = { id, name, args };
       this.waiting.set(id, { resolve, reject, question });
       if (this.worker) this.worker.postMessage(question);
@@ -69,13 +79,18 @@ export class Engine {
   withoutWorker() {
     this.worker?.terminate();
     this.worker = null;
-    this.answers = makeAnswers()(...this.network);
+    try {
+      this.answers = makeAnswers()(...this.network);
+    } catch (error) {
+      this.broken = error;
+    }
     for (const { question } of this.waiting.values()) this.answerHere(question);
   }
 
   answerHere({ id, name, args }) {
     if (!this.waiting.has(id)) return;
     try {
+      if (this.broken) throw this.broken;
       const result = name === "start" ? null : this.answers[name](args);
       this.answered({ id, result });
     } catch (error) {
@@ -84,6 +99,7 @@ export class Engine {
   }
 
   stop() {
+    this.stopped = true;
     this.second?.stop();
     this.worker?.terminate();
     if (this.url) URL.revokeObjectURL(this.url);
@@ -92,7 +108,7 @@ export class Engine {
 
 // Returns a function that runs `act` now, or, while an earlier run goes on, once after it:
 // of many quick moves only the last one is answered. `act` gets a function that says whether
-// a newer move waits. An error goes to `failed`.
+// a newer move waits. `failed` gets an error, or null after a run without one.
 export function latest(act, failed) {
   let running = false;
   let again = false;
@@ -100,15 +116,15 @@ export function latest(act, failed) {
     again = true;
     if (running) return;
     running = true;
-    try {
-      while (again) {
-        again = false;
+    while (again) {
+      again = false;
+      try {
         await act(() => again);
+        failed(null);
+      } catch (error) {
+        failed(error);
       }
-    } catch (error) {
-      failed(error);
-    } finally {
-      running = false;
     }
+    running = false;
   };
 }

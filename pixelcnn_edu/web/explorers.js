@@ -28,7 +28,7 @@ const LIKELIHOODS = {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
 
     nats(logits, at, levels, level) {
-      const own = logits.subarray(at, at + levels);
+      const own = logits.subarray(at, at + levels).map(finite);
       const largest = Math.max(...own);
       const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
       return Math.log(sum) + largest - own[level];
@@ -54,11 +54,14 @@ const LIKELIHOODS = {
 };
 
 // The uniform number that gives a pixel of two levels its other value: 0, or the largest
-// float32 below 1. (If p(ink) is exactly 0 or 1, no number does.)
+// float32 below 1. (It fails where the network is certain: p(ink) is 0, or almost 1.)
 const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
 
+// Infinity minus infinity would be no number.
+const finite = (logit) => Math.min(logit, 3e38);
+
 function softmax(logits, at, levels, temperature) {
-  const own = Array.from(logits.subarray(at, at + levels));
+  const own = Array.from(logits.subarray(at, at + levels), finite);
   const largest = Math.max(...own);
   const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
   const sum = parts.reduce((a, b) => a + b);
@@ -202,8 +205,8 @@ const LAYERS = {
     }
   },
 
-  // The weights of the label. `net.label` holds a share for each label: for one label
-  // alone a 1 and zeros.
+  // The weights of the label. `net.label` holds a share for each label, so that a blend of
+  // two labels can be told: for one label alone a 1 and zeros.
   Embedding(net, tensor) {
     const { floats } = net;
     for (let k = 0; k < tensor.channels; k++) floats[tensor.page + k] = 0;
@@ -216,7 +219,8 @@ const LAYERS = {
     });
   },
 
-  // The weights of a label as a map: one vector for each pixel.
+  // The weights of a label as a map: one vector for each pixel. Both pages hold the same
+  // numbers in the same order, so a place in one is the same distance from its beginning.
   Reshape(net, tensor, row, col) {
     const { floats } = net;
     const from = tensor.sources[0].page + net.place(tensor, row, col) - tensor.page;
@@ -246,10 +250,16 @@ const { KERNEL } = kernel_wat;
 // Each tensor is known at one of three moments, as in pixel_graph.py:
 const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
 
-// What only some layers have, see export.py.
+// What only some layers have, see export.py. (All tensors have all of them, since objects of
+// one shape are the fastest to read.)
 const NOTHING = {
-  ...{ taps: null, bias: null, weight: null, weights: null },
-  ...{ activation: null, colors: null, levels: null },
+  taps: null,
+  bias: null,
+  weight: null,
+  weights: null,
+  activation: null,
+  colors: null,
+  levels: null,
 };
 
 class Network {
@@ -259,15 +269,18 @@ class Network {
     [this.height, this.width, this.channels] = graph.image_shape;
     this.levels = graph.levels;
     this.likelihood = LIKELIHOODS[graph.likelihood];
-    this.runs = graph.runs; // which channels are drawn after each run of the network
-    this.oneMore = graph.one_more; // whether it runs again after the last channel
+    // Which channels of a pixel are drawn after each run of the network. Gray: [[0]], one run.
+    // Colors that know each other: [[0], [1], [2]], since green needs features of red.
+    this.runs = graph.runs;
+    // Whether the network runs again after the last channel, because features of this pixel
+    // that later pixels read contain that channel.
+    this.oneMore = graph.one_more;
     this.classes = graph.num_classes; // null for a network without labels
     this.label = new Float32Array(this.classes ?? 0);
     this.tensors = [];
     let end = weights.length;
     for (const entry of graph.tensors) {
       const [height, width] = entry.size; // 1 where one vector stands for all pixels
-      // Objects with the same properties in the same order are the fastest to read.
       this.tensors.push({
         ...NOTHING,
         ...entry,
@@ -340,6 +353,9 @@ class Network {
   // Set the label: a number, or a share for each label, and compute what depends on it.
   setLabel(label) {
     const shares = new Float32Array(this.classes);
+    if (typeof label === "number" && !(label in shares)) {
+      throw new Error(`Expected a label from 0 to ${this.classes - 1}. Received: ${label}`);
+    }
     if (typeof label === "number") shares[label] = 1;
     else shares.set(label);
     if (this.labelIsKnown && shares.every((share, i) => share === this.label[i])) return;
@@ -451,6 +467,9 @@ class Network {
   sample(row, col, channel, u, temperature) {
     const { floats, levels } = this;
     const at = this.placeOfLogits(row, col, channel);
+    for (let k = at; k < at + this.perValue; k++) {
+      if (Number.isNaN(floats[k])) throw new Error("A logit is not a number");
+    }
     return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
   }
 
@@ -476,7 +495,8 @@ const random_js = (() => {
 // np.random.default_rng(np.random.SeedSequence(seed).spawn(count)[i]). So image i of a seed
 // is the same for every count. Two algorithms are needed, both by Melissa O'Neill:
 // SeedSequence spreads a seed over 256 bits, and PCG64 (pcg-random.org, variant XSL RR
-// 128/64) makes numbers of them. The constants are NumPy's (numpy/random, BSD license).
+// 128/64) makes numbers of them. Below, 1n is a BigInt, a whole number of any size. You can
+// read on without the recipe: `uniformNumbers` is all that other modules use. The constants are NumPy's (numpy/random, BSD license).
 
 const POOL = 4; // words of 32 bits
 const [INIT_A, MULT_A] = [0x43b0d7e5, 0x931e8875];
@@ -594,7 +614,8 @@ function answersOf(graph, weights, plain) {
 
     // For each of `pixels`: the image that has another value there. All earlier pixels
     // stay, and the later ones are drawn again with their old numbers. The latest flip is
-    // drawn first, so each drawing begins at its flip, see `draw` in network.js.
+    // drawn first, so each drawing but the first begins at its flip, see `draw` in
+    // network.js. For gray images without labels.
     forks({ uniforms, image, pixels }) {
       const order = [...pixels.keys()].sort((i, j) => pixels[j] - pixels[i]);
       const images = [];
@@ -628,8 +649,14 @@ return answers_js.answersOf;
 const engine_js = (() => {
 // A network in a Worker, so that the page stays alive while it computes.
 //
-// `makeAnswers` is a function that tools/web.py makes: it holds all modules of the network
-// and returns `answersOf`. Its own text is the program of the Worker.
+// tools/web.py joins all modules into one file, which begins like this:
+//
+//     function makeAnswers() {
+//       … all modules that answers.js needs …
+//       return answersOf;
+//     }
+//
+// A function in a string becomes its own text: `${makeAnswers}` is the program of the Worker.
 
 const IN_WORKER = `
 let answers;
@@ -650,15 +677,17 @@ class Engine {
     this.waiting = new Map(); // of each question, by number: who gets the answer
     this.asked = 0;
     this.network = [graph, weights, plain];
-    if (!inPage && typeof Worker !== "undefined") {
+    try {
+      if (inPage) throw new Error("No Worker is wanted");
       const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
       this.url = URL.createObjectURL(program);
       this.worker = new Worker(this.url);
       this.worker.onmessage = ({ data }) => this.answered(data);
       this.worker.onerror = () => this.withoutWorker();
-      this.ask("start", this.network);
-    } else {
-      this.withoutWorker();
+      // if the network cannot be made, its error is that of all questions
+      this.ask("start", this.network).catch((error) => (this.broken = error));
+    } catch {
+      this.withoutWorker(); // the browser, or the page's policy, allows none
     }
   }
 
@@ -666,6 +695,8 @@ class Engine {
   ask(name, args = {}) {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
+      if (this.broken) return reject(this.broken);
+      if (this.stopped) return undefined; // nobody waits for an answer
       const question = { id, name, args };
       this.waiting.set(id, { resolve, reject, question });
       if (this.worker) this.worker.postMessage(question);
@@ -697,13 +728,18 @@ class Engine {
   withoutWorker() {
     this.worker?.terminate();
     this.worker = null;
-    this.answers = makeAnswers()(...this.network);
+    try {
+      this.answers = makeAnswers()(...this.network);
+    } catch (error) {
+      this.broken = error;
+    }
     for (const { question } of this.waiting.values()) this.answerHere(question);
   }
 
   answerHere({ id, name, args }) {
     if (!this.waiting.has(id)) return;
     try {
+      if (this.broken) throw this.broken;
       const result = name === "start" ? null : this.answers[name](args);
       this.answered({ id, result });
     } catch (error) {
@@ -712,6 +748,7 @@ class Engine {
   }
 
   stop() {
+    this.stopped = true;
     this.second?.stop();
     this.worker?.terminate();
     if (this.url) URL.revokeObjectURL(this.url);
@@ -720,7 +757,7 @@ class Engine {
 
 // Returns a function that runs `act` now, or, while an earlier run goes on, once after it:
 // of many quick moves only the last one is answered. `act` gets a function that says whether
-// a newer move waits. An error goes to `failed`.
+// a newer move waits. `failed` gets an error, or null after a run without one.
 function latest(act, failed) {
   let running = false;
   let again = false;
@@ -728,16 +765,16 @@ function latest(act, failed) {
     again = true;
     if (running) return;
     running = true;
-    try {
-      while (again) {
-        again = false;
+    while (again) {
+      again = false;
+      try {
         await act(() => again);
+        failed(null);
+      } catch (error) {
+        failed(error);
       }
-    } catch (error) {
-      failed(error);
-    } finally {
-      running = false;
     }
+    running = false;
   };
 }
 return { Engine, latest };
@@ -772,7 +809,7 @@ const LIKELIHOODS = {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
 
     nats(logits, at, levels, level) {
-      const own = logits.subarray(at, at + levels);
+      const own = logits.subarray(at, at + levels).map(finite);
       const largest = Math.max(...own);
       const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
       return Math.log(sum) + largest - own[level];
@@ -798,11 +835,14 @@ const LIKELIHOODS = {
 };
 
 // The uniform number that gives a pixel of two levels its other value: 0, or the largest
-// float32 below 1. (If p(ink) is exactly 0 or 1, no number does.)
+// float32 below 1. (It fails where the network is certain: p(ink) is 0, or almost 1.)
 const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
 
+// Infinity minus infinity would be no number.
+const finite = (logit) => Math.min(logit, 3e38);
+
 function softmax(logits, at, levels, temperature) {
-  const own = Array.from(logits.subarray(at, at + levels));
+  const own = Array.from(logits.subarray(at, at + levels), finite);
   const largest = Math.max(...own);
   const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
   const sum = parts.reduce((a, b) => a + b);
@@ -823,6 +863,19 @@ const COLORS = {
   gone: "#f5b8b8",
 };
 
+const MOST_SEED = 2 ** 32 - 1;
+
+// A number from an address, made one that the explorer can have.
+function within(value, least, most, step = 1) {
+  const steps = Math.round((Math.min(Math.max(value, least), most) - least) / step);
+  return least + steps * step;
+}
+
+// The parts of "404.501." as texts: pixels, of which the last may be missing.
+function pixelsIn(text) {
+  return /^\d+(\.\d+)*\.?$/.test(text) ? text.split(".") : [""];
+}
+
 // An element with attributes and children. A function as attribute listens to an event.
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -841,7 +894,7 @@ class Slider {
   constructor(name, { min, max, step = 1, value, show = String, act }) {
     const id = `pixelcnn-${++made}`;
     this.show = show;
-    this.text = make("output", { for: id });
+    this.text = make("output", { for: id, "aria-live": "off" }); // the slider says it
     this.input = make("input", { id, type: "range", min, max, step, value });
     this.input.addEventListener("input", () => (this.tell(), act(this.value)));
     this.element = make("span", { class: "control" }, make("label", { for: id }, name));
@@ -974,12 +1027,13 @@ const clamp = (x, most) => Math.max(0, Math.min(most - 1, x));
 // An image to click (with `act`) or to draw on (with `drawn`): by mouse, finger or keys.
 //
 //   color(pixel)   the CSS color of a pixel
+//   name(pixel)    what a pixel is, in a word
 //   act(pixel)     after a click, or Space at the cursor
 //   drawn(ink)     after a stroke; `ink` (H·W bytes, 0 or 1) is then the new drawing
 class Pad {
-  constructor(shape, { scale = 11, label, color, act, drawn, brush = 2.3 }) {
+  constructor(shape, { scale = 11, label, color, name, act, drawn, brush = 2.3 }) {
     [this.height, this.width] = shape;
-    Object.assign(this, { shape, scale, color, act, drawn, brush });
+    Object.assign(this, { shape, scale, color, name, act, drawn, brush });
     this.cursor = 0;
     this.pen = 1; // 0 erases
     this.ink = new Uint8Array(this.height * this.width);
@@ -989,7 +1043,6 @@ class Pad {
     canvas.tabIndex = 0;
     canvas.className = "pad";
     canvas.setAttribute("role", "application"); // so a screen reader passes keys on
-    canvas.setAttribute("data-lm-suppress-shortcuts", "true"); // and so does JupyterLab
     canvas.style.touchAction = drawn ? "none" : "manipulation";
     canvas.style.cursor = drawn ? "crosshair" : "pointer";
     this.said = make("span", { class: "unseen", "aria-live": "polite" });
@@ -1023,7 +1076,8 @@ class Pad {
   moveTo(row, col) {
     this.cursor = clamp(row, this.height) * this.width + clamp(col, this.width);
     const [r, c] = this.place;
-    this.said.textContent = `row ${r}, column ${c}`;
+    const name = this.name ? `: ${this.name(this.cursor)}` : "";
+    this.said.textContent = `row ${r}, column ${c}${name}`;
     this.draw();
   }
 
@@ -1101,7 +1155,7 @@ class Pad {
     if (event.key === "Shift" && this.drawn) this.endStroke();
   }
 }
-return { COLORS, make, Slider, Choice, button, row, Sentence, Picture, colorOf, paint, frame, Pad };
+return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, Picture, colorOf, paint, frame, Pad };
 })();
 
 const fork_js = (() => {
@@ -1111,7 +1165,8 @@ const fork_js = (() => {
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
 const { flippingNumber, softplus } = likelihoods_js;
-const { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } = ui_js;
+const { COLORS, Pad, Picture, Sentence, Slider } = ui_js;
+const { MOST_SEED, button, frame, paint, pixelsIn, row, within } = ui_js;
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
 const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
@@ -1120,10 +1175,10 @@ const LEAST = 0.05; // probability of a flip that is compared
 function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const shape = [height, width];
-  let { seed } = settings;
+  let seed = within(settings.seed, 0, MOST_SEED);
   // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
   // the explorer chooses the flip itself.
-  const pixels = settings.flip.split(".");
+  const pixels = pixelsIn(settings.flip);
   const last = pixels.pop();
   let flips = pixels.map(Number);
   let next = last ? { pixel: Number(last) } : null; // the fork on show
@@ -1144,6 +1199,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     },
   });
   const onward = button("go on from this fork", () => {
+    if (!next?.image) return; // the fork is not drawn yet
     [flips, next, moved] = [[...flips, next.pixel], null, true];
     show();
   });
@@ -1151,6 +1207,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     scale: SCALE,
     label: "The drawn digit. A click, or Space, flips a pixel.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
+    name: (pixel) => (state?.image[pixel] ? "ink" : "paper"),
     act(pixel) {
       [next, moved] = [{ pixel }, true];
       show();
@@ -1176,20 +1233,26 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   root.append(row(slider, onward), row(pad, picture.element));
   root.append(sentence.element, others.element, key.element);
 
-  // Draw the digit, unless it is there already; then the fork; then the other forks.
+  // Draw the digit, unless it is there already; then the fork; then the other forks. If the
+  // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
   const show = answer(async (stale) => {
-    await takeDigit();
-    next ??= { pixel: cheapest(state.bits), automatic: true };
-    if (!next.image) [next.image] = await forksOf([next.pixel]);
+    const name = [seed, ...flips].join();
+    if (state?.name !== name) {
+      const digit = await digitOf();
+      if (stale()) return;
+      [state, telling] = [{ name, found: [], ...digit }, []];
+    }
+    const shown = next ?? { pixel: cheapest(state.bits), automatic: true };
+    const image = shown.image ?? (await forksOf([shown.pixel]))[0];
+    if (stale()) return;
+    next = { ...shown, image };
     draw();
-    const shown = next.automatic ? "" : next.pixel;
-    if (moved) remember({ seed, flip: [...flips, shown].join(".") });
-    if (!state.compared) await compare(stale);
+    const last = next.automatic ? "" : next.pixel;
+    if (moved) remember({ seed, flip: [...flips, last].join(".") });
+    await compare(stale);
   });
 
-  async function takeDigit() {
-    const name = [seed, ...flips].join();
-    if (state?.name === name) return;
+  async function digitOf() {
     const uniforms = await engine.ask("uniforms", { seed });
     let { image } = await engine.ask("drawFrom", { uniforms });
     for (const pixel of flips) {
@@ -1197,36 +1260,33 @@ function fork({ engine, graph, settings, root, answer, remember }) {
       ({ image } = await engine.ask("drawFrom", { uniforms }));
     }
     const { logits } = await engine.ask("read", { image });
-    state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
-    telling = [];
+    const bits = image.map((ink, i) => flipBits(logits[i], ink));
+    const likely = [...bits.keys()].filter((i) => bits[i] <= -Math.log2(LEAST));
+    likely.sort((i, j) => bits[i] - bits[j]);
+    return { uniforms, image, bits, candidates: likely.slice(0, CANDIDATES) };
   }
 
   const forksOf = (pixels) =>
     engine.ask("forks", { uniforms: state.uniforms, image: state.image, pixels });
 
   // Of the likely flips, find those that change most, at least 3 pixels from each other.
+  // A few at a time: the reader's own flip comes first, and then the search goes on.
   async function compare(stale) {
-    const { bits } = state;
-    const likely = Array.from(bits.keys()).filter((i) => bits[i] <= -Math.log2(LEAST));
-    likely.sort((i, j) => bits[i] - bits[j]);
-    const pixels = likely.slice(0, CANDIDATES);
-    const found = [];
-    for (let at = 0; at < pixels.length; at += TOGETHER) {
-      const part = pixels.slice(at, at + TOGETHER);
+    const { found, candidates } = state;
+    if (telling.length) return;
+    while (found.length < candidates.length) {
+      const part = candidates.slice(found.length, found.length + TOGETHER);
       const images = await forksOf(part);
       if (stale()) return;
       part.forEach((pixel, i) => {
         found.push({ pixel, image: images[i], changed: changesAfter(pixel, images[i]) });
       });
     }
-    found.sort((a, b) => b.changed - a.changed);
-    telling = [];
-    for (const one of found) {
+    for (const one of [...found].sort((a, b) => b.changed - a.changed)) {
       if (telling.length < SHOWN && telling.every((other) => apart(one, other) >= 3)) {
         telling.push(one);
       }
     }
-    state.compared = true;
     if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
   }
@@ -1309,7 +1369,8 @@ return { fork };
 const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-const { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } = ui_js;
+const { COLORS, Choice, MOST_SEED, Picture, Sentence, Slider } = ui_js;
+const { colorOf, paint, row, within } = ui_js;
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
 const GAP = 6;
@@ -1319,7 +1380,9 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   const shape = [height, width];
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   const cell = [width * scale + GAP, height * scale + GAP];
-  let { temperature, images: seed, label } = settings;
+  let temperature = within(settings.temperature, 0, 2, 0.05);
+  let seed = within(settings.images, 0, MOST_SEED);
+  let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
   const usual = {}; // mean nats at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
@@ -1352,15 +1415,15 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
 
   const show = answer(async (stale) => {
     const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
+    if (stale()) return;
     const images = drawn.map(({ image }) => image);
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
     if (asked) remember({ temperature, images: seed, label });
     drawCosts(nats);
-    if (label in usual || stale()) return;
-    usual[label] = await usualNats(stale);
-    drawCosts(nats);
+    usual[label] ??= await usualNats(stale);
+    if (!stale()) drawCosts(nats);
   });
 
   // The mean cost of images drawn at temperature 1, a few at a time.
@@ -1397,7 +1460,7 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
     const known = usual[label];
-    const most = Math.max(4 * (known ?? 0), 1.1 * Math.max(...nats));
+    const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
     const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
     const x = (value) => left + ((right - left) * value) / most;
     costs.draw((page) => {
@@ -1439,16 +1502,18 @@ const touch_js = (() => {
 // again: with the same random numbers, but after another past.
 
 const { flippingNumber } = likelihoods_js;
-const { COLORS, Pad, Sentence, button, frame, row } = ui_js;
+const { COLORS, MOST_SEED, Pad, Sentence } = ui_js;
+const { button, frame, pixelsIn, row, within } = ui_js;
 
 const SECONDS = 2; // for a whole digit
 
 function touch({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const size = height * width;
-  let { touch: seed } = settings;
-  let flips = settings.touched.split(".").filter(Boolean).map(Number);
+  let seed = within(settings.touch, 0, MOST_SEED);
+  let flips = pixelsIn(settings.touched).filter(Boolean).map(Number);
   if (flips.some((pixel) => pixel >= size)) flips = [];
+  let digit = null; // its seed, its uniform numbers, and how many flips it has
   let image = null;
   let drawn = 0; // pixels on show; the network has drawn all of them already
   let moved = false;
@@ -1460,6 +1525,7 @@ function touch({ engine, graph, settings, root, answer, remember }) {
       if (!image || pixel >= drawn) return COLORS.notYet;
       return image[pixel] ? "black" : "white";
     },
+    name: (pixel) => (pixel >= drawn ? "not drawn yet" : image?.[pixel] ? "ink" : "paper"),
     act(pixel) {
       if (!image) return;
       [flips, moved, drawn] = [[...flips, pixel], true, Math.min(drawn, pixel)];
@@ -1477,13 +1543,21 @@ function touch({ engine, graph, settings, root, answer, remember }) {
   root.append(sentence.element, row(pad), row(another));
 
   const show = answer(async (stale) => {
-    const uniforms = await engine.ask("uniforms", { seed });
-    let now = (await engine.ask("drawFrom", { uniforms })).image;
-    for (const pixel of flips) {
-      uniforms[pixel] = flippingNumber(now[pixel]);
-      now = (await engine.ask("drawFrom", { uniforms })).image;
+    if (digit?.seed !== seed || digit.flips > flips.length) {
+      const uniforms = await engine.ask("uniforms", { seed });
+      const answer = await engine.ask("drawFrom", { uniforms });
+      if (stale()) return;
+      [digit, image] = [{ seed, uniforms, flips: 0 }, answer.image];
     }
-    image = now;
+    while (digit.flips < flips.length) {
+      const pixel = flips[digit.flips];
+      const uniforms = digit.uniforms.slice();
+      uniforms[pixel] = flippingNumber(image[pixel]);
+      const answer = await engine.ask("drawFrom", { uniforms });
+      // a newer touch only adds a flip, and needs this one too
+      [digit, image] = [{ seed: digit.seed, uniforms, flips: digit.flips + 1 }, answer.image];
+      if (digit.seed !== seed) return;
+    }
     if (moved) remember({ touch: seed, touched: flips.join(".") });
     sentence.text = told();
     await drawItself(stale);
@@ -1537,12 +1611,16 @@ const EXPLORERS = { fork, temperature, touch };
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn waiting" });
+  // The attribute tells JupyterLab to leave the keys to the explorer.
+  const root = make("div", { class: "pixelcnn waiting", "data-lm-suppress-shortcuts": "true" });
   el.append(root);
   let engine = null;
+  const told = make("p", { class: "failed", role: "alert" });
+  // Say what went wrong; after an answer without an error, say nothing.
   const failed = (error) => {
-    const text = `This explorer has stopped: ${error.message}`;
-    root.append(make("p", { class: "failed", role: "alert" }, text));
+    told.textContent = error ? `This did not work: ${error.message}` : "";
+    if (!error) return told.remove();
+    root.append(told);
     console.error(error);
   };
 

@@ -4,7 +4,8 @@
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
 import { flippingNumber, softplus } from "./likelihoods.js";
-import { COLORS, Pad, Picture, Sentence, Slider, button, frame, paint, row } from "./ui.js";
+import { COLORS, Pad, Picture, Sentence, Slider } from "./ui.js";
+import { MOST_SEED, button, frame, paint, pixelsIn, row, within } from "./ui.js";
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
 const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
@@ -13,10 +14,10 @@ const LEAST = 0.05; // probability of a flip that is compared
 export function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const shape = [height, width];
-  let { seed } = settings;
+  let seed = within(settings.seed, 0, MOST_SEED);
   // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
   // the explorer chooses the flip itself.
-  const pixels = settings.flip.split(".");
+  const pixels = pixelsIn(settings.flip);
   const last = pixels.pop();
   let flips = pixels.map(Number);
   let next = last ? { pixel: Number(last) } : null; // the fork on show
@@ -37,6 +38,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     },
   });
   const onward = button("go on from this fork", () => {
+    if (!next?.image) return; // the fork is not drawn yet
     [flips, next, moved] = [[...flips, next.pixel], null, true];
     show();
   });
@@ -44,6 +46,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     scale: SCALE,
     label: "The drawn digit. A click, or Space, flips a pixel.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
+    name: (pixel) => (state?.image[pixel] ? "ink" : "paper"),
     act(pixel) {
       [next, moved] = [{ pixel }, true];
       show();
@@ -69,20 +72,26 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   root.append(row(slider, onward), row(pad, picture.element));
   root.append(sentence.element, others.element, key.element);
 
-  // Draw the digit, unless it is there already; then the fork; then the other forks.
+  // Draw the digit, unless it is there already; then the fork; then the other forks. If the
+  // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
   const show = answer(async (stale) => {
-    await takeDigit();
-    next ??= { pixel: cheapest(state.bits), automatic: true };
-    if (!next.image) [next.image] = await forksOf([next.pixel]);
+    const name = [seed, ...flips].join();
+    if (state?.name !== name) {
+      const digit = await digitOf();
+      if (stale()) return;
+      [state, telling] = [{ name, found: [], ...digit }, []];
+    }
+    const shown = next ?? { pixel: cheapest(state.bits), automatic: true };
+    const image = shown.image ?? (await forksOf([shown.pixel]))[0];
+    if (stale()) return;
+    next = { ...shown, image };
     draw();
-    const shown = next.automatic ? "" : next.pixel;
-    if (moved) remember({ seed, flip: [...flips, shown].join(".") });
-    if (!state.compared) await compare(stale);
+    const last = next.automatic ? "" : next.pixel;
+    if (moved) remember({ seed, flip: [...flips, last].join(".") });
+    await compare(stale);
   });
 
-  async function takeDigit() {
-    const name = [seed, ...flips].join();
-    if (state?.name === name) return;
+  async function digitOf() {
     const uniforms = await engine.ask("uniforms", { seed });
     let { image } = await engine.ask("drawFrom", { uniforms });
     for (const pixel of flips) {
@@ -90,36 +99,33 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       ({ image } = await engine.ask("drawFrom", { uniforms }));
     }
     const { logits } = await engine.ask("read", { image });
-    state = { name, uniforms, image, bits: image.map((ink, i) => flipBits(logits[i], ink)) };
-    telling = [];
+    const bits = image.map((ink, i) => flipBits(logits[i], ink));
+    const likely = [...bits.keys()].filter((i) => bits[i] <= -Math.log2(LEAST));
+    likely.sort((i, j) => bits[i] - bits[j]);
+    return { uniforms, image, bits, candidates: likely.slice(0, CANDIDATES) };
   }
 
   const forksOf = (pixels) =>
     engine.ask("forks", { uniforms: state.uniforms, image: state.image, pixels });
 
   // Of the likely flips, find those that change most, at least 3 pixels from each other.
+  // A few at a time: the reader's own flip comes first, and then the search goes on.
   async function compare(stale) {
-    const { bits } = state;
-    const likely = Array.from(bits.keys()).filter((i) => bits[i] <= -Math.log2(LEAST));
-    likely.sort((i, j) => bits[i] - bits[j]);
-    const pixels = likely.slice(0, CANDIDATES);
-    const found = [];
-    for (let at = 0; at < pixels.length; at += TOGETHER) {
-      const part = pixels.slice(at, at + TOGETHER);
+    const { found, candidates } = state;
+    if (telling.length) return;
+    while (found.length < candidates.length) {
+      const part = candidates.slice(found.length, found.length + TOGETHER);
       const images = await forksOf(part);
       if (stale()) return;
       part.forEach((pixel, i) => {
         found.push({ pixel, image: images[i], changed: changesAfter(pixel, images[i]) });
       });
     }
-    found.sort((a, b) => b.changed - a.changed);
-    telling = [];
-    for (const one of found) {
+    for (const one of [...found].sort((a, b) => b.changed - a.changed)) {
       if (telling.length < SHOWN && telling.every((other) => apart(one, other) >= 3)) {
         telling.push(one);
       }
     }
-    state.compared = true;
     if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
   }

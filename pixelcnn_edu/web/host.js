@@ -11,28 +11,31 @@ const common = {
   images: new DataView(new ArrayBuffer(0)),
 };
 
+let given = null; // the settings in the address
+
 // Settings from the address, where they are of the same kind as the explorer's own.
 function fromAddress(own) {
-  const given = new URLSearchParams(location.hash.slice(1));
   const read = ([name, value]) => {
     const text = given.get(name);
     if (text === null) return [name, value];
     if (typeof value === "string") return [name, /^[\d.]*$/.test(text) ? text : value];
-    const number = Number(text);
-    return [name, text && number >= 0 && number <= 2 ** 32 ? number : value];
+    return [name, text && Number.isFinite(Number(text)) ? Number(text) : value];
   };
   return Object.fromEntries(Object.entries(own).map(read));
 }
 
+// Browsers limit how often an address may change, so quick moves change it once.
+let waiting = null;
 function remember(settings) {
-  const given = new URLSearchParams(location.hash.slice(1));
   for (const [name, value] of Object.entries(settings)) given.set(name, value);
-  history.replaceState(null, "", `#${given}`);
+  clearTimeout(waiting);
+  waiting = setTimeout(() => history.replaceState(null, "", `#${given}`), 300);
 }
 
 const clean = [];
 
 function showAll() {
+  given = new URLSearchParams(location.hash.slice(1));
   for (const end of clean.splice(0)) end();
   for (const el of document.querySelectorAll("[data-explorer]")) {
     const settings = fromAddress(JSON.parse(el.dataset.settings));

@@ -2,7 +2,9 @@
 ;;
 ;; The same as `addProductInJavaScript` in network.js, four numbers at a time. The arguments
 ;; are places in the memory, counted in float32 numbers, and the two sizes. Sixteen sums
-;; stay in registers while i runs over the inputs; then four at a time, then one.
+;; stay in registers while i runs over the inputs; the other two loops are the same with
+;; four sums and with one. A v128 holds four numbers, `splat` copies one number into all
+;; four, br_if leaves a block or repeats a loop, and align=4 promises whole numbers of 4 bytes.
 (module
   (memory (import "page" "memory") 1)
   (func (export "add_product")

@@ -132,8 +132,8 @@ export const LAYERS = {
     }
   },
 
-  // The weights of the label. `net.label` holds a share for each label: for one label
-  // alone a 1 and zeros.
+  // The weights of the label. `net.label` holds a share for each label, so that a blend of
+  // two labels can be told: for one label alone a 1 and zeros.
   Embedding(net, tensor) {
     const { floats } = net;
     for (let k = 0; k < tensor.channels; k++) floats[tensor.page + k] = 0;
@@ -146,7 +146,8 @@ export const LAYERS = {
     });
   },
 
-  // The weights of a label as a map: one vector for each pixel.
+  // The weights of a label as a map: one vector for each pixel. Both pages hold the same
+  // numbers in the same order, so a place in one is the same distance from its beginning.
   Reshape(net, tensor, row, col) {
     const { floats } = net;
     const from = tensor.sources[0].page + net.place(tensor, row, col) - tensor.page;

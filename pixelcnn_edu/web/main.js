@@ -15,12 +15,16 @@ const EXPLORERS = { fork, temperature, touch };
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 export function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn waiting" });
+  // The attribute tells JupyterLab to leave the keys to the explorer.
+  const root = make("div", { class: "pixelcnn waiting", "data-lm-suppress-shortcuts": "true" });
   el.append(root);
   let engine = null;
+  const told = make("p", { class: "failed", role: "alert" });
+  // Say what went wrong; after an answer without an error, say nothing.
   const failed = (error) => {
-    const text = `This explorer has stopped: ${error.message}`;
-    root.append(make("p", { class: "failed", role: "alert" }, text));
+    told.textContent = error ? `This did not work: ${error.message}` : "";
+    if (!error) return told.remove();
+    root.append(told);
     console.error(error);
   };
 

@@ -11,10 +11,16 @@ import { KERNEL } from "./kernel.wat";
 // Each tensor is known at one of three moments, as in pixel_graph.py:
 const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
 
-// What only some layers have, see export.py.
+// What only some layers have, see export.py. (All tensors have all of them, since objects of
+// one shape are the fastest to read.)
 const NOTHING = {
-  ...{ taps: null, bias: null, weight: null, weights: null },
-  ...{ activation: null, colors: null, levels: null },
+  taps: null,
+  bias: null,
+  weight: null,
+  weights: null,
+  activation: null,
+  colors: null,
+  levels: null,
 };
 
 export class Network {
@@ -24,15 +30,18 @@ export class Network {
     [this.height, this.width, this.channels] = graph.image_shape;
     this.levels = graph.levels;
     this.likelihood = LIKELIHOODS[graph.likelihood];
-    this.runs = graph.runs; // which channels are drawn after each run of the network
-    this.oneMore = graph.one_more; // whether it runs again after the last channel
+    // Which channels of a pixel are drawn after each run of the network. Gray: [[0]], one run.
+    // Colors that know each other: [[0], [1], [2]], since green needs features of red.
+    this.runs = graph.runs;
+    // Whether the network runs again after the last channel, because features of this pixel
+    // that later pixels read contain that channel.
+    this.oneMore = graph.one_more;
     this.classes = graph.num_classes; // null for a network without labels
     this.label = new Float32Array(this.classes ?? 0);
     this.tensors = [];
     let end = weights.length;
     for (const entry of graph.tensors) {
       const [height, width] = entry.size; // 1 where one vector stands for all pixels
-      // Objects with the same properties in the same order are the fastest to read.
       this.tensors.push({
         ...NOTHING,
         ...entry,
@@ -105,6 +114,9 @@ export class Network {
   // Set the label: a number, or a share for each label, and compute what depends on it.
   setLabel(label) {
     const shares = new Float32Array(this.classes);
+    if (typeof label === "number" && !(label in shares)) {
+      throw new Error(`Expected a label from 0 to ${this.classes - 1}. Received: ${label}`);
+    }
     if (typeof label === "number") shares[label] = 1;
     else shares.set(label);
     if (this.labelIsKnown && shares.every((share, i) => share === this.label[i])) return;
@@ -216,6 +228,9 @@ export class Network {
   sample(row, col, channel, u, temperature) {
     const { floats, levels } = this;
     const at = this.placeOfLogits(row, col, channel);
+    for (let k = at; k < at + this.perValue; k++) {
+      if (Number.isNaN(floats[k])) throw new Error("A logit is not a number");
+    }
     return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
   }
 

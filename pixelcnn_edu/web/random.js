@@ -4,7 +4,8 @@
 // np.random.default_rng(np.random.SeedSequence(seed).spawn(count)[i]). So image i of a seed
 // is the same for every count. Two algorithms are needed, both by Melissa O'Neill:
 // SeedSequence spreads a seed over 256 bits, and PCG64 (pcg-random.org, variant XSL RR
-// 128/64) makes numbers of them. The constants are NumPy's (numpy/random, BSD license).
+// 128/64) makes numbers of them. Below, 1n is a BigInt, a whole number of any size. You can
+// read on without the recipe: `uniformNumbers` is all that other modules use. The constants are NumPy's (numpy/random, BSD license).
 
 const POOL = 4; // words of 32 bits
 const [INIT_A, MULT_A] = [0x43b0d7e5, 0x931e8875];

@@ -1,6 +1,7 @@
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-import { COLORS, Choice, Picture, Sentence, Slider, colorOf, paint, row } from "./ui.js";
+import { COLORS, Choice, MOST_SEED, Picture, Sentence, Slider } from "./ui.js";
+import { colorOf, paint, row, within } from "./ui.js";
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
 const GAP = 6;
@@ -10,7 +11,9 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   const shape = [height, width];
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   const cell = [width * scale + GAP, height * scale + GAP];
-  let { temperature, images: seed, label } = settings;
+  let temperature = within(settings.temperature, 0, 2, 0.05);
+  let seed = within(settings.images, 0, MOST_SEED);
+  let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
   const usual = {}; // mean nats at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
@@ -43,15 +46,15 @@ export function temperature({ engine, graph, settings, root, answer, remember })
 
   const show = answer(async (stale) => {
     const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
+    if (stale()) return;
     const images = drawn.map(({ image }) => image);
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
     if (asked) remember({ temperature, images: seed, label });
     drawCosts(nats);
-    if (label in usual || stale()) return;
-    usual[label] = await usualNats(stale);
-    drawCosts(nats);
+    usual[label] ??= await usualNats(stale);
+    if (!stale()) drawCosts(nats);
   });
 
   // The mean cost of images drawn at temperature 1, a few at a time.
@@ -88,7 +91,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
     const known = usual[label];
-    const most = Math.max(4 * (known ?? 0), 1.1 * Math.max(...nats));
+    const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
     const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
     const x = (value) => left + ((right - left) * value) / most;
     costs.draw((page) => {

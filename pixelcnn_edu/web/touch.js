@@ -2,16 +2,18 @@
 // again: with the same random numbers, but after another past.
 
 import { flippingNumber } from "./likelihoods.js";
-import { COLORS, Pad, Sentence, button, frame, row } from "./ui.js";
+import { COLORS, MOST_SEED, Pad, Sentence } from "./ui.js";
+import { button, frame, pixelsIn, row, within } from "./ui.js";
 
 const SECONDS = 2; // for a whole digit
 
 export function touch({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const size = height * width;
-  let { touch: seed } = settings;
-  let flips = settings.touched.split(".").filter(Boolean).map(Number);
+  let seed = within(settings.touch, 0, MOST_SEED);
+  let flips = pixelsIn(settings.touched).filter(Boolean).map(Number);
   if (flips.some((pixel) => pixel >= size)) flips = [];
+  let digit = null; // its seed, its uniform numbers, and how many flips it has
   let image = null;
   let drawn = 0; // pixels on show; the network has drawn all of them already
   let moved = false;
@@ -23,6 +25,7 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
       if (!image || pixel >= drawn) return COLORS.notYet;
       return image[pixel] ? "black" : "white";
     },
+    name: (pixel) => (pixel >= drawn ? "not drawn yet" : image?.[pixel] ? "ink" : "paper"),
     act(pixel) {
       if (!image) return;
       [flips, moved, drawn] = [[...flips, pixel], true, Math.min(drawn, pixel)];
@@ -40,13 +43,21 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
   root.append(sentence.element, row(pad), row(another));
 
   const show = answer(async (stale) => {
-    const uniforms = await engine.ask("uniforms", { seed });
-    let now = (await engine.ask("drawFrom", { uniforms })).image;
-    for (const pixel of flips) {
-      uniforms[pixel] = flippingNumber(now[pixel]);
-      now = (await engine.ask("drawFrom", { uniforms })).image;
+    if (digit?.seed !== seed || digit.flips > flips.length) {
+      const uniforms = await engine.ask("uniforms", { seed });
+      const answer = await engine.ask("drawFrom", { uniforms });
+      if (stale()) return;
+      [digit, image] = [{ seed, uniforms, flips: 0 }, answer.image];
     }
-    image = now;
+    while (digit.flips < flips.length) {
+      const pixel = flips[digit.flips];
+      const uniforms = digit.uniforms.slice();
+      uniforms[pixel] = flippingNumber(image[pixel]);
+      const answer = await engine.ask("drawFrom", { uniforms });
+      // a newer touch only adds a flip, and needs this one too
+      [digit, image] = [{ seed: digit.seed, uniforms, flips: digit.flips + 1 }, answer.image];
+      if (digit.seed !== seed) return;
+    }
     if (moved) remember({ touch: seed, touched: flips.join(".") });
     sentence.text = told();
     await drawItself(stale);

@@ -9,6 +9,19 @@ export const COLORS = {
   gone: "#f5b8b8",
 };
 
+export const MOST_SEED = 2 ** 32 - 1;
+
+// A number from an address, made one that the explorer can have.
+export function within(value, least, most, step = 1) {
+  const steps = Math.round((Math.min(Math.max(value, least), most) - least) / step);
+  return least + steps * step;
+}
+
+// The parts of "404.501." as texts: pixels, of which the last may be missing.
+export function pixelsIn(text) {
+  return /^\d+(\.\d+)*\.?$/.test(text) ? text.split(".") : [""];
+}
+
 // An element with attributes and children. A function as attribute listens to an event.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -27,7 +40,7 @@ export class Slider {
   constructor(name, { min, max, step = 1, value, show = String, act }) {
     const id = `pixelcnn-${++made}`;
     this.show = show;
-    this.text = make("output", { for: id });
+    this.text = make("output", { for: id, "aria-live": "off" }); // the slider says it
     this.input = make("input", { id, type: "range", min, max, step, value });
     this.input.addEventListener("input", () => (this.tell(), act(this.value)));
     this.element = make("span", { class: "control" }, make("label", { for: id }, name));
@@ -160,12 +173,13 @@ const clamp = (x, most) => Math.max(0, Math.min(most - 1, x));
 // An image to click (with `act`) or to draw on (with `drawn`): by mouse, finger or keys.
 //
 //   color(pixel)   the CSS color of a pixel
+//   name(pixel)    what a pixel is, in a word
 //   act(pixel)     after a click, or Space at the cursor
 //   drawn(ink)     after a stroke; `ink` (H·W bytes, 0 or 1) is then the new drawing
 export class Pad {
-  constructor(shape, { scale = 11, label, color, act, drawn, brush = 2.3 }) {
+  constructor(shape, { scale = 11, label, color, name, act, drawn, brush = 2.3 }) {
     [this.height, this.width] = shape;
-    Object.assign(this, { shape, scale, color, act, drawn, brush });
+    Object.assign(this, { shape, scale, color, name, act, drawn, brush });
     this.cursor = 0;
     this.pen = 1; // 0 erases
     this.ink = new Uint8Array(this.height * this.width);
@@ -175,7 +189,6 @@ export class Pad {
     canvas.tabIndex = 0;
     canvas.className = "pad";
     canvas.setAttribute("role", "application"); // so a screen reader passes keys on
-    canvas.setAttribute("data-lm-suppress-shortcuts", "true"); // and so does JupyterLab
     canvas.style.touchAction = drawn ? "none" : "manipulation";
     canvas.style.cursor = drawn ? "crosshair" : "pointer";
     this.said = make("span", { class: "unseen", "aria-live": "polite" });
@@ -209,7 +222,8 @@ export class Pad {
   moveTo(row, col) {
     this.cursor = clamp(row, this.height) * this.width + clamp(col, this.width);
     const [r, c] = this.place;
-    this.said.textContent = `row ${r}, column ${c}`;
+    const name = this.name ? `: ${this.name(this.cursor)}` : "";
+    this.said.textContent = `row ${r}, column ${c}${name}`;
     this.draw();
   }
 

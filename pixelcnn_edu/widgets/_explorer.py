@@ -41,6 +41,12 @@ class Explorer(anywidget.AnyWidget):
     size = (9, 4)  # of the still picture, in inches
 
     def __init__(self, explorer, model, *, about, images=(), **settings):
+        for name, value in settings.items():
+            if isinstance(value, int) and value >= 2**53:
+                raise ValueError(
+                    f"Expected {name} below 2**53, the whole numbers that JavaScript has. "
+                    f"Received: {value}"
+                )
         graph, weights = export.network(model) if model is not None else ({}, b"")
         self.model, self.about = model, about
         levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))

@@ -11,6 +11,7 @@ from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
 import numpy as np
 import pytest
 import web
+from playwright import sync_api as playwright
 
 SCRIPT = export.web_file("explorers.js").rpartition("export default")[0]
 # What runs in the page: `answers` of the network that was loaded last.
@@ -227,20 +228,72 @@ def test_temperature_zero_takes_the_likeliest_level(engine):
         assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
 
 
-def test_known_pixels_stay_and_the_rest_is_drawn(engine):
-    model = small("relu")
+def test_nothing_of_another_question_is_left_in_the_pages(engine):
+    model = small("gated, labels")
+    model.set_weights([2 * weight for weight in model.get_weights()])
     engine.load(model)
+    uniforms = np.random.default_rng(0).random((1, 6, 5, 1), dtype="float32")
     images, _ = images_and_labels(model, 1)
     known = np.zeros((6, 5), bool)
-    known[:2] = known[4, 1] = True
-    uniforms = np.random.default_rng(0).random((1, 6, 5, 1), dtype="float32")
+    known[1] = True
+
+    def check(label=0, temperature=1.0, known=None):
+        hidden = np.zeros((6, 5), bool) if known is None else known
+        given = np.where(hidden[..., None], images, 0)
+        expected = generation.naive(
+            *(model, model.likelihood, uniforms, given, hidden, temperature),
+            np.array([label]),
+        )
+        more = {} if known is None else {"known": known + 0, "given": images}
+        asked = {"uniforms": uniforms, "label": label, "temperature": temperature}
+        drawn = engine.ask("drawFrom", **asked, **more)
+        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
+        return expected
+
+    first = check()
+    assert not np.array_equal(check(label=2), first)
+    check()
+    assert not np.array_equal(check(temperature=0.3), first)
+    check()
+    check(known=known)
+    check()
+    engine.logits(images[0])
+    check()
+    engine.logits(images[0], label=1)
+    check()
+
+
+def test_a_label_that_the_network_does_not_know_is_refused(engine):
+    engine.load(small("gated, labels"))
+    for label in (3, -1, 0.5):
+        with pytest.raises(playwright.Error, match="Expected a label from 0 to 2"):
+            engine.ask("draw", seed=0, children=[0], label=label)
+
+
+def test_a_logit_that_is_not_a_number_is_an_error(engine):
+    model = small("relu")
+    engine.load(model)
+    with pytest.raises(playwright.Error, match="not a number"):
+        uniforms = np.full(30, 0.5)
+        known = np.arange(30) < 10
+        engine.page.evaluate(
+            "([u, k]) => answers.drawFrom({uniforms: new Float32Array(u), known: k, "
+            "given: new Float32Array(30).fill(NaN)})",
+            [uniforms.tolist(), (known + 0).tolist()],
+        )
+
+
+@pytest.mark.parametrize("kind", ["relu", "colors, one_hot"])
+def test_known_pixels_stay_and_the_rest_is_drawn(engine, kind):
+    model = small(kind)
+    engine.load(model)
+    images, _ = images_and_labels(model, 1)
+    known = np.zeros(engine.shape[:2], bool)
+    known[:2] = known[3, 1] = True
+    uniforms = np.random.default_rng(0).random(images.shape, dtype="float32")
     expected = generation.naive(
-        model,
-        model.likelihood,
-        uniforms,
-        np.where(known[..., None], images, 0),
-        known,
-        1.0,
+        *(model, model.likelihood, uniforms),
+        *(np.where(known[..., None], images, 0), known, 1.0),
     )
     drawn = engine.ask("drawFrom", uniforms=uniforms, given=images, known=known + 0)
     assert np.array_equal(np.float32(drawn["image"]), expected.ravel())

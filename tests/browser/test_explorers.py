@@ -18,10 +18,11 @@ PATIENCE = 60_000  # milliseconds, of an answer on a busy machine
 class Page:
     """An exported page in Chromium, and what went wrong in it."""
 
-    def __init__(self, browser, path, width, address=""):
+    def __init__(self, browser, path, width, address="", before=""):
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, has_touch=True
         )
+        self.context.add_init_script(before)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.problems, self.requests = [], []
@@ -136,7 +137,7 @@ def told_fork(model, seed, row, col):
 def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
     with opened(width) as page:
         shown = page.explorer("fork")
-        shown.told("is flipped")
+        shown.canvas("The flips that change most: row").wait_for()
         pad = shown.canvas("The drawn digit")
 
         def expect(row, col, seed, act):
@@ -155,7 +156,7 @@ def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
         shown.told_after(lambda: slider.press("ArrowRight"))
         place = shown.at(pad, (28, 28), 20, 20)
         expect(20, 20, 1, lambda: pad.click(position=place))
-        assert "seed=1&flip=580" in page.page.evaluate("location.hash")
+        page.page.wait_for_url("**#*seed=1&flip=580*")
 
 
 def test_an_address_leads_to_the_same_fork(opened, coffee):
@@ -194,13 +195,74 @@ def test_the_telling_forks_change_most_and_one_is_shown_first(opened, coffee):
     assert [int(count) for _, _, count, _ in found] == [by_hand[at] for at in telling]
     assert [cost for *_, cost in found] == [f"{bits[at]:.1f}" for at in telling]
     assert first.startswith("Row {}, column {} is flipped".format(*telling[0]))
-    # who is left out is too near to one that changes as much or more
+    counts = [by_hand[at] for at in telling]
+    assert counts == sorted(counts, reverse=True)
+    # who is left out is too near to one that changes as much, or changes less than all
     for (row, col), count in by_hand.items():
         near = [
             by_hand[at] for at in telling if max(abs(row - at[0]), abs(col - at[1])) < 3
         ]
-        left_out = (row, col) not in telling
-        assert max(near, default=count + left_out * (len(telling) < 16)) >= count
+        if not near:
+            assert len(telling) == 16
+        assert count <= max(near, default=min(counts))
+
+
+WORKERS = {
+    "refused": "globalThis.Worker = class { constructor() { throw new Error('no'); } };",
+    "missing": "delete globalThis.Worker;",
+    "dead": """
+      globalThis.Worker = class {
+        constructor() { setTimeout(() => this.onerror(new Event("error"))); }
+        postMessage() {}
+        terminate() {}
+      };""",
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_without_a_worker_the_page_itself_computes(browser, page_file, coffee, worker):
+    page = Page(browser, page_file, 1280, "#seed=5&flip=404", before=WORKERS[worker])
+    sentence = page.explorer("fork").told("is flipped")
+    assert sentence.startswith(told_fork(coffee, 5, *divmod(404, 28))[0])
+    page.check()
+    page.context.close()
+
+
+@pytest.mark.parametrize("moves", [2, 5])
+def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
+    with opened("wide") as page:
+        shown = page.explorer("fork")
+        shown.told("is flipped")
+        slider = shown.root.get_by_label("digit (seed)")
+        pad = shown.canvas("The drawn digit")
+        onward = shown.root.get_by_role("button", name="go on")
+        for _ in range(moves):  # without waiting for an answer
+            slider.press("ArrowRight")
+            onward.click()
+            pad.click(position=shown.at(pad, (28, 28), 6, 6))
+        slider.press("Home")
+        pad.click(position=shown.at(pad, (28, 28), 13, 14))
+        flip, changes = told_fork(coffee, 0, 13, 14)
+        assert changes in shown.told(flip)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        "#seed=1.5&flip=.&temperature=50&images=.5&label=99&touch=-3&touched=9999",
+        "#seed=&flip=..&temperature=NaN&images=1e99&label=&touched=0.0.0",
+        "#seed=%00&flip=<b>&temperature=-1&touch=1e12&touched=.",
+        "#&&=&seed",
+    ],
+)
+def test_rubbish_in_the_address_does_no_harm(opened, rubbish):
+    with opened("narrow", rubbish) as page:
+        for name, text in {
+            "touch": "",
+            "temperature": "nats per image",
+            "fork": "is flipped",
+        }.items():
+            page.explorer(name).told(text)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -223,7 +285,7 @@ def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, w
         assert sentence.startswith("Row 20, column 9 is now ")
         wait_until_drawn(page, pad)
         assert np.array_equal(ink_on(pad, (28, 28)), image[..., 0])
-        assert "touch=1&touched=350.569" in page.page.evaluate("location.hash")
+        page.page.wait_for_url("**#*touch=1&touched=350.569*")
 
 
 INK = """(canvas, [height, width]) => {
