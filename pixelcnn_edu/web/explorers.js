@@ -648,12 +648,16 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-let made = 0; // of elements with an id
+// A new id for an element. JupyterLab loads this module again for each explorer, so a
+// random number tells the copies apart.
+const copy = Math.random().toString(36).slice(2);
+let made = 0;
+const newId = () => `pixelcnn-${copy}-${++made}`;
 
 // A named slider with its value beside it. `show` makes a text of the value.
 class Slider {
   constructor(name, { min, max, step = 1, value, show = String, act }) {
-    const id = `pixelcnn-${++made}`;
+    const id = newId();
     this.show = show;
     this.text = make("output", { for: id });
     this.input = make("input", { id, type: "range", min, max, step, value });
@@ -682,7 +686,7 @@ class Slider {
 // is no option, from an address perhaps, stands for the first one.
 class Choice {
   constructor(name, { options, value, act }) {
-    const group = `pixelcnn-${++made}`;
+    const group = newId();
     const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
     this.inputs = options.map(([text, own], i) => {
       const id = `${group}-${i}`;
@@ -1039,7 +1043,8 @@ function nine(type) {
   const cells = Array.from({ length: 9 }, (_, i) =>
     make("span", { class: mayRead(i % 3, Math.floor(i / 3), type) ? "live" : "" })
   );
-  return make("div", { class: "nine", role: "img", "aria-label": "see the table" }, ...cells);
+  const about = { role: "img", "aria-label": "see the table" };
+  return make("div", { class: "nine", ...about }, ...cells);
 }
 
 function drawSum(caption, counts) {
@@ -1481,7 +1486,8 @@ function fields({ settings, root, remember }) {
   }
 
   function draw() {
-    const found = depths([height, width], pixel, { first: first.value, gated: gated.value });
+    const network = { first: first.value, gated: gated.value };
+    const found = depths([height, width], pixel, network);
     const seen = (depth) => found.filter((at) => at <= depth).length;
     const now = seen(further.value);
     const never = found.slice(0, pixel).filter((depth) => depth === Infinity).length;

@@ -94,7 +94,8 @@ export function fields({ settings, root, remember }) {
   }
 
   function draw() {
-    const found = depths([height, width], pixel, { first: first.value, gated: gated.value });
+    const network = { first: first.value, gated: gated.value };
+    const found = depths([height, width], pixel, network);
     const seen = (depth) => found.filter((at) => at <= depth).length;
     const now = seen(further.value);
     const never = found.slice(0, pixel).filter((depth) => depth === Infinity).length;

@@ -95,7 +95,8 @@ function nine(type) {
   const cells = Array.from({ length: 9 }, (_, i) =>
     make("span", { class: mayRead(i % 3, Math.floor(i / 3), type) ? "live" : "" })
   );
-  return make("div", { class: "nine", role: "img", "aria-label": "see the table" }, ...cells);
+  const about = { role: "img", "aria-label": "see the table" };
+  return make("div", { class: "nine", ...about }, ...cells);
 }
 
 function drawSum(caption, counts) {

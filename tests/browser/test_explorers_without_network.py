@@ -550,3 +550,30 @@ def test_the_chart_of_a_mixture_follows_the_width_of_the_page(opened):
             arg=wide,
         )
         assert int(chart.get_attribute("viewBox").split()[2]) < 390
+
+
+# JupyterLab loads the program again for each explorer.
+TWICE = """async ([program, settings]) => {
+  for (let copy = 0; copy < 2; copy++) {
+    const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+    const { default: { render } } = await import(url);
+    const none = new DataView(new ArrayBuffer(0));
+    const values = { explorer: 'masks', settings, graph: {}, weights: none, images: none };
+    const el = document.body.appendChild(document.createElement('div'));
+    render({ model: { get: (name) => values[name] }, el });
+  }
+}"""
+
+
+def test_two_copies_of_the_program_in_one_page_do_not_disturb_each_other(browser):
+    page = browser.new_page()
+    page.evaluate(TWICE, [export.web_file("explorers.js"), START["masks"]])
+    first, second = page.locator(".pixelcnn").all()
+    for root, label in ((second, "3×3"), (first, "5×5"), (second, "B")):
+        click(label)(root)
+    assert [root.locator(".sentence").inner_text() for root in (first, second)] == [
+        told_mask(5, 0, 1),
+        told_mask(3, 1, 1),
+    ]
+    assert [root.locator("input:checked").count() for root in (first, second)] == [3, 3]
+    page.close()
