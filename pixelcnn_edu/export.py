@@ -246,20 +246,27 @@ def page(model, path, *, title="A network in this page", image_shape=None) -> No
     if not isinstance(title, str):
         raise ValueError(f"Expected title to be a string. Received: {title!r}")
     graph, weights = network(model, image_shape=image_shape)
-    style, script = web_file("style.css"), _script()
-    text = string.Template(web_file("page.html")).substitute(
+    text = _document(
+        title, _intro(graph, weights), "\n".join(_sections(graph)), graph, weights
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _document(title, intro, explorers, graph, weights):
+    """Return an HTML file that shows explorers, each made by `_section`."""
+    script = _script()
+    return string.Template(web_file("page.html")).substitute(
         policy=_policy(script),
         title=html.escape(title),
-        style=style,
-        intro=html.escape(_intro(graph, weights)),
-        explorers="\n".join(_sections(graph)),
+        style=web_file("style.css"),
+        intro=html.escape(intro),
+        explorers=explorers,
         licenses=LICENSES,
         graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
         weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
         script=script,
     )
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 @functools.cache

@@ -30,8 +30,17 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
-from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
-from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu.widgets import (
+    _base,
+    _explorer,
+    colors,
+    fields,
+    finish,
+    fork,
+    guess,
+    morph,
+    pad,
+)
 
 import keras
 import matplotlib.pyplot as plt
@@ -305,7 +314,7 @@ CALLS = {
     "widgets.fields.ReceptiveFieldExplorer": (
         widgets.ReceptiveFieldExplorer,
         (11, 13),
-        {},
+        {"further": 3},
     ),
     "widgets.finish.given_rows": (
         finish.given_rows,
@@ -326,6 +335,7 @@ CALLS = {
         (PAGE, DIGITS),
         {"questions": 2, "among": 4},
     ),
+    "widgets.mixture.bars": (widgets.mixture.bars, (((0.0, -1.0, 1.0),), 8), {}),
     "widgets.mixture.MixtureExplorer": (widgets.MixtureExplorer, (), {"levels": 8}),
     "widgets.morph.Morph": (
         morph.Morph,
@@ -384,8 +394,10 @@ def told(result):
             if isinstance(result, keras.Model)
             else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
         )
-    if isinstance(result, Explorer):
+    if isinstance(result, _base.Explorer):
         return result.png()
+    if isinstance(result, _explorer.Explorer):
+        return [told(result.settings), result.png()]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)
     if isinstance(result, dict):

@@ -1,12 +1,11 @@
-"""The color explorer: what it says a color knows, against tables by hand and networks."""
+"""What a color knows, against tables by hand and networks; tests/browser has the rest."""
 
 import itertools
 
-from pixelcnn_edu import causality, plots, widgets
+from pixelcnn_edu import causality, widgets
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.widgets.colors import (
     COLORS_FIRST,
-    HUES,
     LEVELS_FIRST,
     THIRDS,
     TURNS,
@@ -16,25 +15,23 @@ from pixelcnn_edu.widgets.colors import (
 import keras
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 RIGHT = ["000", "100", "110"]  # [who asks][who is known], R, G, B
 
 
-def at(**controls):
-    explorer = widgets.ColorExplorer()
-    for name, value in controls.items():
-        getattr(explorer, name).value = value
-    return explorer
+def knows(**choice):
+    """Boolean (3, 3): [color that asks, color of the same pixel]."""
+    values, features, reads = paths(**choice)
+    return (values @ features @ reads).T
 
 
-def table(explorer):
-    return ["".join(map(str, row.astype(int))) for row in explorer.knows]
+def table(choice):
+    return ["".join(map(str, row.astype(int))) for row in knows(**choice)]
 
 
 @pytest.mark.parametrize(
-    ("controls", "expected"),
+    ("choice", "expected"),
     [
         ({}, RIGHT),
         ({"groups": TURNS, "reading": LEVELS_FIRST}, RIGHT),
@@ -45,8 +42,8 @@ def table(explorer):
         ({"first": "B", "masked": False}, ["111", "111", "111"]),
     ],
 )
-def test_who_knows_whom_is_as_by_hand(controls, expected):
-    assert table(at(**controls)) == expected
+def test_who_knows_whom_is_as_by_hand(choice, expected):
+    assert table(choice) == expected
 
 
 def network(first, groups, masked, reading):
@@ -74,26 +71,8 @@ def network(first, groups, masked, reading):
 def test_who_knows_whom_is_as_in_a_network(choice):
     keras.utils.set_random_seed(0)
     names = ("first", "groups", "masked", "reading")
-    explorer = at(**dict(zip(names, choice, strict=True)))
-    assert np.array_equal(explorer.knows, causality.dependency_matrix(network(*choice)))
-
-
-@pytest.mark.parametrize(
-    ("controls", "color", "text"),
-    [
-        ({}, 0, "red knows nothing of its own pixel"),
-        ({}, 1, "green knows red of its own pixel"),
-        ({}, 2, "blue knows red and green of its own pixel"),
-        ({"first": "B"}, 0, "red knows red of its own pixel: a leak"),
-        (
-            {"first": "B"},
-            2,
-            "blue knows red, green and blue of its own pixel: a leak",
-        ),
-    ],
-)
-def test_the_summary_says_it(controls, color, text):
-    assert at(**controls, color=color).summary == text
+    ours = knows(**dict(zip(names, choice, strict=True)))
+    assert np.array_equal(ours, causality.dependency_matrix(network(*choice)))
 
 
 def test_other_arguments_are_refused():
@@ -102,93 +81,22 @@ def test_other_arguments_are_refused():
             paths(**wrong)
 
 
-def cells(ax):
-    """The words in the cells of the drawn table, and the color behind each."""
-    faces = {
-        tuple(np.add(cell.get_xy(), 0.5)): to_hex(cell.get_facecolor()).upper()
-        for cell in ax.patches
-        if cell.get_fill()
-    }
-    return {t.get_position(): (t.get_text(), faces[t.get_position()]) for t in ax.texts}
-
-
-def drawn(explorer):
+def test_the_still_picture_darkens_the_paths_to_green_s_logits():
     figure = Figure()
-    explorer.draw(figure)
-    return figure.axes
-
-
-@pytest.mark.parametrize("controls", [{}, {"first": "B"}, {"reading": LEVELS_FIRST}])
-def test_the_drawn_table_is_the_computed_one(controls):
-    explorer = at(**controls)
-    shown = cells(drawn(explorer)[1])
-    for to, source in np.ndindex(3, 3):
-        knows, word = explorer.knows[to, source], shown[source + 0.5, to + 0.5]
-        if knows and source >= to:
-            assert word == ("leak", plots.TARGET)
-        else:
-            assert word == (("1", plots.SEEN) if knows else ("0", plots.HIDDEN))
-
-
-def lines(ax, hue):
-    """The (height, height) of the lines of a color, by the x at which they begin."""
-    found = {0: set(), 3: set()}
+    widgets.ColorExplorer().draw(figure)
+    (ax,) = figure.axes
+    dark = {0: set(), 3: set()}  # by the x at which a line begins
     for line in ax.lines:
-        if to_hex(line.get_color()).upper() == hue:
-            found[line.get_xdata()[0]].add(tuple(map(float, line.get_ydata())))
-    return found
-
-
-def test_the_paths_to_the_color_that_asks_are_drawn():
-    black = lines(drawn(at(color=1))[0], "#333333")
-    assert black[0] == {(0.5, 2.0), (0.5, 3.0)}  # red, at 0.5, to the features of green
-    assert black[3] == set(itertools.product((2.0, 3.0), repeat=2))
-    nothing = drawn(at(color=0))[0]
-    assert lines(nothing, "#333333") == {0: set(), 3: set()}
-
-
-def test_a_leak_is_drawn_in_red_and_its_value_framed():
-    ax = drawn(at(color=1, reading=LEVELS_FIRST))[0]
-    assert lines(ax, plots.TARGET)[0] == {(2.5, 4.0), (2.5, 5.0)}  # green to blue's
-    framed = [
-        to_hex(p.get_facecolor()).upper()
-        for p in ax.patches
-        if to_hex(p.get_edgecolor()).upper() == plots.TARGET
-    ]
-    assert framed == [HUES[1]]
-    clean = drawn(at(color=1))[0]
-    assert lines(clean, plots.TARGET) == {0: set(), 3: set()}
-
-
-def test_a_drawing_with_rows_and_columns_exchanged_is_caught():
-    class Turned(widgets.ColorExplorer):
-        @property
-        def knows(self):
-            return super().knows.T
-
-    shown = cells(drawn(Turned())[1])
-    assert shown[0.5, 1.5][0] != "1"  # green knows red
-
-
-def test_every_control_changes_the_picture_and_back():
-    explorer = widgets.ColorExplorer()
-    start = explorer.picture.value
-    pictures = {start}
-    for name, value in {
-        "first": "B",
-        "groups": TURNS,
-        "masked": False,
-        "reading": LEVELS_FIRST,
-        "color": 2,
-    }.items():
-        control = getattr(explorer, name)
-        before, control.value = control.value, value
-        pictures.add(explorer.picture.value)
-        control.value = before
-        assert explorer.picture.value == start
-    assert len(pictures) == 6
+        if line.get_color() == "#333333":
+            dark[line.get_xdata()[0]].add(tuple(map(float, line.get_ydata())))
+    assert dark[0] == {(0.5, 2.0), (0.5, 3.0)}  # red, at 0.5, to the features of green
+    assert dark[3] == set(itertools.product((2.0, 3.0), repeat=2))
+    values, features, reads = paths()
+    assert len(ax.lines) == values.sum() + features.sum()
+    assert table({})[1] == "100"
+    assert ax.get_title() == "green knows red of its own pixel"
 
 
 def test_the_repr_is_always_the_same():
-    assert repr(widgets.ColorExplorer()) == repr(at(color=2))
-    assert "0x" not in repr(widgets.ColorExplorer())
+    told = "ColorExplorer: what a color knows of its own pixel."
+    assert repr(widgets.ColorExplorer()) == told

@@ -1,21 +1,15 @@
-"""The mixture explorer: its bars against areas under the curve, added up by hand."""
+"""Bars of a mixture against areas under its curve; tests/browser moves the explorer."""
 
-import io
 import itertools
-import time
 
 from pixelcnn_edu import widgets
+from pixelcnn_edu.widgets.mixture import bars
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 TWO = ((-0.5, -1.5, 0.25), (0.6, -2.5, 0.75))
-
-
-@pytest.fixture
-def explorer():
-    return widgets.MixtureExplorer(TWO, levels=8)
 
 
 def density(x, components):
@@ -43,89 +37,64 @@ def bars_by_areas(components, levels, *, ends=True):
 
 
 @pytest.mark.parametrize("levels", [2, 8, 16])
-def test_the_bars_are_areas_under_the_curve(explorer, levels):
-    explorer.levels.value = levels
-    assert explorer.p == pytest.approx(bars_by_areas(TWO, levels), abs=1e-5)
-    assert explorer.p.sum() == pytest.approx(1, abs=1e-5)
+def test_the_bars_are_areas_under_the_curve(levels):
+    p, _ = bars(TWO, levels)
+    assert p == pytest.approx(bars_by_areas(TWO, levels), abs=1e-5)
+    assert p.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_ends_treated_like_the_middle_would_be_told_apart(explorer):
-    # the planted bug, and what the sentence says about it
+def test_ends_treated_like_the_middle_would_be_told_apart():
+    # the planted bug, and the share that says so
     cut = bars_by_areas(TWO, 8, ends=False)
-    assert abs(cut - explorer.p).max() > 0.01
-    assert explorer.outside == pytest.approx(1 - cut.sum(), abs=1e-5)
-    whole, beyond = explorer.p, explorer.outside
-    assert explorer.sentence() == (
-        f"8 levels, Σ P = 1.0000: P(0) = {whole[0]:.3f}, P(7) = {whole[7]:.3f}; "
-        f"beyond the borders {100 * beyond:.1f} %"
-    )
+    p, beyond = bars(TWO, 8)
+    assert abs(cut - p).max() > 0.01
+    assert beyond == pytest.approx(1 - cut.sum(), abs=1e-5)
 
 
-def test_each_slider_moves_the_bars(explorer):
-    for number, group in enumerate(explorer.sliders):
-        for place, (name, value) in enumerate(
-            {"mean": 0.1, "log scale": -1.0, "weight": 1.0}.items()
-        ):
-            before = explorer.p
-            group[name].value = value
-            assert abs(explorer.p - before).max() > 0.01, name
-            components = [list(one) for one in TWO]
-            components[number][place] = value
-            assert explorer.p == pytest.approx(bars_by_areas(components, 8), abs=1e-5)
-            group[name].value = TWO[number][place]
-
-
-def test_weights_count_relative_to_each_other(explorer):
-    before = explorer.p
-    for group in explorer.sliders:
-        group["weight"].value *= 0.8
-    assert explorer.p == pytest.approx(before, abs=1e-6)
-    for group in explorer.sliders:
-        group["weight"].value = 0
+def test_weights_count_relative_to_each_other():
+    p, _ = bars(TWO, 8)
+    smaller = [(mean, log_scale, 0.8 * weight) for mean, log_scale, weight in TWO]
+    assert bars(smaller, 8)[0] == pytest.approx(p, abs=1e-6)
+    none = [(mean, log_scale, 0) for mean, log_scale, _ in TWO]
     even = [(mean, log_scale, 1) for mean, log_scale, _ in TWO]
-    assert explorer.p == pytest.approx(bars_by_areas(even, 8), abs=1e-5)
+    assert bars(none, 8)[0] == pytest.approx(bars_by_areas(even, 8), abs=1e-5)
 
 
-def test_the_picture_changes_with_a_slider_and_comes_back(explorer):
-    first = explorer.picture.value
-    explorer.sliders[0]["mean"].value = 0.4
-    second = explorer.picture.value
-    explorer.levels.value = 256
-    assert len({first, second, explorer.picture.value}) == 3
-    explorer.levels.value = 8
-    explorer.sliders[0]["mean"].value = TWO[0][0]
-    assert explorer.picture.value == first
-    assert len(first) < 60_000
-    assert plt.imread(io.BytesIO(first)).shape[1] == 900
+def test_the_corners_of_the_sliders_have_finite_bars():
+    for mean, log_scale, levels in itertools.product(
+        (-1.5, 1.5), (-7.0, 1.0), (2, 256)
+    ):
+        p, beyond = bars([(mean, log_scale, 1.0)], levels)
+        assert np.isfinite(p).all() and 0 <= beyond <= 1
+        assert p.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_the_corners_of_the_sliders_are_drawn(explorer):
-    for mean in (-1.5, 1.5):
-        for log_scale in (-7.0, 1.0):
-            for levels in (2, 256):
-                explorer.sliders[0]["mean"].value = mean
-                explorer.sliders[0]["log scale"].value = log_scale
-                explorer.levels.value = levels
-                assert np.isfinite(explorer.p).all()
-                assert explorer.p.sum() == pytest.approx(1, abs=1e-4)
+def test_the_still_picture_shows_the_bars():
+    explorer = widgets.MixtureExplorer(TWO, levels=8)
+    figure = Figure()
+    explorer.draw(figure)
+    (ax,) = figure.axes
+    p, beyond = bars(TWO, 8)
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx(p)
+    assert ax.get_title() == f"8 levels; beyond the borders {100 * beyond:.1f} %"
 
 
-def test_it_answers_fast(explorer):
-    explorer.levels.value = 256
-    times = []
-    for mean in (-0.4, -0.3, -0.2, -0.1, 0.0):
-        start = time.perf_counter()
-        explorer.sliders[0]["mean"].value = mean
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.2
+def test_components_are_rounded_to_the_steps_of_the_sliders():
+    components = [(-0.913, -1.512, 0.26), (1.5, -7.0, 0.0)]
+    explorer = widgets.MixtureExplorer(components)
+    assert explorer.components == [
+        pytest.approx((-0.9, -1.5, 0.25)),
+        pytest.approx((1.5, -7.0, 0.0)),
+    ]
+    assert explorer.settings["mixture"] == "12.55.5.60.0.0"
 
 
-def test_its_text_is_always_the_same(explorer):
-    assert repr(explorer) == repr(widgets.MixtureExplorer(levels=256))
-    assert repr(explorer).startswith("MixtureExplorer: ")
+def test_its_text_is_always_the_same():
+    told = "MixtureExplorer: a mixture of logistics, cut into levels"
+    assert repr(widgets.MixtureExplorer(levels=256)) == told
 
 
-@pytest.mark.parametrize("levels", [1, 5, 512, "4", True, None])
+@pytest.mark.parametrize("levels", [1, 5, 512, 4.5, 4.0, "4", True, None])
 def test_other_levels_are_refused(levels):
     with pytest.raises(ValueError, match="Expected levels .* Received: "):
         widgets.MixtureExplorer(levels=levels)

@@ -33,12 +33,16 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-let made = 0; // of elements with an id
+// A new id for an element. JupyterLab loads this module again for each explorer, so a
+// random number tells the copies apart.
+const copy = Math.random().toString(36).slice(2);
+let made = 0;
+const newId = () => `pixelcnn-${copy}-${++made}`;
 
 // A named slider with its value beside it. `show` makes a text of the value.
 export class Slider {
   constructor(name, { min, max, step = 1, value, show = String, act }) {
-    const id = `pixelcnn-${++made}`;
+    const id = newId();
     this.show = show;
     this.text = make("output", { for: id, "aria-live": "off" }); // the slider says it
     this.input = make("input", { id, type: "range", min, max, step, value });
@@ -63,14 +67,16 @@ export class Slider {
   }
 }
 
-// A named group of buttons of which one is chosen. options: [[text, value], …].
+// A named group of buttons of which one is chosen. options: [[text, value], …]. A value that
+// is no option, from an address perhaps, stands for the first one.
 export class Choice {
   constructor(name, { options, value, act }) {
-    const group = `pixelcnn-${++made}`;
+    const group = newId();
+    const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
     this.inputs = options.map(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
-      input.checked = own === value;
+      input.checked = i === chosen;
       input.addEventListener("change", () => act(own));
       return { own, input, label: make("label", { for: id }, text) };
     });

@@ -125,17 +125,3 @@ def seed_slider(seed):
     if not is_int(number) or not 0 <= number <= 9:
         raise ValueError(f"Expected seed to be an integer 0 to 9. Received: {seed!r}")
     return ipywidgets.IntSlider(number, 0, 9, description="seed")
-
-
-def buttons(name, options, **more):
-    """Return a named group of buttons, of which one is selected."""
-    group = ipywidgets.ToggleButtons(description=name, options=options, **more)
-    group.style.button_width, group.style.description_width = "80px", "initial"
-    return group
-
-
-def row_of(*groups):
-    """Return groups of buttons side by side, or in several rows on a narrow page."""
-    for group in groups:
-        group.layout.margin = "0 24px 0 0"
-    return ipywidgets.HBox(groups, layout={"flex_flow": "row wrap"})

@@ -1,14 +1,12 @@
 """Which colors of its own pixel a color can see: groups, masks, layout. Notebook 12."""
 
-from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_one_of
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._base import Explorer, buttons, row_of
+from pixelcnn_edu.widgets._explorer import Explorer
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
-NAMES, LETTERS = ("red", "green", "blue"), "RGB"
+LETTERS = "RGB"
 HUES = ("#D55E00", "#009E73", "#0072B2")  # color-blind readers can distinguish them
 THIRDS, TURNS = "RRGGBB", "RGBRGB"  # to which group each of six channels belongs
 COLORS_FIRST, LEVELS_FIRST = "(3, 2)", "(2, 3)"  # how six logits are read
@@ -64,136 +62,37 @@ class ColorExplorer(Explorer):
     The values of the pixel are connected to features, and the features to logits.
     Frames mark the logits of the chosen color, and lines show everything that reaches
     them. A value that the color must not know is a leak.
-
-    Example:
-        >>> explorer = ColorExplorer()
-        >>> explorer.summary
-        'green knows red of its own pixel'
-        >>> explorer.reading.value = "(2, 3)"
-        >>> explorer.summary
-        'green knows red and green of its own pixel: a leak'
     """
 
     size = (9, 4.4)
 
     def __init__(self):
-        super().__init__()
-        self.first = buttons("first layer", ["A", "B"])
-        self.groups = buttons("groups", [THIRDS, TURNS])
-        self.masked = buttons("1×1 layer", [("masked", True), ("plain", False)])
-        self.reading = buttons("logits read as", [COLORS_FIRST, LEVELS_FIRST])
-        self.color = buttons("asks", list(zip(NAMES, range(3), strict=True)), value=1)
-        rows = (self.first, self.masked), (self.groups, self.reading), (self.color,)
-        for control in (control for row in rows for control in row):
-            control.observe(self.refresh, "value")
-        self.start(
-            *(row_of(*row) for row in rows),
-            about="what a color knows of its own pixel.",
-        )
-
-    @property
-    def parts(self):
-        """The connections for the current values of the controls, see `paths`."""
-        return paths(
-            first=self.first.value,
-            groups=self.groups.value,
-            masked=self.masked.value,
-            reading=self.reading.value,
-        )
-
-    @property
-    def knows(self):
-        """Boolean (3, 3): [color that asks, color of the same pixel]."""
-        values, features, reads = self.parts
-        return (values @ features @ reads).T
-
-    @property
-    def summary(self):
-        """What the chosen color knows, as a sentence."""
-        asks = self.color.value
-        known = [NAMES[c] for c in np.flatnonzero(self.knows[asks])]
-        what = ", ".join(known[:-1]) + " and " * (len(known) > 1) + "".join(known[-1:])
-        leak = ": a leak" * bool(self.knows[asks, asks:].any())
-        return f"{NAMES[asks]} knows {what or 'nothing'} of its own pixel{leak}"
+        about = "what a color knows of its own pixel."
+        choices = {"firstB": 0, "plain": 0, "turns": 0, "levelsFirst": 0, "asks": 1}
+        super().__init__("colors", None, about=about, **choices)
 
     def draw(self, figure):
-        figure.text(0.02, 0.92, self.summary, size=15, weight="bold")
-        self._draw_paths(figure.add_axes((0.02, 0.02, 0.6, 0.86)))
-        self._draw_table(figure.add_axes((0.7, 0.14, 0.29, 0.56)))
-
-    def _draw_paths(self, ax):
-        values, features, reads = self.parts
-        asks = self.color.value
-        wanted = reads[:, asks]  # logits
-        used = features[:, wanted].any(axis=1)  # features
-        x, places = (0, 3, 6), (np.array([0.5, 2.5, 4.5]), np.arange(6), np.arange(6))
-        for source, to in np.argwhere(features):
-            lit = wanted[to] and values[:, source].any()
-            self._line(ax, x[1:], (source, to), lit, leak=False)
-        for source, to in np.argwhere(values):
-            height = places[0][source], to
-            self._line(ax, x[:2], height, used[to], leak=source >= asks)
-        for c in range(3):
-            must_not = c >= asks
-            leak = must_not and self.knows[asks, c]
-            _node(ax, x[0], places[0][c], LETTERS[c], HUES[c], leak, size=0.7)
-        for i, letter in enumerate(self.groups.value):
-            hue = HUES[LETTERS.index(letter)]
-            _node(ax, x[1], i, letter, hue, False)
-            _node(ax, x[2], i, letter, hue, False)
-            color = int(np.flatnonzero(reads[i])[0])
-            level = i % 2 if self.reading.value == COLORS_FIRST else i // 3
-            style = {"weight": "bold"} if wanted[i] else {"color": "#888888"}
-            text = f"{NAMES[color]}, level {level}"
-            ax.text(x[2] + 0.5, i, text, va="center", size=11.5, **style)
-            if wanted[i]:
-                frame = Rectangle((x[2] - 0.36, i - 0.42), 3.6, 0.84, fill=False)
-                frame.set(edgecolor="black", linewidth=1.8)
-                ax.add_patch(frame)
-        for at, text in zip(x, ("values", "features", "logits"), strict=True):
-            ax.text(at, -1, text, ha="center", va="center", size=12)
-        ax.text(x[2] + 1.6, -1, "read as", ha="center", va="center", size=12)
-        ax.set(xlim=(-0.75, 9.4), ylim=(5.7, -1.5))
+        """Draw the connections of a right network; those to green's logits are dark."""
+        to_features, to_logits, reads = paths()
+        wanted = reads[:, LETTERS.index("G")]
+        used = to_logits[:, wanted].any(axis=1)
+        known = to_features.any(axis=0)
+        ax = figure.add_axes((0.02, 0.02, 0.96, 0.88))
+        for value, feature in np.argwhere(to_features):
+            _line(ax, (0, 3), (2 * value + 0.5, feature), used[feature])
+        for feature, logit in np.argwhere(to_logits):
+            _line(ax, (3, 6), (feature, logit), known[feature] and wanted[logit])
+        columns = {"values": "RGB", "features": THIRDS, "logits": THIRDS}
+        for x, (name, letters) in zip((0, 3, 6), columns.items(), strict=True):
+            ax.text(x, -1, name, ha="center", va="center")
+            for i, letter in enumerate(letters):
+                y = i if len(letters) == 6 else 2 * i + 0.5
+                box = {"facecolor": HUES[LETTERS.index(letter)], "edgecolor": "white"}
+                where = {"ha": "center", "va": "center", "color": "white"}
+                ax.text(x, y, letter, bbox=box, **where)
+        ax.set(xlim=(-1, 7), ylim=(5.7, -1.5), title="green knows red of its own pixel")
         ax.set_axis_off()
 
-    @staticmethod
-    def _line(ax, x, height, lit, leak):
-        style = {"color": "#DDDDDD", "linewidth": 1, "zorder": 1, "antialiased": False}
-        if lit:
-            style = {"color": "#333333", "linewidth": 2, "zorder": 2}
-        if lit and leak:
-            style = {"color": plots.TARGET, "linewidth": 3, "zorder": 3}
-            style |= {"linestyle": (0, (3, 1))}
-        ax.plot(x, height, **style)
 
-    def _draw_table(self, ax):
-        knows = self.knows
-        for to, source in np.ndindex(3, 3):
-            leak = knows[to, source] and source >= to
-            cell = Rectangle((source, to), 1, 1, edgecolor="white", linewidth=2)
-            cell.set_facecolor(
-                plots.TARGET if leak else plots.SEEN if knows[to, source] else "#F2F2F2"
-            )
-            ax.add_patch(cell)
-            text = "leak" if leak else "1" if knows[to, source] else "0"
-            ink = "white" if knows[to, source] else "#555555"
-            ax.text(source + 0.5, to + 0.5, text, ha="center", va="center", color=ink)
-        row = Rectangle((0, self.color.value), 3, 1, fill=False, zorder=3)
-        row.set(edgecolor="black", linewidth=1.8)
-        ax.add_patch(row)
-        ax.set(xlim=(-0.05, 3.05), ylim=(3.05, -0.05), aspect="equal")
-        ticks = {"ticks": (0.5, 1.5, 2.5), "labels": LETTERS}
-        ax.set_xticks(**ticks)
-        ax.set_yticks(**ticks)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.set(xlabel="knows, of its own pixel", ylabel="the color that asks")
-
-
-def _node(ax, x, y, letter, hue, leak, size=0.6):
-    box = Rectangle((x - size / 2, y - size / 2), size, size, facecolor=hue, zorder=4)
-    box.set(edgecolor=plots.TARGET if leak else "white", linewidth=3 if leak else 1)
-    ax.add_patch(box)
-    ax.text(
-        x, y, letter, ha="center", va="center", color="white", weight="bold", zorder=5
-    )
+def _line(ax, x, y, dark):
+    ax.plot(x, y, color="#333333" if dark else "#DDDDDD", zorder=1 + bool(dark))

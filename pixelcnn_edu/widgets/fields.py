@@ -13,15 +13,10 @@ from pixelcnn_edu._checks import (
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._base import Explorer, buttons, row_of
+from pixelcnn_edu.widgets._explorer import Explorer
 
-import ipywidgets
 import numpy as np
-from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
 
-BLIND, UNREACHED, YELLOW = "#D55E00", "#00224E", "#FEE838"  # the last two: cividis's
 DEEPEST = 20  # further layers that the slider offers
 
 
@@ -130,117 +125,37 @@ def _check_page(page):
 class ReceptiveFieldExplorer(Explorer):
     """How far the middle pixel of a page sees: first layer, depth, plain or gated.
 
-    Yellow pixels are seen. Dark blue pixels need more layers. Hatched orange pixels are
+    Yellow pixels are seen. Dark blue pixels need more layers. Striped orange pixels are
     never seen, at any depth. The curve shows the number of seen pixels against the
     depth.
 
     Args:
         height, width: of the page, in pixels.
+        further: how many 3×3 layers follow the first layer, at first; at most 20.
 
-    Example:
-        >>> explorer = ReceptiveFieldExplorer(11, 11)
-        >>> explorer.further.value = 4
-        >>> explorer.summary
-        '57 of 60 earlier pixels seen, 0 not yet, 3 never'
-        >>> explorer.first.value = 3
-        >>> explorer.summary
-        '50 of 60 earlier pixels seen, 0 not yet, 10 never'
+    Raises:
+        ValueError: if an argument is out of its range.
     """
 
     size = (9, 4.6)
 
-    def __init__(self, height=28, width=28):
+    def __init__(self, height=28, width=28, *, further=10):
         height, width = _check_page((height, width))
-        super().__init__()
-        self.page = height, width
-        self.pixel = height // 2, width // 2
-        self._fields = {}  # by kind of network: a list, by depth
-        self.earlier = np.arange(height * width).reshape(
-            self.page
-        ) < np.ravel_multi_index(self.pixel, self.page)
-        self.first = buttons("first layer", [("3×3", 3), ("7×7", 7)], value=7)
-        self.gated = buttons("stacks", [("plain", False), ("gated", True)])
-        self.further = ipywidgets.IntSlider(
-            value=10, max=DEEPEST, description="3×3 layers after it"
-        )
-        self.further.style.description_width = "initial"
-        self.further.layout.width = "420px"
-        for control in (self.first, self.gated, self.further):
-            control.observe(self.refresh, "value")
-        self.start(
-            row_of(self.first, self.gated),
-            self.further,
-            about="which earlier pixels the middle of the page sees, by depth.",
-        )
-
-    def field(self, further):
-        """Boolean (H, W): what the pixel sees with ``further`` more layers."""
-        kind = {"first": self.first.value, "gated": self.gated.value}
-        key = tuple(kind.values())
-        if key not in self._fields:
-            # no path on the page needs more steps than height + width
-            count = max(DEEPEST, sum(self.page)) + 1
-            fields = by_depth(self.page, self.pixel, **kind)
-            self._fields[key] = list(itertools.islice(fields, count))
-        return self._fields[key][further]
-
-    @property
-    def blind(self):
-        """Boolean (H, W): the earlier pixels that are not seen at any depth."""
-        return self.earlier & ~self.field(-1)
-
-    @property
-    def summary(self):
-        """The counts as a sentence."""
-        field, total = self.field(self.further.value), self.earlier.sum()
-        text = f"{field.sum()} of {total} earlier pixels seen"
-        never = self.blind.sum()
-        not_yet = total - field.sum() - never
-        return text + (
-            f", {not_yet} not yet, {never} never" if not_yet or never else ""
-        )
+        further = check_int("further", further, at_least=0)
+        if further > DEEPEST:
+            raise ValueError(
+                f"Expected further to be at most {DEEPEST}. Received: {further}"
+            )
+        about = "which earlier pixels the middle of the page sees, by depth."
+        page = {"pageHeight": height, "pageWidth": width}
+        choices = {"firstLayer": 7, "gated": 0, "further": further}
+        super().__init__("fields", None, about=about, **page, **choices)
 
     def draw(self, figure):
-        row, col = self.pixel
-        field, blind = self.field(self.further.value), self.blind
-        ax = figure.add_axes((0.01, 0.02, 0.45, 0.85))
-        plots.receptive_field(field, row, col, title="", ax=ax)
-        ax.spines[:].set_visible(True)
-        later = np.zeros((*self.page, 4))
-        later[~self.earlier] = (0.87, 0.87, 0.87, 1)
-        later[row, col] = 0
-        ax.imshow(later)
-        hatched = {"facecolor": BLIND, "edgecolor": "white", "linewidth": 0}
-        squares = [
-            Path.unit_rectangle().transformed(Affine2D().translate(c - 0.5, r - 0.5))
-            for r, c in np.argwhere(blind)
-        ]
-        if squares:  # as one path: much quicker than a hatch for each
-            path = Path.make_compound_path(*squares)
-            ax.add_patch(PathPatch(path, hatch="////", **hatched))
-        figure.text(0.02, 0.92, self.summary, size=15, weight="bold")
-        self._draw_counts(figure.add_axes((0.6, 0.14, 0.38, 0.42)))
-        key = {
-            f"the pixel ({row}, {col}) that asks": {"color": plots.TARGET},
-            "earlier, seen": {"color": YELLOW},
-            "earlier, not reached yet": {"color": UNREACHED},
-            "earlier, never seen: the blind spot": {"hatch": "////", **hatched},
-            "later: must not be seen": {"color": "#DEDEDE"},
-        }
-        for at, (label, style) in enumerate(key.items()):  # quicker than a legend
-            y = 0.84 - 0.055 * at
-            figure.add_artist(Rectangle((0.51, y), 0.035, 0.028, **style))
-            figure.text(0.56, y, label, size=11.5)
-
-    def _draw_counts(self, ax):
-        counts = [self.field(n).sum() for n in range(DEEPEST + 1)]
-        here = self.further.value
-        ax.plot(range(DEEPEST + 1), counts, ".-", color=plots.SEEN, linewidth=1.5)
-        ax.plot(here, counts[here], "o", color=plots.TARGET, markersize=10)
-        total = self.earlier.sum()
-        ax.axhline(total, color="gray", linestyle="--", linewidth=1.5)
-        ax.text(0, total * 1.03, f"{total} come before it", size=11, va="bottom")
-        ax.set(xlabel="3×3 layers after the first", ylabel="pixels seen")
-        ax.set(
-            xlim=(-0.7, DEEPEST + 0.7), ylim=(0, total * 1.2), xticks=range(0, 21, 5)
-        )
+        """Draw what the middle pixel sees after a 7×7 layer and ``further`` others."""
+        page = self.settings["pageHeight"], self.settings["pageWidth"]
+        row, col = page[0] // 2, page[1] // 2
+        field = seen(page, (row, col), further=self.settings["further"])
+        title = f"{field.sum()} of {row * page[1] + col} earlier pixels seen"
+        ax = figure.add_axes((0.02, 0.02, 0.96, 0.88))
+        plots.receptive_field(field, row, col, title=title, ax=ax)
