@@ -273,9 +273,15 @@ def _sections(graph):
     """Yield the HTML of each explorer that fits the network."""
     drawn = {"temperature": 1, "images": 0, "label": 0}
     yield _section("Sixteen images at a temperature", "temperature", **drawn)
-    binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
-    if binary and graph["num_classes"] is None:
+    if graph["likelihood"] != "Bernoulli" or graph["image_shape"][2] != 1:
+        return
+    if graph["num_classes"] is None:
+        yield _section("One pixel after the other", "stepper", step="", stepped=0)
         yield _section("Flip a pixel", "fork", seed=0, flip="")
+    else:
+        last = graph["num_classes"] - 1
+        told = {"from": last // 2, "to": last, "share": 0.5, "morph": 0}
+        yield _section("Between two labels", "morph", **told)
 
 
 def _section(heading, explorer, **settings):

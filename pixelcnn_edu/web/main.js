@@ -1,11 +1,14 @@
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
+import { bits } from "./bits.js";
 import { Engine, latest } from "./engine.js";
 import { fork } from "./fork.js";
+import { morph } from "./morph.js";
+import { stepper } from "./stepper.js";
 import { temperature } from "./temperature.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = { fork, temperature };
+const EXPLORERS = { bits, fork, morph, stepper, temperature };
 
 // model.get(…) knows:
 //   explorer   one of the names above
