@@ -306,14 +306,19 @@ def _intro(graph, weights):
 
 def _sections(graph):
     """Yield the HTML of each explorer that fits the network."""
-    binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
-    plain = binary and graph["num_classes"] is None
-    if plain:
+    height, _, channels = graph["image_shape"]
+    classes = graph["num_classes"]
+    binary = graph["likelihood"] == "Bernoulli" and channels == 1
+    if binary and classes is None:
         yield _section("Touch the digit", "touch", touch=0, touched="")
     drawn = {"temperature": 1, "images": 0, "label": 0}
     yield _section("Sixteen images at a temperature", "temperature", **drawn)
-    if plain:
+    if binary and classes is None:
+        yield _section("One pixel after the other", "stepper", step="", stepped=0)
         yield _section("Flip a pixel", "fork", seed=0, flip="")
+    elif binary:
+        told = {"from": (classes - 1) // 2, "to": classes - 1}
+        yield _section("Between two labels", "morph", **told, share=0.5, morph=0)
 
 
 def _section(heading, explorer, **settings):

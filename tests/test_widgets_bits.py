@@ -1,11 +1,11 @@
 """The bit reader: each cost against a network that sees only what is read so far."""
 
-import re
-
 from pixelcnn_edu import evaluation, models, widgets
 from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.widgets.bits import bits_of_pixels
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -29,99 +29,69 @@ def model():
     return small_model()
 
 
-@pytest.fixture(scope="module")
-def reader(model):
-    return widgets.BitReader(model, some_images())
-
-
-def worst_pixel(reader, model, digit):
+def worst_pixel(network, image, bits):
     """Largest error of the bits of any pixel, all later pixels being blank."""
-    image = reader.images[digit]
+    image = image.ravel()
     pages = np.stack([np.where(np.arange(30) < at, image, 0) for at in range(30)])
-    logits = np.asarray(model(pages.reshape(30, 5, 6, 1)), "float64").reshape(30, 30)
+    logits = np.asarray(network(pages.reshape(30, 5, 6, 1)), "float64").reshape(30, 30)
     p = 1 / (1 + np.exp(-np.diag(logits)))
-    bits = -np.log2(np.where(image == 1, p, 1 - p))
-    return abs(bits - reader.bits[digit]).max()
+    by_hand = -np.log2(np.where(image == 1, p, 1 - p))
+    return abs(by_hand - bits.ravel()).max()
 
 
-@pytest.mark.parametrize("digit", [0, 2])
-def test_each_pixel_costs_what_the_network_says_with_only_the_past_seen(
-    reader, model, digit
-):
-    assert worst_pixel(reader, model, digit) < 1e-4
-
-
-def test_the_bits_of_a_network_that_looks_ahead_would_differ():
-    # the planted bug: the image's last pixel as input of every probability
-    inside = small_model()
-    image = keras.Input((5, 6, 1))
-    ahead = keras.layers.Lambda(lambda x: x[:, -1:, -1:])(image)
-    leaky = models.ImageModel(
-        image, inside(image) + ahead, likelihood=inside.likelihood
-    )
+def test_each_pixel_costs_what_the_network_says_with_only_the_past_seen(model):
     images = some_images()
+    bits = bits_of_pixels(model, images)
+    assert bits.shape == (3, 5, 6)
+    assert worst_pixel(model, images[0], bits[0]) < 1e-4
+    assert worst_pixel(model, images[2], bits[2]) < 1e-4
+
+
+def test_the_bits_of_a_network_that_looks_ahead_would_differ(model):
+    # the planted bug: the image's last pixel as input of every probability
+    page = keras.Input((5, 6, 1))
+    ahead = keras.layers.Lambda(lambda x: x[:, -1:, -1:])(page)
+    leaky = models.ImageModel(page, model(page) + ahead, likelihood=model.likelihood)
+    images = some_images(1)
     images[:, -1, -1] = 1
-    assert worst_pixel(widgets.BitReader(leaky, images), leaky, 0) > 0.01
+    assert worst_pixel(leaky, images[0], bits_of_pixels(leaky, images)) > 0.01
 
 
-def test_the_bits_of_an_image_are_those_of_the_package(reader, model):
+def test_the_bits_of_an_image_are_those_of_the_package(model):
     nats = evaluation.nats_per_image(model, some_images())
-    assert np.allclose(reader.bits.sum(axis=1) * np.log(2), nats, atol=1e-4)
+    bits = bits_of_pixels(model, some_images()).sum(axis=(1, 2))
+    assert np.allclose(bits * np.log(2), nats, atol=1e-4)
 
 
-def test_every_sentence_is_true(reader):
-    for reader.digit.value in range(3):
-        for reader.read.value in range(30):
-            row, col, p, value, bits = re.fullmatch(
-                r"row (\d), column (\d): p\(ink\) = (\d\.\d+); it is (ink|paper): "
-                r"(\d+\.\d+) bits",
-                reader.sentence(),
-            ).groups()
-            at = reader.digit.value, reader.read.value
-            assert (int(row), int(col)) == divmod(at[1], 6)
-            assert (value == "ink") == (reader.images[at] == 1)
-            chance = float(p) if value == "ink" else 1 - float(p)
-            assert 2 ** -float(bits) == pytest.approx(chance, abs=0.006)
-    reader.read.value = 30
-    assert reader.sentence() == "all pixels are read"
-
-
-def test_it_starts_at_the_dearest_pixel_of_the_first_digit(model):
+def test_the_page_gets_the_images(model):
     reader = widgets.BitReader(model, some_images())
-    assert reader.bits[0, reader.read.value] == reader.bits[0].max()
+    levels = np.frombuffer(reader.images, "uint8").reshape(3, 5, 6, 1)
+    assert np.array_equal(levels, some_images())
 
 
-def test_the_button_visits_the_pixels_above_one_bit_and_then_the_end(reader):
-    visited, reader.digit.value, reader.read.value = [], 1, 0
-    for _ in range(40):
-        reader.dear.click()
-        visited.append(reader.read.value)
-    dear = [at for at in range(1, 30) if reader.bits[1, at] > 1]
-    assert 3 < len(dear) < 30
-    assert visited == dear + [30] * (40 - len(dear))
-
-
-def test_the_picture_changes_with_each_slider_and_comes_back(reader):
-    reader.digit.value, reader.read.value = 0, 7
-    first = reader.picture.value
-    reader.read.value = 8
-    second = reader.picture.value
-    reader.digit.value = 1
-    third = reader.picture.value
-    assert len({first, second, third}) == 3
-    reader.digit.value, reader.read.value = 0, 7
-    assert reader.picture.value == first
-
-
-def test_the_curve_ends_at_the_image_s_bits(reader):
-    from matplotlib.figure import Figure
-
-    reader.digit.value, reader.read.value = 2, 30
-    figure = Figure(figsize=reader.size)
+def test_the_still_picture_shows_the_first_image_up_to_its_dearest_pixel(model):
+    images = some_images()
+    reader = widgets.BitReader(model, images)
+    images[:] = 0  # the reader keeps its own
+    image, bits = some_images()[0], bits_of_pixels(model, some_images()[:1])[0]
+    at = int(bits.argmax())
+    figure = plt.figure(figsize=reader.size)
     reader.draw(figure)
-    title = figure.axes[-1].get_title()
-    total = f"{reader.bits[2].sum():.1f}"
-    assert title == f"{total} of {total} bits"
+    page, cost, paid = figure.axes
+    seen = np.asarray(page.images[0].get_array()).ravel()
+    assert np.array_equal(seen[:at], image.ravel()[:at]) and set(seen[at:]) == {0.25}
+    assert np.array_equal(cost.images[0].get_array(), bits)
+    before = bits.ravel()[:at].sum()
+    assert paid.get_title() == f"{before:.1f} of {bits.sum():.1f} bits"
+    plt.close(figure)
+
+
+def test_its_text_and_its_still_picture_are_always_the_same(model):
+    first, again = (widgets.BitReader(model, some_images()) for _ in range(2))
+    (bundle, _), (other, _) = first._repr_mimebundle_(), again._repr_mimebundle_()
+    assert bundle["image/png"] == other["image/png"]
+    assert bundle["text/plain"] == other["text/plain"] == repr(first)
+    assert repr(first).startswith("BitReader: ")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """The morph explorer: label vectors mixed by hand, images and odds another way."""
 
-from pixelcnn_edu import evaluation, generation, models, pretrained, widgets
+from pixelcnn_edu import evaluation, generation, models, plots, pretrained, widgets
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets.morph import Morph, set_labels, with_labels
+from pixelcnn_edu.widgets.morph import Morph, posterior, readings, with_labels
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -29,11 +30,6 @@ def images(count=6):
 @pytest.fixture(scope="module")
 def model():
     return conditional()
-
-
-@pytest.fixture(scope="module")
-def explorer(model):
-    return Morph(model, first=1, second=2, share=0.3, seed=2)
 
 
 # ------------------------------------------------------------------------- with_labels
@@ -92,11 +88,6 @@ def test_no_label_is_the_unconditional_network_of_the_same_weights(model):
 def test_a_copy_and_its_model_do_not_change_each_other(model):
     before = evaluation.nats_per_image(model, images(), labels=0)
     copy = with_labels(model, np.eye(4)[:1])
-    set_labels(copy, model, np.eye(4)[2:3])
-    copied = evaluation.nats_per_image(copy, images(), labels=0)
-    np.testing.assert_array_equal(
-        copied, evaluation.nats_per_image(model, images(), labels=2)
-    )
     copy.set_weights([0 * w for w in copy.get_weights()])
     np.testing.assert_array_equal(
         before, evaluation.nats_per_image(model, images(), labels=0)
@@ -141,111 +132,94 @@ def test_labels_that_another_layer_reads_are_refused():
 # ------------------------------------------------------------------------ the explorer
 
 
-def test_it_starts_as_it_is_told(explorer):
-    assert (explorer.first.value, explorer.second.value) == (1, 2)
-    assert (explorer.share.value, explorer.seed.value) == (0.3, 2)
-    assert explorer is not None and widgets.Morph is Morph
+def test_the_page_is_told_what_the_arguments_say(model):
+    explorer = Morph(model, first=1, second=2, share=0.3, seed=2)
+    assert explorer.settings == {"from": 1, "to": 2, "share": 0.3, "morph": 2}
+    assert widgets.Morph is Morph
 
 
-def test_it_draws_with_the_weights_that_the_model_has_now():
-    model = conditional()
-    explorer = Morph(model, first=1, second=2, share=0.0)
-    model.set_weights([2 * weights for weights in model.get_weights()])
-    explorer.refresh()
-    fresh = Morph(model, first=1, second=2, share=0.0)
-    np.testing.assert_array_equal(explorer.images, fresh.images)
+def shown(explorer):
+    """Return what the still picture shows: the images, and what is read above them."""
+    figure = plt.figure(figsize=explorer.size)
+    explorer.draw(figure)
+    (ax,) = figure.axes
+    texts = [text.get_text() for text in ax.texts]
+    told = figure.texts[0].get_text()
+    plt.close(figure)
+    return np.asarray(ax.images[0].get_array()), texts, told
 
 
-@pytest.mark.parametrize("share", [0, 1])
-def test_at_the_ends_the_images_are_those_of_the_model_itself(explorer, model, share):
-    explorer.share.value, explorer.seed.value = share, 4
-    drawn = generation.generate(
-        model, 8, seed=4, labels=1 + share, method="fixed_point"
-    )
-    np.testing.assert_array_equal(explorer.images, drawn)
+def grid(images):
+    ax = plots.image_grid(images)
+    picture = np.asarray(ax.images[0].get_array())
+    plt.close(ax.figure)
+    return picture
 
 
-@pytest.mark.parametrize("share", [0.25, 0.6])
-def test_between_the_ends_they_are_drawn_with_the_mixed_vector(explorer, model, share):
-    explorer.share.value, explorer.seed.value = share, 1
-    copy = with_labels(model, [[0, 1 - share, share, 0]])
-    drawn = generation.generate(copy, 8, seed=1, labels=0, method="naive")
-    np.testing.assert_array_equal(explorer.images, drawn)
+@pytest.mark.parametrize("share", [0, 0.25, 1])
+def test_the_still_picture_shows_the_digits_of_the_mixture_and_their_readings(
+    model, share
+):
+    explorer = Morph(model, first=1, second=2, share=share, seed=4)
+    if share in (0, 1):
+        drawn = generation.generate(model, 8, seed=4, labels=1 + share, method="naive")
+    else:
+        copy = with_labels(model, [[0, 1 - share, share, 0]])
+        drawn = generation.generate(copy, 8, seed=4, labels=0, method="naive")
+    picture, texts, told = shown(explorer)
+    np.testing.assert_array_equal(picture, grid(drawn))
+    assert texts == readings(posterior(model, drawn, 1, 2), 1, 2)
+    assert told == f"told {1 - share:.2f} of 1 and {share:.2f} of 2"
 
 
-def test_a_mixture_of_a_label_with_itself_is_that_label(explorer, model):
-    explorer.first.value, explorer.second.value = 3, 3
-    explorer.share.value, explorer.seed.value = 0.35, 0
+def test_a_mixture_of_a_label_with_itself_is_that_label(model):
+    explorer = Morph(model, first=3, second=3, share=0.35)
     drawn = generation.generate(model, 8, seed=0, labels=3, method="naive")
-    np.testing.assert_array_equal(explorer.images, drawn)
-    assert explorer.posterior == pytest.approx(0.5)
-    explorer.first.value, explorer.second.value = 1, 2
+    picture, texts, _ = shown(explorer)
+    np.testing.assert_array_equal(picture, grid(drawn))
+    assert texts == ["3: 50%"] * 8
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 1])
-def test_the_readings_follow_bayes_rule(explorer, model, share):
-    explorer.share.value, explorer.seed.value = share, 3
+def test_the_readings_follow_bayes_rule(model):
     p = [
-        np.exp(-evaluation.nats_per_image(model, explorer.images, labels=label))
+        np.exp(-evaluation.nats_per_image(model, images(), labels=label))
         for label in (1, 2)
     ]
     by_hand = p[1] / (p[0] + p[1])
-    assert explorer.posterior == pytest.approx(by_hand, abs=1e-5)
-    for text, probability in zip(explorer.readings(), by_hand, strict=True):
+    assert posterior(model, images(), 1, 2) == pytest.approx(by_hand, abs=1e-6)
+    assert abs(by_hand - 0.5).max() > 0.1  # so turned odds would be told apart
+    for text, probability in zip(readings(by_hand, 1, 2), by_hand, strict=True):
         label, percent = text.split(": ")
         assert int(label) == 1 + (probability >= 0.5)
         sure = max(probability, 1 - probability)
-        assert float(percent.rstrip("%")) == pytest.approx(100 * sure, abs=0.6)
-    count = (by_hand >= 0.5).sum()
-    assert explorer.sentence() == (
-        f"told {1 - share:.2f} of 1 and {share:.2f} of 2: {count} of 8 are read as 2"
-    )
+        assert float(percent.rstrip("%")) == pytest.approx(100 * sure, abs=0.51)
 
 
-def test_turned_odds_would_be_told_apart(explorer, model):
-    # the planted bug: p(first | image) shown as p(second | image)
-    explorer.share.value, explorer.seed.value = 0, 3
-    assert abs(explorer.posterior - (1 - explorer.posterior)).max() > 0.2
-
-
-def test_the_picture_changes_with_each_control_and_comes_back(explorer):
-    explorer.share.value, explorer.seed.value = 0.5, 0
-    first = explorer.picture.value
-    pictures = {first}
-    for control, value in (
-        (explorer.share, 0.9),
-        (explorer.seed, 5),
-        (explorer.first, 0),
-        (explorer.second, 3),
-    ):
-        control.value = value
-        pictures.add(explorer.picture.value)
-    assert len(pictures) == 5
-    explorer.first.value, explorer.second.value = 1, 2
-    explorer.share.value, explorer.seed.value = 0.5, 0
-    assert explorer.picture.value == first
-    assert len(first) < 60_000
-
-
-def test_its_text_is_always_the_same(explorer, model):
-    assert repr(explorer) == repr(Morph(model, first=0, second=3))
-    assert repr(explorer).startswith("Morph: ")
+def test_its_text_and_its_still_picture_are_always_the_same(model):
+    first, again = (Morph(model, first=0, second=3) for _ in range(2))
+    (bundle, _), (other, _) = first._repr_mimebundle_(), again._repr_mimebundle_()
+    assert bundle["image/png"] == other["image/png"]
+    assert bundle["text/plain"] == other["text/plain"] == repr(first)
+    assert repr(first).startswith("Morph: ")
 
 
 def test_the_digits_that_notebook_13_reads_back():
-    explorer = Morph(pretrained.load("conditional"), share=0.0)
-    read_as_nine, readings = {}, {}
-    for share in (0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0):
-        explorer.share.value = share
-        read_as_nine[share] = (explorer.posterior >= 0.5).sum()
-        readings[share] = explorer.readings()
+    model = pretrained.load("conditional")
+    shares = np.array([0.0, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0])
+    one_hot = np.eye(10)[[4, 9]]
+    copy = with_labels(model, np.stack([1 - shares, shares], axis=1) @ one_hot)
+    read_as_nine, reading = {}, {}
+    for k, share in enumerate(shares):
+        drawn = generation.generate(copy, 8, seed=0, labels=k)
+        p = posterior(model, drawn, 4, 9)
+        read_as_nine[share], reading[share] = (p >= 0.5).sum(), readings(p, 4, 9)
     assert read_as_nine[0.0] == 0
     assert read_as_nine[0.6] == read_as_nine[0.8] == read_as_nine[1.0] == 8
-    assert (readings[0.3][6], readings[0.35][6]) == ("4: 100%", "9: 100%")
-    assert (readings[0.4][3], readings[0.5][3]) == ("4: 92%", "9: 58%")
-    nines = [text for text in readings[0.5] if text.startswith("9")]
+    assert (reading[0.3][6], reading[0.35][6]) == ("4: 100%", "9: 100%")
+    assert (reading[0.4][3], reading[0.5][3]) == ("4: 92%", "9: 58%")
+    nines = [text for text in reading[0.5] if text.startswith("9")]
     assert sorted(nines) == ["9: 100%"] * 4 + ["9: 58%", "9: 91%", "9: 91%"]
-    assert [readings[share][7][0] for share in (0.4, 0.45, 0.5)] == ["9", "4", "9"]
+    assert [reading[share][7][0] for share in (0.4, 0.45, 0.5)] == ["9", "4", "9"]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +231,7 @@ def test_the_digits_that_notebook_13_reads_back():
         ({"first": 0, "second": 1, "share": 1.5}, "Expected share .* Received: 1.5"),
         ({"first": 0, "second": 1, "share": True}, "Expected share .* Received: True"),
         ({"first": 0, "second": 1, "share": "1"}, "Expected share .* Received: '1'"),
-        ({"first": 0, "second": 1, "seed": 10}, "Expected seed .* Received: 10"),
+        ({"first": 0, "second": 1, "seed": -1}, "Expected seed .* Received: -1"),
     ],
 )
 def test_a_wrong_argument_is_refused(model, arguments, words):

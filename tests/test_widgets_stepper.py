@@ -1,20 +1,25 @@
 """The stepper: each step against a network that sees only what is drawn so far."""
 
-import re
+import base64
+import io
 
 from pixelcnn_edu import generation, models, pretrained, widgets
 from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.widgets.stepper import steps
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+SHAPE = 5, 6
 
-def small_model(shift=0.0):
+
+def small_model():
     keras.utils.set_random_seed(0)
-    model = models.pixelcnn((5, 6, 1), filters=8, depth=1)
+    model = models.pixelcnn((*SHAPE, 1), filters=8, depth=1)
     rng = np.random.default_rng(0)
-    model.set_weights([rng.normal(shift, 0.5, w.shape) for w in model.get_weights()])
+    model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
     return model
 
 
@@ -23,117 +28,82 @@ def model():
     return small_model()
 
 
-@pytest.fixture(scope="module")
-def stepper(model):
-    return widgets.GenerationStepper(model, seed=3)
-
-
-def worst_step(stepper, model):
+def worst_step(network, image, p):
     """Largest error of p at any step, the rest of the picture being blank."""
-    image = stepper.images[stepper.seed.value]
     pages = np.stack([np.where(np.arange(30) < at, image, 0) for at in range(30)])
-    logits = np.asarray(model(pages.reshape(30, 5, 6, 1)), "float64").reshape(30, 30)
-    return abs(1 / (1 + np.exp(-np.diag(logits))) - stepper.p[stepper.seed.value]).max()
+    logits = np.asarray(network(pages.reshape(30, *SHAPE, 1)), "float64")
+    return abs(1 / (1 + np.exp(-np.diag(logits.reshape(30, 30)))) - p).max()
 
 
-def test_p_of_each_step_is_what_the_network_says_with_only_the_past_drawn(
-    stepper, model
-):
-    assert 0.01 < stepper.images.mean() < 0.99
-    assert worst_step(stepper, model) < 1e-5
+def test_p_of_each_step_is_what_the_network_says_with_only_the_past_drawn(model):
+    image, p, _ = steps(model, 3)
+    assert 0.01 < image.mean() < 0.99
+    assert worst_step(model, image, p) < 1e-5
 
 
-def test_the_p_of_a_model_that_looks_ahead_would_differ(stepper):
+def test_the_p_of_a_model_that_looks_ahead_would_differ(model):
     # the planted bug: the picture's last pixel as input of every probability
-    leaky = small_model()
-    image = keras.Input((5, 6, 1))
-    ahead = keras.layers.Lambda(lambda x: x[:, -1:, -1:])(image)
-    leaky = keras.Model(image, leaky(image) + ahead)
-    assert worst_step(stepper, leaky) < 1e-5  # at each step that pixel is blank ...
-    page = stepper.images[3].reshape(1, 5, 6, 1).copy()
-    page[0, -1, -1] = 1
-    p = 1 / (1 + np.exp(-np.asarray(leaky(page), "float64").ravel()))
-    assert (
-        abs(p - stepper.p[3]).max() > 0.01
-    )  # ... and in the finished picture it is not
+    page = keras.Input((*SHAPE, 1))
+    ahead = keras.layers.Lambda(lambda x: x[:, -1:, -1:])(page)
+    leaky = models.ImageModel(page, model(page) + ahead, likelihood=model.likelihood)
+    image, _, _ = steps(model, 3)
+    image[-1] = 1
+    logits = models.logits_function(leaky)(image.reshape(1, *SHAPE, 1))
+    p = 1 / (1 + np.exp(-logits.astype("float64"))).ravel()
+    assert worst_step(leaky, image, p) > 0.01
 
 
-@pytest.mark.parametrize("seed", [0, 3, 9])
-def test_the_images_are_those_of_generate(stepper, model, seed):
+@pytest.mark.parametrize("seed", [0, 3, 57])
+def test_the_image_is_that_of_generate_and_u_decides(model, seed):
+    image, p, u = steps(model, seed)
     drawn = generation.generate(model, 1, seed=seed, method="naive")
-    assert (drawn.ravel() == stepper.images[seed]).all()
+    assert np.array_equal(drawn.ravel(), image)
+    assert np.array_equal(image == 1, u < p)
 
 
-def test_every_sentence_is_true(stepper):
-    for stepper.drawn.value in range(30):
-        u, relation, p, value = re.fullmatch(
-            r"u = (\d\.\d+) ([<≥]) p = (\d\.\d+): (ink|paper)", stepper.sentence()
-        ).groups()
-        at = stepper.seed.value, stepper.drawn.value
-        assert float(u) == pytest.approx(stepper.u[at], abs=0.0051)
-        assert float(p) == pytest.approx(stepper.p[at], abs=0.0051)
-        assert (
-            (relation == "<")
-            == (float(u) < float(p))
-            == (stepper.u[at] < stepper.p[at])
-        )
-        assert (value == "ink") == (relation == "<") == (stepper.images[at] == 1)
+def test_the_still_picture_shows_the_image_up_to_its_most_doubtful_pixel(model):
+    stepper = widgets.GenerationStepper(model, seed=3)
+    image, p, u = steps(model, 3)
+    at = int(abs(p - 0.5).argmin())
+    figure = plt.figure(figsize=stepper.size)
+    stepper.draw(figure)
+    left, right = figure.axes
+    page = np.asarray(left.images[0].get_array()).ravel()
+    assert np.array_equal(page[:at], image[:at])
+    assert set(page[at:]) == {0.25}
+    assert left.get_title() == "next: row {}, column {}".format(*divmod(at, 6))
+    value = "< p = {:.2f}: ink" if image[at] else "≥ p = {:.2f}: paper"
+    assert right.get_title() == f"u = {u[at]:.2f} {value.format(p[at])}"
+    plt.close(figure)
 
 
-def test_the_finished_image_says_its_cost(stepper, model):
-    stepper.drawn.value = 30
-    page = stepper.images[stepper.seed.value].reshape(1, 5, 6, 1)
-    nats = -float(model.likelihood.log_prob(model(page), page)[0])
-    assert stepper.sentence() == f"finished, at a cost of {nats:.0f} nats"
-
-
-def test_it_starts_where_the_network_knows_least(model):
-    stepper = widgets.GenerationStepper(model, seed=5)
-    doubt = abs(stepper.p[5] - 0.5)
-    assert doubt[stepper.drawn.value] == doubt.min()
-
-
-def test_the_button_visits_the_doubtful_pixels_and_then_the_end(stepper):
-    visited, stepper.drawn.value = [], 0
-    for _ in range(40):
-        stepper.doubtful.click()
-        visited.append(stepper.drawn.value)
-    p = stepper.p[stepper.seed.value]
-    doubtful = [at for at in range(1, 30) if 0.1 < p[at] < 0.9]
-    assert 3 < len(doubtful) < 30
-    assert visited == doubtful + [30] * (40 - len(doubtful))
-
-
-def test_the_picture_changes_with_each_slider_and_comes_back(stepper):
-    stepper.drawn.value, stepper.seed.value = 7, 1
-    first = stepper.picture.value
-    stepper.drawn.value = 8
-    second = stepper.picture.value
-    stepper.seed.value = 2
-    assert len({first, second, stepper.picture.value}) == 3
-    stepper.seed.value, stepper.drawn.value = 1, 7
-    assert stepper.picture.value == first
-    assert len(first) < 60_000
-
-
-def test_its_text_is_always_the_same(stepper, model):
-    assert repr(stepper) == repr(widgets.GenerationStepper(model))
-    assert repr(stepper).startswith("GenerationStepper: ")
+def test_its_text_and_its_still_picture_are_always_the_same(model):
+    first, again = (widgets.GenerationStepper(model, seed=2) for _ in range(2))
+    (bundle, _), (other, _) = first._repr_mimebundle_(), again._repr_mimebundle_()
+    assert bundle["image/png"] == other["image/png"]
+    assert bundle["text/plain"] == other["text/plain"] == repr(first)
+    assert repr(first).startswith("GenerationStepper: ")
+    page = plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert page.shape[:2] == (400, 900)
 
 
 def test_the_first_ink_that_notebook_09_reads_back():
-    stepper = widgets.GenerationStepper(pretrained.load("coffee"))
-    first = int(stepper.images[0].argmax())
+    image, p, _ = steps(pretrained.load("coffee"), 0)
+    first = int(image.argmax())
     assert divmod(first, 28) == (5, 12)
-    assert stepper.p[0, first] == pytest.approx(0.05, abs=0.005)
-    assert stepper.p[0, first + 1] == pytest.approx(0.73, abs=0.005)
+    assert p[first] == pytest.approx(0.05, abs=0.005)
+    assert p[first + 1] == pytest.approx(0.73, abs=0.005)
 
 
-def test_a_wrong_argument_is_refused(model):
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None, "1", 2**32 + 1])
+def test_another_seed_is_refused(model, seed):
+    with pytest.raises(ValueError, match="Expected seed .* Received: "):
+        widgets.GenerationStepper(model, seed=seed)
+
+
+def test_another_model_is_refused():
     with pytest.raises(ValueError, match="Expected model .* Received: "):
         widgets.GenerationStepper("coffee")
-    with pytest.raises(ValueError, match="Expected seed .* Received: 10"):
-        widgets.GenerationStepper(model, seed=10)
-    two = models.pixelcnn((5, 6, 1), filters=4, depth=1, likelihood=Categorical(2))
+    two = models.pixelcnn((*SHAPE, 1), filters=4, depth=1, likelihood=Categorical(2))
     with pytest.raises(ValueError, match=r"likelihood=Bernoulli\(\).*Categorical"):
         widgets.GenerationStepper(two)

@@ -55,18 +55,21 @@ export class Engine {
     });
   }
 
-  // Ask for one of the images of a seed after another, in two Workers if there are any.
+  // Ask one question with many arguments: half of them in a second Worker, if there is one.
+  async askAll(name, all) {
+    if (this.worker && all.length >= 4) {
+      const [graph, weights, plain] = this.network;
+      this.second ??= new Engine(graph, weights, { plain });
+    }
+    const half = this.second ? all.length >> 1 : all.length;
+    const asked = (i) => (i < half ? this : this.second);
+    return Promise.all(all.map((args, i) => asked(i).ask(name, args)));
+  }
+
+  // The images of a seed, each with its costs.
   async draw({ count, ...args }) {
-    const all = [...Array(count).keys()];
-    if (!this.worker || count < 4) return this.ask("draw", { ...args, children: all });
-    const [graph, weights, plain] = this.network;
-    this.second ??= new Engine(graph, weights, { plain });
-    const half = count >> 1;
-    const [own, other] = await Promise.all([
-      this.ask("draw", { ...args, children: all.slice(0, half) }),
-      this.second.ask("draw", { ...args, children: all.slice(half) }),
-    ]);
-    return [...own, ...other];
+    const all = Array.from({ length: count }, (_, i) => ({ ...args, children: [i] }));
+    return (await this.askAll("draw", all)).flat();
   }
 
   answered({ id, result, error }) {

@@ -298,6 +298,7 @@ class Network {
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
     this.labelIsKnown = false;
+    this.filled = false; // whether the pages hold the features of the image in them
     this.perValue = this.output.channels / this.channels; // logits
     this.cost = new Float32Array(this.height * this.width); // nats of each pixel
     this.takeMemory(end, plain);
@@ -359,16 +360,19 @@ class Network {
     if (typeof label === "number") shares[label] = 1;
     else shares.set(label);
     if (this.labelIsKnown && shares.every((share, i) => share === this.label[i])) return;
-    [this.label, this.labelIsKnown, this.last] = [shares, true, null];
+    [this.label, this.labelIsKnown, this.last, this.filled] = [shares, true, null, false];
     this.computePerImage();
   }
 
   computePerImage() {
-    for (const tensor of this.perImage) {
-      const [height, width] = tensor.size;
-      for (let row = 0; row < height; row++) {
-        for (let col = 0; col < width; col++) this.compute(tensor, row, col);
-      }
+    for (const tensor of this.perImage) this.computeRows(tensor, 0);
+  }
+
+  // All pixels of a tensor, from a row on.
+  computeRows(tensor, first) {
+    const [height, width] = tensor.size;
+    for (let row = first; row < height; row++) {
+      for (let col = 0; col < width; col++) this.compute(tensor, row, col);
     }
   }
 
@@ -391,19 +395,23 @@ class Network {
   // ------------------------------------------------------------------ whole images
 
   // Compute all features of an image: the logits are then in the page of `output`, and the
-  // cost of each pixel in `cost`.
+  // cost of each pixel in `cost`. The rows that the last image had too are there already.
+  //
+  // Layer by layer this is faster than pixel by pixel: the weights of a layer stay in the
+  // processor's cache.
   read(image, label = 0) {
     if (this.classes) this.setLabel(label);
-    const drawn = this.page(this.image);
-    if (image.some((value, i) => value !== drawn[i])) this.last = null;
+    const before = this.page(this.image);
+    const value = this.filled ? image.findIndex((own, i) => own !== before[i]) : 0;
+    if (value < 0) return;
+    const first = Math.floor(value / this.channels / this.width);
     this.floats.set(image, this.image.page);
-    for (let row = 0; row < this.height; row++) {
-      this.beginRow(row);
-      for (let col = 0; col < this.width; col++) {
-        this.computePixel(row, col);
-        this.noteCost(row, col);
-      }
+    for (const tensor of this.perRow) this.computeRows(tensor, first);
+    for (const tensor of this.perPixel) this.computeRows(tensor, first);
+    for (let pixel = first * this.width; pixel < this.cost.length; pixel++) {
+      this.noteCost(Math.floor(pixel / this.width), pixel % this.width);
     }
+    [this.last, this.filled] = [null, true];
   }
 
   // A copy of a tensor's features, (H, W, channels).
@@ -448,6 +456,7 @@ class Network {
       }
       this.noteCost(row, col);
     }
+    this.filled = true;
     return this.page(image);
   }
 
@@ -645,6 +654,77 @@ return { answersOf };
 })();
 return answers_js.answersOf;
 }
+
+const likelihoods_js = (() => {
+// What the logits of a value mean: probabilities of its levels, and draws.
+//
+// The same as likelihoods.py. `logits` and `at` say where the logits of one value begin.
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+const LIKELIHOODS = {
+  // Two levels: ink (1) with probability sigmoid(logit).
+  Bernoulli: {
+    probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
+
+    // What a level costs: -log of its probability.
+    nats: (logits, at, levels, level) => softplus(level ? -logits[at] : logits[at]),
+
+    // The level that a uniform number u chooses: ink if u < p(ink).
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) return Number(logits[at] > 0);
+      return Number(u < sigmoid(logits[at] / temperature));
+    },
+  },
+
+  // Any number of levels: a softmax over as many logits.
+  Categorical: {
+    probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
+
+    nats(logits, at, levels, level) {
+      const own = logits.subarray(at, at + levels).map(finite);
+      const largest = Math.max(...own);
+      const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
+      return Math.log(sum) + largest - own[level];
+    },
+
+    // The lowest level whose cumulative probability exceeds u, of those with p > 0.
+    sample(logits, at, levels, u, temperature) {
+      if (temperature === 0) {
+        const own = logits.subarray(at, at + levels);
+        return own.indexOf(Math.max(...own));
+      }
+      const p = softmax(logits, at, levels, temperature);
+      let sum = 0;
+      let last = 0;
+      for (let level = 0; level < levels; level++) {
+        sum += p[level];
+        if (p[level] > 0) last = level;
+        if (p[level] > 0 && sum > u) return level;
+      }
+      return last; // rounding: the sum ended below u
+    },
+  },
+};
+
+// The uniform number that gives a pixel of two levels its other value: 0, or the largest
+// float32 below 1. (It fails where the network is certain: p(ink) is 0, or almost 1.)
+const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
+
+// Infinity minus infinity would be no number.
+const finite = (logit) => Math.min(logit, 3e38);
+
+function softmax(logits, at, levels, temperature) {
+  const own = Array.from(logits.subarray(at, at + levels), finite);
+  const largest = Math.max(...own);
+  const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
+  const sum = parts.reduce((a, b) => a + b);
+  return parts.map((part) => part / sum);
+}
+return { sigmoid, softplus, LIKELIHOODS, flippingNumber };
+})();
 
 const ui_js = (() => {
 // The parts of which every explorer is made: controls, and pictures on a canvas.
@@ -957,6 +1037,164 @@ class Pad {
   }
 }
 return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, Picture, colorOf, paint, frame, Pad };
+})();
+
+const bits_js = (() => {
+// An image read pixel by pixel, and the bits that each pixel costs.
+//
+// One pass of the network over an image gives the cost of all its pixels.
+
+const { sigmoid } = likelihoods_js;
+const { COLORS, Picture, Sentence, Slider } = ui_js;
+const { button, frame, make, paint, row } = ui_js;
+
+const DEAR = 1; // bits: the other value had a probability above 1/2
+const MOST = 5; // bits, the end of the color scale
+const SCALE = 8; // pixels of the page
+// The color map cividis, which readers of all kinds of color vision see alike.
+const CIVIDIS = [
+  ...[[0, 34, 78], [8, 51, 112], [53, 69, 108], [79, 87, 108], [102, 105, 112]],
+  ...[[125, 124, 120], [148, 142, 119], [174, 163, 113], [200, 184, 102]],
+  ...[[229, 207, 82], [254, 232, 56]],
+];
+
+function bits({ engine, graph, images, root, answer }) {
+  const [height, width] = graph.image_shape;
+  const [shape, count] = [[height, width], height * width];
+  let at = null; // how many pixels are read; at first, all before the dearest one
+  let state = null; // of the digit: the image, p(ink), the bits, and the bits paid so far
+
+  const read = new Slider("read", {
+    ...{ min: 0, max: count, value: 0 },
+    act: goTo,
+  });
+  read.input.style.width = "440px"; // on a wide page: there are many pixels
+  const dear = button("next pixel above 1 bit", () => {
+    const next = state.bits.findIndex((own, i) => i > at && own > DEAR);
+    goTo(next < 0 ? count : next);
+  });
+  const digit = new Slider("digit", {
+    ...{ min: 0, max: images.length - 1, value: 0 },
+    act: () => show(),
+  });
+  const sentence = new Sentence();
+  const seen = new Picture(width * SCALE + 1, height * SCALE + 1, "The pixels read so far");
+  const cost = new Picture(seen.width, seen.height, "The bits of each pixel");
+  const paid = new Picture(356, 240, "The bits paid so far");
+  const named = (name, picture) => make("div", {}, make("div", {}, name), picture.element);
+  const pair = make("div", { class: "pair" }, named("what it has seen", seen));
+  pair.append(named("bits: blue 0, yellow 5 or more", cost));
+  root.append(row(read, dear, digit), sentence.element, row(pair, paid.element));
+  for (const control of [read.input, dear]) control.disabled = true;
+
+  const show = answer(async () => {
+    const image = images[digit.value];
+    const { logits, cost } = await engine.ask("read", { image });
+    const bits = Array.from(cost, (nats) => nats / Math.LN2);
+    const sums = [0];
+    for (const own of bits) sums.push(sums.at(-1) + own);
+    state = { image, p: Array.from(logits, sigmoid), bits, sums };
+    at ??= bits.indexOf(Math.max(...bits));
+    for (const control of [read.input, dear]) control.disabled = false;
+    draw();
+  });
+
+  function goTo(pixel) {
+    at = pixel;
+    draw();
+  }
+
+  function draw() {
+    read.value = at;
+    sentence.text = told();
+    seen.about = `The pixels read so far: ${at} of ${count}`;
+    const { image, bits } = state;
+    drawPage(seen, (i) => (i >= at ? COLORS.notYet : image[i] ? "black" : "white"));
+    drawPage(cost, (i) => colorOf(bits[i] / MOST));
+    drawPaid();
+  }
+
+  function drawPage(picture, color) {
+    picture.draw((page) => {
+      paint(page, shape, color, 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+      if (at < count) frame(page, shape, at, COLORS.target, 0.5, 0.5, SCALE);
+    });
+  }
+
+  // The bits paid before each pixel, and where the reader is.
+  function drawPaid() {
+    const { sums } = state;
+    const text = `${sums[at].toFixed(1)} of ${sums[count].toFixed(1)} bits`;
+    paid.about = `The bits paid so far: ${text}`;
+    const [left, right, top, bottom] = [52, paid.width - 16, 30, paid.height - 46];
+    const x = (pixels) => left + ((right - left) * pixels) / count;
+    const y = (sum) => bottom + ((top - bottom) * sum) / (sums[count] || 1);
+    paid.draw((page) => {
+      page.fillStyle = "black";
+      page.textAlign = "center";
+      page.fillText(text, (left + right) / 2, 4);
+      page.fillRect(left, bottom, right - left, 1);
+      page.fillRect(left, top, 1, bottom - top);
+      for (const pixels of ticks(count)) {
+        page.fillRect(x(pixels), bottom, 1, 5);
+        page.fillText(String(pixels), x(pixels), bottom + 8);
+      }
+      page.fillText("pixels read", (left + right) / 2, bottom + 28);
+      page.textAlign = "right";
+      for (const sum of ticks(sums[count])) {
+        page.fillRect(left - 5, y(sum), 5, 1);
+        page.fillText(String(sum), left - 8, y(sum) - 7);
+      }
+      page.save();
+      page.translate(2, (top + bottom) / 2);
+      page.rotate(-Math.PI / 2);
+      page.textAlign = "center";
+      page.fillText("bits paid", 0, 0);
+      page.restore();
+      page.strokeStyle = COLORS.seen;
+      page.lineWidth = 2;
+      page.beginPath();
+      sums.forEach((sum, pixels) => page.lineTo(x(pixels), y(sum)));
+      page.stroke();
+      page.fillStyle = COLORS.target;
+      page.beginPath();
+      page.arc(x(at), y(sums[at]), 6, 0, 7);
+      page.fill();
+    });
+  }
+
+  function told() {
+    if (at === count) return "All pixels are read.";
+    const value = state.image[at] ? "ink" : "paper";
+    const [p, bits] = [state.p[at].toFixed(3), state.bits[at].toFixed(2)];
+    return (
+      `Row ${Math.floor(at / width)}, column ${at % width}: p(ink) = ${p}; ` +
+      `it is ${value}: ${bits} bits.`
+    );
+  }
+
+  show();
+}
+
+// The color of a share of the scale.
+function colorOf(share) {
+  const place = Math.min(share, 1) * (CIVIDIS.length - 1);
+  const index = Math.min(Math.floor(place), CIVIDIS.length - 2);
+  const [from, to] = [CIVIDIS[index], CIVIDIS[index + 1]];
+  const mixed = from.map((own, k) => Math.round(own + (place - index) * (to[k] - own)));
+  return `rgb(${mixed.join(" ")})`;
+}
+
+// From 0 on, three to seven round numbers up to a last one.
+function ticks(last) {
+  const ten = 10 ** Math.floor(Math.log10(last || 1));
+  const step = [ten / 5, ten / 2, ten, 2 * ten].find((own) => last / own < 7);
+  const round = (value) => Number(value.toPrecision(6));
+  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
+}
+return { bits };
 })();
 
 const table_js = (() => {
@@ -1364,18 +1602,21 @@ class Engine {
     });
   }
 
-  // Ask for one of the images of a seed after another, in two Workers if there are any.
+  // Ask one question with many arguments: half of them in a second Worker, if there is one.
+  async askAll(name, all) {
+    if (this.worker && all.length >= 4) {
+      const [graph, weights, plain] = this.network;
+      this.second ??= new Engine(graph, weights, { plain });
+    }
+    const half = this.second ? all.length >> 1 : all.length;
+    const asked = (i) => (i < half ? this : this.second);
+    return Promise.all(all.map((args, i) => asked(i).ask(name, args)));
+  }
+
+  // The images of a seed, each with its costs.
   async draw({ count, ...args }) {
-    const all = [...Array(count).keys()];
-    if (!this.worker || count < 4) return this.ask("draw", { ...args, children: all });
-    const [graph, weights, plain] = this.network;
-    this.second ??= new Engine(graph, weights, { plain });
-    const half = count >> 1;
-    const [own, other] = await Promise.all([
-      this.ask("draw", { ...args, children: all.slice(0, half) }),
-      this.second.ask("draw", { ...args, children: all.slice(half) }),
-    ]);
-    return [...own, ...other];
+    const all = Array.from({ length: count }, (_, i) => ({ ...args, children: [i] }));
+    return (await this.askAll("draw", all)).flat();
   }
 
   answered({ id, result, error }) {
@@ -1628,77 +1869,6 @@ function key(place) {
   return make("ul", { class: "key" }, ...lines);
 }
 return { depths, fields };
-})();
-
-const likelihoods_js = (() => {
-// What the logits of a value mean: probabilities of its levels, and draws.
-//
-// The same as likelihoods.py. `logits` and `at` say where the logits of one value begin.
-
-const sigmoid = (x) => 1 / (1 + Math.exp(-x));
-
-const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-
-const LIKELIHOODS = {
-  // Two levels: ink (1) with probability sigmoid(logit).
-  Bernoulli: {
-    probabilities: (logits, at) => [sigmoid(-logits[at]), sigmoid(logits[at])],
-
-    // What a level costs: -log of its probability.
-    nats: (logits, at, levels, level) => softplus(level ? -logits[at] : logits[at]),
-
-    // The level that a uniform number u chooses: ink if u < p(ink).
-    sample(logits, at, levels, u, temperature) {
-      if (temperature === 0) return Number(logits[at] > 0);
-      return Number(u < sigmoid(logits[at] / temperature));
-    },
-  },
-
-  // Any number of levels: a softmax over as many logits.
-  Categorical: {
-    probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
-
-    nats(logits, at, levels, level) {
-      const own = logits.subarray(at, at + levels).map(finite);
-      const largest = Math.max(...own);
-      const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
-      return Math.log(sum) + largest - own[level];
-    },
-
-    // The lowest level whose cumulative probability exceeds u, of those with p > 0.
-    sample(logits, at, levels, u, temperature) {
-      if (temperature === 0) {
-        const own = logits.subarray(at, at + levels);
-        return own.indexOf(Math.max(...own));
-      }
-      const p = softmax(logits, at, levels, temperature);
-      let sum = 0;
-      let last = 0;
-      for (let level = 0; level < levels; level++) {
-        sum += p[level];
-        if (p[level] > 0) last = level;
-        if (p[level] > 0 && sum > u) return level;
-      }
-      return last; // rounding: the sum ended below u
-    },
-  },
-};
-
-// The uniform number that gives a pixel of two levels its other value: 0, or the largest
-// float32 below 1. (It fails where the network is certain: p(ink) is 0, or almost 1.)
-const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
-
-// Infinity minus infinity would be no number.
-const finite = (logit) => Math.min(logit, 3e38);
-
-function softmax(logits, at, levels, temperature) {
-  const own = Array.from(logits.subarray(at, at + levels), finite);
-  const largest = Math.max(...own);
-  const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
-  const sum = parts.reduce((a, b) => a + b);
-  return parts.map((part) => part / sum);
-}
-return { sigmoid, softplus, LIKELIHOODS, flippingNumber };
 })();
 
 const fork_js = (() => {
@@ -2065,6 +2235,271 @@ const evenly = (from, to, count) =>
 return { bars, density, mixture };
 })();
 
+const morph_js = (() => {
+// Digits between two labels: what a network draws if it is told a mixture of both.
+//
+// The slider moves the label vector from one label to the other. The uniform numbers stay,
+// so the label causes every change.
+
+const { sigmoid } = likelihoods_js;
+const { Choice, Picture, Sentence, Slider, colorOf, make, paint, row } = ui_js;
+
+const COUNT = 8;
+
+function morph({ engine, graph, settings, root, answer, remember }) {
+  const [height, width] = graph.image_shape;
+  const classes = graph.num_classes;
+  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
+  // An address may hold any numbers.
+  const label = (value) => Math.min(Math.floor(value), classes - 1);
+  let [first, second] = [label(settings.from), label(settings.to)];
+  let share = Math.min(settings.share, 1);
+  let seed = Math.floor(settings.morph);
+  let asked = false; // whether the reader has moved something
+
+  const moved = (set) => (value) => {
+    set(value);
+    asked = true;
+    show();
+  };
+  const options = Array.from({ length: classes }, (_, k) => [String(k), k]);
+  const from = { options, value: first, act: moved((value) => (first = value)) };
+  const to = { options, value: second, act: moved((value) => (second = value)) };
+  const shares = new Slider("from → to", {
+    ...{ min: 0, max: 1, step: 0.05, value: share, show: (value) => value.toFixed(2) },
+    act: moved((value) => (share = value)),
+  });
+  const seeds = new Slider("seed", {
+    ...{ min: 0, max: Math.max(9, seed), value: seed },
+    act: moved((value) => (seed = value)),
+  });
+  const sentence = new Sentence();
+  const digits = Array.from({ length: COUNT }, (_, i) => {
+    const picture = new Picture(width * scale + 2, height * scale + 2, `Digit ${i + 1}`);
+    return { picture, reading: make("div") };
+  });
+  const key = new Sentence();
+  key.text =
+    "Above each digit: the label that the network itself gives it, of these two (Bayes' " +
+    "rule, equal prior).";
+  root.append(row(new Choice("from", from), new Choice("to", to)), row(shares, seeds));
+  const figures = digits.map((own) => make("div", {}, own.reading, own.picture.element));
+  root.append(sentence.element, make("div", { class: "digits" }, ...figures), key.element);
+
+  const show = answer(async () => {
+    const mixture = new Array(classes).fill(0);
+    mixture[first] += 1 - share;
+    mixture[second] += share;
+    const two = { first, second, share }; // as they are now
+    const drawn = await engine.draw({ seed, count: COUNT, label: mixture });
+    const both = [first, second].flatMap((label) =>
+      drawn.map(({ image }) => ({ image, label }))
+    );
+    const costs = (await engine.askAll("read", both)).map(({ cost }) => sum(cost));
+    // log p(image | second label) - log p(image | first label)
+    const posterior = drawn.map((_, i) => sigmoid(costs[i] - costs[COUNT + i]));
+    posterior.forEach((p, i) => drawDigit(digits[i], drawn[i].image, reading(p, two)));
+    sentence.text = told(posterior, two);
+    if (asked) remember({ from: first, to: second, share, morph: seed });
+  });
+
+  function drawDigit({ picture, reading }, image, text) {
+    reading.textContent = text;
+    picture.about = `A digit, read as ${text}`;
+    picture.draw((page) => {
+      paint(page, [height, width], (pixel) => colorOf(image, pixel, 1), 1, 1, scale);
+      page.strokeStyle = "#ccc";
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+    });
+  }
+
+  show();
+}
+
+// What a digit is read as: the likelier of the two labels, and how surely.
+function reading(p, { first, second }) {
+  const [label, sure] = p >= 0.5 ? [second, p] : [first, 1 - p];
+  return `${label}: ${(100 * sure).toFixed(0)}%`;
+}
+
+function told(posterior, { first, second, share }) {
+  const count = posterior.filter((p) => p >= 0.5).length;
+  return (
+    `Told ${(1 - share).toFixed(2)} of ${first} and ${share.toFixed(2)} of ${second}: ` +
+    `${count} of ${COUNT} are read as ${second}.`
+  );
+}
+
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+return { morph };
+})();
+
+const stepper_js = (() => {
+// The loop of drawing in single steps: the image so far, and the draw of the next pixel.
+//
+// One pass of the network over the finished image gives p(ink) of all its pixels, because
+// p of a pixel depends on earlier pixels only. So no step needs the network.
+
+const { sigmoid } = likelihoods_js;
+const { COLORS, Picture, Sentence, Slider } = ui_js;
+const { button, frame, make, paint, row } = ui_js;
+
+const [LOW, HIGH] = [0.1, 0.9]; // a pixel is doubtful if p(ink) is between these
+const [FASTER, EVERY] = [4, 200]; // playing draws so many pixels in so many milliseconds
+const SETTLED = 300; // milliseconds without a move until the address is changed
+const SCALE = 11; // pixels of the page
+
+function stepper({ engine, graph, settings, root, answer, remember }) {
+  const [height, width] = graph.image_shape;
+  const [shape, count] = [[height, width], height * width];
+  let seed = Math.floor(settings.stepped);
+  // How many pixels are drawn. Without a number it starts where p(ink) is nearest to 1/2.
+  let at = settings.step && Math.min(Math.floor(Number(settings.step)) || 0, count);
+  let state = null; // of the seed: the image, p(ink), the uniform numbers, and the cost
+  let [timer, later] = [null, null];
+
+  const drawn = new Slider("drawn", {
+    ...{ min: 0, max: count, value: 0 },
+    act: goTo,
+  });
+  drawn.input.style.width = "440px"; // on a wide page: there are many pixels
+  const play = button("play", () => (timer ? pause() : start()));
+  const doubtful = button("next doubtful pixel", () => {
+    pause();
+    const next = state.p.findIndex((p, i) => i > at && LOW < p && p < HIGH);
+    goTo(next < 0 ? count : next);
+  });
+  const seeds = new Slider("seed", {
+    ...{ min: 0, max: Math.max(99, seed), value: seed },
+    act(value) {
+      seed = value;
+      keep();
+      show();
+    },
+  });
+  const sentence = new Sentence();
+  const picture = new Picture(width * SCALE + 1, height * SCALE + 1, "The image so far");
+  const line = new Picture(356, 130, "The draw of the next pixel");
+  const key = new Sentence();
+  key.text = "Gray pixels are not drawn yet. The pixel in the red frame is the next one.";
+  root.append(row(drawn, play, doubtful, seeds), sentence.element);
+  root.append(row(picture.element, make("div", {}, line.element, key.element)));
+  for (const control of [drawn.input, play, doubtful]) control.disabled = true;
+
+  const show = answer(async () => {
+    const uniforms = await engine.ask("uniforms", { seed });
+    const { image, cost } = await engine.ask("drawFrom", { uniforms });
+    const { logits } = await engine.ask("read", { image });
+    const p = Array.from(logits, sigmoid);
+    state = { image, p, uniforms, nats: cost.reduce((a, b) => a + b, 0) };
+    if (at === "") at = mostDoubtful(p);
+    for (const control of [drawn.input, play, doubtful]) control.disabled = false;
+    draw();
+  });
+
+  function goTo(pixel) {
+    at = pixel;
+    keep();
+    draw();
+  }
+
+  // Browsers allow few changes of an address in a second, so the last of many moves counts.
+  function keep() {
+    clearTimeout(later);
+    const settings = () => ({ step: String(at), stepped: seed });
+    later = setTimeout(() => root.isConnected && remember(settings()), SETTLED);
+  }
+
+  // It plays only when it is asked to, and a screen reader is told where it stops.
+  function start() {
+    if (at === count) goTo(0);
+    sentence.element.setAttribute("aria-live", "off");
+    play.textContent = "pause";
+    timer = setInterval(() => {
+      if (root.isConnected) goTo(Math.min(at + FASTER, count));
+      if (!root.isConnected || at === count) pause();
+    }, EVERY);
+  }
+
+  function pause() {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "play";
+    sentence.element.setAttribute("aria-live", "polite");
+  }
+
+  function draw() {
+    drawn.value = at;
+    sentence.text = told();
+    picture.about = `The image so far: ${at} of ${count} pixels are drawn`;
+    picture.draw((page) => {
+      const color = (i) => (i >= at ? COLORS.notYet : state.image[i] ? "black" : "white");
+      paint(page, shape, color, 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+      if (at < count) frame(page, shape, at, COLORS.target, 0.5, 0.5, SCALE);
+    });
+    line.about = at < count ? `The draw of the next pixel: ${draws()}` : "No pixel is left";
+    line.draw((page) => at < count && drawLine(page, state.p[at], state.uniforms[at]));
+  }
+
+  // The interval from 0 to 1: ink from 0 to p, paper from p to 1, and u.
+  function drawLine(page, p, u) {
+    const [left, right, top, bottom] = [10, line.width - 10, 26, 76];
+    const x = (value) => left + (right - left) * value;
+    page.textAlign = "center";
+    for (const [from, to, name, color, back] of [
+      [0, p, "ink", "white", COLORS.seen],
+      [p, 1, "paper", "black", "#e4e4e4"],
+    ]) {
+      page.fillStyle = back;
+      page.fillRect(x(from), top, x(to) - x(from), bottom - top);
+      page.fillStyle = color;
+      const [start, end] = widest(from, to, u);
+      const middle = x((start + end) / 2);
+      if (end - start > 0.15) page.fillText(name, middle, (top + bottom) / 2 - 7);
+    }
+    page.fillStyle = COLORS.target;
+    page.fillRect(x(u) - 2, top - 4, 4, bottom - top + 8);
+    page.fillText("u", x(u), top - 22);
+    page.fillStyle = "black";
+    for (const value of [0, 0.5, 1]) {
+      page.fillRect(x(value) - 0.5, bottom + 4, 1, 5);
+      page.fillText(String(value), x(value), bottom + 11);
+    }
+    page.fillText("uniform number, 0 to 1: ink left of p", x(0.5), bottom + 33);
+  }
+
+  // Such as u = 0.31 < p = 0.62: ink.
+  function draws() {
+    const [p, u] = [state.p[at], state.uniforms[at]];
+    const digits = Math.abs(u - p) > 0.01 ? 2 : 5;
+    const [relation, value] = state.image[at] ? ["<", "ink"] : ["≥", "paper"];
+    return `u = ${u.toFixed(digits)} ${relation} p = ${p.toFixed(digits)}: ${value}`;
+  }
+
+  function told() {
+    if (at === count) return `Finished, at a cost of ${state.nats.toFixed(0)} nats.`;
+    return `Next: row ${Math.floor(at / width)}, column ${at % width}. ${draws()}.`;
+  }
+
+  show();
+}
+
+// The pixel of which the network is least sure.
+function mostDoubtful(p) {
+  const doubts = p.map((value) => Math.abs(value - 0.5));
+  return doubts.indexOf(Math.min(...doubts));
+}
+
+// The wider part of an interval that u may cut: there is room for a word.
+function widest(from, to, u) {
+  if (u <= from || u >= to) return [from, to];
+  return u - from > to - u ? [from, u] : [u, to];
+}
+return { stepper };
+})();
+
 const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
@@ -2295,17 +2730,31 @@ return { touch };
 const main_js = (() => {
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
+const { bits } = bits_js;
 const { colors } = colors_js;
 const { Engine, latest } = engine_js;
 const { fields } = fields_js;
 const { fork } = fork_js;
 const { masks } = masks_js;
 const { mixture } = mixture_js;
+const { morph } = morph_js;
+const { stepper } = stepper_js;
 const { temperature } = temperature_js;
 const { touch } = touch_js;
 const { make } = ui_js;
 
-const EXPLORERS = { colors, fields, fork, masks, mixture, temperature, touch };
+const EXPLORERS = {
+  bits,
+  colors,
+  fields,
+  fork,
+  masks,
+  mixture,
+  morph,
+  stepper,
+  temperature,
+  touch,
+};
 
 // model.get(…) knows:
 //   explorer   one of the names above

@@ -1,16 +1,30 @@
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
+import { bits } from "./bits.js";
 import { colors } from "./colors.js";
 import { Engine, latest } from "./engine.js";
 import { fields } from "./fields.js";
 import { fork } from "./fork.js";
 import { masks } from "./masks.js";
 import { mixture } from "./mixture.js";
+import { morph } from "./morph.js";
+import { stepper } from "./stepper.js";
 import { temperature } from "./temperature.js";
 import { touch } from "./touch.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = { colors, fields, fork, masks, mixture, temperature, touch };
+const EXPLORERS = {
+  bits,
+  colors,
+  fields,
+  fork,
+  masks,
+  mixture,
+  morph,
+  stepper,
+  temperature,
+  touch,
+};
 
 // model.get(…) knows:
 //   explorer   one of the names above

@@ -8,6 +8,7 @@ import base64
 import io
 
 from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
+from pixelcnn_edu._checks import check_seed
 
 import anywidget
 import numpy as np
@@ -79,3 +80,11 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self):
         return f"{type(self).__name__}: {self.about}"
+
+
+def check_page_seed(seed) -> int:
+    """Return ``seed`` as an int from 0 to 2**32: a page takes no larger number."""
+    number = check_seed(seed, optional=False)
+    if number > 2**32:
+        raise ValueError(f"Expected seed to be at most 2**32. Received: {seed!r}")
+    return number

@@ -1,10 +1,9 @@
 """Flip one pixel of a drawn digit, and see how all later pixels change."""
 
 from pixelcnn_edu import generation, plots
-from pixelcnn_edu._checks import check_seed
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import bernoulli_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._explorer import Explorer, check_page_seed
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -111,7 +110,7 @@ class Fork(Explorer):
 
     def __init__(self, model, *, seed=0):
         bernoulli_image_shape(model)
-        seed = check_seed(seed, optional=False)
+        seed = check_page_seed(seed)
         about = "a drawn digit, and the same digit after the likeliest flip of a pixel"
         super().__init__("fork", model, about=about, seed=seed, flip="")
 

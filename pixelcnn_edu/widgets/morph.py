@@ -1,11 +1,11 @@
 """Digits between two labels: what a network draws for a mixture of both."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_model, check_number, is_int, plain
+from pixelcnn_edu._checks import check_number, is_int, plain
 from pixelcnn_edu.models import ImageModel
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, seed_slider
+from pixelcnn_edu.widgets._base import binary_image_shape
+from pixelcnn_edu.widgets._explorer import Explorer, check_page_seed
 
-import ipywidgets
 import keras
 import numpy as np
 
@@ -53,20 +53,31 @@ def with_labels(model, mixtures) -> ImageModel:
                 f"a model whose labels go into the layer {layer['config']['name']!r}"
             )
     copy = type(model).from_config(config)
-    set_labels(copy, model, mixtures)
-    return copy
-
-
-def set_labels(copy, model, mixtures) -> None:
-    """Give a copy that `with_labels` made of ``model`` the weights that ``model`` has now.
-
-    ``mixtures`` are the labels of the copy, (K, num_classes).
-    """
-    for old, new in zip(check_model(model).layers, copy.layers, strict=True):
+    for old, new in zip(model.layers, copy.layers, strict=True):
         weights = old.get_weights()
         if isinstance(old, keras.layers.Embedding):
             weights = [mixtures @ weights[0]]
         new.set_weights(weights)
+    return copy
+
+
+def posterior(model, images, first, second) -> np.ndarray:
+    """Return p(second label | image) if only two labels are possible.
+
+    By Bayes' rule with an equal prior this is p(image | second) divided by
+    p(image | first) + p(image | second).
+
+    Args:
+        model: a model that takes labels.
+        images: (N, H, W, C) on the likelihood's levels.
+        first, second: the two labels.
+
+    Returns:
+        float64 (N,).
+    """
+    nats = (evaluation.nats_per_image(model, images, labels=k) for k in (first, second))
+    ahead = np.subtract(*nats)  # log p(x | second) - log p(x | first)
+    return 1 / (1 + np.exp(-np.clip(ahead, -700, 700)))
 
 
 class Morph(Explorer):
@@ -80,96 +91,54 @@ class Morph(Explorer):
         model: a conditional model that draws images (H, W, 1) of two levels.
         first, second: the two labels.
         share: 0 to 1, how much of the second label, where the slider starts.
-        seed: 0 to 9, of the uniform numbers.
+        seed: of the uniform numbers, as for ``generation.generate``.
 
-    Attributes:
-        share, seed: the sliders.
-        first, second: the menus of labels.
-        images: (8, H, W, 1), the images on show.
-        posterior: (8,), p(second label | image) if only the two are possible.
+    Raises:
+        ValueError: if an argument is not of that kind, or the model cannot run in a page.
     """
 
     size = (9, 1.9)
 
     def __init__(self, model, *, first=4, second=9, share=0.5, seed=0):
-        super().__init__()
-        self.height, self.image_width = binary_image_shape(model)
+        binary_image_shape(model)
         classes = _num_classes(model)
-        for name, label in (("first", first), ("second", second)):
-            label = plain(label)
-            if not is_int(label) or not 0 <= label < classes:
-                raise ValueError(
-                    f"Expected {name} to be a label from 0 to {classes - 1}. "
-                    f"Received: {label!r}"
-                )
+        first = _check_label("first", first, classes)
+        second = _check_label("second", second, classes)
         share = check_number("share", share, "[0, 1]")
-        self.model = model
-        self.copy = with_labels(model, np.zeros((1, classes)))
-        self.classes = classes
-        self.first, self.second = (
-            ipywidgets.Dropdown(
-                options=range(classes), value=int(label), description=name
-            )
-            for name, label in (("from", first), ("to", second))
-        )
-        self.share = ipywidgets.FloatSlider(
-            share, min=0, max=1, step=0.05, description="from → to"
-        )
-        self.share.layout.width = "450px"
-        self.seed = seed_slider(seed)
-        controls = self.first, self.second, self.share, self.seed
-        for control in controls:
-            control.style.description_width = "90px"
-            control.observe(self.refresh, "value")
-        for menu in (self.first, self.second):
-            menu.layout.width = "160px"
-        self.start(
-            ipywidgets.HBox([self.first, self.second]),
-            self.share,
-            self.seed,
-            about="eight digits drawn with a label vector between two labels",
-        )
-
-    def mixture(self) -> np.ndarray:
-        """The share of each label, (1, num_classes)."""
-        share = np.zeros((1, self.classes), "float32")
-        share[0, self.first.value] += 1 - self.share.value
-        share[0, self.second.value] += self.share.value
-        return share
+        seed = check_page_seed(seed)
+        one_hot = np.eye(classes)
+        mixture = (1 - share) * one_hot[[first]] + share * one_hot[[second]]
+        self.copy = with_labels(model, mixture)
+        settings = {"from": first, "to": second, "share": share, "morph": seed}
+        about = "eight digits drawn with a label vector between two labels"
+        super().__init__("morph", model, about=about, **settings)
 
     def draw(self, figure):
-        set_labels(self.copy, self.model, self.mixture())
-        self.images = generation.generate(
-            self.copy, COUNT, seed=self.seed.value, labels=0, progress=False
+        """Draw the eight digits, and how the network reads them."""
+        first, second, share, seed = self.settings.values()
+        images = generation.generate(
+            self.copy, COUNT, seed=seed, labels=0, progress=False
         )
-        two = np.repeat([self.first.value, self.second.value], COUNT)
-        nats = evaluation.nats_per_image(
-            self.model, np.tile(self.images, (2, 1, 1, 1)), labels=two
-        )
-        ahead = nats[:COUNT] - nats[COUNT:]  # log p(x | second) - log p(x | first)
-        self.posterior = 1 / (1 + np.exp(-np.clip(ahead, -700, 700)))
+        p = posterior(self.model, images, first, second)
         ax = figure.add_axes((0.01, 0.02, 0.98, 0.72))
-        plots.image_grid(self.images, labels=self.readings(), ax=ax)
-        for text in ax.texts:
-            text.set_size(14)
-        figure.text(0.5, 0.92, self.sentence(), size=15, ha="center", va="center")
+        plots.image_grid(images, labels=readings(p, first, second), ax=ax)
+        told = f"told {1 - share:.2f} of {first} and {share:.2f} of {second}"
+        figure.text(0.5, 0.92, told, size=15, ha="center", va="center")
 
-    def readings(self) -> list[str]:
-        """What each digit is read as: the likelier of the two, and how surely."""
-        first, second = self.first.value, self.second.value
-        return [
-            f"{second}: {p:.0%}" if p >= 0.5 else f"{first}: {1 - p:.0%}"
-            for p in self.posterior
-        ]
 
-    def sentence(self) -> str:
-        """The mixture in words, such as told 0.50 of 4 and 0.50 of 9; 3 are read as 9."""
-        first, second = self.first.value, self.second.value
-        count = int((self.posterior >= 0.5).sum())
-        return (
-            f"told {1 - self.share.value:.2f} of {first} and {self.share.value:.2f} of "
-            f"{second}: {count} of {COUNT} are read as {second}"
+def readings(p, first, second) -> list[str]:
+    """What each digit is read as: the likelier of the two labels, and how surely."""
+    return [f"{second}: {x:.0%}" if x >= 0.5 else f"{first}: {1 - x:.0%}" for x in p]
+
+
+def _check_label(name, label, classes) -> int:
+    number = plain(label)
+    if not is_int(number) or not 0 <= number < classes:
+        raise ValueError(
+            f"Expected {name} to be a label from 0 to {classes - 1}. "
+            f"Received: {number!r}"
         )
+    return number
 
 
 def _num_classes(model) -> int:

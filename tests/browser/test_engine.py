@@ -7,6 +7,7 @@ import json
 from pixelcnn_edu import export, generation, pretrained
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.widgets.morph import with_labels
 
 import numpy as np
 import pytest
@@ -318,6 +319,55 @@ def test_only_the_pixels_after_a_changed_number_are_drawn_again(engine):
         assert fork == expected.tolist()
         assert fork[:pixel] == old[:pixel]
         assert fork[pixel] != old[pixel]
+
+
+@pytest.mark.parametrize("kind", ["gated, all", "relu", "gated, labels"])
+def test_reading_after_another_image_computes_all_that_differs(engine, kind):
+    model = small(kind)
+    engine.load(model)
+    (old, new), _ = images_and_labels(model, 2)
+    mixed = [np.concatenate([old[:row], new[row:]]) for row in (0, 2, 5, 6)]
+    labels = [1, 1, 0, 0] if model.num_classes else [0] * 4
+    # after an image, after a drawing, and after another label
+    uniforms = np.random.default_rng(0).random(old.shape, dtype="float32")
+    for draws_first in (False, True):
+        for image, label in zip(
+            [*mixed, *mixed[::-1]], [*labels, *labels], strict=True
+        ):
+            if draws_first:
+                engine.ask("drawFrom", uniforms=uniforms, label=label)
+            own = [np.array([label])] * bool(model.num_classes)
+            expected = logits_function(model)(image[None], *own)
+            answer = engine.ask("read", image=image, label=label)
+            assert np.allclose(answer["logits"], expected.ravel(), atol=TOLERANCE)
+            nats = -model.likelihood.log_prob_of_pixels(expected, image[None])
+            assert np.allclose(answer["cost"], np.ravel(nats), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize("kind", ["gated, labels", "gated, label map", "conditional"])
+def test_a_mixture_of_labels_draws_as_a_network_with_that_label(engine, kind, share):
+    model = pretrained.load(kind) if kind == "conditional" else small(kind)
+    engine.load(model)
+    mixture = np.zeros(model.num_classes)
+    mixture[1], mixture[2] = 1 - share, share
+    copy, label = with_labels(model, mixture[None]), 0
+    if share in (0, 1):
+        copy, label = model, 1 + share
+    shape, different = model.inputs[0].shape[1:], 0
+    for seed in range(2):
+        streams = np.random.SeedSequence(seed).spawn(8)
+        rngs = [np.random.default_rng(stream) for stream in streams]
+        images = generation.generate(copy, 8, seed=seed, labels=label)
+        children = list(range(8))
+        told = mixture.tolist()
+        answers = engine.ask("draw", seed=seed, children=children, label=told)
+        for expected, answer, rng in zip(images, answers, rngs, strict=True):
+            drawn = np.reshape(answer["image"], shape).astype("float32")
+            uniforms = rng.random(shape, dtype="float32")
+            check_drawn(copy, expected, drawn, uniforms, 1.0, label)
+            different += not np.array_equal(drawn, expected)
+    assert different <= 1
 
 
 @pytest.mark.parametrize("kind", ["gated, labels", "colors"])
