@@ -218,20 +218,26 @@ def page(model, path, *, title="A network in this page", image_shape=None) -> No
     if not isinstance(title, str):
         raise ValueError(f"Expected title to be a string. Received: {title!r}")
     graph, weights = network(model, image_shape=image_shape)
-    style, script = web_file("style.css"), _script()
-    text = string.Template(web_file("page.html")).substitute(
+    text = _html(title, _intro(graph, weights), _sections(graph), graph, weights)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _html(title, intro, sections, graph, weights, images=b""):
+    """Return a page; ``images`` are those that its explorers show, a byte per value."""
+    script = _script()
+    return string.Template(web_file("page.html")).substitute(
         policy=_policy(script),
         title=html.escape(title),
-        style=style,
-        intro=html.escape(_intro(graph, weights)),
-        explorers="\n".join(_sections(graph)),
+        style=web_file("style.css"),
+        intro=html.escape(intro),
+        explorers="\n".join(sections),
         licenses=LICENSES,
         graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
         weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
+        images=base64.b64encode(images).decode(),
         script=script,
     )
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 @functools.cache
@@ -276,6 +282,10 @@ def _sections(graph):
     binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
     if binary and graph["num_classes"] is None:
         yield _section("Flip a pixel", "fork", seed=0, flip="")
+        height = graph["image_shape"][0]
+        if height > 1:
+            half = {"given": f"0.{height // 2}", "particles": 1, "future": 0}
+            yield _section("Finish a drawing", "finish", **half)
 
 
 def _section(heading, explorer, **settings):

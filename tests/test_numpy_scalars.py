@@ -30,8 +30,17 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
-from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
-from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu.widgets import (
+    _base,
+    _explorer,
+    colors,
+    fields,
+    finish,
+    fork,
+    guess,
+    morph,
+    pad,
+)
 
 import keras
 import matplotlib.pyplot as plt
@@ -320,7 +329,11 @@ CALLS = {
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
     "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
-    "widgets.guess.bits": (guess.bits, (0.25,), {}),
+    "widgets.guess.uncertain_pixels": (
+        guess.uncertain_pixels,
+        (np.linspace(0, 1, 30).reshape(5, 6), 2, 4),
+        {},
+    ),
     "widgets.guess.BeatTheNetwork": (
         widgets.BeatTheNetwork,
         (PAGE, DIGITS),
@@ -384,8 +397,10 @@ def told(result):
             if isinstance(result, keras.Model)
             else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
         )
-    if isinstance(result, Explorer):
+    if isinstance(result, _base.Explorer):
         return result.png()
+    if isinstance(result, _explorer.Explorer):
+        return [result.settings, list(result.images), result.png()]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)
     if isinstance(result, dict):

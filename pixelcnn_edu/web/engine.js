@@ -45,9 +45,10 @@ export class Engine {
     });
   }
 
-  // Ask for one of the images of a seed after another, in two Workers if there are any.
-  async draw({ count, ...args }) {
-    const all = [...Array(count).keys()];
+  // Ask for `count` images of a seed, the first of them number `from`, in two Workers if
+  // there are any.
+  async draw({ count, from = 0, ...args }) {
+    const all = Array.from({ length: count }, (_, i) => from + i);
     if (!this.worker || count < 4) return this.ask("draw", { ...args, children: all });
     const [graph, weights, plain] = this.network;
     this.second ??= new Engine(graph, weights, { plain });

@@ -1,11 +1,13 @@
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
 import { Engine, latest } from "./engine.js";
+import { finish } from "./finish.js";
 import { fork } from "./fork.js";
+import { guess } from "./guess.js";
 import { temperature } from "./temperature.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = { fork, temperature };
+const EXPLORERS = { finish, fork, guess, temperature };
 
 // model.get(…) knows:
 //   explorer   one of the names above
