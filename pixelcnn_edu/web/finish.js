@@ -41,7 +41,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     value: top,
     act: act((is) => (top = is)),
   });
-  const slider = new Slider("given rows", {
+  const slider = new Slider("rows", {
     ...{ min: 1, max: height - 1, value: edge },
     show: (at) => (top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
     act: act((value) => (edge = value)),
@@ -70,14 +70,15 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     value: 1,
     act: (ink) => (pad.pen = ink),
   });
-  const tools = [pen, button("clear", act(() => pad.ink.fill(0)))];
+  const clear = button("clear", act(() => pad.ink.fill(0)));
+  const left = make("div", {}, pad.element, row(pen, clear));
   if (images.length) {
     pad.ink.set(images[0]);
     const next = act(() => {
       example = (example + 1) % images.length;
       pad.ink.set(images[example]);
     });
-    tools.push(button("a test digit", next));
+    left.append(row(button("a test digit", next)));
   }
   const sentence = new Sentence();
   const effect = new Sentence();
@@ -90,8 +91,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
     "network's ink. The gray part of the pad is not given: the network draws it.";
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
-  root.append(row(make("div", {}, pad.element, row(...tools)), grid.element));
-  root.append(progress, key.element);
+  root.append(row(left, grid), progress, key.element);
 
   function isGiven(pixel) {
     return pixel < edge * width === top;

@@ -86,6 +86,8 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
     picture.draw((page) => {
       paint(page, shape, (i) => (i < end ? known(i) : COLORS.notYet), 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
       if (asked) frame(page, shape, places[asked - 1], COLORS.seen, 0, 0, SCALE);
       if (!over) frame(page, shape, end, COLORS.target, 0, 0, SCALE);
     });

@@ -14,11 +14,18 @@ import pytest
 from test_explorers import WIDTHS, Page
 
 PAD, GRID = "A pad to draw on", "Sixteen ways"
+# A copy of a canvas, because reading the canvas itself again and again makes it slow.
+COPY = """
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const page = copy.getImageData(0, 0, canvas.width, canvas.height);
+"""
 # Of each of the 16 cells, the color in the middle of each pixel: 0 for paper, 1 for black
-# and 2 for blue; of a pad likewise.
-CELLS = """(canvas) => {
+# and 2 for blue.
+CELLS = (
+    f"(canvas) => {{ {COPY}"
+    + """
   const dense = canvas.width / 360;
-  const page = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const at = (x, y) => 4 * (Math.floor(y * dense) * canvas.width + Math.floor(x * dense));
   const kind = (i) => page.data[i] > 128 ? 0 : page.data[i + 2] > 128 ? 2 : 1;
   return Array.from({ length: 16 * 784 }, (_, i) => {
@@ -27,6 +34,18 @@ CELLS = """(canvas) => {
     return kind(at(x + (pixel % 28) * 3 + 1.5, y + Math.floor(pixel / 28) * 3 + 1.5));
   });
 }"""
+)
+
+# The red part of the color in the middle of each pixel.
+GRAYS = (
+    f"(canvas) => {{ {COPY}"
+    + """
+  const step = canvas.width / 28;
+  const at = (i) => Math.floor((i + 0.5) * step);
+  return Array.from({ length: 784 }, (_, i) =>
+    page.data[4 * (at(Math.floor(i / 28)) * canvas.width + at(i % 28))]);
+}"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +115,13 @@ class Finish:
         return np.reshape(self.grid.evaluate(CELLS), (16, 28, 28))
 
     def choose(self, name):
-        self.root.get_by_label(name, exact=True).check(force=True)
+        self.root.locator("label").get_by_text(name, exact=True).click()
 
     def done(self):
         """Wait until all particles are drawn and shown."""
         self.root.page.wait_for_timeout(50)
-        self.root.locator("progress[style*=hidden]").wait_for(state="attached")
+        done = self.root.locator("progress[style*=hidden]")
+        done.wait_for(state="attached", timeout=60_000)
 
     def compare(self, image, side, row, particles, seed):
         """Check futures, effective sample size and bits against generation.complete."""
@@ -147,7 +167,7 @@ def test_a_given_top_is_finished_as_in_python(
         assert finish.root.get_by_label("16", exact=True).is_disabled()
         finish.shown.told_after(finish.root.get_by_text("a test digit").tap)
         finish.compare(digits[1], "top", 14, 1, 5)
-        slider = finish.root.get_by_label("given rows")
+        slider = finish.root.get_by_label("rows", exact=True)
         finish.shown.told_after(lambda: slider.press("ArrowLeft"))
         finish.compare(digits[1], "top", 13, 1, 5)
         finish.root.get_by_label("seed").press("ArrowRight")
@@ -155,7 +175,7 @@ def test_a_given_top_is_finished_as_in_python(
         assert page.page.evaluate("location.hash") == "#given=0.13&particles=1&future=6"
 
 
-@pytest.mark.parametrize("number", [0, 2])
+@pytest.mark.parametrize("number", [0, 1])
 def test_a_given_bottom_is_finished_as_in_python(
     opened, finish_file, coffee, digits, number
 ):
@@ -163,14 +183,14 @@ def test_a_given_bottom_is_finished_as_in_python(
         finish = Finish(page, coffee)
         for _ in range(number):
             finish.root.get_by_text("a test digit").click()
-        finish.choose("the bottom")
+        finish.root.get_by_label("the top", exact=True).press("ArrowRight")
         finish.compare(digits[number], "bottom", 14, 1, 5)
         assert "(median)" in finish.shown.sentence.inner_text()
-        for name in ("16", "64", "256", "16"):
+        for name in ("16", "64", "16", "256")[: 3 + number]:
             finish.choose(name)
             finish.compare(digits[number], "bottom", 14, int(name), 5)
         finish.choose("64")
-        finish.root.get_by_label("given rows").fill("26")
+        finish.root.get_by_label("rows", exact=True).fill("26")
         finish.compare(digits[number], "bottom", 26, 64, 5)
 
 
@@ -181,7 +201,7 @@ def test_both_few_and_many_effective_particles_are_told(
         finish = Finish(page, coffee)
         finish.compare(digits[0], "bottom", 27, 16, 0)
         assert not finish.effect.inner_text().startswith("Only")
-        finish.root.get_by_label("given rows").fill("10")
+        finish.root.get_by_label("rows", exact=True).fill("10")
         finish.compare(digits[0], "bottom", 10, 16, 0)
         assert finish.effect.inner_text().startswith("Only")
 
@@ -353,15 +373,7 @@ class Game:
     def check_picture(self, number, asked):
         """Check that the pixels before the question are shown, and no other."""
         canvas = self.shown.canvas("The digit up to the next pixel")
-        gray = canvas.evaluate(
-            """(canvas) => {
-              const step = canvas.width / 28;
-              const page = canvas.getContext("2d");
-              const at = (i) => Math.floor((i + 0.5) * step);
-              return Array.from({ length: 784 }, (_, i) =>
-                page.getImageData(at(i % 28), at(Math.floor(i / 28)), 1, 1).data[0]);
-            }"""
-        )
+        gray = canvas.evaluate(GRAYS)
         digit, place = self.digits[number].ravel(), self.places[number][asked]
         expected = np.where(np.arange(784) < place, 255 * (1 - digit), 191)
         assert np.array_equal(gray, expected)
@@ -379,7 +391,7 @@ def test_the_bill_is_that_of_python(opened, guess_file, coffee, digits, width):
         assert game.button("reveal").is_disabled() and game.slider.is_disabled()
         game.button("next digit").tap()
         game.play(1, [2, 2, 98, 98, 98], lambda button: button.press("Enter"))
-        game.button("start again").press(" ")
+        game.shown.told_after(lambda: game.button("start again").press(" "))
         assert game.told()[1:] == ["Say how probable ink is, then reveal.", "", ""]
         game.play(1, [50] * 5, lambda button: button.tap())
         assert game.told()[0].startswith("All 5 answered: ")
