@@ -246,25 +246,27 @@ def page(model, path, *, title="A network in this page", image_shape=None) -> No
     if not isinstance(title, str):
         raise ValueError(f"Expected title to be a string. Received: {title!r}")
     graph, weights = network(model, image_shape=image_shape)
-    text = _document(
-        title, _intro(graph, weights), "\n".join(_sections(graph)), graph, weights
-    )
+    text = _html(title, _intro(graph, weights), _sections(graph), graph, weights)
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
-def _document(title, intro, explorers, graph, weights):
-    """Return an HTML file that shows explorers, each made by `_section`."""
+def _html(title, intro, sections, graph, weights, images=b""):
+    """Return a page that shows explorers, each made by `_section`.
+
+    ``images`` are those that the explorers show, a byte for the level of each value.
+    """
     script = _script()
     return string.Template(web_file("page.html")).substitute(
         policy=_policy(script),
         title=html.escape(title),
         style=web_file("style.css"),
         intro=html.escape(intro),
-        explorers=explorers,
+        explorers="\n".join(sections),
         licenses=LICENSES,
         graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
         weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
+        images=base64.b64encode(images).decode(),
         script=script,
     )
 
@@ -316,6 +318,9 @@ def _sections(graph):
     if binary and classes is None:
         yield _section("One pixel after the other", "stepper", step="", stepped=0)
         yield _section("Flip a pixel", "fork", seed=0, flip="")
+        if height > 1:
+            half = {"given": f"0.{height // 2}", "particles": 1, "future": 0}
+            yield _section("Finish a drawing", "finish", **half)
     elif binary:
         told = {"from": (classes - 1) // 2, "to": classes - 1}
         yield _section("Between two labels", "morph", **told, share=0.5, morph=0)

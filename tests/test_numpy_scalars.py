@@ -329,7 +329,11 @@ CALLS = {
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
     "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
-    "widgets.guess.bits": (guess.bits, (0.25,), {}),
+    "widgets.guess.uncertain_pixels": (
+        guess.uncertain_pixels,
+        (np.linspace(0, 1, 30).reshape(5, 6), 2, 4),
+        {},
+    ),
     "widgets.guess.BeatTheNetwork": (
         widgets.BeatTheNetwork,
         (PAGE, DIGITS),
@@ -397,7 +401,7 @@ def told(result):
     if isinstance(result, _base.Explorer):
         return result.png()
     if isinstance(result, _explorer.Explorer):
-        return [told(result.settings), result.png()]
+        return [told(result.settings), list(result.images), result.png()]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)
     if isinstance(result, dict):

@@ -66,10 +66,10 @@ export class Engine {
     return Promise.all(all.map((args, i) => asked(i).ask(name, args)));
   }
 
-  // The images of a seed, each with its costs.
-  async draw({ count, ...args }) {
-    const all = Array.from({ length: count }, (_, i) => ({ ...args, children: [i] }));
-    return (await this.askAll("draw", all)).flat();
+  // `count` images of a seed, the first of them number `from`, each with its costs.
+  async draw({ count, from = 0, ...args }) {
+    const asked = (_, i) => ({ ...args, children: [from + i] });
+    return (await this.askAll("draw", Array.from({ length: count }, asked))).flat();
   }
 
   answered({ id, result, error }) {

@@ -428,13 +428,16 @@ class Network {
   //   temperature  divides the log-probabilities of the levels
   //   label        for a network that takes labels
   //
-  // If only some uniform numbers differ from those of the last call, all pixels before the
-  // first of them are in the pages already.
+  // If only some uniform numbers or given values differ from those of the last call, all
+  // pixels before the first of them are in the pages already.
   draw({ uniforms, known = null, given, temperature = 1, label = 0 }) {
     if (this.classes) this.setLabel(label);
     const { width, channels, floats, image } = this;
-    const first = known ? 0 : this.firstNew(uniforms, temperature);
-    this.last = known ? null : { uniforms: uniforms.slice(), temperature };
+    // what makes each value: a uniform number below 1, or 2 and more for a given value
+    const isGiven = (i) => known?.[Math.floor(i / channels)];
+    const numbers = uniforms.map((u, i) => (isGiven(i) ? 2 + given[i] : u));
+    const first = this.firstNew(numbers, temperature);
+    this.last = { numbers, temperature };
     for (let pixel = first; pixel < this.height * width; pixel++) {
       const row = Math.floor(pixel / width);
       const col = pixel % width;
@@ -460,10 +463,10 @@ class Network {
     return this.page(image);
   }
 
-  // The first pixel whose uniform numbers are not those of the last call.
-  firstNew(uniforms, temperature) {
+  // The first pixel whose numbers are not those of the last call.
+  firstNew(numbers, temperature) {
     if (this.last?.temperature !== temperature) return 0;
-    const value = uniforms.findIndex((u, i) => u !== this.last.uniforms[i]);
+    const value = numbers.findIndex((u, i) => u !== this.last.numbers[i]);
     return value < 0 ? this.height * this.width : Math.floor(value / this.channels);
   }
 
@@ -538,11 +541,11 @@ function wordsOf(seed) {
   return words;
 }
 
-// Eight words of SeedSequence(seed, spawn_key=[child]).
-function seedWords(seed, child) {
+// Eight words of SeedSequence(seed, spawn_key=key).
+function seedWords(seed, key) {
   const words = wordsOf(seed);
   while (words.length < POOL) words.push(0);
-  words.push(...wordsOf(child));
+  words.push(...key.flatMap(wordsOf));
   const hash = hasher(INIT_A, MULT_A);
   const pool = words.slice(0, POOL).map(hash);
   for (let from = 0; from < POOL; from++) {
@@ -557,10 +560,10 @@ function seedWords(seed, child) {
   return Array.from({ length: 8 }, (_, i) => output(pool[i % POOL]) >>> 0);
 }
 
-// PCG64 with the state that NumPy makes from a seed.
+// PCG64 with the state that NumPy makes from a seed and a spawn key.
 class Generator {
-  constructor(seed, child) {
-    const w = seedWords(seed, child).map(BigInt);
+  constructor(seed, key) {
+    const w = seedWords(seed, key).map(BigInt);
     const number = (i) => (w[i + 1] << 96n) | (w[i] << 64n) | (w[i + 3] << 32n) | w[i + 2];
     this.increment = ((number(4) << 1n) | 1n) & ALL_128;
     this.state = (this.increment + number(0)) & ALL_128;
@@ -583,7 +586,7 @@ class Generator {
 // The uniform numbers of image `child` of a seed: float32 in [0, 1), `size` of them.
 // NumPy takes the lower 32 of 64 bits first, and of 32 bits the upper 24.
 function uniformNumbers(seed, child, size) {
-  const generator = new Generator(seed, child);
+  const generator = new Generator(seed, [child]);
   const numbers = new Float32Array(size);
   for (let i = 0; i < size; i += 2) {
     const bits = generator.next();
@@ -592,7 +595,13 @@ function uniformNumbers(seed, child, size) {
   }
   return numbers;
 }
-return { seedWords, uniformNumbers };
+
+// The first float64 numbers in [0, 1) of default_rng(SeedSequence(seed, spawn_key=key)).
+function doubleNumbers(seed, key, count) {
+  const generator = new Generator(seed, key);
+  return Array.from({ length: count }, () => Number(generator.next() >> 11n) / 2 ** 53);
+}
+return { seedWords, uniformNumbers, doubleNumbers };
 })();
 
 const answers_js = (() => {
@@ -1613,10 +1622,10 @@ class Engine {
     return Promise.all(all.map((args, i) => asked(i).ask(name, args)));
   }
 
-  // The images of a seed, each with its costs.
-  async draw({ count, ...args }) {
-    const all = Array.from({ length: count }, (_, i) => ({ ...args, children: [i] }));
-    return (await this.askAll("draw", all)).flat();
+  // `count` images of a seed, the first of them number `from`, each with its costs.
+  async draw({ count, from = 0, ...args }) {
+    const asked = (_, i) => ({ ...args, children: [from + i] });
+    return (await this.askAll("draw", Array.from({ length: count }, asked))).flat();
   }
 
   answered({ id, result, error }) {
@@ -1871,6 +1880,311 @@ function key(place) {
 return { depths, fields };
 })();
 
+const random_js = (() => {
+// NumPy's random numbers: a seed gives the same numbers here as in Python.
+//
+// `generate(model, count, seed=seed)` gives each image a generator of its own:
+// np.random.default_rng(np.random.SeedSequence(seed).spawn(count)[i]). So image i of a seed
+// is the same for every count. Two algorithms are needed, both by Melissa O'Neill:
+// SeedSequence spreads a seed over 256 bits, and PCG64 (pcg-random.org, variant XSL RR
+// 128/64) makes numbers of them. Below, 1n is a BigInt, a whole number of any size. You can
+// read on without the recipe: `uniformNumbers` is all that other modules use. The constants are NumPy's (numpy/random, BSD license).
+
+const POOL = 4; // words of 32 bits
+const [INIT_A, MULT_A] = [0x43b0d7e5, 0x931e8875];
+const [INIT_B, MULT_B] = [0x8b51f9dd, 0x58f38ded];
+const [MIX_LEFT, MIX_RIGHT] = [0xca01f9dd, 0x4973f715];
+const STEP = 0x2360ed051fc65da44385df649fccf645n;
+const [ALL_64, ALL_128] = [(1n << 64n) - 1n, (1n << 128n) - 1n];
+
+// A function that hashes one word after another. Its constant changes with each word.
+function hasher(constant, factor) {
+  return (word) => {
+    word ^= constant;
+    constant = Math.imul(constant, factor);
+    word = Math.imul(word, constant);
+    return word ^ (word >>> 16);
+  };
+}
+
+function mix(x, y) {
+  const mixed = Math.imul(MIX_LEFT, x) - Math.imul(MIX_RIGHT, y);
+  return mixed ^ (mixed >>> 16);
+}
+
+// The 32-bit words of a whole number, the lowest first.
+function wordsOf(seed) {
+  const words = [];
+  for (let rest = BigInt(seed); rest > 0n || !words.length; rest >>= 32n) {
+    words.push(Number(rest & 0xffffffffn));
+  }
+  return words;
+}
+
+// Eight words of SeedSequence(seed, spawn_key=key).
+function seedWords(seed, key) {
+  const words = wordsOf(seed);
+  while (words.length < POOL) words.push(0);
+  words.push(...key.flatMap(wordsOf));
+  const hash = hasher(INIT_A, MULT_A);
+  const pool = words.slice(0, POOL).map(hash);
+  for (let from = 0; from < POOL; from++) {
+    for (let to = 0; to < POOL; to++) {
+      if (from !== to) pool[to] = mix(pool[to], hash(pool[from]));
+    }
+  }
+  for (const word of words.slice(POOL)) {
+    for (let to = 0; to < POOL; to++) pool[to] = mix(pool[to], hash(word));
+  }
+  const output = hasher(INIT_B, MULT_B);
+  return Array.from({ length: 8 }, (_, i) => output(pool[i % POOL]) >>> 0);
+}
+
+// PCG64 with the state that NumPy makes from a seed and a spawn key.
+class Generator {
+  constructor(seed, key) {
+    const w = seedWords(seed, key).map(BigInt);
+    const number = (i) => (w[i + 1] << 96n) | (w[i] << 64n) | (w[i + 3] << 32n) | w[i + 2];
+    this.increment = ((number(4) << 1n) | 1n) & ALL_128;
+    this.state = (this.increment + number(0)) & ALL_128;
+    this.step();
+  }
+
+  step() {
+    this.state = (this.state * STEP + this.increment) & ALL_128;
+  }
+
+  // The next 64 bits: both halves of the state, combined and rotated.
+  next() {
+    this.step();
+    const combined = ((this.state >> 64n) ^ this.state) & ALL_64;
+    const turn = this.state >> 122n;
+    return ((combined >> turn) | (combined << (64n - turn))) & ALL_64;
+  }
+}
+
+// The uniform numbers of image `child` of a seed: float32 in [0, 1), `size` of them.
+// NumPy takes the lower 32 of 64 bits first, and of 32 bits the upper 24.
+function uniformNumbers(seed, child, size) {
+  const generator = new Generator(seed, [child]);
+  const numbers = new Float32Array(size);
+  for (let i = 0; i < size; i += 2) {
+    const bits = generator.next();
+    numbers[i] = Number((bits & 0xffffffffn) >> 8n) / 2 ** 24;
+    if (i + 1 < size) numbers[i + 1] = Number(bits >> 40n) / 2 ** 24;
+  }
+  return numbers;
+}
+
+// The first float64 numbers in [0, 1) of default_rng(SeedSequence(seed, spawn_key=key)).
+function doubleNumbers(seed, key, count) {
+  const generator = new Generator(seed, key);
+  return Array.from({ length: count }, () => Number(generator.next() >> 11n) / 2 ** 53);
+}
+return { seedWords, uniformNumbers, doubleNumbers };
+})();
+
+const finish_js = (() => {
+// Finish my digit: a part of a drawing is given, and the network draws the rest 16 times.
+//
+// A given top comes first in reading order, so each completion is an exact draw. A given
+// bottom comes last: the tops are drawn without a look at it. Each drawing is then a
+// particle with the weight p(given pixels | those before them), and 16 of the particles
+// are chosen in proportion to their weights.
+
+const { doubleNumbers } = random_js;
+const { COLORS, Choice, Pad, Picture, Sentence, Slider, button } = ui_js;
+const { make, paint, row } = ui_js;
+
+const [FUTURES, COLUMNS, TOGETHER] = [16, 4, 16]; // TOGETHER are drawn at a time
+const PARTICLES = [1, 16, 64, 256];
+const [SCALE, GAP] = [11, 6]; // pixels of the page
+const NOT_GIVEN = { ink: "#bec5cc", paper: "#e5ebf2" };
+
+function finish({ engine, graph, settings, images, root, answer, remember }) {
+  const [height, width] = graph.image_shape;
+  const shape = [height, width];
+  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
+  const cell = [width * scale + GAP, height * scale + GAP];
+
+  // "0.14": rows 0 to 13 are given, the top. "14.28": rows 14 to 27, the bottom.
+  const ends = settings.given.split(".").map(Number);
+  let top = ends[0] === 0;
+  let edge = top ? ends[1] : ends[0]; // the first row of the lower part
+  if (!(edge >= 1 && edge < height)) [top, edge] = [true, height >> 1];
+  let particles = PARTICLES.includes(settings.particles) ? settings.particles : 1;
+  let seed = Math.floor(settings.future);
+  let example = 0; // which of the images was on the pad last
+  let moved = false; // whether the reader has done something
+  let drawn = { of: null, particles: [] }; // what was drawn for one drawing and one seed
+
+  const act = (set) => (value) => {
+    set(value);
+    moved = true;
+    show();
+  };
+  const side = new Choice("given", {
+    options: [["the top", true], ["the bottom", false]],
+    value: top,
+    act: act((is) => (top = is)),
+  });
+  const slider = new Slider("rows", {
+    ...{ min: 1, max: height - 1, value: edge },
+    show: (at) => (top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
+    act: act((value) => (edge = value)),
+  });
+  const many = new Choice("particles", {
+    options: PARTICLES.map((count) => [count === 1 ? "1: clamping" : String(count), count]),
+    value: particles,
+    act: act((count) => (particles = count)),
+  });
+  const seeds = new Slider("seed", {
+    ...{ min: 0, max: Math.max(99, seed), value: seed },
+    act: act((value) => (seed = value)),
+  });
+  const pad = new Pad(shape, {
+    scale: SCALE,
+    label: "A pad to draw on: the part that is given. Space or Shift with an arrow draws.",
+    color(pixel) {
+      const ink = pad.ink[pixel];
+      if (!isGiven(pixel)) return ink ? NOT_GIVEN.ink : NOT_GIVEN.paper;
+      return ink ? COLORS.seen : COLORS.paper;
+    },
+    drawn: act(() => {}),
+  });
+  const pen = new Choice("pen", {
+    options: [["draw", 1], ["erase", 0]],
+    value: 1,
+    act: (ink) => (pad.pen = ink),
+  });
+  const clear = button("clear", act(() => pad.ink.fill(0)));
+  const left = make("div", {}, pad.element, row(pen, clear));
+  if (images.length) {
+    pad.ink.set(images[0]);
+    const next = act(() => {
+      example = (example + 1) % images.length;
+      pad.ink.set(images[example]);
+    });
+    left.append(row(button("a test digit", next)));
+  }
+  const sentence = new Sentence();
+  const effect = new Sentence();
+  const about = "Sixteen ways in which the network goes on with your drawing";
+  const grid = new Picture(COLUMNS * cell[0], (FUTURES / COLUMNS) * cell[1], about);
+  const progress = make("progress", { "aria-label": "particles drawn", value: 0 });
+  const key = new Sentence();
+  key.text =
+    "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
+    "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
+    "network's ink. The gray part of the pad is not given: the network draws it.";
+  root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
+  root.append(row(left, grid), progress, key.element);
+
+  function isGiven(pixel) {
+    return pixel < edge * width === top;
+  }
+
+  // Draw particles, and show 16 futures whenever there are as many as a choice offers: the
+  // first answer is soon there.
+  const show = answer(async (stale) => {
+    slider.tell();
+    many.disabled = top;
+    pad.draw();
+    const rows = top ? `0.${edge}` : `${edge}.${height}`;
+    if (moved) remember({ given: rows, particles, future: seed });
+    const known = pad.ink.map((_, pixel) => isGiven(pixel));
+    const given = Float32Array.from(pad.ink, (ink, pixel) => ink * known[pixel]);
+    const of = [seed, top, edge, ...given].join();
+    if (drawn.of !== of) drawn = { of, particles: [] };
+    const most = top ? 1 : particles;
+    for (const count of PARTICLES.filter((n) => n <= most && (n > 1 || most === 1))) {
+      while (drawn.particles.length < Math.max(count, FUTURES)) {
+        tellProgress(most);
+        const from = drawn.particles.length;
+        const more = await engine.draw({ seed, from, count: TOGETHER, known, given });
+        drawn.particles.push(...more.map((one) => ({ ...one, nats: costOf(one, known) })));
+        if (stale()) return;
+      }
+      draw(count);
+    }
+    tellProgress(most);
+  });
+
+  function tellProgress(most) {
+    [progress.max, progress.value] = [most, Math.min(most, drawn.particles.length)];
+    progress.style.visibility = progress.value < most ? "visible" : "hidden";
+  }
+
+  function draw(count) {
+    const all = drawn.particles.slice(0, Math.max(count, FUTURES));
+    const weights = weightsOf(all.map(({ nats }) => nats));
+    const futures = count === 1 ? all : choose(weights, seed).map((i) => all[i]);
+    const bits = median(futures.map(({ nats }) => nats)) / Math.LN2;
+    tell(count, bits.toFixed(0), 1 / sum(weights.map((weight) => weight ** 2)));
+    grid.draw((page) => {
+      futures.forEach(({ image }, i) => {
+        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
+        const ink = (pixel) => (isGiven(pixel) ? COLORS.seen : "black");
+        const color = (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
+        paint(page, shape, color, x + 1, y + 1, scale);
+        page.strokeStyle = "#ccc";
+        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
+      });
+    });
+  }
+
+  // size: the effective sample size.
+  function tell(count, bits, size) {
+    const few = count > 1 && size < Math.min(5, count / 2);
+    effect.element.classList.toggle("warning", few);
+    if (top) {
+      sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
+      effect.text = "The top comes first: each future is an exact draw.";
+      return;
+    }
+    const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
+    sentence.text =
+      `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
+      "bits (median).";
+    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
+    if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
+    else effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
+  }
+
+  show();
+}
+
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+
+// -log p(given pixels | those before them), in nats.
+const costOf = ({ cost }, known) => sum(cost.filter((_, pixel) => known[pixel]));
+
+// In proportion to exp(-nats), with the sum 1.
+function weightsOf(nats) {
+  const least = Math.min(...nats);
+  const weights = nats.map((one) => Math.exp(least - one));
+  const total = sum(weights);
+  return weights.map((weight) => weight / total);
+}
+
+// Which particles become the 16 futures. Python's generation.complete chooses the same.
+function choose(weights, seed) {
+  let total = 0;
+  const sums = weights.map((weight) => (total += weight));
+  return doubleNumbers(seed, [0, 0], FUTURES).map((u) => {
+    const first = sums.findIndex((upTo) => upTo > u);
+    return first < 0 ? sums.length - 1 : first;
+  });
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+return { finish };
+})();
+
 const fork_js = (() => {
 // Fork: flip one pixel of a drawn digit, and all later pixels are drawn again.
 //
@@ -2077,6 +2391,147 @@ const cheapest = (bits) => bits.indexOf(Math.min(...bits));
 // -log2 of the probability of the other value of a pixel.
 const flipBits = (logit, ink) => softplus(ink ? logit : -logit) / Math.LN2;
 return { fork };
+})();
+
+const guess_js = (() => {
+// Beat the network: you, the network and a coin bet on the same pixels of a real digit.
+//
+// All pay by one rule: -log2 of the probability that they gave to the true value.
+
+const { sigmoid } = likelihoods_js;
+const { COLORS, Picture, Sentence, Slider, button } = ui_js;
+const { frame, make, paint, row } = ui_js;
+
+const SCALE = 11; // pixels of the page
+const PLAYERS = { you: COLORS.seen, network: "#E69F00", coin: "#777777" };
+
+function guess({ engine, graph, settings, images, root, answer }) {
+  const [height, width] = graph.image_shape;
+  const shape = [height, width];
+  let number = 0; // of the digit
+  let game = null;
+
+  const slider = new Slider("p(ink) in %", {
+    ...{ min: 1, max: 99, value: 50, act() {} },
+    show(value) {
+      const [ink, paper] = [bits(value / 100), bits(1 - value / 100)];
+      return `${value}: you pay ${ink} bits if it is ink, ${paper} if paper`;
+    },
+  });
+  const reveal = button("reveal", () => pay());
+  const again = button("start again", () => begin());
+  const other = button("next digit", () => {
+    number = (number + 1) % images.length;
+    begin();
+  });
+  const question = new Sentence();
+  question.element.classList.add("strong");
+  const [said, costs, warning] = [new Sentence(), new Sentence(), new Sentence()];
+  warning.element.classList.add("warning");
+  const about = "The digit up to the next pixel; all later pixels are gray";
+  const picture = new Picture(width * SCALE, height * SCALE, about);
+  const bars = new Picture(400, 150, "");
+  const right = make("div", { class: "beside" });
+  right.append(...[said, costs, warning, bars].map(({ element }) => element));
+  const buttons = [reveal, again, ...(images.length > 1 ? [other] : [])];
+  root.append(question.element, row(slider), row(...buttons), row(picture, right));
+
+  // One pass is enough, because the logit of each pixel depends on earlier pixels only.
+  const begin = answer(async () => {
+    const image = images[number];
+    const { logits, cost } = await engine.ask("read", { image });
+    const inkOf = Array.from(logits, sigmoid);
+    const places = uncertain(inkOf, settings.questions, settings.among);
+    const paid = { you: 0, network: 0, coin: 0 }; // bits, all answers together
+    game = { image, cost, inkOf, places, paid, asked: 0 };
+    said.text = "Say how probable ink is, then reveal.";
+    costs.text = warning.text = "";
+    next();
+  });
+
+  function pay() {
+    const { image, cost, inkOf, places, paid } = game;
+    const place = places[game.asked];
+    const ink = image[place] === 1;
+    const gave = ink ? slider.value / 100 : 1 - slider.value / 100; // to what it was
+    const last = { you: -Math.log2(gave), network: cost[place] / Math.LN2, coin: 1 };
+    for (const name of Object.keys(PLAYERS)) paid[name] += last[name];
+    game.asked++;
+    const [was, wrong] = ink ? ["ink", "paper"] : ["paper", "ink"];
+    const network = (100 * inkOf[place]).toFixed(0);
+    said.text = `The blue pixel was ${was}; the network said ${network} % ink.`;
+    costs.text =
+      `you ${last.you.toFixed(1)} bits, network ${last.network.toFixed(1)} bits, ` +
+      "coin 1 bit";
+    const sure = (100 * (1 - gave)).toFixed(0);
+    const rule = `−log₂ ${gave.toFixed(2)} = ${bits(gave)} bits`;
+    warning.text = gave < 0.1 ? `${sure} % on ${wrong}, wrong: ${rule}` : "";
+    next();
+  }
+
+  // Show the next question, or the end.
+  function next() {
+    const { places, asked, image } = game;
+    const over = asked === places.length;
+    reveal.disabled = slider.input.disabled = over;
+    slider.value = 50;
+    question.text = over
+      ? `All ${asked} answered: ${verdict()}.`
+      : `Question ${asked + 1} of ${places.length}: is the red pixel ink?`;
+    const end = over ? image.length : places[asked];
+    const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
+    picture.draw((page) => {
+      paint(page, shape, (i) => (i < end ? known(i) : COLORS.notYet), 0, 0, SCALE);
+      page.strokeStyle = "#777";
+      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
+      if (asked) frame(page, shape, places[asked - 1], COLORS.seen, 0, 0, SCALE);
+      if (!over) frame(page, shape, end, COLORS.target, 0, 0, SCALE);
+    });
+    drawBars();
+  }
+
+  function verdict() {
+    const { you, network } = game.paid;
+    if (you === network) return "a draw";
+    return you < network ? "you beat the network" : "the network paid less";
+  }
+
+  function drawBars() {
+    const { paid, places } = game;
+    const players = Object.entries(PLAYERS);
+    const told = players.map(([name]) => `${name} ${paid[name].toFixed(1)}`);
+    bars.about = `Bits paid so far: ${told.join(", ")}`;
+    const longest = 1.15 * Math.max(places.length, ...Object.values(paid));
+    const [left, high, full] = [66, 38, bars.width - 66];
+    bars.draw((page) => {
+      players.forEach(([name, color], i) => {
+        const length = (full * paid[name]) / longest;
+        page.fillStyle = color;
+        page.fillRect(left, i * high, length, high - 10);
+        page.fillStyle = "black";
+        page.fillText(name, 0, i * high + 6);
+        page.fillText(paid[name].toFixed(1), left + length + 6, i * high + 6);
+      });
+      page.fillRect(left, 0, 1, 3 * high - 10);
+      page.fillText("bits paid so far (fewer is better)", left, 3 * high + 4);
+    });
+  }
+
+  begin();
+}
+
+const bits = (probability) => (-Math.log2(probability)).toFixed(1);
+
+// The pixels to ask for, in reading order: of the `among` most uncertain ones `questions`,
+// at equal steps. The entropy falls with the distance from one half.
+function uncertain(inkOf, questions, among) {
+  const away = inkOf.map((p) => Math.abs(p - 0.5));
+  const order = [...away.keys()].sort((i, j) => away[i] - away[j]).slice(0, among);
+  const count = Math.min(questions, order.length);
+  const at = (i) => order[Math.floor((i * order.length) / count)];
+  return Array.from({ length: count }, (_, i) => at(i)).sort((i, j) => i - j);
+}
+return { guess };
 })();
 
 const mixture_js = (() => {
@@ -2734,7 +3189,9 @@ const { bits } = bits_js;
 const { colors } = colors_js;
 const { Engine, latest } = engine_js;
 const { fields } = fields_js;
+const { finish } = finish_js;
 const { fork } = fork_js;
+const { guess } = guess_js;
 const { masks } = masks_js;
 const { mixture } = mixture_js;
 const { morph } = morph_js;
@@ -2747,7 +3204,9 @@ const EXPLORERS = {
   bits,
   colors,
   fields,
+  finish,
   fork,
+  guess,
   masks,
   mixture,
   morph,

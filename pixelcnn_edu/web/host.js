@@ -4,11 +4,11 @@
 // address sees the same digits.
 
 const textOf = (id) => document.getElementById(id).textContent;
-const bytes = Uint8Array.from(atob(textOf("weights")), (letter) => letter.charCodeAt(0));
+const bytesOf = (id) => Uint8Array.from(atob(textOf(id)), (letter) => letter.charCodeAt(0));
 const common = {
   graph: JSON.parse(textOf("graph")),
-  weights: new DataView(bytes.buffer),
-  images: new DataView(new ArrayBuffer(0)),
+  weights: new DataView(bytesOf("weights").buffer),
+  images: new DataView(bytesOf("images").buffer),
 };
 
 let given = null; // the settings in the address

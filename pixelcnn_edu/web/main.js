@@ -4,7 +4,9 @@ import { bits } from "./bits.js";
 import { colors } from "./colors.js";
 import { Engine, latest } from "./engine.js";
 import { fields } from "./fields.js";
+import { finish } from "./finish.js";
 import { fork } from "./fork.js";
+import { guess } from "./guess.js";
 import { masks } from "./masks.js";
 import { mixture } from "./mixture.js";
 import { morph } from "./morph.js";
@@ -17,7 +19,9 @@ const EXPLORERS = {
   bits,
   colors,
   fields,
+  finish,
   fork,
+  guess,
   masks,
   mixture,
   morph,

@@ -189,13 +189,16 @@ export class Network {
   //   temperature  divides the log-probabilities of the levels
   //   label        for a network that takes labels
   //
-  // If only some uniform numbers differ from those of the last call, all pixels before the
-  // first of them are in the pages already.
+  // If only some uniform numbers or given values differ from those of the last call, all
+  // pixels before the first of them are in the pages already.
   draw({ uniforms, known = null, given, temperature = 1, label = 0 }) {
     if (this.classes) this.setLabel(label);
     const { width, channels, floats, image } = this;
-    const first = known ? 0 : this.firstNew(uniforms, temperature);
-    this.last = known ? null : { uniforms: uniforms.slice(), temperature };
+    // what makes each value: a uniform number below 1, or 2 and more for a given value
+    const isGiven = (i) => known?.[Math.floor(i / channels)];
+    const numbers = uniforms.map((u, i) => (isGiven(i) ? 2 + given[i] : u));
+    const first = this.firstNew(numbers, temperature);
+    this.last = { numbers, temperature };
     for (let pixel = first; pixel < this.height * width; pixel++) {
       const row = Math.floor(pixel / width);
       const col = pixel % width;
@@ -221,10 +224,10 @@ export class Network {
     return this.page(image);
   }
 
-  // The first pixel whose uniform numbers are not those of the last call.
-  firstNew(uniforms, temperature) {
+  // The first pixel whose numbers are not those of the last call.
+  firstNew(numbers, temperature) {
     if (this.last?.temperature !== temperature) return 0;
-    const value = uniforms.findIndex((u, i) => u !== this.last.uniforms[i]);
+    const value = numbers.findIndex((u, i) => u !== this.last.numbers[i]);
     return value < 0 ? this.height * this.width : Math.floor(value / this.channels);
   }
 

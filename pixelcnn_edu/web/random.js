@@ -38,11 +38,11 @@ function wordsOf(seed) {
   return words;
 }
 
-// Eight words of SeedSequence(seed, spawn_key=[child]).
-export function seedWords(seed, child) {
+// Eight words of SeedSequence(seed, spawn_key=key).
+export function seedWords(seed, key) {
   const words = wordsOf(seed);
   while (words.length < POOL) words.push(0);
-  words.push(...wordsOf(child));
+  words.push(...key.flatMap(wordsOf));
   const hash = hasher(INIT_A, MULT_A);
   const pool = words.slice(0, POOL).map(hash);
   for (let from = 0; from < POOL; from++) {
@@ -57,10 +57,10 @@ export function seedWords(seed, child) {
   return Array.from({ length: 8 }, (_, i) => output(pool[i % POOL]) >>> 0);
 }
 
-// PCG64 with the state that NumPy makes from a seed.
+// PCG64 with the state that NumPy makes from a seed and a spawn key.
 class Generator {
-  constructor(seed, child) {
-    const w = seedWords(seed, child).map(BigInt);
+  constructor(seed, key) {
+    const w = seedWords(seed, key).map(BigInt);
     const number = (i) => (w[i + 1] << 96n) | (w[i] << 64n) | (w[i + 3] << 32n) | w[i + 2];
     this.increment = ((number(4) << 1n) | 1n) & ALL_128;
     this.state = (this.increment + number(0)) & ALL_128;
@@ -83,7 +83,7 @@ class Generator {
 // The uniform numbers of image `child` of a seed: float32 in [0, 1), `size` of them.
 // NumPy takes the lower 32 of 64 bits first, and of 32 bits the upper 24.
 export function uniformNumbers(seed, child, size) {
-  const generator = new Generator(seed, child);
+  const generator = new Generator(seed, [child]);
   const numbers = new Float32Array(size);
   for (let i = 0; i < size; i += 2) {
     const bits = generator.next();
@@ -91,4 +91,10 @@ export function uniformNumbers(seed, child, size) {
     if (i + 1 < size) numbers[i + 1] = Number(bits >> 40n) / 2 ** 24;
   }
   return numbers;
+}
+
+// The first float64 numbers in [0, 1) of default_rng(SeedSequence(seed, spawn_key=key)).
+export function doubleNumbers(seed, key, count) {
+  const generator = new Generator(seed, key);
+  return Array.from({ length: count }, () => Number(generator.next() >> 11n) / 2 ** 53);
 }

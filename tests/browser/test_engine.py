@@ -149,6 +149,17 @@ def test_a_seed_has_the_numbers_of_numpy(engine):
             assert np.array_equal(np.float32(numbers), expected), (seed, child)
 
 
+def test_a_spawn_key_has_the_float64_numbers_of_numpy(engine):
+    for seed in (0, 7, 2**53 - 1):
+        for key in ([], [0, 0], [3, 0], [1, 2**40]):
+            stream = np.random.SeedSequence(seed, spawn_key=key)
+            expected = np.random.default_rng(stream).random(16)
+            numbers = engine.page.evaluate(
+                "([seed, key]) => random_js.doubleNumbers(seed, key, 16)", [seed, key]
+            )
+            assert numbers == expected.tolist()
+
+
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_logits_are_those_of_keras(engine, kind, plain):
@@ -301,6 +312,41 @@ def test_known_pixels_stay_and_the_rest_is_drawn(engine, kind):
     logits = logits_function(model)(expected)
     nats = -model.likelihood.log_prob_of_pixels(logits, expected)
     assert np.allclose(drawn["cost"], np.ravel(nats), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["relu", "gated, skip", "colors"])
+def test_one_drawing_after_another_with_given_pixels(engine, kind):
+    model = small(kind)
+    engine.load(model)
+    height, width, channels = engine.shape
+    (image, other), _ = images_and_labels(model, 2)
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, *engine.shape), dtype="float32")
+    top, bottom = np.zeros((2, height, width), bool)
+    top[:3], bottom[3:] = True, True
+    nothing = np.zeros((height, width), bool)
+    late = image.copy()
+    late[2, 3] = 1 - late[2, 3]
+    # each differs from the one before in its numbers, its given values or pixels
+    for uniforms, given, known in [
+        (first, image, top),
+        (second, image, top),
+        (second, late, top),
+        (second, late, bottom),
+        (second, other, bottom),
+        (second, other, nothing),
+        (second, image, top),
+    ]:
+        clean = np.where(known[..., None], given, 0)[None]
+        expected = generation.naive(
+            model, model.likelihood, uniforms[None], clean, known, 1.0
+        )
+        drawn = engine.ask("drawFrom", uniforms=uniforms, given=given, known=known + 0)
+        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
+        nats = -model.likelihood.log_prob_of_pixels(
+            logits_function(model)(expected), expected
+        )
+        assert np.allclose(drawn["cost"], np.ravel(nats), atol=TOLERANCE)
 
 
 def test_only_the_pixels_after_a_changed_number_are_drawn_again(engine):

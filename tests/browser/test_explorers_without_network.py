@@ -45,10 +45,8 @@ def opened(browser, tmp_path, screens, request):
 
     @contextlib.contextmanager
     def opened(name, every, *, width="wide", address=""):
-        sections = "\n".join(
-            export._section("", name, **settings) for settings in every
-        )
-        text = export._document(name, "", sections, {}, np.zeros(0, "float32"))
+        sections = [export._section("", name, **settings) for settings in every]
+        text = export._html(name, "", sections, {}, np.zeros(0, "float32"))
         path = tmp_path / f"{name}.html"
         path.write_text(text, "utf-8")
         page = Page(browser, path, WIDTHS[width], address)
