@@ -1285,7 +1285,8 @@ function masks({ settings, root, remember }) {
             "all that comes later": 0,
           })
         : table(
-            `the center tap, enlarged: ${center} of 9 live`,
+            `the center tap, enlarged: ${center} of 9 live ` +
+              "(from: the color read; to: the color written)",
             LETTERS.map((letter) => `to ${letter}`),
             LETTERS.map((letter) => `from ${letter}`),
             (to, from) => (mayRead(from, to, type) ? ["1", "live"] : ["0", ""])

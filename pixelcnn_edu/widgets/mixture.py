@@ -33,9 +33,9 @@ def bars(components, levels):
         (array([0.14, 0.36, 0.36, 0.14], dtype=float32), 0.052)
     """
     means, log_scales, weights = np.array(components, "float64").T
-    weights = (
-        weights / weights.sum() if weights.any() else 1 / len(weights) + 0 * weights
-    )
+    if not weights.any():
+        weights = np.ones_like(weights)
+    weights = weights / weights.sum()
     log_weights = np.log(np.maximum(weights, 1e-9))
     logits = np.concatenate([log_weights, means, log_scales]).astype("float32")
     mixture = DiscretizedLogisticMixture(len(components), levels)
