@@ -184,7 +184,7 @@ def test_the_telling_forks_change_most_and_one_is_shown_first(opened, coffee):
     with opened("wide") as page:
         shown = page.explorer("fork")
         others = shown.canvas("The flips that change most: row")
-        others.wait_for()
+        others.wait_for(timeout=60_000)
         found = re.findall(
             r"row (\d+), column (\d+): (\d+) pixels, (\S+) bits",
             others.get_attribute("aria-label"),

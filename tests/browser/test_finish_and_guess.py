@@ -5,7 +5,8 @@ import re
 import warnings
 
 from pixelcnn_edu import data, export, generation, pretrained, widgets
-from pixelcnn_edu.models import logits_function
+from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
 from pixelcnn_edu.widgets.finish import given_rows
 from pixelcnn_edu.widgets.guess import uncertain_pixels
 
@@ -303,6 +304,26 @@ def test_a_drawing_by_touch(opened, exported, coffee):
         line = drawn_given(finish)
         assert line[6, 8:20].all() and not line[10:].any()
         finish.compare(line, "top", 14, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("fits", "build", "shape", "more"),
+    [
+        (True, pixelcnn, (2, 5, 1), {}),
+        (False, pixelcnn, (1, 5, 1), {}),
+        (False, pixelcnn, (4, 5, 3), {"filters": 6}),
+        (False, pixelcnn, (4, 5, 1), {"likelihood": Categorical(2)}),
+        (False, gated_pixelcnn, (4, 5, 1), {"num_classes": 3}),
+    ],
+    ids=["two rows", "one row", "colors", "two logits", "labels"],
+)
+def test_an_exported_page_has_it_for_models_that_it_fits(
+    tmp_path, fits, build, shape, more
+):
+    model = build(shape, **{"filters": 4, "depth": 1, **more})
+    export.page(model, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert ('data-explorer="finish"' in text) == fits
 
 
 # ------------------------------------------------------------------ beat the network
