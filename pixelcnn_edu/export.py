@@ -271,8 +271,10 @@ def _intro(graph, weights):
 
 def _sections(graph):
     """Yield the HTML of each explorer that fits the network."""
-    drawn = {"temperature": 1, "images": 0, "label": 0}
+    drawn = {"temperature": 1, "sixteen": 0, "label": 0}
     yield _section("Sixteen images at a temperature", "temperature", **drawn)
+    looked = {"look": 0, "pixel": "", "layer": "", "lookclass": 0}
+    yield _section("Look inside the network", "inside", **looked)
     binary = graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
     if binary and graph["num_classes"] is None:
         yield _section("Flip a pixel", "fork", seed=0, flip="")

@@ -2,10 +2,11 @@
 
 import { Engine, latest } from "./engine.js";
 import { fork } from "./fork.js";
+import { inside } from "./inside.js";
 import { temperature } from "./temperature.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = { fork, temperature };
+const EXPLORERS = { fork, inside, temperature };
 
 // model.get(…) knows:
 //   explorer   one of the names above

@@ -145,6 +145,7 @@ export class Network {
     if (this.classes) this.setLabel(label);
     const drawn = this.page(this.image);
     if (image.some((value, i) => value !== drawn[i])) this.last = null;
+    if (this.last) return; // this image was just drawn: all features are there
     this.floats.set(image, this.image.page);
     for (let row = 0; row < this.height; row++) {
       this.beginRow(row);
@@ -153,6 +154,26 @@ export class Network {
         this.noteCost(row, col);
       }
     }
+  }
+
+  // For each tensor, the pixels of which the logits of one pixel are made: H·W bytes, 0 or
+  // 1. Those of the image are the pixel's receptive field. The way goes from the logits back:
+  // a convolution reads a pixel at each of its taps, any other layer the same pixel.
+  fieldsOf(pixel) {
+    const fields = this.tensors.map(() => new Uint8Array(this.height * this.width));
+    fields[this.tensors.indexOf(this.output)][pixel] = 1;
+    for (let i = fields.length - 1; i > 0; i--) {
+      const { from, taps } = this.tensors[i];
+      fields[i].forEach((read, at) => {
+        if (!read) return;
+        for (const { down, right } of taps ?? [{ down: 0, right: 0 }]) {
+          const [r, c] = [Math.floor(at / this.width) + down, (at % this.width) + right];
+          if (r < 0 || r >= this.height || c < 0 || c >= this.width) continue;
+          for (const source of from) fields[source][r * this.width + c] = 1;
+        }
+      });
+    }
+    return fields;
   }
 
   // A copy of a tensor's features, (H, W, channels).

@@ -10,7 +10,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   const shape = [height, width];
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   const cell = [width * scale + GAP, height * scale + GAP];
-  let { temperature, images: seed, label } = settings;
+  let { temperature, sixteen: seed, label } = settings;
   const usual = {}; // mean nats at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
@@ -47,7 +47,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
-    if (asked) remember({ temperature, images: seed, label });
+    if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
     if (label in usual || stale()) return;
     usual[label] = await usualNats(stale);
