@@ -16,6 +16,7 @@ from pixelcnn_edu import (
     compression,
     data,
     evaluation,
+    export,
     gated,
     generation,
     layers,
@@ -31,7 +32,8 @@ from pixelcnn_edu import (
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
-from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu.widgets._base import Explorer as OnKernel
+from pixelcnn_edu.widgets._explorer import Explorer
 
 import keras
 import matplotlib.pyplot as plt
@@ -81,6 +83,11 @@ def from_folder(tmp_path, *args, **kwargs):
 
 def page_of(pixel_pad):
     return pixel_pad.scale, pixel_pad.brush
+
+
+def exported(tmp_path, model, image_shape):
+    export.page(model, tmp_path / "page.html", image_shape=image_shape)
+    return (tmp_path / "page.html").read_text("utf-8")
 
 
 def sample_grid(**arguments):
@@ -317,6 +324,9 @@ CALLS = {
         (PAGE, DIGITS[:2]),
         {"seed": 3},
     ),
+    "export.network": (export.network, (OPEN,), {"image_shape": (5, 6, 1)}),
+    "export.page": (exported, (OPEN,), {"image_shape": (5, 6, 1)}),
+    "widgets.inside.Inside": (widgets.Inside, (PAGE,), {"seed": 3}),
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
     "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
@@ -384,7 +394,7 @@ def told(result):
             if isinstance(result, keras.Model)
             else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
         )
-    if isinstance(result, Explorer):
+    if isinstance(result, Explorer | OnKernel):
         return result.png()
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)

@@ -45,7 +45,8 @@ class Inside(Explorer):
         figure.text(0.02, 0.93, f"row {row}, column {col} depends on the blue pixels")
         ax = figure.add_axes((0.52, 0.16, 0.45, 0.7))
         ax.bar(range(len(p)), p, color=plots.TARGET)
-        ax.set(xlabel="level", title="probability of each level")
+        of_red = " of red" * (image.shape[-1] == 3)
+        ax.set(xlabel="level", title=f"probability of each level{of_red}")
         ax.locator_params(axis="x", integer=True)
 
 

@@ -13,7 +13,7 @@ import pytest
 from test_explorers import WIDTHS, Page
 
 NAMES = ["coffee", "levels_4", "colored", "conditional"]
-NUMBER = r"(-?[\d.]+(?:e-\d+)?)"
+NUMBER = r"(-?\d+(?:\.\d+)?(?:e-\d+)?)"
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,7 @@ class Drawn:
     def features(self, name):
         layer = self.model.get_layer(name)
         part = keras.Model(self.model.inputs, layer.output)
-        x = [self.images, *self.labels] if self.labels else self.images
-        return np.asarray(part(x))[0]
+        return np.asarray(part([self.images, *self.labels]))[0]
 
 
 def check_sentence(sentence, drawn, row, col, channel=0, level=None):
@@ -82,7 +81,9 @@ def check_sentence(sentence, drawn, row, col, channel=0, level=None):
     color = f", {['red', 'green', 'blue'][channel]}" * (drawn.images.shape[-1] == 3)
     name = ["paper", "ink"][own] if one_logit else f"level {own}"
     assert sentence.startswith(f"At row {row}, column {col}{color}, {name} was drawn.")
-    logit = float(re.search(rf"logit (?:of level {level} )?is {NUMBER}\.", sentence)[1])
+    logit = float(
+        re.search(rf"logit (?:of level {level} )?is {NUMBER}[.,] ", sentence)[1]
+    )
     assert logit == pytest.approx(drawn.logit(row, col, channel, level), abs=2e-3)
     p = float(re.search(rf"= {NUMBER}\. ", sentence)[1])
     assert p == pytest.approx(drawn.p[row, col, channel, level], rel=6e-3)
