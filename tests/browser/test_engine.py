@@ -5,9 +5,11 @@ import itertools
 import json
 
 from pixelcnn_edu import causality, export, generation, pretrained
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 
+import keras
 import numpy as np
 import pytest
 import web
@@ -152,6 +154,16 @@ def test_a_seed_has_the_numbers_of_numpy(engine):
 def test_logits_are_those_of_keras(engine, kind, plain):
     model = small(kind)
     engine.load(model, plain=plain)
+    assert farthest(engine, model) < TOLERANCE
+
+
+def test_a_plain_convolution_of_keras_runs_too(engine):
+    image = keras.Input((6, 5, 1))
+    x = MaskedConv2D(4, 3, "A", activation="tanh")(image)
+    x = keras.layers.Conv2D(5, 1, activation="gelu")(x)
+    logits = keras.layers.Conv2D(1, (1, 1), use_bias=False)(x)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    engine.load(model)
     assert farthest(engine, model) < TOLERANCE
 
 
