@@ -876,12 +876,17 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-let made = 0; // of elements with an id
+// An id that is new in the page. JupyterLab loads these modules again for each explorer, so
+// the count is the page's.
+function newId() {
+  globalThis.pixelcnnIds = (globalThis.pixelcnnIds ?? 0) + 1;
+  return `pixelcnn-${globalThis.pixelcnnIds}`;
+}
 
 // A named slider with its value beside it. `show` makes a text of the value.
 class Slider {
   constructor(name, { min, max, step = 1, value, show = String, act }) {
-    const id = `pixelcnn-${++made}`;
+    const id = newId();
     this.show = show;
     this.text = make("output", { for: id });
     this.input = make("input", { id, type: "range", min, max, step, value });
@@ -909,7 +914,7 @@ class Slider {
 // A named group of buttons of which one is chosen. options: [[text, value], …].
 class Choice {
   constructor(name, { options, value, act }) {
-    const group = `pixelcnn-${++made}`;
+    const group = newId();
     this.inputs = options.map(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });

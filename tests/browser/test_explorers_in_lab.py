@@ -125,7 +125,7 @@ def test_a_click_and_keys_are_answered_without_a_kernel(alone, coffee):
 def test_the_sliders_are_answered_without_a_kernel(alone, coffee, heat, seed):
     shown = explorer(alone, "TemperatureAndSeed")
     for name, value in (("temperature", heat), ("seed", seed)):
-        slider = shown.root.get_by_label(name)
+        slider = shown.root.get_by_label(name, exact=True)
         sentence, _ = shown.told_after(partial(slider.fill, str(value)))
     drawn = temperature.drawn(coffee, heat, seed)
     assert sentence == temperature.sentence(heat, *drawn)

@@ -61,10 +61,10 @@ def check_told(sentence, model, temperature, seed, label=None):
 def test_ink_and_nats_at_many_temperatures_and_seeds(opened, models, width):
     with opened("coffee", width, "#temperature=0.6&sixteen=1") as shown:
         check_told(shown.sentence.inner_text(), models["coffee"], 0.6, 1)
-        seed = shown.root.get_by_label("seed")
+        seed = shown.root.get_by_label("seed", exact=True)
         sentence, _ = shown.told_after(lambda: seed.fill("2"))
         check_told(sentence, models["coffee"], 0.6, 2)
-        slider = shown.root.get_by_label("temperature")
+        slider = shown.root.get_by_label("temperature", exact=True)
         for temperature in (0, 0.35, 1, 1.5, 2):
             sentence, _ = shown.told_after(partial(slider.fill, str(temperature)))
             check_told(sentence, models["coffee"], temperature, 2)
