@@ -1,9 +1,10 @@
-"""The command line: train a preset, draw digits, or check the machine.
+"""The command line: train a preset, draw digits, write a page, or check the machine.
 
 Taught by notebook 08.
 
     python -m pixelcnn_edu train --preset coffee --data full --out runs/coffee
     python -m pixelcnn_edu draw --model coffee --out digits.png
+    python -m pixelcnn_edu export --model coffee --out coffee.html
     python -m pixelcnn_edu check
 """
 
@@ -39,20 +40,27 @@ def _check_seed(seed):
     return seed
 
 
-def _check_png(path):
-    path = check_path("--out", path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"Expected a file that ends in .png. Received: {str(path)!r}")
-    return path
+def _file(ending):
+    """Return a type of argument: a file with this ending."""
+
+    def check(path):
+        path = check_path("--out", path)
+        if path.suffix.lower() != ending:
+            expected = f"Expected a file that ends in {ending}."
+            raise ValueError(f"{expected} Received: {str(path)!r}")
+        return path
+
+    return _argument(check)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments of all commands."""
     all_ = argparse.ArgumentParser(
         prog="python -m pixelcnn_edu",
-        description="Train a preset, draw digits, or check the machine.",
+        description="Train a preset, draw digits, write a page, or check the machine.",
     )
-    commands = all_.add_subparsers(required=True, metavar="train | draw | check")
+    names = "train | draw | export | check"
+    commands = all_.add_subparsers(required=True, metavar=names)
     folder = _argument(lambda path: check_path("--out", path))
     seed = _argument(_check_seed, int)
 
@@ -118,9 +126,30 @@ def parser() -> argparse.ArgumentParser:
         default="cached",
         help="all draw the same images",
     )
-    png = _argument(_check_png)
-    add("--out", type=png, default="digits.png", help="PNG file (default: digits.png)")
+    add(
+        "--out",
+        type=_file(".png"),
+        default="digits.png",
+        help="PNG file (default: digits.png)",
+    )
     draw.set_defaults(run=_commands.draw, command=draw)
+
+    export = commands.add_parser(
+        "export",
+        usage="python -m pixelcnn_edu export --model NAME --out FILE.html [--title TEXT]",
+        help="write one HTML file in which a model runs",
+        description="Write one HTML file in which a model runs, without Python.",
+    )
+    add = export.add_argument
+    add(
+        "--model",
+        dest="name",
+        required=True,
+        help="pretrained, a card, or a saved file",
+    )
+    add("--out", type=_file(".html"), required=True, help="HTML file")
+    add("--title", help="stands at the top of the page")
+    export.set_defaults(run=_commands.export, command=export)
 
     check = commands.add_parser(
         "check",

@@ -1,4 +1,4 @@
-"""What the command line does: train a preset, draw digits, check the machine."""
+"""What the command line does: train, draw digits, write a page, check the machine."""
 
 import datetime
 import importlib.metadata
@@ -20,6 +20,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu._files import atomic_write, locked
+from pixelcnn_edu.export import page
 
 import keras
 import numpy as np
@@ -180,6 +181,24 @@ def draw(name, *, count, seed, temperature, labels, method, out):
         figure.savefig(temporary, format="png")
     plots.plt.close(figure)
     print(f"{count} image{'s' * (count > 1)} drawn; written to {out}")
+
+
+def export(name, *, out, title):
+    """Write one HTML file in which a model runs.
+
+    Args:
+        name: as for `draw`.
+        out: the file to write.
+        title: of the page; None for that of `export.page`.
+
+    Raises:
+        ValueError: an argument cannot be used, or the model cannot run in a page.
+        OSError: ``out`` cannot be written.
+    """
+    with atomic_write(out, trial=True) as temporary:
+        temporary.touch()
+    page(_model_called(name), out, **({} if title is None else {"title": title}))
+    print(f"{out.stat().st_size / 1e6:.1f} MB written to {out}")
 
 
 def _model_called(name):

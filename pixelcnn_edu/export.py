@@ -313,8 +313,10 @@ def _sections(graph):
     binary = graph["likelihood"] == "Bernoulli" and channels == 1
     if binary and classes is None:
         yield _section("Touch the digit", "touch", touch=0, touched="")
-    drawn = {"temperature": 1, "images": 0, "label": 0}
+    drawn = {"temperature": 1, "sixteen": 0, "label": 0}
     yield _section("Sixteen images at a temperature", "temperature", **drawn)
+    looked = {"look": 0, "pixel": "", "layer": "", "lookclass": 0}
+    yield _section("Look inside the network", "inside", **looked)
     if binary and classes is None:
         yield _section("One pixel after the other", "stepper", step="", stepped=0)
         yield _section("Flip a pixel", "fork", seed=0, flip="")

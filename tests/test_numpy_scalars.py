@@ -16,6 +16,7 @@ from pixelcnn_edu import (
     compression,
     data,
     evaluation,
+    export,
     gated,
     generation,
     layers,
@@ -30,17 +31,8 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
-from pixelcnn_edu.widgets import (
-    _base,
-    _explorer,
-    colors,
-    fields,
-    finish,
-    fork,
-    guess,
-    morph,
-    pad,
-)
+from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph
+from pixelcnn_edu.widgets._explorer import Explorer
 
 import keras
 import matplotlib.pyplot as plt
@@ -90,6 +82,11 @@ def from_folder(tmp_path, *args, **kwargs):
 
 def page_of(pixel_pad):
     return pixel_pad.scale, pixel_pad.brush
+
+
+def exported(tmp_path, model, image_shape):
+    export.page(model, tmp_path / "page.html", image_shape=image_shape)
+    return (tmp_path / "page.html").read_text("utf-8")
 
 
 def sample_grid(**arguments):
@@ -326,6 +323,9 @@ CALLS = {
         (PAGE, DIGITS[:2]),
         {"seed": 3},
     ),
+    "export.network": (export.network, (OPEN,), {"image_shape": (5, 6, 1)}),
+    "export.page": (exported, (OPEN,), {"image_shape": (5, 6, 1)}),
+    "widgets.inside.Inside": (widgets.Inside, (PAGE,), {"seed": 3}),
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
     "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
@@ -398,9 +398,7 @@ def told(result):
             if isinstance(result, keras.Model)
             else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
         )
-    if isinstance(result, _base.Explorer):
-        return result.png()
-    if isinstance(result, _explorer.Explorer):
+    if isinstance(result, Explorer):
         return [told(result.settings), list(result.images), result.png()]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)

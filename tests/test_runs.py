@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import functools
 import gc
+import html
 import importlib
 import inspect
 import io
@@ -29,6 +30,7 @@ from pixelcnn_edu import (
     _files,
     batches,
     data,
+    export,
     generation,
     models,
     presets,
@@ -269,6 +271,68 @@ def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
     __main__.main(["draw", "--model", "levels_4", "--count", "1", "--out", "é.png"])
     sys.stdout.seek(0)
     assert sys.stdout.read() == "1 image drawn; written to \\xe9.png\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "tea"], "coffee, colored"),
+        (["--model", "file.png"], "file.png"),
+        (["--model", "levels_256_mixture"], "DiscretizedLogisticMixture"),
+        (["--model", "open.keras"], "image_shape"),
+        (["--model", "plain.keras"], "likelihood"),
+        ([], "--model"),
+        (["--model", "levels_4", "--out", "page.png"], ".html"),
+        (["--model", "levels_4", "--out", "no folder/page.html"], "no folder"),
+    ],
+)
+def test_what_the_command_line_cannot_export_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file.png").write_text("mine", "utf-8")
+    Path("page.html").write_text("mine", "utf-8")
+    image = keras.Input((None, None, 1))
+    logits = MaskedConv2D(1, 3, "A")(image)
+    ImageModel(image, logits, likelihood=Bernoulli()).save("open.keras")
+    image = keras.Input((6, 6, 1))
+    keras.Model(image, MaskedConv2D(1, 3, "A")(image)).save("plain.keras")
+    assert words in refused(capsys, "export", "--out", "page.html", *arguments)
+    assert names(tmp_path) == ["file.png", "open.keras", "page.html", "plain.keras"]
+    assert Path("page.html").read_text("utf-8") == "mine"
+
+
+def test_the_command_line_exports_what_export_page_writes(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    own = told()
+    own.save("told.keras")
+    source = Path(pretrained.__file__).parent
+    for ending in (".json", ".npz"):
+        shutil.copy(source / f"levels_4{ending}", f"levels_4{ending}")
+    models_by_name = {
+        "levels_4": pretrained.load("levels_4"),
+        "levels_4.json": pretrained.load("levels_4"),
+        "told.keras": own,
+    }
+    for name, model in models_by_name.items():
+        title = f"<{name}> & co."
+        __main__.main(["export", "--model", name, "--out", "a.html", "--title", title])
+        said = capsys.readouterr().out
+        assert re.fullmatch(r"\d\.\d MB written to a\.html\n", said)
+        export.page(model, "b.html", title=title)
+        one, two = (without_names(Path(f"{file}.html")) for file in "ab")
+        assert one == two
+        assert f"<h1>{html.escape(title)}</h1>" in one
+    __main__.main(["export", "--model", "levels_4", "--out", "a.html"])
+    export.page(models_by_name["levels_4"], "b.html")
+    assert without_names(Path("a.html")) == without_names(Path("b.html"))
+
+
+def without_names(page):
+    """Return a page without the names of layers, which Keras numbers anew each time."""
+    return re.sub(r'"name":"\w+"', "", page.read_text("utf-8"))
 
 
 def ink(picture):

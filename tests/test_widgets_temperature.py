@@ -1,8 +1,14 @@
-"""The temperature explorer: its images and its nats, computed another way."""
+"""The temperature explorer: its arguments, its images and nats, its still picture."""
 
-from pixelcnn_edu import generation, models, pretrained, widgets
+import base64
+import io
+
+from pixelcnn_edu import evaluation, generation, models, pretrained, widgets
+from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.widgets.temperature import drawn, sentence
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -16,93 +22,101 @@ def model():
     return model
 
 
-@pytest.fixture(scope="module")
-def explorer(model):
-    return widgets.TemperatureAndSeed(model, temperature=0.6, seed=2)
-
-
 def nats_by_hand(model, images):
     logits = np.asarray(model(images), "float64")
     p = 1 / (1 + np.exp(-logits))
     return -np.log(np.where(images == 1, p, 1 - p)).sum(axis=(1, 2, 3))
 
 
-def test_it_starts_at_the_temperature_and_seed_that_it_is_given(explorer):
-    assert (explorer.temperature.value, explorer.seed.value) == (0.6, 2)
+def test_it_starts_at_the_temperature_and_seed_that_it_is_given(model):
+    explorer = widgets.TemperatureAndSeed(model, temperature=0.6, seed=2)
+    assert explorer.explorer == "temperature"
+    assert explorer.settings == {"temperature": 0.6, "sixteen": 2, "label": 0}
+    assert len(explorer.graph["tensors"]) > 3 and len(explorer.weights) > 1000
 
 
-@pytest.mark.parametrize("temperature", [0, 0.35, 0.375, 1, 2])
-def test_the_images_are_those_of_generate(explorer, model, temperature):
-    explorer.temperature.value, explorer.seed.value = temperature, 4
-    drawn = generation.generate(
-        model, 16, seed=4, temperature=temperature, method="fixed_point"
-    )
-    assert (explorer.images == drawn).all()
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1, 1.5])
-def test_the_nats_are_those_of_the_model_at_temperature_one(
-    explorer, model, temperature
+@pytest.mark.parametrize("temperature", [0, 0.375, 1, 2])
+def test_the_images_are_those_of_generate_and_the_nats_at_temperature_one(
+    model, temperature
 ):
-    explorer.temperature.value, explorer.seed.value = temperature, 1
-    by_hand = nats_by_hand(model, explorer.images)
-    assert explorer.nats == pytest.approx(by_hand, rel=1e-4)
-    ink = 100 * explorer.images.mean()
-    assert explorer.sentence() == (
-        f"T = {temperature:.2f}: {ink:.1f} % ink, {by_hand.mean():.0f} nats per image"
+    images, nats = drawn(model, temperature, 4)
+    by_hand = generation.generate(
+        model, 16, seed=4, temperature=temperature, method="naive"
+    )
+    assert np.array_equal(images, by_hand)
+    assert nats == pytest.approx(nats_by_hand(model, images), rel=1e-4)
+    ink = 100 * images.mean()
+    assert sentence(temperature, images, nats) == (
+        f"T = {temperature:.2f}: {ink:.1f} % ink, "
+        f"{nats.mean():.0f} nats per image at temperature 1."
     )
 
 
-def test_the_usual_cost_is_that_of_64_images_drawn_at_temperature_one(explorer, model):
-    drawn = [generation.generate(model, 16, seed=s, method="naive") for s in range(4)]
-    by_hand = nats_by_hand(model, np.concatenate(drawn))
-    assert explorer.usual == pytest.approx(by_hand.mean(), rel=1e-4)
-
-
-def test_nats_at_the_temperature_of_the_draw_would_be_told_apart(explorer, model):
+def test_nats_at_the_temperature_of_the_draw_would_be_told_apart(model):
     # the planted bug: logits divided by T before the images are scored
-    explorer.temperature.value = 0.5
-    logits = np.asarray(model(explorer.images), "float64") / 0.5
-    tempered = -np.asarray(model.likelihood.log_prob(logits, explorer.images))
-    assert abs(tempered - explorer.nats).max() > 0.5
+    images, nats = drawn(model, 0.5, 1)
+    logits = np.asarray(model(images), "float64") / 0.5
+    tempered = -np.asarray(model.likelihood.log_prob(logits, images))
+    assert abs(tempered - nats).max() > 0.5
 
 
-def test_cold_images_cost_less_and_hot_ones_more(explorer):
-    cost = []
-    for explorer.temperature.value in (0.0, 0.5, 1.0, 2.0):
-        cost.append(explorer.nats.mean())
+def test_cold_images_cost_less_and_hot_ones_more(model):
+    cost = [drawn(model, temperature, 2)[1].mean() for temperature in (0, 0.5, 1, 2)]
     assert cost == sorted(cost)
-    assert cost[0] < explorer.usual < cost[3]
-
-
-def test_the_picture_changes_with_each_slider_and_comes_back(explorer):
-    explorer.temperature.value, explorer.seed.value = 1.0, 0
-    first = explorer.picture.value
-    explorer.temperature.value = 1.5
-    second = explorer.picture.value
-    explorer.seed.value = 5
-    assert len({first, second, explorer.picture.value}) == 3
-    explorer.seed.value, explorer.temperature.value = 0, 1.0
-    assert explorer.picture.value == first
-    assert len(first) < 60_000
-
-
-def test_its_text_is_always_the_same(explorer, model):
-    assert repr(explorer) == repr(widgets.TemperatureAndSeed(model))
-    assert repr(explorer).startswith("TemperatureAndSeed: ")
 
 
 def test_the_empty_pages_that_notebook_09_reads_back():
-    explorer = widgets.TemperatureAndSeed(pretrained.load("coffee"), temperature=1)
-    assert explorer.nats.mean() == pytest.approx(92, abs=0.5)
-    for explorer.temperature.value, empty in (
-        (0.55, 0),
-        (0.5, 1),
-        (0.25, 15),
-        (0.2, 16),
-    ):
-        assert (explorer.images.sum(axis=(1, 2, 3)) == 0).sum() == empty
-    assert explorer.nats.mean() == pytest.approx(24, abs=0.5)
+    coffee = pretrained.load("coffee")
+    assert drawn(coffee, 1, 0)[1].mean() == pytest.approx(92, abs=0.5)
+    for temperature, empty in ((0.55, 0), (0.5, 1), (0.25, 15), (0.2, 16)):
+        images, nats = drawn(coffee, temperature, 0)
+        assert (images.sum(axis=(1, 2, 3)) == 0).sum() == empty
+    assert nats.mean() == pytest.approx(24, abs=0.5)
+
+
+def still(explorer):
+    bundle, _ = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer)
+    return bundle["image/png"]
+
+
+def test_the_still_picture_shows_the_images_and_changes_with_each_setting(model):
+    first = still(widgets.TemperatureAndSeed(model, temperature=1))
+    page = plt.imread(io.BytesIO(base64.b64decode(first)))[..., :3]
+    left, right = page[60:, : page.shape[1] * 2 // 5], page[60:, page.shape[1] // 2 :]
+    assert np.ptp(left, axis=-1).max() < 0.01 < np.ptp(right, axis=-1).max()
+    cold = drawn(model, 0, 0)[0]
+    darker = drawn(model, 1, 0)[0].mean() - cold.mean()
+    second = still(widgets.TemperatureAndSeed(model, temperature=0))
+    other = plt.imread(io.BytesIO(base64.b64decode(second)))[60:, : left.shape[1], :3]
+    assert np.sign(other.mean() - left.mean()) == np.sign(darker) != 0
+    others = [{"temperature": 2}, {"temperature": 1, "seed": 1}]
+    changed = [still(widgets.TemperatureAndSeed(model, **other)) for other in others]
+    assert len({first, *changed}) == 3
+    assert still(widgets.TemperatureAndSeed(model, temperature=1)) == first
+    assert len(first) < 80_000
+
+
+@pytest.mark.parametrize("kind", ["levels", "colors", "labels"])
+def test_another_kind_of_model_has_a_picture_too(kind):
+    if kind == "labels":
+        other = models.gated_pixelcnn((4, 5, 1), filters=4, depth=1, num_classes=3)
+    else:
+        shape = (4, 5, 3) if kind == "colors" else (4, 5, 1)
+        likelihood = Categorical(3)
+        other = models.pixelcnn(shape, filters=6, depth=1, likelihood=likelihood)
+    images, nats = drawn(other, 0.7, 3)
+    told = {"labels": np.zeros(16, "int32")} if kind == "labels" else {}
+    by_hand = evaluation.nats_per_image(other, images, **told)
+    assert nats == pytest.approx(by_hand)
+    assert ("ink" in sentence(0.7, images, nats)) == (kind == "labels")
+    assert still(widgets.TemperatureAndSeed(other, temperature=0.7, seed=3))
+
+
+def test_its_text_is_always_the_same(model):
+    text = repr(widgets.TemperatureAndSeed(model))
+    assert text == repr(widgets.TemperatureAndSeed(model, seed=3))
+    assert text.startswith("TemperatureAndSeed: ")
 
 
 @pytest.mark.parametrize("temperature", [-0.1, 2.1, True, "1", None, float("nan")])
@@ -112,19 +126,7 @@ def test_a_wrong_temperature_is_refused(model, temperature):
 
 
 def test_another_wrong_argument_is_refused(model):
-    with pytest.raises(ValueError, match="Expected model .* Received: "):
+    with pytest.raises(ValueError, match="Expected .*model.* Received: "):
         widgets.TemperatureAndSeed("coffee")
     with pytest.raises(ValueError, match="Expected seed .* Received: -1"):
         widgets.TemperatureAndSeed(model, seed=-1)
-
-
-def test_the_usual_cost_follows_the_weights():
-    model = models.pixelcnn((5, 6, 1), filters=8, depth=1)
-    explorer = widgets.TemperatureAndSeed(model)
-    for bias in (0, 3):  # a fair coin for each pixel, then p(ink) = 0.95
-        last = model.layers[-1]
-        last.set_weights([np.zeros(last.kernel.shape), np.full(1, bias)])
-        explorer.refresh()
-        p = 1 / (1 + np.exp(-bias))
-        entropy = -30 * (p * np.log(p) + (1 - p) * np.log(1 - p))
-        assert explorer.usual == pytest.approx(entropy, rel=0.1)

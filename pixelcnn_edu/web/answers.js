@@ -49,6 +49,27 @@ export function answersOf(graph, weights, plain) {
       net.read(image, label);
       return net.page(net.tensors[tensor]);
     },
+
+    // The same of several tensors, after one pass, and what each pixel costs.
+    pages({ image, label, tensors }) {
+      net.read(image, label);
+      const pages = tensors.map((index) => net.page(net.tensors[index]));
+      return { pages, cost: net.cost.slice() };
+    },
+
+    // For each tensor the pixels of which the logits of a pixel are made, see network.js.
+    fields: ({ pixel }) => net.fieldsOf(pixel),
+
+    // The weights of a convolution: (inputs, outputs) for each tap, and the bias.
+    kernel({ tensor }) {
+      const { taps, bias, channels, sources } = net.tensors[tensor];
+      const part = (at, size) => net.floats.slice(at, at + size);
+      const size = sources[0].channels * channels;
+      return {
+        taps: taps.map((tap) => ({ ...tap, weights: part(tap.weights, size) })),
+        bias: bias === null ? new Float32Array(channels) : part(bias, channels),
+      };
+    },
   };
   return answers;
 }

@@ -7,6 +7,7 @@ import { fields } from "./fields.js";
 import { finish } from "./finish.js";
 import { fork } from "./fork.js";
 import { guess } from "./guess.js";
+import { inside } from "./inside.js";
 import { masks } from "./masks.js";
 import { mixture } from "./mixture.js";
 import { morph } from "./morph.js";
@@ -22,6 +23,7 @@ const EXPLORERS = {
   finish,
   fork,
   guess,
+  inside,
   masks,
   mixture,
   morph,

@@ -55,6 +55,7 @@ export class Network {
     this.image = this.tensors[0];
     this.output = this.tensors[graph.output];
     this.perImage = this.tensors.filter((t) => t.when === PER_IMAGE && t.layer in LAYERS);
+    this.made = this.tensors.filter((t) => t.when !== PER_IMAGE && t.layer in LAYERS);
     this.perRow = this.tensors.filter((t) => t.when === PER_ROW);
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
@@ -167,12 +168,32 @@ export class Network {
     if (value < 0) return;
     const first = Math.floor(value / this.channels / this.width);
     this.floats.set(image, this.image.page);
-    for (const tensor of this.perRow) this.computeRows(tensor, first);
-    for (const tensor of this.perPixel) this.computeRows(tensor, first);
+    // in the order of the graph: each tensor after those that it reads
+    for (const tensor of this.made) this.computeRows(tensor, first);
     for (let pixel = first * this.width; pixel < this.cost.length; pixel++) {
       this.noteCost(Math.floor(pixel / this.width), pixel % this.width);
     }
     [this.last, this.filled] = [null, true];
+  }
+
+  // For each tensor, the pixels of which the logits of one pixel are made: H·W bytes, 0 or
+  // 1. Those of the image are the pixel's receptive field. The way goes from the logits back:
+  // a convolution reads a pixel at each of its taps, any other layer the same pixel.
+  fieldsOf(pixel) {
+    const fields = this.tensors.map(() => new Uint8Array(this.height * this.width));
+    fields[this.tensors.indexOf(this.output)][pixel] = 1;
+    for (let i = fields.length - 1; i > 0; i--) {
+      const { from, taps } = this.tensors[i];
+      fields[i].forEach((read, at) => {
+        if (!read) return;
+        for (const { down, right } of taps ?? [{ down: 0, right: 0 }]) {
+          const [r, c] = [Math.floor(at / this.width) + down, (at % this.width) + right];
+          if (r < 0 || r >= this.height || c < 0 || c >= this.width) continue;
+          for (const source of from) fields[source][r * this.width + c] = 1;
+        }
+      });
+    }
+    return fields;
   }
 
   // A copy of a tensor's features, (H, W, channels).

@@ -12,7 +12,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   const cell = [width * scale + GAP, height * scale + GAP];
   let temperature = within(settings.temperature, 0, 2, 0.05);
-  let seed = within(settings.images, 0, MOST_SEED);
+  let seed = within(settings.sixteen, 0, MOST_SEED);
   let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
   const usual = {}; // mean nats at temperature 1, by label
   let asked = false; // whether the reader has moved something
@@ -51,7 +51,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
-    if (asked) remember({ temperature, images: seed, label });
+    if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
     usual[label] ??= await usualNats(stale);
     if (!stale()) drawCosts(nats);

@@ -6,6 +6,7 @@ from pixelcnn_edu.widgets.fields import ReceptiveFieldExplorer
 from pixelcnn_edu.widgets.finish import FinishMyDigit
 from pixelcnn_edu.widgets.fork import Fork
 from pixelcnn_edu.widgets.guess import BeatTheNetwork
+from pixelcnn_edu.widgets.inside import Inside
 from pixelcnn_edu.widgets.masks import MaskExplorer
 from pixelcnn_edu.widgets.mixture import MixtureExplorer
 from pixelcnn_edu.widgets.morph import Morph
@@ -21,6 +22,7 @@ __all__ = [
     "FinishMyDigit",
     "Fork",
     "GenerationStepper",
+    "Inside",
     "MaskExplorer",
     "MixtureExplorer",
     "Morph",

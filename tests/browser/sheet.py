@@ -57,7 +57,9 @@ VIEWS = """() => {
   const outputs = cells.flatMap((cell) => cell.model.outputs?.toJSON() ?? []);
   const views = outputs.filter(
     ({data}) => data?.['application/vnd.jupyter.widget-view+json']);
-  const roots = [...document.querySelectorAll('.jp-OutputArea-output > .jupyter-widgets')];
+  const own = '.jp-OutputArea-output .pixelcnn:not(:has(.failed))'; // in JavaScript alone
+  const roots = [...document.querySelectorAll(
+    `.jp-OutputArea-output > .jupyter-widgets, ${own}`)];
   const broken = '.jupyter-widgets-error-widget';
   return [views.length, roots.filter((root) => !root.querySelector(broken)).length];
 }"""

@@ -4,11 +4,13 @@ import base64
 import itertools
 import json
 
-from pixelcnn_edu import export, generation, pretrained
+from pixelcnn_edu import causality, export, generation, pretrained
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
 from pixelcnn_edu.widgets.morph import with_labels
 
+import keras
 import numpy as np
 import pytest
 import web
@@ -165,6 +167,16 @@ def test_a_spawn_key_has_the_float64_numbers_of_numpy(engine):
 def test_logits_are_those_of_keras(engine, kind, plain):
     model = small(kind)
     engine.load(model, plain=plain)
+    assert farthest(engine, model) < TOLERANCE
+
+
+def test_a_plain_convolution_of_keras_runs_too(engine):
+    image = keras.Input((6, 5, 1))
+    x = MaskedConv2D(4, 3, "A", activation="tanh")(image)
+    x = keras.layers.Conv2D(5, 1, activation="gelu")(x)
+    logits = keras.layers.Conv2D(1, (1, 1), use_bias=False)(x)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    engine.load(model)
     assert farthest(engine, model) < TOLERANCE
 
 
@@ -441,6 +453,74 @@ def test_no_logit_depends_on_a_later_value(engine, kind):
         other.flat[value] = 1 - other.flat[value]
         after = engine.logits(other).reshape(before.shape)
         assert np.array_equal(before[: value + 1], after[: value + 1])
+
+
+def fields_differ(engine, kind):
+    """Return the pixels whose receptive field is another one than by gradients."""
+    # The field is that of the graph. In one model an activation may be off everywhere.
+    models = [small(kind, seed) for seed in (0, 1)]
+    engine.load(models[0])
+    height, width = engine.shape[:2]
+    wrong = []
+    for row, col in [(height // 2, width // 2), (2, width - 1), (height - 1, 1)]:
+        fields = engine.ask("fields", pixel=row * width + col)
+        found = np.reshape(fields[0], (height, width)).astype(bool)
+        by_hand = [
+            causality.receptive_field(model, row, col, images=8) for model in models
+        ]
+        wrong += [(row, col)] * (not np.array_equal(found, by_hand[0] | by_hand[1]))
+    return wrong
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fields_are_the_receptive_fields_that_gradients_find(engine, kind):
+    assert fields_differ(engine, kind) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("(at % this.width) + right]", "(at % this.width) - right]"),
+        ("c < 0 || c >= this.width) continue;\n          for", "c < 0) continue; for"),
+        ("for (const source of from)", "for (const source of from.slice(0, 1))"),
+    ],
+)
+def test_a_mistake_in_the_fields_is_caught(browser, right, wrong):
+    assert SCRIPT.count(right) == 1
+    engine = Engine(browser, SCRIPT.replace(right, wrong))
+    assert fields_differ(engine, "gated")
+    engine.page.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_after_a_drawing_are_those_of_a_reading(engine, kind):
+    model = small(kind)
+    engine.load(model)
+    # of a network that has labels: those of label 0
+    (drawn,) = engine.ask("draw", seed=0, children=[0])
+    asked = {
+        "image": np.array(drawn["image"]),
+        "tensors": list(range(len(export.network(model)[0]["tensors"]))),
+    }
+    after_drawing = engine.ask("pages", **asked)
+    engine.load(model)  # all pages are empty again
+    assert engine.ask("pages", **asked) == after_drawing
+
+
+@pytest.mark.parametrize("kind", ["position", "gated, colors"])
+def test_the_last_kernel_makes_the_logits_of_keras(engine, kind):
+    model = small(kind)
+    engine.load(model)
+    graph, _ = export.network(model)
+    (image,), _ = images_and_labels(model, 1)
+    last = graph["tensors"][graph["output"]]
+    features = engine.ask("features", image=image, tensor=last["from"][0])
+    kernel = engine.ask("kernel", tensor=graph["output"])
+    (tap,) = kernel["taps"]
+    weights = np.reshape(tap["weights"], (-1, last["channels"]))
+    by_hand = np.reshape(features, (-1, len(weights))) @ weights + kernel["bias"]
+    expected = logits_function(model)(image[None])[0]
+    assert np.allclose(by_hand.reshape(expected.shape), expected, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("layer", BUGS)

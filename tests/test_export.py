@@ -1,0 +1,237 @@
+"""Pages with a network: what is written, and what is refused."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+from pixelcnn_edu import export, pretrained
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.mixture import DiscretizedLogisticMixture
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KINDS = {  # what differs from the smallest model that is refused
+    "LayerNormalization": lambda x: keras.layers.LayerNormalization()(x),
+    "'mine' (Half)": lambda x: Half(name="mine")(x),
+    "'mish'": lambda x: keras.layers.Activation("mish", name="mish")(x),
+    "'soft'": lambda x: keras.layers.Activation("softmax", name="soft")(x),
+    "'own' (Conv2D)": lambda x: keras.layers.Conv2D(
+        2, 1, name="own", activation="mish"
+    )(x),
+    "'masked' (MaskedConv2D)": lambda x: MaskedConv2D(
+        2, 1, name="masked", activation="mish"
+    )(x),
+    "'dense' (Dense)": lambda x: keras.layers.Dense(2, name="dense")(x),
+    "'named' (Activation)": lambda x: keras.layers.Activation(relu, name="named")(x),
+    "'times' (Multiply)": lambda x: keras.layers.Multiply(name="times")([x, x]),
+    "'join' (Concatenate)": lambda x: keras.layers.Concatenate(name="join")([x, x]),
+}
+
+
+class Half(keras.layers.Layer):
+    """A layer of a user, which runs pixel by pixel in Python."""
+
+    runs_as = "pixelwise"
+
+    def call(self, x):
+        return x / 2
+
+
+def relu(x):
+    """A function with the name of an activation that the page knows."""
+    return keras.ops.tanh(x)
+
+
+def small(between=lambda x: x, size=(5, 6), **more):
+    image = keras.Input((*size, 1))
+    x = between(MaskedConv2D(2, 3, "A", activation="relu")(image))
+    logits = MaskedConv2D(1, 1, name="logits")(x)
+    return ImageModel(image, logits, **{"likelihood": Bernoulli(), **more})
+
+
+def stored(weights, at, count):
+    assert 0 <= at and at + count <= len(weights)
+    return weights[at : at + count]
+
+
+def check_refused(model, tmp_path, words, **arguments):
+    """Check that no page is written, and that an older one is left as it was."""
+    path = tmp_path / "page.html"
+    for before in ([], ["page.html"]):
+        with pytest.raises(ValueError, match="Expected .* Received: ") as error:
+            export.page(model, path, **arguments)
+        assert words in str(error.value)
+        assert [file.name for file in tmp_path.iterdir()] == before
+        path.write_text("mine", "utf-8")
+    path.unlink()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_layer_that_cannot_run_in_a_page_is_refused_by_name(tmp_path, name):
+    check_refused(small(KINDS[name]), tmp_path, name)
+
+
+def test_a_likelihood_that_cannot_run_in_a_page_is_refused_by_name(tmp_path):
+    class Own(Bernoulli):
+        pass
+
+    mixture = pixelcnn(
+        (4, 5, 1), filters=2, depth=1, likelihood=DiscretizedLogisticMixture(2, 4)
+    )
+    check_refused(mixture, tmp_path, "DiscretizedLogisticMixture")
+    check_refused(small(likelihood=Own()), tmp_path, "Own")
+    check_refused("coffee", tmp_path, "Received: str")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    for k in range(4):
+        model = small()
+        weights = model.get_weights()
+        weights[k].flat[0] = value
+        model.set_weights(weights)
+        check_refused(model, tmp_path, "finite")
+
+
+@pytest.mark.parametrize("title", [None, 3, b"title", ["title"]])
+def test_a_title_that_is_no_string_is_refused(tmp_path, title):
+    check_refused(small(), tmp_path, "title", title=title)
+
+
+def test_a_path_that_cannot_be_written_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Expected path .* Received: "):
+        export.page(small(), "")
+    with pytest.raises(OSError, match="no folder"):
+        export.page(small(), tmp_path / "none" / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def parts(path):
+    """Return a page's text without its weights, its graph, and its weights."""
+    text = path.read_text("utf-8")
+    (graph,) = re.findall(
+        r'<script type="application/json" id="graph">(.*?)</script>', text
+    )
+    pattern = r'(<script type="text/plain" id="weights">)(.*?)(</script>)'
+    (found,) = re.findall(pattern, text)
+    weights = np.frombuffer(base64.b64decode(found[1]), "<f4")
+    return re.sub(pattern, r"\1\3", text), json.loads(graph), weights
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["</title><script>alert(1)</script>", '"><img src=x>', "$graph ${weights} $$", ""],
+)
+def test_a_title_is_text_and_nothing_else(tmp_path, title):
+    export.page(small(), tmp_path / "page.html", title=title)
+    export.page(small(), tmp_path / "other.html", title="TITLE")
+    text, other = (parts(tmp_path / f"{name}.html")[0] for name in ("page", "other"))
+    escaped = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+    shown = "".join(escaped.get(letter, letter) for letter in title)
+    assert f"<title>{shown}</title>" in text and f"<h1>{shown}</h1>" in text
+    unnamed = [re.sub(r'"name":"\w+"', "", page) for page in (text, other)]
+    assert unnamed[0].replace(f">{shown}</", ">TITLE</", 2) == unnamed[1]
+
+
+def test_a_name_of_a_layer_ends_no_script(tmp_path):
+    name = "</script><script>alert(1)</script>"
+    try:
+        model = small(lambda x: keras.layers.Activation("tanh", name=name)(x))
+    except ValueError:  # this Keras takes no "/" in a name
+        name = "<!--<script>"
+        model = small(lambda x: keras.layers.Activation("tanh", name=name)(x))
+    export.page(model, tmp_path / "page.html")
+    text, graph, _ = parts(tmp_path / "page.html")
+    assert name in [tensor["name"] for tensor in graph["tensors"]]
+    assert name not in text
+
+
+def test_a_model_of_an_open_size_needs_image_shape(tmp_path):
+    model = small(size=(None, None))
+    check_refused(model, tmp_path, "image_shape")
+    check_refused(model, tmp_path, "image_shape", image_shape=(4, 5, 3))
+    export.page(model, tmp_path / "page.html", image_shape=(4, 7, 1))
+    text, graph, _ = parts(tmp_path / "page.html")
+    assert graph["image_shape"] == [4, 7, 1]
+    assert all(tensor["size"] == [4, 7] for tensor in graph["tensors"])
+    assert "4 × 7 pixels" in text
+
+
+def test_a_page_is_small_and_names_nothing_outside_it(tmp_path):
+    path = tmp_path / "night.html"
+    export.page(pretrained.load("night"), path)
+    assert path.stat().st_size < 1_000_000
+    text, graph, weights = parts(path)
+    assert re.findall(r"https?:|//\w+\.\w|src=|href=|url\(|import\(", text) == []
+    for place in (ROOT, Path.home(), tmp_path, Path(keras.__file__).parents[1]):
+        assert str(place) not in text
+    expected, array = export.network(pretrained.load("night"))
+    assert np.array_equal(weights, array)
+    assert [t["layer"] for t in graph["tensors"]] == [
+        t["layer"] for t in expected["tensors"]
+    ]
+
+
+def test_the_policy_allows_the_page_s_own_script_alone(tmp_path):
+    export.page(small(), tmp_path / "page.html")
+    text, _, _ = parts(tmp_path / "page.html")
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert "default-src 'none'" in policy and "script-src 'sha256-" in policy
+    assert "unsafe-inline" not in policy.split("style-src")[0]
+    assert "'unsafe-eval'" not in policy
+
+
+def test_which_explorers_a_page_has(tmp_path):
+    kinds = {
+        "ink": pixelcnn((4, 5, 1), filters=2, depth=1),
+        "levels": pixelcnn((4, 5, 1), filters=2, depth=1, likelihood=Categorical(3)),
+        "colors": pixelcnn((4, 5, 3), filters=6, depth=1, likelihood=Categorical(2)),
+        "labels": gated_pixelcnn((4, 5, 1), filters=2, depth=1, num_classes=3),
+    }
+    for kind, model in kinds.items():
+        export.page(model, tmp_path / "page.html")
+        shown = re.findall(
+            r'data-explorer="(\w+)"', (tmp_path / "page.html").read_text()
+        )
+        assert {"temperature", "inside"} <= set(shown)
+        assert ("fork" in shown) == (kind == "ink")
+
+
+def test_a_plain_convolution_of_keras_is_written_with_its_activation():
+    kernel = np.float32([[1, 2, 3], [4, 5, 6]])
+    plain = keras.layers.Conv2D(3, 1, activation="gelu", name="plain")
+    model = small(plain)
+    plain.set_weights([kernel[None, None], np.float32([7, 8, 9])])
+    graph, weights = export.network(model)
+    conv, act = (tensor for tensor in graph["tensors"] if tensor["name"] == "plain")
+    assert (conv["layer"], act["activation"]) == ("Convolution", "gelu")
+    assert act["from"] == [graph["tensors"].index(conv)]
+    ((down, right, at),) = [tuple(tap.values()) for tap in conv["taps"]]
+    assert (down, right) == (0, 0)
+    assert stored(weights, at, 6).tolist() == [1, 2, 3, 4, 5, 6]
+    assert stored(weights, conv["bias"], 3).tolist() == [7, 8, 9]
+    logits = graph["tensors"][graph["output"]]
+    assert logits["from"] == [graph["tensors"].index(act)]
+
+
+def test_a_convolution_that_reads_neighbors_unmasked_is_refused(tmp_path):
+    wide = keras.layers.Conv2D(2, 3, padding="same", name="wide")
+    check_refused(small(wide), tmp_path, "'wide'")
+
+
+def test_layers_for_training_alone_are_left_out():
+    def dropped(x):
+        return keras.layers.GaussianNoise(0.5)(keras.layers.Dropout(0.5)(x))
+
+    graph, weights = export.network(small(dropped))
+    plain, same = export.network(small())
+    assert [t["layer"] for t in graph["tensors"]] == [
+        t["layer"] for t in plain["tensors"]
+    ]
+    assert len(weights) == len(same)
