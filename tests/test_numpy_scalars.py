@@ -32,7 +32,7 @@ from pixelcnn_edu import (
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import keras
 import matplotlib.pyplot as plt
@@ -78,10 +78,6 @@ def from_folder(tmp_path, *args, **kwargs):
     for k in range(4):
         Image.new("L", (6, 5), 60 * k).save(tmp_path / f"{k}.png")
     return data.load_folder(tmp_path, *args, **kwargs)
-
-
-def page_of(pixel_pad):
-    return pixel_pad.scale, pixel_pad.brush
 
 
 def exported(tmp_path, model, image_shape):
@@ -346,11 +342,17 @@ CALLS = {
         (TOLD,),
         {"first": 4, "second": 9, "share": 0.5, "seed": 3},
     ),
-    "widgets.pad.PixelPad": (
-        lambda image, **how: page_of(pad.PixelPad(image, **how)),
-        (X[0],),
-        {"scale": 11, "brush": 2.5},
+    "widgets.morph.posterior": (
+        morph.posterior,
+        (TOLD, DIGITS[:2]),
+        {"first": 4, "second": 9},
     ),
+    "widgets.morph.readings": (
+        lambda first, second: morph.readings(np.array([0.2, 0.9]), first, second),
+        (),
+        {"first": 4, "second": 9},
+    ),
+    "widgets.touch.TouchableDigit": (widgets.TouchableDigit, (PAGE,), {"seed": 3}),
     "widgets.stepper.GenerationStepper": (
         widgets.GenerationStepper,
         (PAGE,),

@@ -9,7 +9,7 @@ fails, not at all. What a plain run would change each time is made stable:
 - times, versions and other traces of the machine are dropped from the metadata;
 - a cell's id is the hash of its source, so it also tells which source the stored
   output belongs to;
-- widget ids count up in the order of display;
+- of a widget only its still picture is stored;
 - a cell tagged nbval-ignore-output (a timing, say) keeps its stored output while its
   source is unchanged, unless --fresh is given; one tagged nbval-skip is not run.
 
@@ -48,8 +48,6 @@ LANGUAGE_INFO = {
     "pygments_lexer": "ipython3",
 }
 VIEW = "application/vnd.jupyter.widget-view+json"
-STATE = "application/vnd.jupyter.widget-state+json"
-MODEL = "IPY_MODEL_"  # how the state of one widget names another
 PASSING_CELL_KEYS = ("execution", "ExecuteTime", "lines_to_next_cell", "trusted")
 PASSING_NOTEBOOK_KEYS = ("jupytext", "vscode")
 
@@ -84,72 +82,16 @@ def tags(cell):
     return cell["metadata"].get("tags", [])
 
 
-def views(cell):
-    """The widget views among a cell's outputs."""
-    data = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return [one[VIEW] for one in data if VIEW in one]
+def without_widgets(nb):
+    """Keep the still picture of each widget, and neither its view nor its state.
 
-
-def widget_state(nb):
-    return nb["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
-
-
-def set_widget_state(nb, state):
+    A state would hold the network and the program of the explorer, and a page that shows
+    a view without a state shows an error.
+    """
     nb["metadata"].pop("widgets", None)
-    if state:
-        content = {"state": state, "version_major": 2, "version_minor": 0}
-        nb["metadata"]["widgets"] = {STATE: content}
-
-
-def references(value):
-    """The widgets that a widget's state names, in order."""
-    if isinstance(value, str):
-        return [value.removeprefix(MODEL)] if value.startswith(MODEL) else []
-    if isinstance(value, dict):
-        value = [value[key] for key in sorted(value)]
-    parts = value if isinstance(value, list) else []
-    return [name for part in parts for name in references(part)]
-
-
-def renamed(value, names):
-    """A widget's state with other widgets' names in place."""
-    if isinstance(value, str) and value.startswith(MODEL):
-        return MODEL + names.get(value.removeprefix(MODEL), value.removeprefix(MODEL))
-    if isinstance(value, dict):
-        return {key: renamed(one, names) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one, names) for one in value]
-    return value
-
-
-def rename_widgets(nb, names):
-    """Give widgets new names, in the outputs and in the state; drop the unnamed."""
     for cell in nb["cells"]:
-        for view in views(cell):
-            view["model_id"] = names.get(view["model_id"], view["model_id"])
-    state = widget_state(nb)
-    content = {new: renamed(state[old], names) for old, new in names.items()}
-    set_widget_state(nb, content)
-
-
-def number_widgets(nb):
-    """Keep the widgets that are displayed, and what they use; number them in order."""
-    state, order = widget_state(nb), []
-
-    def visit(name):
-        if name in state and name not in order:
-            order.append(name)
-            for other in references(state[name]["state"]):
-                visit(other)
-
-    for cell in nb["cells"]:
-        for view in views(cell):
-            visit(view["model_id"])
-    for name, model in state.items():  # a link is not displayed; what it links is
-        source = references(model["state"].get("source"))
-        if source and source[0] in order:
-            visit(name)
-    rename_widgets(nb, {old: f"{new:032x}" for new, old in enumerate(order, 1)})
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(VIEW, None)
 
 
 def merge_streams(outputs):
@@ -183,6 +125,7 @@ def execute(nb, folder):
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        store_widget_state=False,
         skip_cells_with_tag="nbval-skip",
         timeout=900,
     ).execute()
@@ -193,9 +136,6 @@ def refresh(path, *, fresh=False):
     path = Path(path)
     before = path.read_bytes()
     nb = nbformat.reads(before.decode(), as_version=4)
-    # Stored widgets get a prefix, which sets them apart from those of the new run.
-    rename_widgets(nb, {name: f"stored-{name}" for name in widget_state(nb)})
-    stored = widget_state(nb)
     kept = {
         i: c["outputs"] for i, c in enumerate(nb["cells"]) if keeps_output(c, fresh)
     }
@@ -207,7 +147,6 @@ def refresh(path, *, fresh=False):
         nb["metadata"].pop(key, None)
     nb["nbformat_minor"] = 5
     set_ids(nb["cells"])
-    set_widget_state(nb, {})
     execute(nb, path.parent)
 
     for index, cell in enumerate(nb["cells"]):
@@ -216,8 +155,7 @@ def refresh(path, *, fresh=False):
             for output in cell["outputs"]:
                 if output["output_type"] == "execute_result":
                     output["execution_count"] = cell["execution_count"]
-    set_widget_state(nb, {**stored, **widget_state(nb)})
-    number_widgets(nb)
+    without_widgets(nb)
     nb["metadata"]["kernelspec"] = KERNELSPEC
     nb["metadata"]["language_info"] = LANGUAGE_INFO
     nbformat.validate(nb)

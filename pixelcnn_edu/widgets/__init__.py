@@ -10,7 +10,6 @@ from pixelcnn_edu.widgets.inside import Inside
 from pixelcnn_edu.widgets.masks import MaskExplorer
 from pixelcnn_edu.widgets.mixture import MixtureExplorer
 from pixelcnn_edu.widgets.morph import Morph
-from pixelcnn_edu.widgets.pad import PixelPad
 from pixelcnn_edu.widgets.stepper import GenerationStepper
 from pixelcnn_edu.widgets.temperature import TemperatureAndSeed
 from pixelcnn_edu.widgets.touch import TouchableDigit
@@ -26,7 +25,6 @@ __all__ = [
     "MaskExplorer",
     "MixtureExplorer",
     "Morph",
-    "PixelPad",
     "ReceptiveFieldExplorer",
     "TemperatureAndSeed",
     "TouchableDigit",

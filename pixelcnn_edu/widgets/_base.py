@@ -1,91 +1,91 @@
-"""What all explorers share: controls above, one picture below."""
+"""What all explorers share: a picture that answers in the browser, without Python.
+
+The explorers are written in JavaScript, in the folder `web`. Python hands over the network
+and the first settings, and draws one still picture for pages without JavaScript.
+"""
 
 import base64
-import gc
-import html
 import io
-import zlib
 
-from pixelcnn_edu import plots  # noqa: F401 (sets the series' matplotlib style)
-from pixelcnn_edu._checks import is_int, plain
+from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
+from pixelcnn_edu._checks import check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
 
-import ipywidgets
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+import anywidget
+import numpy as np
+import traitlets
 from matplotlib.figure import Figure
 
-NEEDS = (
-    "This picture answers the mouse and the keyboard only with ipywidgets 8, but version "
-    f"{ipywidgets.__version__} is installed: run python -m pip install "
-    '"ipywidgets>=8.1" and restart the kernel (Google Colab takes version 7 only).'
-)
 
+class Explorer(anywidget.AnyWidget):
+    """An explorer of a network, as it is when the explorer is made.
 
-class Explorer(ipywidgets.VBox):
-    """Controls and a picture that answers them.
-
-    The picture is drawn on a matplotlib figure without pyplot and shown as a PNG. So a
-    notebook without a kernel still shows the last picture. A subclass makes its
-    controls in ``__init__``, calls ``start``, and defines ``draw(figure)``.
+    Later changes of the model's weights do not reach the page: make a new explorer. A
+    subclass defines ``draw(figure)``, which draws the still picture with matplotlib.
 
     Args:
-        about: one sentence that describes the picture, for readers who cannot see it.
+        explorer: its name in ``web/main.js``.
+        model: an `ImageModel` that runs in a page, see `export.network`; None for an
+            explorer without a network.
+        about: one sentence that describes the still picture.
+        images: (N, H, W, C) on the likelihood's levels, which the explorer shows.
+        **settings: what the reader may change.
     """
 
-    size = (9, 4)  # inches
-    width = 900  # pixels on the page
+    _esm = export.web_file("explorers.js")
+    _css = export.web_file("style.css")
 
-    def start(self, *controls, about):
-        self.about = about
-        self.picture = ipywidgets.Image(format="png", width=self.width)
-        self.picture.layout.max_width = "100%"  # of a narrow page
-        self.children = [*controls, self.picture]
-        self.refresh()
+    explorer = traitlets.Unicode().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True)
+    graph = traitlets.Dict().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+    images = traitlets.Bytes().tag(sync=True)
 
-    def refresh(self, _change=None):
-        """Draw the picture again; for ``control.observe(self.refresh, "value")``."""
-        # A drawing creates thousands of objects. With Keras loaded, a whole garbage
-        # collection takes longer than the drawing. So the collector waits until the
-        # picture is done, and then checks the youngest objects only.
-        waits = gc.isenabled()
-        gc.disable()
-        try:
-            self.picture.value = self.png()
-        finally:
-            if waits:
-                gc.enable()
-        gc.collect(0)
+    size = (9, 4)  # of the still picture, in inches
+
+    def __init__(self, explorer, model, *, about, images=(), **settings):
+        for name, value in settings.items():
+            if isinstance(value, int) and value >= 2**53:
+                raise ValueError(
+                    f"Expected {name} below 2**53, the whole numbers that JavaScript has. "
+                    f"Received: {value}"
+                )
+        graph, weights = export.network(model) if model is not None else ({}, b"")
+        self.model, self.about = model, about
+        levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))
+        super().__init__(
+            explorer=explorer,
+            settings=settings,
+            graph=graph,
+            weights=bytes(weights),
+            images=levels.astype("uint8").tobytes(),
+        )
 
     def png(self) -> bytes:
-        """Return the picture for the current values of the controls."""
-        # fixed positions: a layout engine takes longer than the drawing
-        dpi = self.width / self.size[0]
-        figure = Figure(figsize=self.size, dpi=dpi, layout="none")
+        """Return the still picture."""
+        figure = Figure(figsize=self.size, dpi=100, layout="none")
         self.draw(figure)
         page = io.BytesIO()
-        # savefig would draw everything twice
-        FigureCanvasAgg(figure).print_png(page, metadata={"Software": None})
+        figure.savefig(page, format="png", dpi="figure", metadata={"Software": None})
         return page.getvalue()
 
     def _repr_mimebundle_(self, **kwargs):
-        """Offer the picture beside the widget, for pages that show no widgets.
-
-        Such a page is a page on the web, or a notebook that is not trusted. (In a new
-        copy of this repository no notebook is trusted until it has run.)
-        """
-        picture = base64.b64encode(self.picture.value).decode()
-        if ipywidgets.__version__.startswith("7."):
-            return {
-                "text/html": f"<p>{html.escape(NEEDS)}</p><img width={self.width} "
-                f'alt="{html.escape(self.about)}" src="data:image/png;base64,{picture}">',
-                "text/plain": f"{self!r} {NEEDS}",
-            }
-        return {**super()._repr_mimebundle_(**kwargs), "image/png": picture}
-
-    _ipython_display_ = None  # of ipywidgets 7: Jupyter would call no other method
+        """Offer the still picture beside the widget, for pages that show no widgets."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data["image/png"] = base64.b64encode(self.png()).decode()
+        data["text/plain"] = repr(self)
+        return data, metadata
 
     def __repr__(self):
         return f"{type(self).__name__}: {self.about}"
+
+
+def check_page_seed(seed) -> int:
+    """Return ``seed`` as an int from 0 to 2**32: a page takes no larger number."""
+    number = check_seed(seed, optional=False)
+    if number > 2**32:
+        raise ValueError(f"Expected seed to be at most 2**32. Received: {seed!r}")
+    return number
 
 
 def binary_image_shape(model) -> tuple[int, int]:
@@ -112,16 +112,3 @@ def bernoulli_image_shape(model) -> tuple[int, int]:
             f"Received: {len(model.inputs)} inputs and {model.likelihood!r}"
         )
     return shape
-
-
-def checksums(model) -> list[int]:
-    """Return a checksum of each weight, which tells whether the model has changed."""
-    return [zlib.crc32(weight.tobytes()) for weight in model.get_weights()]
-
-
-def seed_slider(seed):
-    """Return a slider for the seeds 0 to 9, set to ``seed``."""
-    number = plain(seed)
-    if not is_int(number) or not 0 <= number <= 9:
-        raise ValueError(f"Expected seed to be an integer 0 to 9. Received: {seed!r}")
-    return ipywidgets.IntSlider(number, 0, 9, description="seed")

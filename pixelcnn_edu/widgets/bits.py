@@ -2,8 +2,7 @@
 
 from pixelcnn_edu._checks import check_images
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import bernoulli_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.stepper import draw_up_to, frame_next
 
 import numpy as np

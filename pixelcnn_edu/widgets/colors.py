@@ -2,7 +2,7 @@
 
 from pixelcnn_edu._checks import check_one_of
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
 

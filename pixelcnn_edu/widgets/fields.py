@@ -13,7 +13,7 @@ from pixelcnn_edu._checks import (
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
 

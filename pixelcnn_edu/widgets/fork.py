@@ -2,8 +2,7 @@
 
 from pixelcnn_edu import generation, plots
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import bernoulli_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer, check_page_seed
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, check_page_seed
 
 import numpy as np
 from matplotlib.colors import to_rgb

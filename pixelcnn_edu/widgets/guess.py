@@ -3,8 +3,7 @@
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_images, check_positive_int
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import bernoulli_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 
 import numpy as np
 from matplotlib.patches import Rectangle

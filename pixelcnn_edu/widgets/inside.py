@@ -3,7 +3,7 @@
 from pixelcnn_edu import causality, generation, plots
 from pixelcnn_edu._checks import check_seed
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
 from matplotlib.colors import to_rgb

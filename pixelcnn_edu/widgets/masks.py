@@ -2,7 +2,7 @@
 
 from pixelcnn_edu import plots
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 
 class MaskExplorer(Explorer):

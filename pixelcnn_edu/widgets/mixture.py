@@ -3,7 +3,7 @@
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import is_int, plain
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
 

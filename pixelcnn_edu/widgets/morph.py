@@ -3,8 +3,7 @@
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._checks import check_number, is_int, plain
 from pixelcnn_edu.models import ImageModel
-from pixelcnn_edu.widgets._base import binary_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer, check_page_seed
+from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, check_page_seed
 
 import keras
 import numpy as np

@@ -2,7 +2,7 @@
 
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._checks import check_number, check_seed
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
 

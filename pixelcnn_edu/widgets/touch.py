@@ -2,8 +2,7 @@
 
 from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_seed
-from pixelcnn_edu.widgets._base import bernoulli_image_shape
-from pixelcnn_edu.widgets._explorer import Explorer
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.fork import first_of_seed
 
 import numpy as np

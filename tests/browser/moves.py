@@ -1,5 +1,6 @@
-"""How an explorer is moved: each of its controls once, by mouse and by keyboard, and timed."""
+"""How an explorer is moved: each control once, by mouse and by keyboard, and timed."""
 
+import functools
 import statistics
 from dataclasses import dataclass, field
 
@@ -110,7 +111,8 @@ class Hand:
             number, kind, name = left[0]
             done.add((kind, name))
             control = self.root.locator(f'[data-control="{number}"]').first
-            time = self.time(lambda: getattr(self, f"by_{means}")(kind, control))
+            move = self.by_mouse if means == "mouse" else self.by_keyboard
+            time = self.time(functools.partial(move, kind, control))
             if time is not None or name not in self.silent:
                 answers.all.append((time, name or kind))
             self.settle()

@@ -5,7 +5,7 @@ import contextlib
 import notebooks
 
 import pytest
-from moves import Hand, press, press_by_key, slide, slide_by_keys
+from moves import Hand
 
 
 @pytest.fixture
@@ -65,80 +65,81 @@ def test_a_page_that_asks_another_host_is_caught(run):
 # ------------------------------------------------------------------------------- widgets
 
 BAR = """
-import time
-import ipywidgets
-from pixelcnn_edu.widgets._base import Explorer
+import anywidget
 
+SOURCE = \'\'\'
+export default { render({ el }) {
+  el.innerHTML = `<div class="pixelcnn" data-lm-suppress-shortcuts="true">
+    <p class="sentence">1 quarter</p><label for="q">quarters</label>
+    <input id="q" type="range" min="0" max="4" value="1"><button>full</button>
+    <table><td></td></table></div>`;
+  const [slider, button] = [el.querySelector("input"), el.querySelector("button")];
+  const tell = () => {
+    el.querySelector("p").textContent = `${slider.value} quarters`;
+  };
+  slider.addEventListener("input", tell);
+  button.addEventListener("click", () => {
+    slider.value = slider.value === "4" ? 0 : 4;
+    tell();
+  });
+} };
+\'\'\'
 
-class Bar(Explorer):
-    def __init__(self):
-        super().__init__()
-        self.quarters = ipywidgets.IntSlider(1, 0, 4, description="quarters")
-        self.quarters.observe(self.refresh, "value")
-        self.full = ipywidgets.Button(description="full")
-        self.full.on_click(lambda _: setattr(self.quarters, "value", 4))
-        self.none = ipywidgets.Button(description="none")
-        self.none.on_click(lambda _: setattr(self.quarters, "value", 0))
-        self.start(self.quarters, self.full, self.none, about="a bar")
+class Bar(anywidget.AnyWidget):
+    _esm = SOURCE
 
-    def draw(self, figure):
-        figure.set_layout_engine("none")
-        figure.add_axes((0, 0, self.quarters.value / 4, 1), facecolor="black")
+    def __repr__(self):
+        return f"{type(self).__name__}: a bar"
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": repr(self)}, metadata
 """
 BUGS = """
 class Still(Bar):
-    def draw(self, figure):
-        figure.set_layout_engine("none")
-        figure.add_axes((0, 0, 0.5, 1))
+    _esm = SOURCE.replace("const tell = () => {", "const tell = () => { return;")
 
 class Slow(Bar):
-    def draw(self, figure):
-        time.sleep(0.01 if self.quarters.value == 1 else 1.2)
-        super().draw(figure)
+    _esm = SOURCE.replace("const tell = () => {", "const tell = () => setTimeout(() => {"
+        ).replace("quarters`;\\n  };", "quarters`;\\n  }, 1500);")
 
 class Failing(Bar):
-    def draw(self, figure):
-        if self.quarters.value == 3:
-            raise ValueError("no bar of 3 quarters")
-        super().draw(figure)
+    _esm = SOURCE.replace("const tell = () => {",
+        "const tell = () => { throw new Error('no bar'); ")
+
+class Leaking(Bar):
+    _esm = SOURCE.replace('data-lm-suppress-shortcuts="true"', "")
+
+assert len({kind._esm for kind in (Bar, Still, Slow, Failing, Leaking)}) == 5
 """
-MOUSE = [slide("quarters", 0.5, 0.99), press("none", "full")]
-KEYBOARD = [
-    slide_by_keys("quarters", "ArrowLeft", "ArrowLeft"),
-    press_by_key("full"),
-    press_by_key("none", key=" "),
-]
 
 
 def test_a_widget_that_is_still_slow_or_failing_is_caught_and_a_good_one_is_not(run):
-    names = ["Bar", "Still", "Slow", "Failing"]
+    names = ["Bar", "Still", "Slow", "Failing", "Leaking"]
     sheet = run(BAR, BUGS, *(f"{name}()" for name in names))
     assert sheet.shown(names) == names
     assert list(sheet.problems()) == []
 
-    def problems(name, moves):
-        return list(Hand(sheet, name, patience=2_500).do(moves).problems())
+    def problems(name, means):
+        root = sheet.page.locator(f'[data-shows="{name}"] .pixelcnn')
+        return list(Hand(root, patience=2_500).do(means).problems())
 
-    assert problems("Bar", MOUSE) == problems("Bar", KEYBOARD) == []
-    for moves in ([press("none")], [press_by_key("full")]):
-        assert problems("Still", moves) == ["1 of 1 moves changed nothing"]
-        (slow,) = problems("Slow", moves)
+    def is_active(name):
+        active = sheet.page.locator(".jp-Cell.jp-mod-active")
+        return active.get_attribute("data-shows") == name
+
+    for means in ("mouse", "keyboard"):
+        assert problems("Bar", means) == []
+        still = ["'quarters' changed nothing", "'full' changed nothing"]
+        assert problems("Still", means) == still
+        (slow,) = problems("Slow", means)
         assert slow.endswith(" ms to an answer, of 5 × 200 ms")
-    assert list(sheet.problems()) == []
-    fails = [slide("quarters", 0.76)]
-    assert problems("Failing", fails) == ["1 of 1 moves changed nothing"]
-    (failed,) = sheet.problems()
-    assert failed.startswith("ValueError: no bar of 3 quarters (")
-
-
-def test_a_key_that_does_not_reach_the_widget_is_caught(run):
-    sheet = run(BAR, "bar = Bar()\nbar.none.tabbable = False\nbar")
-    assert sheet.shown(["Bar"]) == ["Bar"]
-    hand = Hand(sheet, "Bar")
-    hand.tab_to(hand.button("full"))
-    with pytest.raises(AssertionError, match="the Tab key does not lead to"):
-        hand.tab_to(hand.button("none"))
-    hand.tab_to(hand.button("full"))
-    assert list(hand.went_astray()) == []
-    sheet.page.keyboard.press("ArrowUp")  # no key of a button: JupyterLab takes it
-    assert list(hand.went_astray()) == ["a key led to another cell"]
+    assert is_active("Slow")
+    assert problems("Failing", "mouse") == still
+    assert list(sheet.problems()) == 2 * ["in the page: no bar"]
+    problems("Leaking", "mouse")
+    leaking = sheet.page.locator('[data-shows="Leaking"] input')
+    leaking.focus()
+    for _ in range(3):
+        sheet.page.keyboard.press("ArrowUp")
+    assert not is_active("Leaking")
