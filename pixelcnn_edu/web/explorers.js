@@ -2059,11 +2059,12 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   let seed = Math.floor(settings.future);
   let example = 0; // which of the images was on the pad last
   let moved = false; // whether the reader has done something
-  let drawn = { of: null, particles: [] }; // what was drawn for one drawing and one seed
+  let drawn = null; // what was drawn for one drawing and one seed
 
   const act = (set) => (value) => {
     set(value);
     moved = true;
+    showGiven();
     show();
   };
   const side = new Choice("given", {
@@ -2127,18 +2128,21 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     return pixel < edge * width === top;
   }
 
-  // Draw particles, and show 16 futures whenever there are as many as a choice offers: the
-  // first answer is soon there.
-  const show = answer(async (stale) => {
+  function showGiven() {
     slider.tell();
     many.disabled = top;
     pad.draw();
+  }
+
+  // Draw particles, and show 16 futures whenever there are as many as a choice offers: the
+  // first answer is soon there.
+  const show = answer(async (stale) => {
     const rows = top ? `0.${edge}` : `${edge}.${height}`;
     if (moved) remember({ given: rows, particles, future: seed });
     const known = pad.ink.map((_, pixel) => isGiven(pixel));
     const given = Float32Array.from(pad.ink, (ink, pixel) => ink * known[pixel]);
     const of = [seed, top, edge, ...given].join();
-    if (drawn.of !== of) drawn = { of, particles: [] };
+    if (drawn?.of !== of) drawn = { of, seed, top, known, particles: [] };
     const most = top ? 1 : particles;
     for (const count of PARTICLES.filter((n) => n <= most && (n > 1 || most === 1))) {
       while (drawn.particles.length < Math.max(count, FUTURES)) {
@@ -2146,9 +2150,10 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
         const from = drawn.particles.length;
         const more = await engine.draw({ seed, from, count: TOGETHER, known, given });
         drawn.particles.push(...more.map((one) => ({ ...one, nats: costOf(one, known) })));
-        if (stale()) return;
+        if (stale() && drawn.particles.length > FUTURES) return;
       }
       draw(count);
+      if (stale()) return;
     }
     tellProgress(most);
   });
@@ -2159,6 +2164,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   }
 
   function draw(count) {
+    const { seed, known } = drawn;
     const all = drawn.particles.slice(0, Math.max(count, FUTURES));
     const weights = weightsOf(all.map(({ nats }) => nats));
     const futures = count === 1 ? all : choose(weights, seed).map((i) => all[i]);
@@ -2167,7 +2173,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     grid.draw((page) => {
       futures.forEach(({ image }, i) => {
         const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
-        const ink = (pixel) => (isGiven(pixel) ? COLORS.seen : "black");
+        const ink = (pixel) => (known[pixel] ? COLORS.seen : "black");
         const color = (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
         paint(page, shape, color, x + 1, y + 1, scale);
         page.strokeStyle = "#ccc";
@@ -2180,7 +2186,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   function tell(count, bits, size) {
     const few = count > 1 && size < Math.min(5, count / 2);
     effect.element.classList.toggle("warning", few);
-    if (top) {
+    if (drawn.top) {
       sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
       effect.text = "The top comes first: each future is an exact draw.";
       return;
@@ -2194,6 +2200,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     else effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
   }
 
+  showGiven();
   show();
 }
 
