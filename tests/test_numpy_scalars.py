@@ -32,6 +32,7 @@ from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
 from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph, pad
 from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu.widgets._explorer import Explorer as PageExplorer
 
 import keras
 import matplotlib.pyplot as plt
@@ -386,6 +387,8 @@ def told(result):
         )
     if isinstance(result, Explorer):
         return result.png()
+    if isinstance(result, PageExplorer):
+        return [result.png(), told(result.settings)]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)
     if isinstance(result, dict):

@@ -283,6 +283,7 @@ class Network {
     this.perImage = this.tensors.filter((t) => t.when === PER_IMAGE && t.layer in LAYERS);
     this.perRow = this.tensors.filter((t) => t.when === PER_ROW);
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
+    this.perRead = this.tensors.filter((t) => t.when !== PER_IMAGE && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
     this.labelIsKnown = false;
     this.filled = false; // whether the pages hold the features of the image in them
@@ -381,8 +382,8 @@ class Network {
   // Compute all features of an image: the logits are then in the page of `output`, and the
   // cost of each pixel in `cost`. The rows that the last image had too are there already.
   //
-  // Layer by layer this is faster than pixel by pixel: the weights of a layer stay in the
-  // processor's cache.
+  // Layer by layer, in the order of the graph, this is faster than pixel by pixel: the
+  // weights of a layer stay in the processor's cache.
   read(image, label = 0) {
     if (this.classes) this.setLabel(label);
     const before = this.page(this.image);
@@ -390,8 +391,7 @@ class Network {
     if (value < 0) return;
     const first = Math.floor(value / this.channels / this.width);
     this.floats.set(image, this.image.page);
-    for (const tensor of this.perRow) this.computeRows(tensor, first);
-    for (const tensor of this.perPixel) this.computeRows(tensor, first);
+    for (const tensor of this.perRead) this.computeRows(tensor, first);
     for (let pixel = first * this.width; pixel < this.cost.length; pixel++) {
       this.noteCost(Math.floor(pixel / this.width), pixel % this.width);
     }
