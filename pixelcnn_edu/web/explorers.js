@@ -398,8 +398,8 @@ class Network {
   // Compute all features of an image: the logits are then in the page of `output`, and the
   // cost of each pixel in `cost`. The rows that the last image had too are there already.
   //
-  // Layer by layer this is faster than pixel by pixel: the weights of a layer stay in the
-  // processor's cache.
+  // Layer by layer, in the order of the graph, this is faster than pixel by pixel: the
+  // weights of a layer stay in the processor's cache.
   read(image, label = 0) {
     if (this.classes) this.setLabel(label);
     const before = this.page(this.image);
