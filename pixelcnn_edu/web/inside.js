@@ -8,6 +8,7 @@ import { colorOf, frame, make, paint, row } from "./ui.js";
 const WIDE = 560; // pixels of the page
 const MOST = 256; // channels on show
 const LISTED = 8; // products in the table
+const NO_KERNEL = "The last layer is no convolution, so no single kernel makes them.";
 const [POSITIVE, NEGATIVE] = [[230, 97, 0], [94, 60, 153]]; // orange, purple
 const signColor = (value) => `rgb(${(value < 0 ? NEGATIVE : POSITIVE).join(" ")})`;
 
@@ -32,6 +33,7 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   };
   let state = null; // the image, its logits, and the features of the layer
   let kernel = null; // of the last layer
+  let sheet = null; // the features of the layer as pictures
   let moved = false; // whether the reader has done something
 
   const choose = (name) => (value) => {
@@ -152,7 +154,7 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
     drawChances(p, drawn);
     drawLayer(now, fields[layers[now.layer]]);
     if (kernel) drawSum(pixel, channel * perValue + own, logit, shown, p[shown]);
-    else toldSum.text = `The last layer is no convolution, but: ${nameOf(last)}.`;
+    else toldSum.text = `${nameOf(last)} makes the logits. ${NO_KERNEL}`;
   }
 
   const levelName = (k) => (perValue > 1 ? `level ${k}` : ["paper", "ink"][k]);
@@ -161,7 +163,7 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   function told({ pixel, channel, level }, read, drawn, logit, p) {
     const color = channels > 1 ? `, ${names[channel]}` : "";
     const earlier = count(read.subarray(0, pixel));
-    const who = perValue > 1 || channels > 1 ? "The pixel's logits depend" : "The logit depends";
+    const who = last.channels > 1 ? "The pixel's logits depend" : "The logit depends";
     const same = read[pixel] ? "; those of a color also on the pixel's earlier colors" : "";
     const chance =
       perValue > 1
@@ -195,6 +197,9 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
       page.fillStyle = "black";
       page.fillRect(0, bottom, chances.width, 1);
       if (p.length > 8) {
+        page.fillStyle = COLORS.target; // where the drawn level is, however small its bar
+        page.fillRect((drawn + 0.5) * step - 2, bottom + 1, 4, 4);
+        page.fillStyle = "black";
         page.fillText(`largest: ${largest.toPrecision(2)}`, middle, 2);
         page.textAlign = "left";
         page.fillText("0", 0, bottom + 5);
@@ -211,11 +216,12 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
     const many = tensor.channels;
     const here = state.features.subarray(pixel * many, (pixel + 1) * many);
     const [low, high] = [Math.min(...here), Math.max(...here)];
+    const channelOf = (value) => `channel ${here.indexOf(value)}`;
     toldLayer.text =
       `Layer ${layer} of ${layers.length - 1} is ${nameOf(tensor)}, with ` +
       `${many} channel${many > 1 ? "s" : ""}. At ${placeOf(pixel)} its features go ` +
-      `from ${low.toFixed(3)} (channel ${here.indexOf(low)}) to ${high.toFixed(3)} (channel ` +
-      `${here.indexOf(high)}). The logits of this pixel depend on its features at ` +
+      `from ${low.toFixed(3)} (${channelOf(low)}) to ${high.toFixed(3)} ` +
+      `(${channelOf(high)}). The logits of this pixel depend on its features at ` +
       `${count(read)} pixel${count(read) === 1 ? "" : "s"}.`;
     values.textContent = Array.from(here, (v, k) => `${k}: ${v.toFixed(3)}`).join(", ");
     field.about = `${count(read)} pixels of the layer, on which the logits depend`;
@@ -261,20 +267,13 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
       "each for the whole image";
     const size = [columns * wide, Math.ceil(shown / columns) * high];
     const picture = new Picture(...size, about);
-    const largest = state.features.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-    const one = make("canvas", { width, height });
-    const inOne = one.getContext("2d");
-    const image = inOne.createImageData(width, height);
+    if (sheet?.features !== state.features) sheet = sheetOf(state.features, shown);
     picture.draw((page) => {
       page.strokeStyle = "#ccc";
       for (let k = 0; k < shown; k++) {
-        for (let at = 0; at < height * width; at++) {
-          const share = state.features[at * tensor.channels + k] / largest;
-          image.data.set(shade(share), 4 * at);
-        }
-        inOne.putImageData(image, 0, 0);
         const [x, y] = [(k % columns) * wide + 1, Math.floor(k / columns) * high + 1];
-        page.drawImage(one, x, y, width * zoom, height * zoom);
+        const part = [0, k * height, width, height];
+        page.drawImage(sheet.canvas, ...part, x, y, width * zoom, height * zoom);
         page.strokeRect(x - 0.5, y - 0.5, width * zoom + 1, height * zoom + 1);
       }
       const [r, c] = [Math.floor(pixel / width), pixel % width];
@@ -285,6 +284,23 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
       }
     });
     maps.replaceChildren(picture.element);
+  }
+
+  // The first channels, one below the other, a dot for each feature.
+  function sheetOf(features, shown) {
+    const largest = features.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
+    const many = features.length / (height * width);
+    const canvas = make("canvas", { width, height: shown * height });
+    const page = canvas.getContext("2d");
+    const image = page.createImageData(width, shown * height);
+    for (let k = 0; k < shown; k++) {
+      for (let at = 0; at < height * width; at++) {
+        const share = features[at * many + k] / largest;
+        image.data.set(shade(share), 4 * (k * height * width + at));
+      }
+    }
+    page.putImageData(image, 0, 0);
+    return { features, canvas };
   }
 
   // The products of which the logit is the sum, the largest first.
@@ -344,7 +360,8 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
       page.fillRect(left, y(0), steps.width - left, 1);
       page.textAlign = "right";
       for (const value of [low, high]) {
-        page.fillText(value.toFixed(1).replace("-0.0", "0.0"), left - 6, y(value) - (value === low ? 12 : 4));
+        const text = value.toFixed(1).replace("-0.0", "0.0");
+        page.fillText(text, left - 6, y(value) - (value === low ? 12 : 4));
       }
       page.textAlign = "left";
       page.fillText("bias, then each product", left, bottom + 8);

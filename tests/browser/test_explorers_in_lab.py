@@ -131,6 +131,13 @@ def test_the_sliders_are_answered_without_a_kernel(alone, coffee, heat, seed):
     assert sentence == temperature.sentence(heat, *drawn)
 
 
+def test_each_control_has_an_id_of_its_own(alone):
+    ids = alone.page.evaluate(
+        "() => [...document.querySelectorAll('.pixelcnn [id]')].map(({ id }) => id)"
+    )
+    assert len(ids) == len(set(ids)) == 3  # the sliders of two explorers
+
+
 def test_nothing_failed_and_nothing_left_this_computer(alone):
     assert alone.page_errors == []
     assert alone.console == []
