@@ -39,8 +39,12 @@ const EXPLORERS = {
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 export function render({ model, el }) {
-  // The attribute tells JupyterLab to leave the keys to the explorer.
-  const root = make("div", { class: "pixelcnn waiting", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "pixelcnn waiting" });
+  // JupyterLab would take arrow keys and letters for its own commands.
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
   el.append(root);
   let engine = null;
   const told = make("p", { class: "failed", role: "alert" });

@@ -50,7 +50,7 @@ CONTROLS = """(root) => {
     .map((control, i) => {
       control.dataset.control = i;
       return [i, control.type ?? control.tagName.toLowerCase(),
-        control.labels?.[0]?.textContent ?? control.textContent];
+        (control.labels?.[0] ?? control).textContent.trim()];
     });
 }"""
 
@@ -149,6 +149,8 @@ class Hand:
             control.click()
 
     def by_keyboard(self, kind, control):
+        control.focus()
+        self.page.keyboard.press("Tab")  # after a mouse, a browser shows no focus
         control.focus()
         shown = control.evaluate("e => e.matches(':focus-visible')")
         assert shown, f"no focus is seen on {kind}"

@@ -69,9 +69,11 @@ import anywidget
 
 SOURCE = \'\'\'
 export default { render({ el }) {
-  el.innerHTML = `<div class="pixelcnn" data-lm-suppress-shortcuts="true">
-    <p class="sentence">1 quarter</p><label for="q">quarters</label>
-    <input id="q" type="range" min="0" max="4" value="1"><button>full</button>
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+  el.innerHTML = `<div class="pixelcnn">
+    <p class="sentence">1 quarter</p>
+    <label>quarters <input type="range" min="0" max="4" value="1"></label>
+    <button>full</button>
     <table><td></td></table></div>`;
   const [slider, button] = [el.querySelector("input"), el.querySelector("button")];
   const tell = () => {
@@ -108,7 +110,7 @@ class Failing(Bar):
         "const tell = () => { throw new Error('no bar'); ")
 
 class Leaking(Bar):
-    _esm = SOURCE.replace('data-lm-suppress-shortcuts="true"', "")
+    _esm = SOURCE.replace("event.stopPropagation()", "null")
 
 assert len({kind._esm for kind in (Bar, Still, Slow, Failing, Leaking)}) == 5
 """
