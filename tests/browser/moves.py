@@ -44,7 +44,9 @@ WATCH = f"""([root, patience]) => {{
 # The controls of an explorer that a reader can use now, each marked for Playwright.
 CONTROLS = """(root) => {
   const all = 'input[type=range], input[type=radio], select, button, canvas.pad';
-  return [...root.querySelectorAll(all)]
+  const controls = [...root.querySelectorAll(all)];
+  controls.forEach((control) => delete control.dataset.control);
+  return controls
     .filter((control) => !control.matches(':disabled'))
     .filter((control) => control.type !== 'radio' || !control.checked)
     .map((control, i) => {
