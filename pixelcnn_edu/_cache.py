@@ -75,7 +75,7 @@ def kept(model, kind, build, likelihood=None):
             notes = entry.notes if entry else set()
             entry = _entries[model] = _Entry(state, references, {}, notes)
         # the loop has a copy of the likelihood, so values of its variables count
-        held = _attributes(likelihood)
+        held = attributes(likelihood)
         state, references = state_of(kind, type(likelihood), held, by_value=True)
         key = tuple(state.items())
         if key not in entry.built or _is_any_gone(entry.built[key][1]):
@@ -201,7 +201,7 @@ def state_of(*things, by_value=False):
             references.append(lambda: value)
 
     def add_attributes(thing, inside):
-        for name, value in _attributes(thing).items():
+        for name, value in attributes(thing).items():
             if name not in left_out and not name.startswith("_self_"):
                 items = []
                 add(value, items, inside)
@@ -249,7 +249,7 @@ def _has_settings(value):
     return own and not isinstance(value, keras.Operation)
 
 
-def _attributes(value):
+def attributes(value):
     """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
     members = {
         name: member
