@@ -165,7 +165,7 @@ def _held(thing, around=()):
     held, found = attributes(thing), {}
 
     def counts(one, name):
-        told = not is_layer and name.lstrip("_") in config
+        told = not is_layer and not config.keys().isdisjoint((name, name.lstrip("_")))
         if _is_user_s(one) and not isinstance(one, keras.Operation):
             return not told or not _tells_all(one)
         if told or _is_array(one):
@@ -174,8 +174,10 @@ def _held(thing, around=()):
         return plain_too and is_plain and name not in notes
 
     for name in held.keys() - (given_by_keras() if is_layer else set()):
-        if name.startswith("_self_") or name in ("optimizer", "inner_optimizer"):
-            continue  # notes of TensorFlow; a setting of its own, see `training.fit`
+        if name.startswith(("_self_", "_exclude_from_weight_decay")):
+            continue  # notes of TensorFlow; a setting of its own, see `checkpoints`
+        if name in ("optimizer", "inner_optimizer"):
+            continue  # settings of their own, see `training.fit` and `as_json`
         parts = [
             _content(one, around) for one in _leaves(held[name]) if counts(one, name)
         ]
@@ -268,6 +270,8 @@ def _content(value, around=()):
     if not isinstance(value, keras.Operation):  # layers are described by `_layer`
         config = _config(value)
     if config is not None:
+        if isinstance(value, keras.optimizers.Optimizer):
+            config["name"] = None  # Keras numbers it
         held = {} if _tells_all(value) else _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]
     if not _is_user_s(value) or isinstance(value, keras.Operation):

@@ -670,6 +670,19 @@ class Holds(keras.layers.Layer):
         return x
 
 
+class Private(Bernoulli):
+    """A likelihood of a user with an argument of a private name."""
+
+    def __init__(self, _scale):
+        self._scale = _scale
+
+
+def test_the_setting_of_a_likelihood_is_its_configuration():
+    settings = _checksums.through_json({"likelihood": Private(2.0)})
+    expected = {"class": "Private", "_scale": 2.0, "name": None}
+    assert settings == {"likelihood": expected}
+
+
 @dataclasses.dataclass(slots=True)
 class InSlots:
     factor: float
@@ -1037,12 +1050,18 @@ def constant(rate):
     return learning_rate
 
 
+def around_another(optimizer, rate):
+    optimizer.other = keras.optimizers.SGD(rate)  # its name is numbered
+    return optimizer
+
+
 OPTIMIZERS = {
     "a callable rate": lambda number: keras.optimizers.SGD(constant(number)),
     "an optimizer": Slow,
     "an optimizer in another": lambda number: keras.optimizers.LossScaleOptimizer(
         Slow(number)
     ),
+    "an optimizer around another": lambda number: around_another(Slow(1.0), number),
     "a schedule": lambda number: keras.optimizers.SGD(Warm(number)),
     "a schedule of an own optimizer": lambda number: Slow(1.0, Warm(number)),
 }
@@ -1141,9 +1160,10 @@ def test_a_run_with_the_same_loss_scale_optimizer_goes_on(tmp_path):
     assert history.epoch == [0, 1]
 
 
-def test_weights_excluded_from_weight_decay_are_a_setting(tmp_path):
+@pytest.mark.parametrize("kind", [keras.optimizers.AdamW, Slow])
+def test_weights_excluded_from_weight_decay_are_a_setting(kind, tmp_path):
     def run(**excluded):
-        optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
+        optimizer = kind(0.1, weight_decay=0.1)
         if excluded:
             optimizer.exclude_from_weight_decay(**excluded)
         return fit(tmp_path, optimizer=optimizer)
