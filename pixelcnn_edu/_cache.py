@@ -75,11 +75,8 @@ def kept(model, kind, build, likelihood=None):
             notes = entry.notes if entry else set()
             entry = _entries[model] = _Entry(state, references, {}, notes)
         # the loop has a copy of the likelihood, so values of its variables count
-        held = {
-            name: np.asarray(value) if isinstance(value, keras.Variable) else value
-            for name, value in _attributes(likelihood).items()
-        }
-        state, references = state_of(kind, type(likelihood), held)
+        held = attributes(likelihood)
+        state, references = state_of(kind, type(likelihood), held, by_value=True)
         key = tuple(state.items())
         if key not in entry.built or _is_any_gone(entry.built[key][1]):
             with traced(model):
@@ -150,7 +147,7 @@ def traced(model):
         entry.notes |= notes
 
 
-def state_of(*things):
+def state_of(*things, by_value=False):
     """Return the state of ``things``, and references to the objects in it.
 
     The state is {attribute: what it holds}, where an attribute is (id of its object,
@@ -162,9 +159,12 @@ def state_of(*things):
     layer, and into a model, when it is called or trained. As in Keras's own ``predict``, a
     change is not seen if a ``call`` reads it from elsewhere: from a global name, a class,
     or an object inside an object of the layer.
+
+    With ``by_value`` the state has the values of variables too, also of those that lie in
+    a Keras layer or deeper, in an object inside an object.
     """
     state, references, left_out = {}, [], given_by_keras()
-    around = []  # the containers around a value
+    around = []  # the containers and objects around a value
 
     def add(value, items, inside=True):
         """Append what tells a value to ``items``."""
@@ -173,10 +173,12 @@ def state_of(*things):
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
             items.extend((value.shape, value.dtype, checksum))
+        elif by_value and isinstance(value, keras.Variable | tf.Variable):
+            add(np.asarray(value), items)
+        elif any(value is one for one in around):  # it contains itself
+            add_id(value, items)
         elif isinstance(value, _CONTAINERS):
             items.append(len(value))
-            if any(value is one for one in around):  # it contains itself
-                return
             around.append(value)
             pairs = isinstance(value, dict | types.MappingProxyType)
             for one in itertools.chain(*value.items()) if pairs else value:
@@ -184,8 +186,12 @@ def state_of(*things):
             around.pop()
         else:
             add_id(value, items)
+            around.append(value)
+            if by_value and isinstance(value, keras.Layer):
+                add(value.variables, items)
             if inside and _has_settings(value):
-                add_attributes(value, inside=False)
+                add_attributes(value, inside=by_value)
+            around.pop()
 
     def add_id(value, items):
         items.append(id(value))
@@ -195,7 +201,7 @@ def state_of(*things):
             references.append(lambda: value)
 
     def add_attributes(thing, inside):
-        for name, value in _attributes(thing).items():
+        for name, value in attributes(thing).items():
             if name not in left_out and not name.startswith("_self_"):
                 items = []
                 add(value, items, inside)
@@ -243,7 +249,7 @@ def _has_settings(value):
     return own and not isinstance(value, keras.Operation)
 
 
-def _attributes(value):
+def attributes(value):
     """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
     members = {
         name: member

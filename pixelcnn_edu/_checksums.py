@@ -1,17 +1,21 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
+import collections
 import functools
 import hashlib
 import json
 import types
 
-from pixelcnn_edu._cache import given_by_keras
+from pixelcnn_edu._cache import attributes, given_by_keras
 from pixelcnn_edu._checks import graph_of, plain
 
 import keras
 import numpy as np
 
-_PLAIN = str | bytes | int | float | complex | np.generic | slice | None
+_PLAIN = str | bytes | int | float | complex | np.generic | slice | range | None
+_LIST = list | tuple | collections.deque
+_SET = set | frozenset
+_FUNCTION = types.FunctionType | types.MethodType
 _LIBRARIES = {
     "builtins",
     "jax",
@@ -37,7 +41,8 @@ def as_json(value):
         config = {"class": type(value).__name__, **value.get_config(), "name": None}
         if "inner_optimizer" in config:  # of a LossScaleOptimizer: it has a name too
             config["inner_optimizer"] = value.inner_optimizer
-        return config
+        held = {} if isinstance(value, keras.Operation) else _held(value)
+        return {**config, "attributes": held} if held else config
     raise TypeError(f"no type for {value!r}")
 
 
@@ -150,33 +155,62 @@ def _without_layers(config):
     return {key: _without_layers(value) for key, value in config.items()}
 
 
-def _held(layer):
+def _held(thing, around=()):
     """Return what no configuration tells, see `network_checksum`."""
-    found = {}
-    plain_too = _is_user_s(layer) or _config(layer) is None
-    plain_too = plain_too and not isinstance(layer, keras.Model)  # it holds names
-    for name in vars(layer).keys() - given_by_keras():
-        if name.startswith("_self_") or name == "optimizer":
-            continue  # notes of TensorFlow; a setting of its own, see `training.fit`
+    is_layer, config = isinstance(thing, keras.Operation), _config(thing) or {}
+    plain_too = not _tells_all(thing) or (is_layer and _is_user_s(thing))
+    if isinstance(thing, keras.Model):  # if Keras knows the model, it has its layers
+        plain_too = _is_user_s(thing) and not config
+    notes = _notes_of(thing) if plain_too else ()
+    held, found = attributes(thing), {}
+
+    def counts(one, name):
+        told = not is_layer and not config.keys().isdisjoint((name, name.lstrip("_")))
+        if _is_user_s(one) and not isinstance(one, keras.Operation):
+            return not told or not _tells_all(one)
+        if told or _is_array(one):
+            return not told
+        is_plain = isinstance(one, _PLAIN | _SET) or callable(one) or _config(one)
+        return plain_too and is_plain and name not in notes
+
+    for name in held.keys() - (given_by_keras() if is_layer else set()):
+        if name.startswith(("_self_", "_exclude_from_weight_decay")):
+            continue  # notes of TensorFlow; a setting of its own, see `checkpoints`
+        if name in ("optimizer", "inner_optimizer"):
+            continue  # settings of their own, see `training.fit` and `as_json`
         parts = [
-            _content(one)
-            for one in _leaves(vars(layer)[name])
-            if _is_array(one)
-            or (_is_user_s(one) and not isinstance(one, keras.Operation))
-            or (
-                plain_too and (isinstance(one, _PLAIN) or callable(one) or _config(one))
-            )
+            _content(one, around) for one in _leaves(held[name]) if counts(one, name)
         ]
         if parts:
             found[name] = parts
     return found
 
 
+def _tells_all(thing):
+    """Return whether ``get_config`` knows the class: no user's class has inherited it."""
+    if _config(thing) is None:
+        return False
+    return not _is_user_s(thing) or _is_user_s(type(thing).get_config)
+
+
+def _notes_of(thing):
+    """Return the names under which Keras notes numbers in a model or an optimizer."""
+    if isinstance(thing, keras.optimizers.Optimizer):
+        return vars(keras.optimizers.SGD(name="any")).keys()
+    if not isinstance(thing, keras.Model):
+        return set()
+    image = keras.Input((1,), name="any")
+    models = keras.Model(image, image, name="any"), keras.Sequential(name="any")
+    later = {"_compile_config", "_compiled_trainable_state", "_eval_epoch_iterator"}
+    later |= {"history", "stop_evaluating", "stop_predicting", "stop_training"}
+    return later.union(*map(vars, models)) - {"_trainable", "_dtype_policy", "autocast"}
+
+
 def _leaves(value):
-    """Return a value in a list, or what lies in lists, tuples and dicts."""
+    """Return a value in a list, or what lies in lists, tuples, deques and dicts."""
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LIST):
         return [leaf for one in value for leaf in _leaves(one)]
     return [value]
 
@@ -189,14 +223,27 @@ def _is_array(value):
 
 def _is_user_s(value):
     """Return whether a value is a function of a user, or an object of a user's class."""
-    is_function = isinstance(value, types.FunctionType | types.MethodType)
-    its = value if is_function else type(value)
-    library = (its.__module__ or "").split(".")[0]
-    return not isinstance(value, type) and library not in _LIBRARIES
+    value = _unwrapped(value)
+    its = value if isinstance(value, _FUNCTION) else type(value)
+    return not isinstance(value, type) and not _is_of_library(its)
+
+
+def _unwrapped(value):
+    """Return the function in a `tf.function` or an `np.vectorize`, else ``value``."""
+    is_wrapper = callable(value) and not isinstance(value, _FUNCTION)
+    is_wrapper = is_wrapper and _is_of_library(type(value))
+    if not is_wrapper:
+        return value
+    return getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
+
+
+def _is_of_library(its):
+    return (its.__module__ or "").split(".")[0] in _LIBRARIES
 
 
 def _content(value, around=()):
     """Return what a value consists of, for JSON: of a function, its code and its values."""
+    value = _unwrapped(value)
     if any(value is one for one in around):  # a function that calls itself
         return "itself"
 
@@ -205,12 +252,12 @@ def _content(value, around=()):
 
     if isinstance(value, _PLAIN):
         return repr(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LIST):
         return of(*value)
     if isinstance(value, dict):
         return of(*value.items())
-    if isinstance(value, frozenset):  # its order differs from process to process
-        return sorted(map(repr, value))
+    if isinstance(value, _SET):  # its order differs from process to process
+        return sorted(of(*value), key=str)
     if _is_array(value) or keras.ops.is_tensor(value):
         return checksum([np.asarray(value)])
     if isinstance(value, types.CodeType):
@@ -223,14 +270,17 @@ def _content(value, around=()):
     if not isinstance(value, keras.Operation):  # layers are described by `_layer`
         config = _config(value)
     if config is not None:
-        return [kind.__qualname__, *of(config)]
+        if isinstance(value, keras.optimizers.Optimizer):
+            config["name"] = None  # Keras numbers it
+        held = {} if _tells_all(value) else _held(value, (*around, value))
+        return [kind.__qualname__, *of(config), *sorted(held.items())]
     if not _is_user_s(value) or isinstance(value, keras.Operation):
         return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
         cells = [*map(_in_cell, value.__closure__ or ())]
         return of(value.__code__, cells, value.__defaults__, value.__kwdefaults__)
     call = kind.__call__ if callable(value) else None
-    return [kind.__qualname__, *of(call, getattr(value, "__dict__", {}))]
+    return [kind.__qualname__, *of(call, attributes(value))]
 
 
 def _in_cell(cell):

@@ -104,7 +104,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
-    half = [layer for layer in model.layers if layer.compute_dtype == "float16"]
+    layers = model._flatten_layers(include_self=False)
+    half = [layer for layer in layers if layer.compute_dtype == "float16"]
     if half:
         raise ValueError(
             "Expected a model that computes in float32 or bfloat16: in float16 small "

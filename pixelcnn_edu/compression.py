@@ -451,7 +451,7 @@ def _checksum(images):
 
 def _checksums(model, labels, likelihood, count):
     """Return the checksums of the model's weights and likelihood, and of the labels."""
-    arguments = likelihood.get_config().items()
+    arguments = likelihood._arguments().items()
     words = ", ".join(f"{name}={_words(value)}" for name, value in arguments)
     of_model = zlib.crc32(f"{type(likelihood).__name__}({words})".encode())
     for weight in model.get_weights():

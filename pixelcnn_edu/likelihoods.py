@@ -135,7 +135,21 @@ class Likelihood:
         return logits, values
 
     def get_config(self):
+        for name, value in vars(self).items():
+            if _has_other_keys(value):
+                raise ValueError(
+                    f"Expected {name} to have strings as its keys, as those of a saved "
+                    f"dict become strings. Received: {name}={value!r}. A get_config and "
+                    "a from_config of your own can save it in another form."
+                )
         return dict(vars(self))  # the arguments: `__init__` stores them by their names
+
+    def _arguments(self):
+        """Return the configuration, also of a likelihood that cannot be saved."""
+        try:
+            return self.get_config()
+        except ValueError:
+            return dict(vars(self))
 
     @classmethod
     def from_config(cls, config):
@@ -150,14 +164,25 @@ class Likelihood:
         )
 
     def __repr__(self):
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self._arguments().items())
         return f"{type(self).__name__}({arguments})"
 
     def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
+        return type(self) is type(other) and self._arguments() == other._arguments()
 
     def __hash__(self):
         return hash(repr(self))
+
+
+def _has_other_keys(value):
+    """Return whether a dict, here or in a dict or a list, has a key that is no string."""
+    if isinstance(value, dict):
+        keys, value = value.keys(), value.values()
+        if not all(isinstance(key, str) for key in keys):
+            return True
+    elif not isinstance(value, list | tuple):
+        return False
+    return any(map(_has_other_keys, value))
 
 
 def check_likelihood(likelihood) -> Likelihood:

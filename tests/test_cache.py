@@ -183,7 +183,9 @@ def test_no_answer_is_that_of_a_layer_as_it_was(name):
 
 
 def test_the_search_finds_a_cache_that_knows_its_model_by_name(monkeypatch):
-    monkeypatch.setattr(_cache, "state_of", lambda *things: ({None: str(things)}, []))
+    monkeypatch.setattr(
+        _cache, "state_of", lambda *things, **_: ({None: str(things)}, [])
+    )
     image = keras.Input((3, 4, 1))
     x = MaskedConv2D(2, 3, "A", activation="relu", bias_initializer="ones")(image)
     found, _ = stale(ImageModel(image, layers.Dense(1)(x), likelihood=Bernoulli()))
@@ -667,3 +669,61 @@ def test_the_value_of_a_likelihood_s_variable_reaches_the_loop():
         drawn.append(generation.cached(*arguments))
         np.testing.assert_array_equal(drawn[-1], generation.naive(*arguments))
     assert (drawn[0] != drawn[1]).any()
+
+
+class CalibratedBy(Bernoulli):
+    """A user's likelihood whose scale lies somewhere in what it holds."""
+
+    def __init__(self, held, scale):
+        self.held, self.scale = held, scale
+
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(self.scale(self.held) * logits, uniforms, temperature)
+
+    def _probabilities(self, logits, images):
+        return super()._probabilities(self.scale(self.held) * logits, images)
+
+
+def dense():
+    layer = layers.Dense(1, kernel_initializer="ones")
+    layer.build((None, 1))
+    return layer
+
+
+def space(value):
+    return types.SimpleNamespace(a=value)
+
+
+HELD = {
+    "tf.Variable": (lambda: tf.Variable(1.0), lambda held: held),
+    "a list": (lambda: [keras.Variable(1.0)], lambda held: held[0]),
+    "a dict": (lambda: {"a": [tf.Variable(1.0)]}, lambda held: held["a"][0]),
+    "a layer": (dense, lambda held: held.kernel),
+    "a layer in a list": (lambda: [dense()], lambda held: held[0].kernel),
+    "a layer in a model": (
+        lambda: keras.Sequential([keras.Input((1,)), dense()]),
+        lambda held: held.layers[0].kernel,
+    ),
+    "an object in an object": (
+        lambda: space(space(keras.Variable(1.0))),
+        lambda held: held.a.a,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_values_of_variables_count_wherever_a_likelihood_holds_them(kind):
+    make, scale = HELD[kind]
+    model, likelihood = random_model((3, 4, 1)), CalibratedBy(make(), scale)
+    likelihood.itself = [likelihood]
+    loop = one_pixel.pixel_loop(model, likelihood)
+    assert one_pixel.pixel_loop(model, likelihood) is loop
+    bits = compression.code_length(model, X, likelihood=likelihood)
+    variable = scale(likelihood.held)
+    variable.assign(np.full(variable.shape, 0.1))
+    how = {"likelihood": likelihood, "method": "naive"}
+    again = compression.code_length(model, X, likelihood=likelihood)
+    np.testing.assert_array_equal(again, compression.code_length(model, X, **how))
+    assert (again != bits).any()
+    means = [mean_of(model, likelihood, each, 32) for each in ("cached", "naive")]
+    assert means[0] == means[1]

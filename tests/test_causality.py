@@ -242,12 +242,16 @@ def test_a_model_without_a_gradient_has_no_receptive_field():
     assert causality.dependency_matrix(model)[15].any()
 
 
-def test_a_receptive_field_in_float16_is_refused():
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_receptive_field_in_float16_is_refused(depth):
+    """Also if the layer lies in a model in the model."""
     inputs = keras.Input((3, 3, 1))
     small = keras.initializers.Constant(1e-9)  # its gradient is 0 in float16
     layer = MaskedConv2D(1, 3, "A", dtype="mixed_float16", kernel_initializer=small)
     model = keras.Model(inputs, layer(inputs))
+    for _ in range(depth):
+        model = keras.Model(inputs, model(inputs))
     with pytest.raises(
-        ValueError, match="float32 or bfloat16.*Received: .* in float16"
+        ValueError, match="float32 or bfloat16.*Received: 'masked.* in float16"
     ):
         causality.receptive_field(model, 1, 1)

@@ -2,6 +2,7 @@
 
 import decimal
 import itertools
+import re
 from fractions import Fraction
 
 from pixelcnn_edu import causality, data, evaluation, exercises
@@ -959,3 +960,18 @@ def test_a_layer_class_that_hides_its_layers_is_told_so():
 
     said = exercises.residual_block(lambda x: Block(x.shape[-1])(x))
     assert "A layer class of your own hides the layers inside" in str(said)
+
+
+def test_a_verdict_names_the_output_that_lost_its_nan_or_got_one():
+    mistakes = exercises.live_taps_only.mistakes
+    for words, expected, actual in (
+        ("did not reach", r"NaN at output \(2, 3\)", "a number there"),
+        (
+            "reached an earlier",
+            r"no NaN up to output \(2, 2\)",
+            r"NaN at output \(1, 1\)",
+        ),
+    ):
+        (mistake,) = [each for name, each in mistakes.items() if words in name]
+        said = str(exercises.live_taps_only(mistake.answers[0]))
+        assert re.search(f"expected: {expected}\n  actual:   {actual}", said)

@@ -66,6 +66,46 @@ def test_a_value_that_would_be_read_as_another_is_refused(tmp_path, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "name", ["a b", "a,b", "nats/dim", "nats (mean)", "x-y", "", "print", " nats"]
+)
+def test_a_name_of_a_column_that_would_be_read_as_another_is_refused(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match="Expected names of columns .* Received: "):
+        experiments.record("mine", [{"seed": 0, name: 1.5}])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "texts", [["007"], ["1e3", "2"], ["nan"], ["True"], [""], ["a", 3]]
+)
+def test_a_text_that_would_be_read_as_another_value_is_refused(
+    tmp_path, monkeypatch, texts
+):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match="Expected column 'run' .* Received: "):
+        experiments.record("mine", [{"run": each, "nats": 1} for each in texts])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("run", [" a", "a ", " ", "", "\ta", "7", "nan", "é", "x 1"])
+def test_a_text_is_refused_or_comes_back(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    rows = [{"run": each, "nats": np.float32(0.1), "n": np.nan} for each in ("b", run)]
+    try:
+        experiments.record("mine", rows)
+    except ValueError:
+        assert not list(tmp_path.iterdir())
+        return
+    table = experiments.table("mine")
+    assert table["run"].tolist() == ["b", run]
+    assert (
+        np.float32(table["nats"][1]) == rows[1]["nats"] and np.isnan(table["n"]).all()
+    )
+
+
 def test_two_digits_cost_under_each_label_what_the_table_says():
     _, (x_test, y_test) = data.load_mnist()
     held_out, table = data.binarize(x_test, seed=0), experiments.table("told_labels")

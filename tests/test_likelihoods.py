@@ -1,7 +1,9 @@
 """Likelihoods: probabilities that sum to one, draws that follow them."""
 
+import json
 import math
 
+from pixelcnn_edu import compression
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
@@ -10,6 +12,7 @@ from pixelcnn_edu.likelihoods import (
     draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
+from pixelcnn_edu.models import ImageModel
 
 import keras
 import numpy as np
@@ -361,6 +364,37 @@ def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path
     loaded = keras.models.load_model(tmp_path / "biased.keras").likelihood
     np.testing.assert_array_equal(loaded.bias, likelihood.bias)
     assert loaded.other == [Warmer(2.0), "relu"]
+
+
+@keras.saving.register_keras_serializable(package="test_likelihoods")
+class Shifted(Categorical):
+    """A likelihood of a user's own with a dict of offsets."""
+
+    def __init__(self, levels, offsets):
+        super().__init__(levels)
+        self.offsets = offsets
+
+
+@pytest.mark.parametrize("offsets", [{0: 2.0}, {"a": [{"b": {(1, 2): 0}}]}, {None: 1}])
+def test_a_dict_whose_keys_a_file_would_change_is_not_saved(offsets, tmp_path):
+    """The loaded likelihood found no offset under its keys."""
+    likelihood = Shifted(3, offsets)
+    image = keras.Input((2, 2, 1))
+    logits = keras.layers.Dense(3)(image)
+    model = ImageModel(image, logits, likelihood=likelihood)
+    with pytest.raises(ValueError, match="Expected offsets .*Received: offsets={"):
+        model.save(tmp_path / "model.keras")
+    assert repr(likelihood) == f"Shifted(levels=3, offsets={offsets!r})"
+    assert likelihood == Shifted(3, offsets) != Shifted(3, {})
+    images = np.zeros((1, 2, 2, 1), "float32")
+    stream = compression.compress(model, images)
+    np.testing.assert_array_equal(compression.decompress(model, stream), images)
+
+
+def test_a_dict_with_strings_as_keys_is_saved():
+    likelihood = Shifted(3, {"0": {"a": [1, {"b": 2}]}})
+    text = json.dumps(keras.saving.serialize_keras_object(likelihood))
+    assert keras.saving.deserialize_keras_object(json.loads(text)) == likelihood
 
 
 class NoLevels(Bernoulli):

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import random
 import shlex
 from pathlib import Path
 
@@ -200,7 +201,12 @@ def test_a_model_is_float32_again_whatever_the_policy_is(tmp_path):
     ],
 )
 def test_arrays_that_do_not_fit_the_card_are_refused(build, words, tmp_path):
-    pretrained.save(tmp_path, "mine", tiny(), {"build": build})
+    with pytest.raises(ValueError, match=f"Expected model to have .*{words}"):
+        pretrained.save(tmp_path, "mine", tiny(), {"build": build})
+    assert not list(tmp_path.iterdir())
+    arrays = [weight.numpy() for weight in tiny().weights]
+    raw = npz(**{f"{i:02}": array for i, array in enumerate(arrays)})
+    forge(tmp_path, raw, build)
     message = f"mine.npz does not fit the network on its card .*{words}.*copy both"
     with pytest.raises(ValueError, match=message):
         pretrained.load("mine", tmp_path)
@@ -227,11 +233,45 @@ def test_a_file_that_is_no_archive_is_refused(raw, tmp_path):
         pretrained.load("mine", tmp_path)
 
 
-def forge(folder, raw):
+def forge(folder, raw, build=TINY):
     """Write a file of weights with a card that has its checksum."""
-    card = {"build": TINY, "sha256": pretrained._checksum(TINY, raw)}
+    card = {"build": build, "sha256": pretrained._checksum(build, raw)}
     (folder / "mine.npz").write_bytes(raw)
     (folder / "mine.json").write_text(json.dumps(card), "utf-8")
+
+
+def with_lora(model):
+    model.layers[-1].enable_lora(2)
+
+
+def in_eight_bits(model):
+    next(one for one in model.layers if hasattr(one, "embeddings")).quantize("int8")
+
+
+@pytest.mark.parametrize("change", [with_lora, in_eight_bits])
+def test_a_model_of_other_weights_does_not_replace_an_older_one(change, tmp_path):
+    """The file was written, and could never be read."""
+    arguments = {"filters": 4, "depth": 1, "num_classes": 3}
+    model = models.gated_pixelcnn((4, 4, 1), likelihood=Categorical(3), **arguments)
+    arguments |= {
+        "image_shape": [4, 4, 1],
+        "likelihood": TINY["arguments"]["likelihood"],
+    }
+    card = {"build": {"builder": "gated_pixelcnn", "arguments": arguments}}
+    pretrained.save(tmp_path, "mine", model, card)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    change(model)
+    with pytest.raises(ValueError, match="Expected model to have the weights"):
+        pretrained.save(tmp_path, "mine", model, card)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    pretrained.load("mine", tmp_path)
+
+
+def test_saving_draws_no_random_number(tmp_path):
+    model = tiny()
+    state = random.getstate()
+    pretrained.save(tmp_path, "mine", model, {"build": TINY})
+    assert random.getstate() == state
 
 
 def test_a_card_may_hold_numbers_of_numpy(tmp_path):

@@ -1,5 +1,6 @@
 """Runs in a folder: who may use it, which files are theirs, and how a run ends."""
 
+import collections
 import contextlib
 import dataclasses
 import errno
@@ -660,7 +661,25 @@ ACTIVATIONS = {
     "an object": lambda: (Act(1.0), Act(2.0)),
     "a list in an object": lambda: (Act([1.0]), Act([2.0])),
     "a method": lambda: (Act(1.0).__call__, Act(2.0).__call__),
+    "a tf.function": lambda: (tf.function(act(1.0)), tf.function(act(2.0))),
+    "a tf.function with a keyword": lambda: [
+        functools.partial(tf.function(act_with(factor=None)), factor=factor)
+        for factor in (1.0, 2.0)
+    ],
+    "a tf.function in a partial": lambda: [
+        functools.partial(tf.function(act(factor))) for factor in (1.0, 2.0)
+    ],
+    "a range around": lambda: (lowest(range(1, 5)), lowest(range(2, 5))),
+    "a set around": lambda: (lowest({1, 5}), lowest({2, 5})),
+    "a deque around": lambda: [lowest(collections.deque([low, 5])) for low in (1, 2)],
 }
+
+
+def lowest(numbers):
+    def activation(x):
+        return min(numbers) * keras.ops.tanh(x)
+
+    return activation
 
 
 class Act:
@@ -715,11 +734,40 @@ class Holds(keras.layers.Layer):
         return x
 
 
+class Private(Bernoulli):
+    """A likelihood of a user with an argument of a private name."""
+
+    def __init__(self, _scale):
+        self._scale = _scale
+
+
+def test_the_setting_of_a_likelihood_is_its_configuration():
+    settings = _checksums.through_json({"likelihood": Private(2.0)})
+    expected = {"class": "Private", "_scale": 2.0, "name": None}
+    assert settings == {"likelihood": expected}
+
+
+@dataclasses.dataclass(slots=True)
+class InSlots:
+    factor: float
+
+
+HELD = (
+    *(np.ones, act, Act, range, InSlots),
+    *(lambda n: {n, 9}, lambda n: frozenset([n, 9]), lambda n: Act({n, 9})),
+    *(lambda n: Act(range(n)), lambda n: Act(collections.deque([n]))),
+    *(lambda n: tf.function(act(n)), lambda n: np.vectorize(act(n))),
+)
+
+
 @pytest.mark.parametrize(
     "around",
-    [lambda x: x, lambda x: [x], lambda x: {"a": [0, x]}, lambda x: [{"a": (x,)}]],
+    [
+        *(lambda x: x, lambda x: [x], lambda x: {"a": [0, x]}, lambda x: [{"a": (x,)}]),
+        lambda x: collections.deque([x]),
+    ],
 )
-@pytest.mark.parametrize("value", [np.ones, act, Act])
+@pytest.mark.parametrize("value", HELD)
 def test_what_a_layer_holds_in_lists_and_dicts_is_seen(around, value):
     def known(number):
         inputs = keras.Input((4, 4, 1))
@@ -727,6 +775,18 @@ def test_what_a_layer_holds_in_lists_and_dicts_is_seen(around, value):
         return _checksums.network_checksum(keras.Model(inputs, outputs))
 
     assert known(2) == known(2) != known(3)
+
+
+def test_a_set_of_another_order_is_the_same_set():
+    """The order of a set of strings differs from process to process."""
+    orders = [0, 8], [8, 0]  # these two fall on one place
+    assert len({tuple(set(order)) for order in orders}) == 2
+    for kind in (set, frozenset, lambda order: Act(set(order))):
+        models = []
+        for order in orders:
+            inputs = keras.Input((4, 4, 1))
+            models.append(keras.Model(inputs, Holds(kind(order))(inputs)))
+        assert len(set(map(_checksums.network_checksum, models))) == 1
 
 
 def test_each_part_of_a_graph_is_seen():
@@ -913,6 +973,49 @@ class Scaled(keras.layers.Layer):
         return x * getattr(self.by, "factor", self.by)
 
 
+class Limit(keras.constraints.Constraint):
+    """A user's constraint, for which Keras has an empty configuration."""
+
+    def __init__(self, limit):
+        self._limit, self.me = limit, self
+
+    def __call__(self, w):
+        return keras.ops.clip(w, -self._limit, self._limit)
+
+
+class Wider(keras.initializers.RandomNormal):
+    """A user's initializer: its configuration is that of another class."""
+
+    def __init__(self, factor):
+        super().__init__(seed=0)
+        self.factor = factor
+
+    def __call__(self, shape, dtype=None):
+        return self.factor * super().__call__(shape, dtype)
+
+
+class Times(keras.regularizers.L2):
+    """A user's regularizer: its configuration is that of another class."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = Settings(factor)
+
+    def __call__(self, x):
+        return self.factor.factor * super().__call__(x)
+
+
+class Part(keras.Model):
+    """A user's model, which Keras cannot describe."""
+
+    def __init__(self, function, factor):
+        super().__init__()
+        self.function, self.factor = function, factor
+
+    def call(self, x):
+        return self.function(x) * self.factor
+
+
 def after_construction(number):
     layer = Scaled(1.0)
     layer.by = number
@@ -926,6 +1029,12 @@ WITHOUT_CONFIGURATION = {
     "a regularizer": lambda number: keras.layers.Dense(
         2, kernel_regularizer=Penalty(number)
     ),
+    "a constraint": lambda number: keras.layers.Dense(2, bias_constraint=Limit(number)),
+    "an initializer": lambda number: keras.layers.Dense(2, "relu", True, Wider(number)),
+    "an inherited regularizer": lambda number: keras.layers.Dense(
+        2, kernel_regularizer=Times(number)
+    ),
+    "a model": lambda number: Part(act(1.0), number),
     "beside a regularizer": lambda number: keras.layers.Dense(
         2, activation=["relu", "tanh"][int(number)], kernel_regularizer=Penalty(1.0)
     ),
@@ -950,6 +1059,89 @@ def test_a_variable_that_a_layer_holds_may_change_in_training():
     assert _checksums.network_checksum(model) == before
     layer.by = tf.constant(2.0)
     assert _checksums.network_checksum(model) != before
+
+
+def test_a_user_s_model_is_the_same_after_training():
+    """Keras notes much in a model that it compiles and trains."""
+
+    class Own(ImageModel):
+        def __init__(self, function, factor):
+            inputs = keras.Input((4, 4, 1))
+            logits = Part(function, factor)(MaskedConv2D(1, 3, "A")(inputs))
+            super().__init__(inputs, logits, likelihood=Bernoulli())
+            self.factor = factor
+
+        def get_config(self):
+            raise NotImplementedError
+
+    model, other = Own(act(1.0), 2.0), Own(act(1.0), 3.0)
+    before = _checksums.network_checksum(model)
+    assert before == _checksums.network_checksum(Own(act(1.0), 2.0))
+    fit(model=model, validation_images=X[:4])
+    model.predict(X, verbose=0)
+    model.evaluate(X, X, verbose=0)
+    assert _checksums.network_checksum(model) == before
+    other.layers[-1].factor = 2.0
+    assert _checksums.network_checksum(other) != before
+
+
+class Slow(keras.optimizers.SGD):
+    """A user's optimizer without ``get_config``."""
+
+    def __init__(self, factor, learning_rate=0.1, **arguments):
+        super().__init__(learning_rate, momentum=0.5, **arguments)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient * self.factor, variable, learning_rate)
+
+
+class Warm(keras.optimizers.schedules.ExponentialDecay):
+    """A user's schedule: its configuration is that of another class."""
+
+    def __init__(self, factor):
+        super().__init__(0.1, 10, 0.5)
+        self.factor = factor
+
+    def __call__(self, step):
+        return self.factor * super().__call__(step)
+
+
+def constant(rate):
+    def learning_rate():
+        return rate
+
+    return learning_rate
+
+
+def around_another(optimizer, rate):
+    optimizer.other = keras.optimizers.SGD(rate)  # its name is numbered
+    return optimizer
+
+
+OPTIMIZERS = {
+    "a callable rate": lambda number: keras.optimizers.SGD(constant(number)),
+    "an optimizer": Slow,
+    "an optimizer in another": lambda number: keras.optimizers.LossScaleOptimizer(
+        Slow(number)
+    ),
+    "an optimizer around another": lambda number: around_another(Slow(1.0), number),
+    "a schedule": lambda number: keras.optimizers.SGD(Warm(number)),
+    "a schedule of an own optimizer": lambda number: Slow(1.0, Warm(number)),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_what_no_configuration_of_an_optimizer_tells_belongs_to_the_run(kind, tmp_path):
+    whole, _ = fit(optimizer=OPTIMIZERS[kind](0.1))
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, optimizer=OPTIMIZERS[kind](0.1), callbacks=Interrupt(1))
+    with pytest.raises(ValueError, match="differs in: optimizer"):
+        fit(tmp_path, optimizer=OPTIMIZERS[kind](0.2))
+    model, optimizer = small(), OPTIMIZERS[kind](0.1)
+    for _ in range(2):  # the second time with an optimizer that has trained
+        fit(tmp_path, model=model, optimizer=optimizer)
+        assert_same(model, whole)
 
 
 REBUILT = {
@@ -1032,9 +1224,10 @@ def test_a_run_with_the_same_loss_scale_optimizer_goes_on(tmp_path):
     assert history.epoch == [0, 1]
 
 
-def test_weights_excluded_from_weight_decay_are_a_setting(tmp_path):
+@pytest.mark.parametrize("kind", [keras.optimizers.AdamW, Slow])
+def test_weights_excluded_from_weight_decay_are_a_setting(kind, tmp_path):
     def run(**excluded):
-        optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.1)
+        optimizer = kind(0.1, weight_decay=0.1)
         if excluded:
             optimizer.exclude_from_weight_decay(**excluded)
         return fit(tmp_path, optimizer=optimizer)

@@ -74,7 +74,9 @@ def _add(x, y):
     return keras.layers.add([x, y])
 
 
-def _residual_block(x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None):
+def _residual_block(
+    x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None, last=None
+):
     """The block of the paper, out of Keras layers.
 
     ``x`` is a Keras tensor (N, H, W, filters), ``filters`` even; so is the result. In
@@ -86,7 +88,7 @@ def _residual_block(x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None)
     middle = middle() if middle else MaskedConv2D(half, 3, mask_type="B")
     y = keras.layers.Conv2D(half, 1)(bends[0](x))
     y = middle(bends[1](y))
-    y = keras.layers.Conv2D(filters, 1)(bends[2](y))
+    y = keras.layers.Conv2D(filters, 1, activation=last)(bends[2](y))
     return end(x, y)
 
 
@@ -125,6 +127,7 @@ def _judge_block(answer):
         raise Wrong("Nothing bends")
     _judge_bends(model, images)
     _judge_weights(model)
+    _judge_end(model, images)
 
 
 def _layers(model):
@@ -272,6 +275,24 @@ def _judge_weights(model):
     raise Wrong("The block has another number of weights.", **words)
 
 
+def _judge_end(model, images):
+    """The change is the output of the last 1×1 as it is: it grows with its weights."""
+    last, factor = _convolutions(model)[-1], -2
+    before = _run(model, images) - images
+    kept = last.get_weights()
+    last.set_weights([factor * weight for weight in kept])
+    after = _run(model, images) - images
+    last.set_weights(kept)
+    if close(after, factor * before, 1e-4):
+        return
+    words = {
+        "case": f"the last convolution times {factor}: the output minus x",
+        "expected": factor * before[0, 0, 0],
+        "actual": after[0, 0, 0],
+    }
+    raise Wrong("An activation changes", **words)
+
+
 def _run(model, images):
     return np.asarray(asking(model)(images, training=False))
 
@@ -326,6 +347,12 @@ residual_block = Exercise(
             but(bends=(_prelu, _prelu, _straight)),
             but(bends=(_relu, _straight, _straight)),
             but(bends=(_relu, _relu, _straight)),
+        ),
+        "An activation changes the output of the last 1×1. Add this output as it is, so "
+        "that the block can make a feature smaller too.": Mistake(
+            but(end=lambda x, y: _add(x, _relu(y))),
+            but(end=lambda x, y: _add(x, keras.ops.tanh(y))),
+            but(last="relu"),
         ),
         "The middle works on all channels: the first 1×1 should halve them.": but(
             half=_FILTERS

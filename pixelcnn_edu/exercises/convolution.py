@@ -299,6 +299,10 @@ def _masked(images, kernel, bias):
     )
 
 
+def _without_nan(images, kernel, bias):
+    return _masked(np.nan_to_num(images), kernel, bias)
+
+
 def _shrunk(images, kernel, bias):
     kh, kw = kernel.shape[:2]
     height, width = images.shape[1] - kh + 1, images.shape[2] - kw + 1
@@ -325,13 +329,14 @@ def _images_and_kernels():
         yield poisoned, kernel, bias
 
 
-def _up_to_a_nan(answer, images, kernel, bias):
-    """The outputs; where the images hold a NaN, those up to its place, others as 0."""
+def _where_a_nan_counts(answer, images, kernel, bias):
+    """The outputs; after the place of a NaN 0, but where a live tap reads the NaN."""
     out = answer(images, kernel, bias)
     poisoned = np.isnan(images).any(axis=(0, 3))
     if poisoned.any() and np.shape(out)[:3] == images.shape[:3]:
         later = np.cumsum(poisoned).reshape(poisoned.shape) - poisoned > 0
-        out = np.where(later[..., None], 0, out)
+        reads = np.isnan(_live_taps_only(images, kernel, bias)).any(axis=(0, 3))
+        out = np.where((later & ~reads)[..., None], 0, out)
     return out
 
 
@@ -345,22 +350,26 @@ def _first_output(expected, actual, images, kernel, bias):
     case, (height, width) = _sizes(images, kernel, bias), images.shape[1:3]
     if actual.shape != expected.shape:
         return {"expected": str(expected.shape), "actual": str(actual.shape)}
-    if not np.isnan(images).any():
+    wrong = np.isnan(actual) != np.isnan(expected)
+    if not wrong.any():
         first = {"expected": expected[0, ..., 0], "actual": actual[0, ..., 0]}
         return {"case": f"{case}; output of image 0, filter 0"} | first
     at = height // 2, width // 2
-    hit = divmod(int(np.isnan(actual).any(axis=(0, 3)).argmax()), width)
-    return {
-        "case": f"{case}; NaN at {at}",
-        "expected": f"no NaN up to output {at}",
-        "actual": f"NaN at output {hit}",
-    }
+    hit = divmod(int(wrong.any(axis=(0, 3)).argmax()), width)
+    told = f"no NaN up to output {at}", f"NaN at output {hit}"
+    if _nan_is_gone(actual, expected):
+        told = f"NaN at output {hit}", "a number there"
+    return {"case": f"{case}; NaN at {at}", "expected": told[0], "actual": told[1]}
+
+
+def _nan_is_gone(actual, expected, *case):
+    return (np.isnan(expected) & ~np.isnan(actual)).any()
 
 
 live_taps_only = Exercise(
     _live_taps_only,
     cases=_images_and_kernels,
-    run=_up_to_a_nan,
+    run=_where_a_nan_counts,
     describe=_sizes,
     mistakes={
         "The output shrank: pad the page with zeros, so that every pixel keeps its own "
@@ -396,7 +405,14 @@ live_taps_only = Exercise(
         "np.roll does). Outside the page there are zeros.": but(mode="wrap"),
         "Right on numbers, but a NaN in one pixel reached an earlier output: 0 · NaN is "
         "NaN. A masked tap must be left out, not multiplied by 0.": Mistake(
-            _masked, fits=lambda actual, *_: np.isnan(actual).any()
+            _masked,
+            fits=lambda actual, expected, *_: (
+                np.isnan(actual) & ~np.isnan(expected)
+            ).any(),
+        ),
+        "Right on numbers, but a NaN in one pixel did not reach an output that reads this "
+        "pixel. Leave masked taps out, and leave the images as they are.": Mistake(
+            _without_nan, fits=_nan_is_gone
         ),
     },
     hints=(

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
 
@@ -100,22 +101,14 @@ def load(name: str, folder=None) -> keras.Model:
             f"{path.name} does not match the checksum on its card. {_way_out(folder)}"
         )
     try:
-        model = _build(content["build"])
         with np.load(io.BytesIO(raw), allow_pickle=False) as file:
             arrays = [file[key] for key in sorted(file.files)]
-        expected = [tuple(weight.shape) for weight in model.weights]
-        received = [array.shape for array in arrays]
-        if received != expected:
-            raise ValueError(f"expected shapes {expected}, received {received}")
-        kinds = {str(array.dtype) for array in arrays}
-        if kinds != {"float32"}:
-            raise ValueError(f"expected float32, received {', '.join(sorted(kinds))}")
+        model = _build(content["build"], arrays)
     except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path.name} does not fit the network on its card ({error}). "
             f"{_way_out(folder)}"
         ) from error
-    model.set_weights(arrays)
     return model
 
 
@@ -131,7 +124,9 @@ def save(folder, name: str, model, card: dict):
 
     Raises:
         ValueError: the name is no name of a file, or that of a run's state; a weight is
-            not finite; the card has no ``build`` block, or JSON cannot hold the card.
+            not finite; the card has no ``build`` block, or JSON cannot hold the card; or
+            the model has other weights than the network of the ``build`` block, such as
+            after ``enable_lora`` or ``quantize``.
         OSError: a file could not be written. An older model of this name is unchanged.
             (Only if the process is killed between the last two steps, which rename one
             file each, does `load` refuse the pair. Then save again.)
@@ -145,12 +140,24 @@ def save(folder, name: str, model, card: dict):
             f"Received: {name!r}"
         )
     folder, card = check_path("folder", folder), _through_json(card)
-    folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(model.weights)))
     arrays = {
-        f"{i:0{width}}_{weight.name}": np.asarray(weight, "float32")
+        f"{i:0{width}}_{weight.name}": np.asarray(
+            weight, "float32" if keras.backend.is_float_dtype(weight.dtype) else None
+        )
         for i, weight in enumerate(model.weights)
     }
+    state = random.getstate()
+    try:
+        _build(card["build"], arrays.values())
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            "Expected model to have the weights of the network that card['build'] "
+            f"describes. Received: other weights, or no network ({error})"
+        ) from error
+    finally:
+        random.setstate(state)  # to build a network draws seeds
+    folder.mkdir(parents=True, exist_ok=True)
     raw = io.BytesIO()
     np.savez(raw, **arrays)
     card["sha256"] = _checksum(card["build"], raw.getvalue())
@@ -201,13 +208,27 @@ def _checksum(build, raw) -> str:
     return hashlib.sha256(block + raw).hexdigest()
 
 
-def _build(block) -> keras.Model:
-    """Build the network of a card's ``build`` block, in float32."""
+def _build(block, arrays) -> keras.Model:
+    """Build the network of a card's ``build`` block, in float32, with these weights.
+
+    Raises:
+        KeyError, TypeError, ValueError: the block describes no network, or the arrays are
+            no weights of this network.
+    """
     arguments = dict(block["arguments"])
     about = dict(arguments["likelihood"])
     arguments["likelihood"] = _LIKELIHOODS[about.pop("name")](**about)
     with _float32():
-        return _BUILDERS[block["builder"]](**arguments)
+        model = _BUILDERS[block["builder"]](**arguments)
+    expected = [tuple(weight.shape) for weight in model.weights]
+    received = [array.shape for array in arrays]
+    if received != expected:
+        raise ValueError(f"expected shapes {expected}, received {received}")
+    kinds = {str(array.dtype) for array in arrays}
+    if kinds != {"float32"}:
+        raise ValueError(f"expected float32, received {', '.join(sorted(kinds))}")
+    model.set_weights(list(arrays))
+    return model
 
 
 @contextlib.contextmanager
