@@ -1602,6 +1602,10 @@ def test_two_writers_of_one_file_wait_for_each_other(tmp_path):
 
 
 # Each public function that takes a path, and where it looks in the user's home folder.
+def masked():
+    return models.pixelcnn((4, 4, 1), filters=2, depth=1)
+
+
 TAKE_PATHS = {
     "_checks.check_path": (lambda at: written(check_path("path", at)), "checked"),
     "checkpoints.Checkpoint": (lambda at: written(Checkpoint(at, {}).folder), "made"),
@@ -1618,6 +1622,7 @@ TAKE_PATHS = {
     "pretrained.names": (kept_in(pretrained.names), "kept"),
     "pretrained.save": (kept_in(str), "kept"),
     "training.fit": (lambda at: fit(at), "run"),
+    "export.page": (lambda at: export.page(masked(), at), "page.html"),
 }
 
 
