@@ -324,6 +324,7 @@ CALLS = {
     "widgets.inside.Inside": (widgets.Inside, (PAGE,), {"seed": 3}),
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
     "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
+    "widgets.fork.draw_flipped": (fork.draw_flipped, (PAGE, 3, [(1, 2)]), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
     "widgets.guess.uncertain_pixels": (
         guess.uncertain_pixels,

@@ -10,6 +10,7 @@ from pixelcnn_edu.widgets.fork import (
     LOST,
     UNCHANGED,
     difference,
+    draw_flipped,
     draw_forks,
     first_of_seed,
     flip_bits,
@@ -143,6 +144,17 @@ def test_the_first_digit_of_a_seed_is_that_of_generate(model):
     assert np.array_equal(image, generation.generate(model, 1, seed=57)[0])
     again = generation.generate(model, 1, uniforms=uniforms[None], method="naive")
     assert np.array_equal(image, again[0])
+
+
+def test_flips_one_after_another_are_forks_of_forks(model):
+    image, uniforms = first_of_seed(model, 3)
+    for pixel in ((1, 2), (4, 5)):
+        (fork,) = slow_forks(model, image, uniforms, [pixel])
+        uniforms[pixel] = 0 if image[pixel] == 0 else 1 - 1e-7
+        image = fork
+    assert np.array_equal(draw_flipped(model, 3, [(1, 2), (4, 5)]), image)
+    assert np.array_equal(draw_flipped(model, 3, []), first_of_seed(model, 3)[0])
+    assert not np.array_equal(draw_flipped(model, 3, [(1, 2)]), image)
 
 
 def test_the_still_picture_shows_the_digit_and_its_likeliest_fork(model):

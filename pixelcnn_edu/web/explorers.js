@@ -893,6 +893,25 @@ class Sentence {
   }
 }
 
+// The Python call that draws the same images.
+class PythonCall {
+  constructor() {
+    this.text = make("code");
+    this.element = make("p", { class: "call" }, "The same in Python: ", this.text);
+  }
+
+  // `flips`: pixels that were flipped one after another.
+  flipped(seed, flips, width) {
+    const pairs = flips.map((pixel) => `(${Math.floor(pixel / width)}, ${pixel % width})`);
+    this.text.textContent = `widgets.fork.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
+  }
+
+  generated(count, options) {
+    const named = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+    this.text.textContent = `generation.generate(model, ${count}, ${named.join(", ")})`;
+  }
+}
+
 // A canvas of a fixed size in pixels of the page, sharp on every screen. It shrinks on a
 // narrow page. draw(page) gets the 2D context.
 class Picture {
@@ -1087,7 +1106,7 @@ class Pad {
     if (event.key === "Shift" && this.drawn) this.endStroke();
   }
 }
-return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, Picture, colorOf, paint, frame, Pad };
+return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, PythonCall, Picture, colorOf, paint, frame, Pad };
 })();
 
 const bits_js = (() => {
@@ -2242,7 +2261,7 @@ const fork_js = (() => {
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
 const { flippingNumber, softplus } = likelihoods_js;
-const { COLORS, Pad, Picture, Sentence, Slider } = ui_js;
+const { COLORS, Pad, Picture, PythonCall, Sentence, Slider } = ui_js;
 const { MOST_SEED, button, frame, paint, pixelsIn, row, within } = ui_js;
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
@@ -2308,7 +2327,8 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
     "change most (blue on the digit), the pixels that each changes, and its price in bits.";
   root.append(row(slider, onward), row(pad, picture.element));
-  root.append(sentence.element, others.element, key.element);
+  const call = new PythonCall();
+  root.append(sentence.element, call.element, others.element, key.element);
 
   // Draw the digit, unless it is there already; then the fork; then the other forks. If the
   // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
@@ -2324,6 +2344,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     if (stale()) return;
     next = { ...shown, image };
     draw();
+    call.flipped(seed, [...flips, next.pixel], width);
     const last = next.automatic ? "" : next.pixel;
     if (moved) remember({ seed, flip: [...flips, last].join(".") });
     await compare(stale);
@@ -2366,6 +2387,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     }
     if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
+    call.flipped(seed, [...flips, next.pixel], width);
   }
 
   function apart(one, other) {
@@ -2401,6 +2423,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     );
     others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
+      if (!state.found.length) page.fillText("The likely flips are compared …", 2, 0);
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
         page.fillStyle = "black";
@@ -3417,7 +3440,7 @@ return { stepper };
 const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-const { COLORS, Choice, MOST_SEED, Picture, Sentence, Slider } = ui_js;
+const { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } = ui_js;
 const { colorOf, paint, row, within } = ui_js;
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
@@ -3459,7 +3482,9 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   const about = "Sixteen images drawn with these settings";
   const grid = new Picture(COLUMNS * cell[0], (COUNT / COLUMNS) * cell[1], about);
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
+  const call = new PythonCall();
   root.append(row(...controls), sentence.element, row(grid.element, costs.element));
+  root.append(call.element);
 
   const show = answer(async (stale) => {
     const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
@@ -3468,6 +3493,8 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
+    const labels = graph.num_classes ? { labels: label } : {};
+    call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
     if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
     usual[label] ??= await usualNats(stale);
@@ -3550,7 +3577,7 @@ const touch_js = (() => {
 // again: with the same random numbers, but after another past.
 
 const { flippingNumber } = likelihoods_js;
-const { COLORS, MOST_SEED, Pad, Sentence } = ui_js;
+const { COLORS, MOST_SEED, Pad, PythonCall, Sentence } = ui_js;
 const { button, frame, pixelsIn, row, within } = ui_js;
 
 const SECONDS = 2; // for a whole digit
@@ -3588,7 +3615,8 @@ function touch({ engine, graph, settings, root, answer, remember }) {
     [seed, flips, moved, drawn] = [seed + 1, [], true, 0];
     show();
   });
-  root.append(sentence.element, row(pad), row(another));
+  const call = new PythonCall();
+  root.append(sentence.element, row(pad), row(another), call.element);
 
   const show = answer(async (stale) => {
     if (digit?.seed !== seed || digit.flips > flips.length) {
@@ -3608,6 +3636,7 @@ function touch({ engine, graph, settings, root, answer, remember }) {
     }
     if (moved) remember({ touch: seed, touched: flips.join(".") });
     sentence.text = told();
+    call.flipped(seed, flips, width);
     await drawItself(stale);
   });
 

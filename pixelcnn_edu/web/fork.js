@@ -4,7 +4,7 @@
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
 import { flippingNumber, softplus } from "./likelihoods.js";
-import { COLORS, Pad, Picture, Sentence, Slider } from "./ui.js";
+import { COLORS, Pad, Picture, PythonCall, Sentence, Slider } from "./ui.js";
 import { MOST_SEED, button, frame, paint, pixelsIn, row, within } from "./ui.js";
 
 const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
@@ -70,7 +70,8 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
     "change most (blue on the digit), the pixels that each changes, and its price in bits.";
   root.append(row(slider, onward), row(pad, picture.element));
-  root.append(sentence.element, others.element, key.element);
+  const call = new PythonCall();
+  root.append(sentence.element, call.element, others.element, key.element);
 
   // Draw the digit, unless it is there already; then the fork; then the other forks. If the
   // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
@@ -86,6 +87,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     if (stale()) return;
     next = { ...shown, image };
     draw();
+    call.flipped(seed, [...flips, next.pixel], width);
     const last = next.automatic ? "" : next.pixel;
     if (moved) remember({ seed, flip: [...flips, last].join(".") });
     await compare(stale);
@@ -128,6 +130,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     }
     if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
+    call.flipped(seed, [...flips, next.pixel], width);
   }
 
   function apart(one, other) {
@@ -163,6 +166,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     );
     others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
+      if (!state.found.length) page.fillText("The likely flips are compared …", 2, 0);
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
         page.fillStyle = "black";

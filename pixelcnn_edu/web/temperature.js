@@ -1,6 +1,6 @@
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-import { COLORS, Choice, MOST_SEED, Picture, Sentence, Slider } from "./ui.js";
+import { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } from "./ui.js";
 import { colorOf, paint, row, within } from "./ui.js";
 
 const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
@@ -42,7 +42,9 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   const about = "Sixteen images drawn with these settings";
   const grid = new Picture(COLUMNS * cell[0], (COUNT / COLUMNS) * cell[1], about);
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
+  const call = new PythonCall();
   root.append(row(...controls), sentence.element, row(grid.element, costs.element));
+  root.append(call.element);
 
   const show = answer(async (stale) => {
     const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
@@ -51,6 +53,8 @@ export function temperature({ engine, graph, settings, root, answer, remember })
     const nats = drawn.map(({ cost }) => sum(cost));
     drawGrid(images);
     sentence.text = told(images, nats);
+    const labels = graph.num_classes ? { labels: label } : {};
+    call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
     if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
     usual[label] ??= await usualNats(stale);

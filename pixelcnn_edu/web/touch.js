@@ -2,7 +2,7 @@
 // again: with the same random numbers, but after another past.
 
 import { flippingNumber } from "./likelihoods.js";
-import { COLORS, MOST_SEED, Pad, Sentence } from "./ui.js";
+import { COLORS, MOST_SEED, Pad, PythonCall, Sentence } from "./ui.js";
 import { button, frame, pixelsIn, row, within } from "./ui.js";
 
 const SECONDS = 2; // for a whole digit
@@ -40,7 +40,8 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
     [seed, flips, moved, drawn] = [seed + 1, [], true, 0];
     show();
   });
-  root.append(sentence.element, row(pad), row(another));
+  const call = new PythonCall();
+  root.append(sentence.element, row(pad), row(another), call.element);
 
   const show = answer(async (stale) => {
     if (digit?.seed !== seed || digit.flips > flips.length) {
@@ -60,6 +61,7 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
     }
     if (moved) remember({ touch: seed, touched: flips.join(".") });
     sentence.text = told();
+    call.flipped(seed, flips, width);
     await drawItself(stale);
   });
 

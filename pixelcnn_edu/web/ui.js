@@ -113,6 +113,25 @@ export class Sentence {
   }
 }
 
+// The Python call that draws the same images.
+export class PythonCall {
+  constructor() {
+    this.text = make("code");
+    this.element = make("p", { class: "call" }, "The same in Python: ", this.text);
+  }
+
+  // `flips`: pixels that were flipped one after another.
+  flipped(seed, flips, width) {
+    const pairs = flips.map((pixel) => `(${Math.floor(pixel / width)}, ${pixel % width})`);
+    this.text.textContent = `widgets.fork.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
+  }
+
+  generated(count, options) {
+    const named = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+    this.text.textContent = `generation.generate(model, ${count}, ${named.join(", ")})`;
+  }
+}
+
 // A canvas of a fixed size in pixels of the page, sharp on every screen. It shrinks on a
 // narrow page. draw(page) gets the 2D context.
 export class Picture {

@@ -75,6 +75,27 @@ def first_of_seed(model, seed):
     return drawn[0], uniforms[0]
 
 
+def draw_flipped(model, seed, pixels):
+    """Draw the digit of a seed, and flip pixels one after another.
+
+    After each flip all later pixels are drawn again, as `draw_forks` does.
+
+    Args:
+        model: a `Bernoulli` model.
+        seed: of the digit: ``generation.generate(model, 1, seed=seed)``.
+        pixels: pairs (row, col).
+
+    Returns:
+        float32 (H, W, 1).
+    """
+    image, uniforms = first_of_seed(model, seed)
+    for row, col in pixels:
+        (new,) = draw_forks(model, image, uniforms, [(row, col)])
+        uniforms[row, col] = flipping_number(image, row, col)
+        image = new
+    return image
+
+
 def difference(old, new):
     """Return (H, W, 3): ink of both images gray, new ink red, lost ink pale red."""
     page = np.ones((*old.shape[:2], 3))

@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 
-from pixelcnn_edu import export, generation, pretrained
+from pixelcnn_edu import export, generation, pretrained, widgets
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets import fork
 
@@ -285,7 +285,28 @@ def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, w
         assert sentence.startswith("Row 20, column 9 is now ")
         wait_until_drawn(page, pad)
         assert np.array_equal(ink_on(pad, (28, 28)), image[..., 0])
+        assert np.array_equal(by_python(shown, coffee), image)
         page.page.wait_for_url("**#*touch=1&touched=350.569*")
+
+
+def by_python(shown, model):
+    """Run the Python call that an explorer names; return its image or images."""
+    text = shown.root.locator(".call code").inner_text()
+    return eval(text, {"model": model, "widgets": widgets, "generation": generation})
+
+
+def test_the_calls_in_the_page_are_right(opened, coffee):
+    with opened("wide", "#seed=5&flip=404.500&temperature=0.8&sixteen=3") as page:
+        shown = page.explorer("fork")
+        sentence = shown.told("is flipped")
+        image = by_python(shown, coffee)
+        assert np.array_equal(image, fork.draw_flipped(coffee, 5, [(14, 12), (17, 24)]))
+        value = "ink" if image[17, 24, 0] else "paper"
+        assert f"Row 17, column 24 is flipped to {value}" in sentence
+        shown = page.explorer("temperature")
+        sentence = shown.told("T = 0.80")
+        images = by_python(shown, coffee)
+        assert f"{100 * images.mean():.1f} % ink" in sentence
 
 
 INK = """(canvas, [height, width]) => {
