@@ -15,6 +15,20 @@ WIDTHS = {"wide": 1280, "narrow": 390}
 PATIENCE = 60_000  # milliseconds, of an answer on a busy machine
 
 
+# Explorers begin at once, and not when the reader comes near.
+AT_ONCE = """globalThis.IntersectionObserver = class {
+  constructor(act) { this.act = act; }
+  observe() { setTimeout(() => this.act([{ isIntersecting: true }])); }
+  disconnect() {}
+};"""
+
+
+def address_of(page):
+    """Return the settings in a page's address, which changes after the last move."""
+    page.wait_for_timeout(600)
+    return page.evaluate("location.hash")
+
+
 class Page:
     """An exported page in Chromium, and what went wrong in it."""
 

@@ -12,7 +12,7 @@ from pixelcnn_edu.widgets.mixture import LEVELS, bars
 
 import numpy as np
 import pytest
-from test_explorers import WIDTHS, Page
+from test_explorers import AT_ONCE, WIDTHS, Page, address_of
 
 LIMIT = 1000  # milliseconds to an answer: five times what is promised, as in moves.py
 NAMES = ("red", "green", "blue")
@@ -49,7 +49,7 @@ def opened(browser, tmp_path, screens, request):
         text = export._html(name, "", sections, {}, np.zeros(0, "float32"))
         path = tmp_path / f"{name}.html"
         path.write_text(text, "utf-8")
-        page = Page(browser, path, WIDTHS[width], address)
+        page = Page(browser, path, WIDTHS[width], address, AT_ONCE)
         try:
             yield page
             page.check()
@@ -516,7 +516,7 @@ def test_it_answers_to_mouse_touch_and_keys(opened, name, width):
                 sentence, time = shown.told_after(lambda move=move: move(shown.root))
                 assert time < LIMIT
             assert sentence.startswith(expected)
-        address = page.page.evaluate("location.hash")
+        address = address_of(page.page)
     with opened(name, [START[name]], width=width, address=address) as page:
         assert sentences(page) == [sentence]
 

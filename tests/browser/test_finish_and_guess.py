@@ -12,7 +12,7 @@ from pixelcnn_edu.widgets.guess import uncertain_pixels
 
 import numpy as np
 import pytest
-from test_explorers import WIDTHS, Page
+from test_explorers import WIDTHS, Page, address_of
 
 PAD, GRID = "A pad to draw on", "Sixteen ways"
 # A copy of a canvas, because reading the canvas itself again and again makes it slow.
@@ -173,7 +173,7 @@ def test_a_given_top_is_finished_as_in_python(
         finish.compare(digits[1], "top", 13, 1, 5)
         finish.root.get_by_label("seed").press("ArrowRight")
         finish.compare(digits[1], "top", 13, 1, 6)
-        assert page.page.evaluate("location.hash") == "#given=0.13&particles=1&future=6"
+        assert address_of(page.page) == "#given=0.13&particles=1&future=6"
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -12,7 +12,7 @@ from pixelcnn_edu.widgets.inside import costliest_pixel
 import keras
 import numpy as np
 import pytest
-from test_explorers import WIDTHS, Page
+from test_explorers import WIDTHS, Page, address_of
 
 NAMES = ["coffee", "levels_4", "colored", "conditional"]
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e-\d+)?)"
@@ -165,7 +165,7 @@ def test_a_pixel_by_mouse_touch_and_keys(opened, models, width):
         slider = shown.root.get_by_label("image (seed)")
         sentence, _ = shown.told_after(lambda: slider.press("ArrowRight"))
         check_sentence(sentence, Drawn(models["coffee"], 1), 10, 12)
-        address = shown.page.evaluate("location.hash")
+        address = address_of(shown.page)
         assert "look=1" in address and f"pixel={10 * 28 + 12}" in address
 
 
@@ -189,7 +189,7 @@ def test_the_features_of_every_tenth_layer(opened, models):
             least, most = re.findall(rf"(?:from|to) {NUMBER} \(channel", sentence)
             assert float(least) == pytest.approx(features.min(), abs=2e-3)
             assert float(most) == pytest.approx(features.max(), abs=2e-3)
-        assert "layer=92" in shown.page.evaluate("location.hash")
+        assert "layer=92" in address_of(shown.page)
 
 
 def test_levels_and_their_products(opened, models):
@@ -224,7 +224,7 @@ def test_classes(opened, models):
         chosen = shown.root.locator("label", has_text="7")
         sentence, _ = shown.told_after(chosen.click)
         check_sentence(sentence, Drawn(models["conditional"], 2, label=7), 12, 14)
-        assert "lookclass=7" in shown.page.evaluate("location.hash")
+        assert "lookclass=7" in address_of(shown.page)
 
 
 def test_a_last_kernel_with_neighbors_names_their_places(opened, models):

@@ -7,7 +7,7 @@ from functools import partial
 from pixelcnn_edu import evaluation, export, generation, pretrained
 
 import pytest
-from test_explorers import WIDTHS, Page
+from test_explorers import WIDTHS, Page, address_of
 
 NAMES = ["coffee", "conditional", "colored"]
 
@@ -70,7 +70,7 @@ def test_ink_and_nats_at_many_temperatures_and_seeds(opened, models, width):
             check_told(sentence, models["coffee"], temperature, 2)
         sentence, _ = shown.told_after(lambda: slider.press("ArrowLeft"))
         check_told(sentence, models["coffee"], 1.95, 2)
-        address = shown.root.page.evaluate("location.hash")
+        address = address_of(shown.root.page)
         assert "temperature=1.95" in address and "sixteen=2" in address
 
 
