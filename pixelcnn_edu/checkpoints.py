@@ -84,7 +84,7 @@ def _weight_decay(model):
         for index, weight in enumerate(model.trainable_variables)
         if not optimizer._use_weight_decay(weight)
     ]
-    return {"excluded from weight decay": excluded} if excluded else {}
+    return {"excluded from weight decay": excluded or None}
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -216,7 +216,7 @@ class Checkpoint(keras.callbacks.Callback):
         Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
-        differ = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        differ = [name for name in new if old.get(name) != new[name]]
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -224,9 +224,9 @@ class Checkpoint(keras.callbacks.Callback):
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
             produced.append(after_training)  # and later, when the run was interrupted
         return [
-            name + _parts_that_differ(old.get(name), new.get(name))
+            name + _parts_that_differ(old.get(name), new[name])
             for name in differ
-            if all(one.get(name, ...) != new.get(name) for one in produced)
+            if all(one.get(name, ...) != new[name] for one in produced)
         ]
 
     def remind(self):

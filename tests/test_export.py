@@ -198,7 +198,7 @@ def test_which_explorers_a_page_has(tmp_path):
     for kind, model in kinds.items():
         export.page(model, tmp_path / "page.html")
         shown = re.findall(
-            r'data-explorer="(\w+)"', (tmp_path / "page.html").read_text()
+            r'data-explorer="(\w+)"', (tmp_path / "page.html").read_text("utf-8")
         )
         assert {"temperature", "inside"} <= set(shown)
         assert ("fork" in shown) == (kind == "ink")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 
-from pixelcnn_edu import checkpoints, data, pretrained, training
+from pixelcnn_edu import checkpoints, data, models, pretrained, training
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
@@ -261,7 +261,9 @@ def kept(tmp_path_factory):
     """The two files of a small network, whose card says as much as that of "coffee"."""
     folder, card = tmp_path_factory.mktemp("kept"), pretrained.card("coffee")
     card["build"]["arguments"] |= {"image_shape": [4, 4, 1], "filters": 4, "depth": 1}
-    pretrained.save(folder, "coffee", pretrained._build(card["build"]), card)
+    arguments = {**card["build"]["arguments"], "likelihood": Bernoulli()}
+    model = models.pixelcnn(**arguments)
+    pretrained.save(folder, "coffee", model, card)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
