@@ -263,20 +263,22 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
 @pytest.mark.parametrize(
     "rubbish",
     [
-        "#seed=1.5&flip=.&temperature=50&images=.5&label=99&touch=-3&touched=9999",
-        "#seed=&flip=..&temperature=NaN&images=1e99&label=&touched=0.0.0",
+        "#seed=1.5&flip=.&temperature=50&sixteen=.5&label=99&touch=-3&touched=9999",
+        "#seed=&flip=..&temperature=NaN&sixteen=1e99&label=&touched=0.0.0",
         "#seed=%00&flip=<b>&temperature=-1&touch=1e12&touched=.",
         "#&&=&seed",
     ],
 )
 def test_rubbish_in_the_address_does_no_harm(opened, rubbish):
     with opened("narrow", rubbish) as page:
-        for name, text in {
-            "touch": "",
+        texts = {
+            "touch": "ixel",
             "temperature": "nats per image",
             "fork": "is flipped",
-        }.items():
-            page.explorer(name).told(text)
+        }
+        for name, text in texts.items():
+            assert text in page.explorer(name).told(text)
+        assert page.page.locator(".failed").count() == 0
 
 
 @pytest.mark.parametrize("width", WIDTHS)
