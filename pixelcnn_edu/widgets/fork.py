@@ -68,8 +68,8 @@ def later_changes(old, new, row, col):
 
 def first_of_seed(model, seed):
     """Return the image of ``generate(model, 1, seed=seed)``, and its uniform numbers."""
-    stream = np.random.SeedSequence(seed).spawn(1)[0]
-    shape = (1, *model.inputs[0].shape[1:])
+    shape = (1, *bernoulli_image_shape(model), 1)
+    stream = np.random.SeedSequence(check_page_seed(seed)).spawn(1)[0]
     uniforms = np.random.default_rng(stream).random(shape, dtype="float32")
     drawn = generation.generate(model, 1, uniforms=uniforms, progress=False)
     return drawn[0], uniforms[0]

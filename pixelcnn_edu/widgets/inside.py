@@ -1,7 +1,7 @@
 """Look inside a network: what a pixel depends on, and how its probability is made."""
 
 from pixelcnn_edu import causality, generation, plots
-from pixelcnn_edu._checks import check_seed
+from pixelcnn_edu._checks import check_model, check_seed
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer
 
@@ -28,6 +28,7 @@ class Inside(Explorer):
     """
 
     def __init__(self, model, seed=0):
+        check_model(model)
         seed = check_seed(seed, optional=False)
         about = "a drawn image, the receptive field of a pixel, and its probabilities"
         first = {"look": seed, "pixel": "", "layer": "", "lookclass": 0}
@@ -57,6 +58,7 @@ def costliest_pixel(model, seed):
         The image (H, W, C), the probabilities of the levels of the pixel's first channel,
         its row, and its column.
     """
+    check_model(model)
     labels = [np.zeros(1, "int32")] * (len(model.inputs) - 1)
     told = {"labels": 0} if labels else {}
     images = generation.generate(model, 1, seed=seed, progress=False, **told)

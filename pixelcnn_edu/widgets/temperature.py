@@ -1,7 +1,7 @@
 """Sixteen images at any temperature, and their cost at temperature 1."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_number, check_seed
+from pixelcnn_edu._checks import check_model, check_number, check_seed
 from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
@@ -29,6 +29,7 @@ class TemperatureAndSeed(Explorer):
     size = (9, 4.5)
 
     def __init__(self, model, *, temperature=0.6, seed=0):
+        check_model(model)
         first = {
             "temperature": check_number("temperature", temperature, "[0, 2]"),
             "sixteen": check_seed(seed, optional=False),
@@ -56,6 +57,7 @@ class TemperatureAndSeed(Explorer):
 
 def drawn(model, temperature, seed):
     """Return the images (16, H, W, C) of a seed, and their nats (16,) at temperature 1."""
+    check_model(model)
     told = {"labels": 0} if len(model.inputs) > 1 else {}
     images = generation.generate(
         model, COUNT, seed=seed, temperature=temperature, progress=False, **told
