@@ -12,7 +12,12 @@ import importlib.resources
 import json
 import string
 
-from pixelcnn_edu._checks import NotByPixel, check_image_shape_of, check_path
+from pixelcnn_edu._checks import (
+    NotByPixel,
+    check_image_shape_of,
+    check_images,
+    check_path,
+)
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
@@ -33,6 +38,7 @@ LICENSES = (
     "Made with pixelcnn_edu (MIT license). The random numbers follow NumPy (BSD license): "
     "SeedSequence and PCG64, by Melissa O&#x27;Neill."
 )
+OF_MNIST = " Digits of MNIST, if shown: Y. LeCun, C. Cortes, C. Burges (CC BY-SA 3.0)."
 _FOR_TRAINING = (  # what they do to features, they do in training only
     keras.layers.ActivityRegularization,
     keras.layers.Dropout,
@@ -225,36 +231,67 @@ def _refused(layer, why):
     )
 
 
-def page(model, path, *, title="A network in this page", image_shape=None) -> None:
+def page(
+    model, path, *, title="A network in this page", image_shape=None, images=None
+) -> None:
     """Write one HTML file in which a network runs, without Python and without a network.
 
     The file opens from disk in a browser, on a phone too. It draws images, flips pixels,
     completes a drawing, and shows what is inside the network; each of these for a model
-    that it fits.
+    that it fits. With ``images``, the reader guesses their pixels against the network, and
+    sees what each pixel costs.
 
     Args:
         model, image_shape: as for `network`.
         path: the file to write, ``mine.html``, say.
         title: stands at the top of the page.
+        images: (N, H, W, 1) of 0 and 1, up to 100 of them, for a `Bernoulli` model without
+            labels: digits that the network has not seen, say.
 
     Raises:
-        ValueError: as for `network`; or ``path`` or ``title`` is not of its kind. No file
-            is written then.
+        ValueError: as for `network`; or another argument is not of its kind. No file is
+            written then.
         OSError: the file could not be written.
     """
     path = check_path("path", path)
     if not isinstance(title, str):
         raise ValueError(f"Expected title to be a string. Received: {title!r}")
     graph, weights = network(model, image_shape=image_shape)
-    text = _html(title, _intro(graph, weights), _sections(graph), graph, weights)
+    shown = b"" if images is None else _check_shown(images, graph)
+    sections = _sections(graph, bool(shown))
+    text = _html(title, _intro(graph, weights), sections, graph, weights, shown)
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def _check_shown(images, graph) -> bytes:
+    """Return the bytes of the images that a page shows, or raise ValueError."""
+    if not _draws_binary(graph) or graph["num_classes"] is not None:
+        raise ValueError(
+            "Expected images for a Bernoulli model of images (H, W, 1) without labels "
+            f"only. Received: {graph['likelihood']} of {graph['image_shape']}, num_classes "
+            f"{graph['num_classes']}"
+        )
+    images = check_images(images, levels=2, image_shape=graph["image_shape"])
+    if len(images) > 100:
+        raise ValueError(f"Expected up to 100 images. Received: {len(images)}")
+    return image_bytes(images, graph)
+
+
+def image_bytes(images, graph) -> bytes:
+    """Return a byte for the level of each value of images, as a page reads them."""
+    levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))
+    return levels.astype("uint8").tobytes()
+
+
+def _draws_binary(graph):
+    return graph["likelihood"] == "Bernoulli" and graph["image_shape"][2] == 1
 
 
 def _html(title, intro, sections, graph, weights, images=b""):
     """Return a page that shows explorers, each made by `_section`.
 
-    ``images`` are those that the explorers show, a byte for the level of each value.
+    ``images`` are those that the explorers show, see `image_bytes`.
     """
     script = _script()
     return string.Template(web_file("page.html")).substitute(
@@ -263,7 +300,7 @@ def _html(title, intro, sections, graph, weights, images=b""):
         style=web_file("style.css"),
         intro=html.escape(intro),
         explorers="\n".join(sections),
-        licenses=LICENSES,
+        licenses=LICENSES + OF_MNIST * bool(images),
         graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
         weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
         images=base64.b64encode(images).decode(),
@@ -306,11 +343,11 @@ def _intro(graph, weights):
     )
 
 
-def _sections(graph):
-    """Yield the HTML of each explorer that fits the network."""
-    height, _, channels = graph["image_shape"]
+def _sections(graph, images):
+    """Yield the HTML of each explorer that fits the network; ``images``: there are some."""
+    height, *_ = graph["image_shape"]
     classes = graph["num_classes"]
-    binary = graph["likelihood"] == "Bernoulli" and channels == 1
+    binary = _draws_binary(graph)
     if binary and classes is None:
         yield _section("Touch the digit", "touch", touch=0, touched="")
     drawn = {"temperature": 1, "sixteen": 0, "label": 0}
@@ -323,6 +360,9 @@ def _sections(graph):
         if height > 1:
             half = {"given": f"0.{height // 2}", "particles": 1, "future": 0}
             yield _section("Finish a drawing", "finish", **half)
+        if images:
+            yield _section("Beat the network", "guess", questions=20, among=160)
+            yield _section("What each pixel costs", "bits")
     elif binary:
         told = {"from": (classes - 1) // 2, "to": classes - 1}
         yield _section("Between two labels", "morph", **told, share=0.5, morph=0)

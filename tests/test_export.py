@@ -202,6 +202,38 @@ def test_which_explorers_a_page_has(tmp_path):
         )
         assert {"temperature", "inside"} <= set(shown)
         assert ("fork" in shown) == (kind == "ink")
+        assert not {"guess", "bits"} & set(shown)
+
+
+def test_images_are_written_and_shown(tmp_path):
+    images = np.random.default_rng(0).integers(0, 2, (3, 4, 5, 1))
+    model, path = pixelcnn((4, 5, 1), filters=2, depth=1), tmp_path / "page.html"
+    export.page(model, path, images=images)
+    text = path.read_text("utf-8")
+    (written,) = re.findall(r'id="images">(.*?)</script>', text)
+    assert base64.b64decode(written) == images.astype("uint8").tobytes()
+    assert {"guess", "bits"} <= set(re.findall(r'data-explorer="(\w+)"', text))
+    assert "CC BY-SA 3.0" in text
+    export.page(model, path)
+    text = path.read_text("utf-8")
+    assert 'id="images"></script>' in text and "CC BY-SA" not in text
+
+
+def test_images_that_the_page_cannot_show_are_refused(tmp_path):
+    images = np.zeros((2, 4, 5, 1))
+    model = pixelcnn((4, 5, 1), filters=2, depth=1)
+    for wrong in (
+        images[..., 0],
+        images[:, :3],
+        images + 0.5,
+        [],
+        np.tile(images, (51, 1, 1, 1)),
+    ):
+        check_refused(model, tmp_path, "images", images=wrong)
+    levels = pixelcnn((4, 5, 1), filters=2, depth=1, likelihood=Categorical(2))
+    labels = gated_pixelcnn((4, 5, 1), filters=2, depth=1, num_classes=3)
+    for other in (levels, labels):
+        check_refused(other, tmp_path, "images for a Bernoulli", images=images)
 
 
 def test_a_plain_convolution_of_keras_is_written_with_its_activation():

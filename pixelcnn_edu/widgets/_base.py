@@ -12,7 +12,6 @@ from pixelcnn_edu._checks import check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
 
 import anywidget
-import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
@@ -52,13 +51,12 @@ class Explorer(anywidget.AnyWidget):
                 )
         graph, weights = export.network(model) if model is not None else ({}, b"")
         self.model, self.about = model, about
-        levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))
         super().__init__(
             explorer=explorer,
             settings=settings,
             graph=graph,
             weights=bytes(weights),
-            images=levels.astype("uint8").tobytes(),
+            images=export.image_bytes(images, graph),
         )
 
     def png(self) -> bytes:

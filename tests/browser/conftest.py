@@ -1,4 +1,4 @@
-"""A JupyterLab and a Chromium for all tests of this folder, or a reason to skip them."""
+"""A JupyterLab and browsers for all tests of this folder, or a reason to skip them."""
 
 import contextlib
 import shutil
@@ -20,6 +20,7 @@ from strict import (  # noqa: F401 (hooks of pytest)
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOXES = ("firefox-esr", "firefox")
 FLAGS = [
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -29,16 +30,35 @@ FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def browser():
-    found = [path for path in map(shutil.which, CHROMIUMS) if path]
-    if not found:
-        pytest.skip("no Chromium on PATH (Debian, Ubuntu: apt-get install chromium)")
+def playwright():
     reason = "Playwright is not installed: make test-browser installs it"
     api = pytest.importorskip("playwright.sync_api", reason=reason)
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+def on_path(names, package):
+    found = [path for path in map(shutil.which, names) if path]
+    if not found:
+        pytest.skip(f"no {names[0]} on PATH (Debian: apt-get install {package})")
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
+    path = on_path(CHROMIUMS, "chromium")
+    browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright):
+    """The Firefox of the system, which Playwright moves by the standard WebDriver BiDi."""
+    path = on_path(FIREFOXES, "firefox-esr")
+    browser = playwright.firefox.launch(executable_path=path, channel="moz-firefox")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

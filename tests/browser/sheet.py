@@ -46,6 +46,9 @@ RUN_ALL = """async (seconds) => {
     [window.jupyterapp.commands.execute('notebook:run-all-cells'), late]);
 }"""
 
+HAS_KERNEL = """() => Boolean(
+  window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel)"""
+
 COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .map((cell) => cell.model)
   .filter((model) => model.type === 'code' && model.sharedModel.source.trim())
@@ -173,11 +176,16 @@ class Sheet:
             # a cell that is longer than the page goes on in the next piece
             top = cut[0] if cut[0] > top else top + view
 
+    def end_kernel(self):
+        """End the notebook's kernel, if it has one."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+        )
+        assert not self.page.evaluate(HAS_KERNEL)
+
     def close(self):
         """Close the page and end the notebook's kernel."""
         try:
-            self.page.evaluate(
-                "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
-            )
+            self.end_kernel()
         finally:
             self.context.close()

@@ -170,6 +170,49 @@ def test_logits_are_those_of_keras(engine, kind, plain):
     assert farthest(engine, model) < TOLERANCE
 
 
+def random_small(seed):
+    """Build a small model whose settings and weights are chosen at random."""
+    rng = np.random.default_rng(seed)
+
+    def one_of(*choices):
+        return choices[rng.integers(len(choices))]
+
+    channels = one_of(1, 1, 3)
+    likelihood = one_of(Bernoulli(), Categorical(2), Categorical(3), Categorical(5))
+    own = {
+        "image_shape": (*(int(n) for n in rng.integers(2, 8, 2)), channels),
+        "filters": one_of(2, 6) * channels,
+        "depth": one_of(1, 2, 3),
+        "likelihood": likelihood,
+        "one_hot": one_of(False, likelihood.levels > 2),
+        "position": one_of(False, True),
+    }
+    if one_of(False, True):
+        classes = one_of(None, 2, 5)
+        own |= {
+            "skip": one_of(False, True),
+            "dilations": one_of((1,), (1, 2), (2, 1, 3)),
+            "num_classes": classes,
+            "label_map": one_of(0, 2) if classes else 0,
+        }
+        model = gated_pixelcnn(**own)
+    else:
+        model = pixelcnn(
+            **own, activation=one_of("prelu", "relu", "elu", "gelu", "silu")
+        )
+    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_models_compute_and_draw_as_in_keras(engine, seed):
+    model = random_small(seed)
+    for plain in (False, True):
+        engine.load(model, plain=plain)
+        assert farthest(engine, model) < TOLERANCE
+    assert check_seeds(engine, model, 10) <= 1
+
+
 def test_a_plain_convolution_of_keras_runs_too(engine):
     image = keras.Input((6, 5, 1))
     x = MaskedConv2D(4, 3, "A", activation="tanh")(image)

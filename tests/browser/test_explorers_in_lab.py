@@ -11,7 +11,7 @@ from pixelcnn_edu.widgets import Fork, TemperatureAndSeed, temperature
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from sheet import Sheet
+from sheet import HAS_KERNEL, Sheet
 from test_explorers import Shown, told_fork
 
 NAME = "explorers.ipynb"
@@ -20,10 +20,6 @@ SOURCES = [
     "widgets.Fork(model)",
     "widgets.TemperatureAndSeed(model, temperature=1, seed=2)",
 ]
-SHUT_DOWN = "() => jupyterapp.shell.currentWidget.sessionContext.shutdown()"
-HAS_KERNEL = (
-    "() => Boolean(jupyterapp.shell.currentWidget.sessionContext.session?.kernel)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +64,7 @@ def alone(sheet, saved):
     """The same notebook after its kernel was shut down."""
     assert list(sheet.problems()) == []
     assert sheet.page.evaluate(HAS_KERNEL)
-    sheet.page.evaluate(SHUT_DOWN)
-    assert not sheet.page.evaluate(HAS_KERNEL)
+    sheet.end_kernel()
     return sheet
 
 

@@ -12,6 +12,7 @@ from pixelcnn_edu import widgets
 import pytest
 from moves import LIMIT, SIXTEEN, Hand
 from sheet import Sheet
+from test_whole_page import found_by_axe
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 MEANS = ("mouse", "keyboard")
@@ -66,11 +67,14 @@ def test_it_runs_from_top_to_bottom_without_a_complaint(ran):
     assert list(sheet.problems()) == []
 
 
-def test_its_widgets_answer_to_mouse_and_keyboard(ran, screens, note_times):
+def test_its_widgets_answer_without_a_kernel(ran, screens, note_times):
     path, sheet = ran
     shown = sheet.shown(widgets.__all__)
     assert shown == shown_in(path)
-    problems = []
+    problems = list(sheet.problems())
+    sheet.end_kernel()
+    if shown:
+        problems += found_by_axe(sheet.page, ".pixelcnn")
     for name in shown:
         root = sheet.page.locator(f'[data-shows="{name}"] .pixelcnn')
         hand = Hand(root, limit=SLOWER.get(name, LIMIT), silent=SILENT)
@@ -82,7 +86,6 @@ def test_its_widgets_answer_to_mouse_and_keyboard(ran, screens, note_times):
             if name != active.get_attribute("data-shows"):
                 problems.append(f"{name}, {means}: a key led to another cell")
             root.screenshot(path=screens / f"{path.stem}-{name}-{means}.png")
-    sheet.settle()
     assert problems + list(sheet.problems()) == []
 
 

@@ -1,0 +1,125 @@
+"""A whole page of `export.page`: every explorer moved in Firefox, and read by axe-core.
+
+axe-core finds markup that is hard or impossible to use with a screen reader, with keys
+alone, or with weak eyes.
+"""
+
+from pixelcnn_edu import data, export, pretrained
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from moves import SIXTEEN, Hand
+from test_engine import KINDS, Engine, check_seeds, farthest, small
+from test_explorers import AT_ONCE, PATIENCE, WIDTHS, Page
+
+# Explorers of a page, and how each model's page differs.
+OF_ALL = ["temperature", "inside"]
+MODELS = {
+    "coffee": ["touch", *OF_ALL, "stepper", "fork", "finish", "guess", "bits"],
+    "conditional": [*OF_ALL, "morph"],
+    "colored": OF_ALL,
+}
+SERIOUS = ("serious", "critical")
+# Controls that may change nothing, see `test_notebooks_in_lab`.
+SILENT = (
+    "p(ink) in %",
+    "next doubtful pixel",
+    "next pixel above 1 bit",
+    "clear",
+    "draw",
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A page of each model."""
+    folder = tmp_path_factory.mktemp("pages")
+    _, (digits, _) = data.load_mnist()
+    for name in MODELS:
+        shown = data.binarize(digits[:4], seed=0) if name == "coffee" else None
+        path = folder / f"{name}.html"
+        export.page(pretrained.load(name), path, title=name, images=shown)
+    return folder
+
+
+def begun(browser, path, width):
+    """Open a page, and wait until all its explorers have answered."""
+    page = Page(browser, path, WIDTHS[width], before=AT_ONCE)
+    for root in page.page.locator("[data-explorer]").all():
+        root.locator("canvas, svg, table").first.wait_for(timeout=PATIENCE)
+    page.page.wait_for_timeout(1500)
+    return page
+
+
+def found_by_axe(page, context=None):
+    """Return what axe-core calls serious: the rule, and the elements."""
+    violations = Axe().run(page, context).response["violations"]
+    return [
+        (violation["id"], [node["html"] for node in violation["nodes"]])
+        for violation in violations
+        if violation["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", MODELS)
+def test_axe_finds_nothing_serious(browser, files, name, width):
+    page = begun(browser, files / f"{name}.html", width)
+    assert found_by_axe(page.page) == []
+    page.check()
+    page.context.close()
+
+
+# A mistake in the page, and the rule by which axe-core finds it.
+MISTAKES = {
+    "label": "document.querySelector('input[type=range]').labels[0].remove()",
+    "button-name": "document.querySelector('button').textContent = ''",
+    "color-contrast": "document.querySelector('.sentence').style.color = '#aaa'",
+    "html-has-lang": "document.documentElement.removeAttribute('lang')",
+}
+
+
+@pytest.mark.parametrize("rule", MISTAKES)
+def test_axe_finds_a_planted_mistake(browser, files, rule):
+    page = begun(browser, files / "conditional.html", "wide")
+    page.page.evaluate(MISTAKES[rule])
+    assert rule in [found for found, _ in found_by_axe(page.page)]
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "means"), [("wide", "keyboard"), ("narrow", "mouse")]
+)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_control_of_a_page_answers_in_firefox(
+    firefox, files, screens, note_times, name, width, means
+):
+    page = begun(firefox, files / f"{name}.html", width)
+    shown = page.page.locator("[data-explorer]")
+    names = shown.evaluate_all("(all) => all.map((e) => e.dataset.explorer)")
+    assert names == MODELS[name]
+    problems = []
+    for explorer, root in zip(names, shown.all(), strict=True):
+        hand = Hand(root, limit=SIXTEEN, silent=SILENT)
+        answers = hand.do(means)
+        note_times(f"Firefox: {explorer}", means, answers)
+        problems += [f"{explorer}: {problem}" for problem in answers.problems()]
+    page.page.screenshot(path=screens / f"firefox-{name}-{width}.png", full_page=True)
+    assert problems == []
+    page.check()
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def engine_in_firefox(firefox):
+    engine = Engine(firefox)
+    yield engine
+    engine.page.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_engine_computes_and_draws_as_keras_in_firefox(engine_in_firefox, kind):
+    model = small(kind)
+    engine_in_firefox.load(model)
+    assert farthest(engine_in_firefox, model) < 1e-4
+    assert check_seeds(engine_in_firefox, model, 4) == 0
