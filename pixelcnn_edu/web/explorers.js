@@ -3443,7 +3443,8 @@ const temperature_js = (() => {
 const { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } = ui_js;
 const { colorOf, paint, row, within } = ui_js;
 
-const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
+const [COUNT, COLUMNS] = [16, 4];
+const [SAMPLE, AT_ONCE] = [64, 4]; // so many images tell the usual cost, 4 at a time
 const GAP = 6;
 
 function temperature({ engine, graph, settings, root, answer, remember }) {
@@ -3454,7 +3455,7 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   let temperature = within(settings.temperature, 0, 2, 0.05);
   let seed = within(settings.sixteen, 0, MOST_SEED);
   let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
-  const usual = {}; // mean nats at temperature 1, by label
+  const sampled = {}; // nats of images drawn at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
   const moved = (set) => (value) => {
@@ -3497,19 +3498,18 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
     call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
     if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
-    usual[label] ??= await usualNats(stale);
+    await sample(label, stale);
     if (!stale()) drawCosts(nats);
   });
 
-  // The mean cost of images drawn at temperature 1, a few at a time.
-  async function usualNats(stale) {
-    const all = [];
-    for (let own = 0; all.length < SAMPLE; own++) {
-      const drawn = await engine.draw({ seed: own, count: COUNT, label });
+  // Draw images at temperature 1. A move waits for the few that are being drawn at most.
+  async function sample(label, stale) {
+    const all = (sampled[label] ??= []);
+    while (all.length < SAMPLE && !stale()) {
+      const [own, from] = [Math.floor(all.length / COUNT), all.length % COUNT];
+      const drawn = await engine.draw({ seed: own, from, count: AT_ONCE, label });
       all.push(...drawn.map(({ cost }) => sum(cost)));
-      if (stale()) return undefined;
     }
-    return mean(all);
   }
 
   function told(images, nats) {
@@ -3534,7 +3534,7 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
 
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
-    const known = usual[label];
+    const known = sampled[label]?.length === SAMPLE ? mean(sampled[label]) : null;
     const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
     const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
     const x = (value) => left + ((right - left) * value) / most;
