@@ -1,7 +1,7 @@
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
 import { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } from "./ui.js";
-import { colorOf, paint, row, within } from "./ui.js";
+import { colorOf, paint, row, ticks, within } from "./ui.js";
 
 const [COUNT, COLUMNS] = [16, 4];
 const [SAMPLE, AT_ONCE] = [64, 4]; // so many images tell the usual cost, 4 at a time
@@ -74,10 +74,11 @@ export function temperature({ engine, graph, settings, root, answer, remember })
 
   function told(images, nats) {
     const drawn = `T = ${temperature.toFixed(2)}: `;
-    const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
-    if (graph.levels > 2 || channels > 1) return drawn + cost;
+    const least = temperature ? "" : "Every pixel takes its most probable value. ";
+    const cost = `Measured at temperature 1, they cost ${mean(nats).toFixed(0)} nats each.`;
+    if (graph.levels > 2 || channels > 1) return drawn + least + cost;
     const ink = 100 * mean(images.map(mean));
-    return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
+    return `${drawn}${ink.toFixed(1)} % ink. ${least}${cost}`;
   }
 
   function drawGrid(images) {
@@ -101,13 +102,12 @@ export function temperature({ engine, graph, settings, root, answer, remember })
     costs.draw((page) => {
       page.fillStyle = "black";
       page.fillRect(left, bottom, right - left, 1);
-      const step = 10 ** Math.floor(Math.log10(most)) / (most < 3e2 ? 2 : 1);
       page.textAlign = "center";
-      for (let value = 0; value <= most; value += step) {
+      for (const value of ticks(most)) {
         page.fillRect(x(value), bottom, 1, 5);
         page.fillText(String(value), x(value), bottom + 8);
       }
-      page.fillText("nats per image; red: their mean", (left + right) / 2, bottom + 28);
+      page.fillText("nats per image at temperature 1; red: their mean", (left + right) / 2, bottom + 28);
       if (known) {
         page.fillRect(x(known), top, 2, bottom - top);
         page.textAlign = "left";

@@ -12,7 +12,7 @@ from pathlib import Path
 from pixelcnn_edu import widgets
 
 import pytest
-from moves import LIMIT, SIXTEEN, Hand
+from moves import LIMIT, SILENT, SIXTEEN, Hand
 from sheet import Sheet
 from test_whole_page import found_by_axe
 
@@ -20,16 +20,6 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 MEANS = ("mouse", "keyboard")
 # Where sixteen images are drawn for an answer, or eight with their costs.
 SLOWER = {"FinishMyDigit": SIXTEEN, "Morph": SIXTEEN, "TemperatureAndSeed": SIXTEEN}
-# Controls that may change nothing: a button at the end of its way, an empty drawing, and a
-# guess, whose price stands beside its slider.
-SILENT = (
-    "p(ink) in %",
-    "next doubtful pixel",
-    "next pixel above 1 bit",
-    "clear",
-    "draw",
-    "erase",
-)
 
 
 def shown_in(path):

@@ -10,27 +10,19 @@ from pixelcnn_edu import data, export, pretrained
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from moves import Hand
+from moves import SILENT, Hand
 from test_engine import KINDS, Engine, check_seeds, farthest, small
 from test_explorers import AT_ONCE, PATIENCE, WIDTHS, Page
 
 # Explorers of a page, and how each model's page differs.
 OF_ALL = ["temperature", "inside"]
 MODELS = {
-    "coffee": ["touch", *OF_ALL, "stepper", "fork", "finish", "guess", "bits"],
-    "conditional": [*OF_ALL, "morph"],
+    "coffee": ["touch", "stepper", "fork", "finish", "guess", "bits", *OF_ALL],
+    "conditional": ["morph", *OF_ALL],
     "colored": OF_ALL,
 }
 SLOW = 2_000  # milliseconds; the limits are for Chromium
 SERIOUS = ("serious", "critical")
-# Controls that may change nothing, see `test_notebooks_in_lab`.
-SILENT = (
-    "p(ink) in %",
-    "next doubtful pixel",
-    "next pixel above 1 bit",
-    "clear",
-    "draw",
-)
 
 
 @pytest.fixture(scope="module")
