@@ -34,10 +34,8 @@ BUDGET = 2.9  # GB, of groups that run at the same time
 LIGHT = 1.2  # GB: what a group may hold that is not in HEAVY
 HEAVY = {  # GB of those that hold more; the line of a group says what it held
     "notebooks/07*": 1.4,
-    "notebooks/08*": 1.4,
     "notebooks/10*": 1.7,
     "notebooks/11*": 1.4,
-    "notebooks/14*": 1.4,
     "notebooks/15*": 1.3,
     "notebooks/17*": 1.3,
     "tests/test_compression*": 1.4,
