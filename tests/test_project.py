@@ -469,7 +469,7 @@ def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
     found = suite.groups(names, suite.ALONE.split())
     assert sorted(itertools.chain.from_iterable(found)) == names
     assert "tests/test_project.py" in names
-    assert "notebooks/solutions/11_blind_spot_and_gating.ipynb" in names
+    assert "notebooks/solutions/12_two_stacks.ipynb" in names
     assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
     assert all(suite.groups(names, [pattern]) for pattern in suite.HEAVY)
 

@@ -1,4 +1,4 @@
-"""Draw half a digit, and the network completes it in 16 ways. Notebook 10."""
+"""Draw half a digit, and the network completes it in 16 ways. Notebook 11."""
 
 from pixelcnn_edu import generation, plots
 from pixelcnn_edu._checks import check_images

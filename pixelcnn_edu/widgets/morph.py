@@ -20,7 +20,7 @@ def with_labels(model, mixtures) -> ImageModel:
     """Return a copy of a conditional model whose labels are mixtures of the old ones.
 
     The effect of a label is linear in its one-hot vector y: the network adds V y
-    (notebook 13). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
+    (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
     adds the mixture ``mixtures[k]``: for example, half of label 4 and half of label 9.
 
     Args:
