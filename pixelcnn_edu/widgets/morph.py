@@ -94,7 +94,7 @@ class Morph(Explorer):
     Args:
         model: a conditional model that draws images (H, W, 1) of two levels.
         first, second: the two labels.
-        share: 0 to 1 in steps of 0.05, how much of the second label, where the slider starts.
+        share: 0 to 1 in steps of 0.05, how much of the second label at first.
         seed: of the uniform numbers, as for ``generation.generate``.
 
     Raises:
