@@ -81,7 +81,7 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     slider.value = 50;
     question.text = over
       ? `All ${asked} answered: ${verdict()}.`
-      : `Question ${asked + 1} of ${places.length}: is the pixel in the red frame ink?`;
+      : `Question ${asked + 1} of ${places.length}: is the framed pixel ink?`;
     const end = over ? image.length : places[asked];
     const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
     picture.draw((page) => {

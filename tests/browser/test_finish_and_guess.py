@@ -360,7 +360,7 @@ class Game:
         paid = np.zeros(3)
         for asked, said in enumerate(guesses):
             self.shown.told(
-                f"Question {asked + 1} of 5: is the pixel in the red frame ink?"
+                f"Question {asked + 1} of 5: is the framed pixel ink?"
             )
             self.check_picture(number, asked)
             self.slider.fill(str(said))
