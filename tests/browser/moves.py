@@ -124,7 +124,8 @@ class Hand:
             left = [c for c in self.controls() if (c[1], c[3]) not in done]
             if not left:
                 return answers
-            number, kind, name, group = left[0]
+            # of a choice the last button, so that two choices end with different values
+            number, kind, name, group = [c for c in left if c[3] == left[0][3]][-1]
             done.add((kind, group))
             control = self.root.locator(f'[data-control="{number}"]').first
             if means == "keyboard":
@@ -175,6 +176,8 @@ class Hand:
             shown = control.evaluate("e => e.matches(':focus-visible')")
             if shown:
                 break
+        if kind == "canvas":
+            self.page.keyboard.press("ArrowRight")  # to a pixel that is not chosen yet
         assert shown, f"no focus is seen on {kind}"
 
     def by_key(self, kind, control):

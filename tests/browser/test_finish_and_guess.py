@@ -359,9 +359,7 @@ class Game:
         """Answer all questions; check each bill, and return the totals."""
         paid = np.zeros(3)
         for asked, said in enumerate(guesses):
-            self.shown.told(
-                f"Question {asked + 1} of 5: is the framed pixel ink?"
-            )
+            self.shown.told(f"Question {asked + 1} of 5: is the framed pixel ink?")
             self.check_picture(number, asked)
             self.slider.fill(str(said))
             place = self.places[number][asked]
