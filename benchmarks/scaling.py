@@ -141,10 +141,9 @@ def main(argv=None):
     for filters in arguments.filters or ([32] if arguments.quick else [32, 64]):
         for processes, images in ((1, batch), (2, batch), (2, 2 * batch)):
             row = measure_in_children(filters, processes, images, rounds)
-            one = row if processes == 1 else one
-            row["times_one_process"] = (
-                row["images_per_second"] / one["images_per_second"]
-            )
+            if processes == 1:
+                one = row["images_per_second"]
+            row["times_one_process"] = row["images_per_second"] / one
             rows.append({column: round(row[column], 3) for column in COLUMNS})
             print(" ".join(f"{rows[-1][column]:>17}" for column in COLUMNS), flush=True)
     path = arguments.out / "scaling.csv"
