@@ -217,6 +217,8 @@ def test_a_call_that_cannot_be_shared_is_refused_in_both_processes(pair):
     assert first["seed"].endswith("in the processes of rank 1.")
     assert second["seed"].endswith("of rank 1. Here they differ in: seed.")
     assert second["images"].endswith("Here they differ in: images.")
+    assert "built after the processes have joined" in first["from before"]
+    assert first["from before"] == second["from before"]
     assert first["in use"] == second["in use"]
     assert "Expected folder to be free" in first["in use"]
     for name in ("batch_size", "few"):
@@ -401,11 +403,11 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_tried(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_from_before_is_refused_and_processes_join_once():
-    model = two.network()
-    with machines.joined(processes=1):
-        with pytest.raises(ValueError, match="built after the processes have joined"):
-            two.fit(model)
-        with pytest.raises(ValueError, match="no joined processes"):
-            machines.joined(processes=1).__enter__()
+def test_processes_join_once_and_leave():
+    with (
+        machines.joined(processes=1),
+        pytest.raises(ValueError, match="no joined processes"),
+        machines.joined(processes=1),
+    ):
+        pass
     assert keras.distribution.distribution() is None and machines.count() == 1

@@ -14,7 +14,7 @@ from pixelcnn_edu import machines, training
 from pixelcnn_edu._checksums import checksum
 from pixelcnn_edu._files import locked
 from pixelcnn_edu.batches import Batches
-from pixelcnn_edu.models import gated_pixelcnn
+from pixelcnn_edu.models import pixelcnn
 
 import keras
 import numpy as np
@@ -26,13 +26,12 @@ SIZE, EPOCHS = 8, 5  # 22 images: two batches of 8 in an epoch, and 6 images lef
 
 def network():
     keras.utils.set_random_seed(0)
-    return gated_pixelcnn((5, 5, 1), filters=4, depth=1, num_classes=3, dropout=0.2)
+    return pixelcnn((5, 5, 1), filters=4, depth=1, dropout=0.2)
 
 
 def fit(model, images=X, **more):
-    labels = LABELS[: len(images)]
     recipe = {"epochs": EPOCHS, "batch_size": SIZE, "seed": 3, "verbose": 0}
-    return training.fit(model, images, labels=labels, **{**recipe, **more})
+    return training.fit(model, images, **{**recipe, **more})
 
 
 class WrongRows(machines.Rows):
@@ -81,7 +80,6 @@ def ten_steps():
         model,
         optimizer=keras.optimizers.SGD(0.01),
         validation_images=X[:5],
-        validation_labels=LABELS[:5],
         callbacks=[note],
     ).history
     weights = {f"{i}": w for i, w in enumerate(model.get_weights())}
@@ -95,15 +93,13 @@ def whole_run(folder=None, interrupt=None):
         if epoch == interrupt:
             raise KeyboardInterrupt
 
-    model, grids = network(), training.SampleGrid(3, labels=1)
+    model, grids = network(), training.SampleGrid(3)
     optimizer = keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.9)
     stop = keras.callbacks.EarlyStopping("val_loss", baseline=0.0, patience=3)
     callbacks = [keras.callbacks.LambdaCallback(on_epoch_begin=at_epoch), stop, grids]
     how = {"folder": folder, "callbacks": callbacks, "optimizer": optimizer}
     with contextlib.suppress(KeyboardInterrupt):
-        history = fit(
-            model, validation_images=X[:5], validation_labels=LABELS[:5], **how
-        )
+        history = fit(model, validation_images=X[:5], **how)
         weights = {f"{i}": w for i, w in enumerate(model.get_weights())}
         grids = {f"grid {epoch}": images for epoch, images in grids.grids.items()}
         return {**weights, **grids, "val_loss": history.history["val_loss"]}
@@ -118,12 +114,23 @@ def refusals(folder, rank):
             "in use": refusal(folder=folder / "in use"),
             "batch_size": refusal(batch_size=7),
             "few": refusal(images=X[:7]),
+            "from before": refusal(build=from_before),
         }
 
 
-def refusal(**arguments):
+def from_before():
+    """Return a network that is built as before the processes have joined."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
     try:
-        fit(network(), **{"epochs": 1, **arguments})
+        return network()
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
+def refusal(build=network, **arguments):
+    try:
+        fit(build(), **{"epochs": 1, **arguments})
     except ValueError as error:
         return str(error)
     return "nothing"
