@@ -1,9 +1,9 @@
 """What several processes compute together, and one process alone.
 
-    KERAS_BACKEND=jax python tests/with_jax/two.py FOLDER COORDINATOR PROCESSES RANK
+    KERAS_BACKEND=jax python tests/with_jax/two.py FOLDER
 
-joins the processes and writes what each computes into FOLDER. With "auto" in the place of
-the last three the environment has them, as under SLURM.
+joins the processes, which SLURM or variables like its own have named, and writes what each
+of them computes into FOLDER.
 """
 
 import contextlib
@@ -136,10 +136,8 @@ def refusal(build=network, **arguments):
     return "nothing"
 
 
-def main(folder, coordinator, processes, rank):
-    three = coordinator, int(processes), int(rank)
-    three = (None, None, None) if coordinator == "auto" else three
-    with machines.joined(*three) as rank:
+def main(folder):
+    with machines.joined() as rank:
         folder = folder / f"{rank}"
         folder.mkdir()
         run = folder / "run"
@@ -158,4 +156,4 @@ def main(folder, coordinator, processes, rank):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]))
