@@ -17,11 +17,14 @@ writes belongs into the process of rank 0.
 ``python -m pixelcnn_edu train --help`` says how to train a preset on several machines.
 """
 
+import atexit
 import contextlib
 import io
+import os
+import sys
 
 from pixelcnn_edu._checkpoint_file import parse, write
-from pixelcnn_edu._checks import check_int
+from pixelcnn_edu._checks import check_int, check_path
 from pixelcnn_edu._checksums import network_checksum, through_json
 from pixelcnn_edu._files import locked
 
@@ -75,28 +78,38 @@ def joined(coordinator=None, processes=None, rank=None):
     alone = _check_alone(coordinator, processes, rank)
     import jax
 
-    if not alone:
-        _connect(coordinator, processes, rank)
     try:
+        if not alone:
+            _connect(coordinator, processes, rank)
         _here = jax.process_index(), jax.process_count()
         if processes not in (None, _here[1]):
             raise ValueError(
                 "Expected the same number of processes in each of them. Received: "
                 f"processes={processes}, but {_here[1]} in the process of rank 0"
             )
-        data_parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
-        with data_parallel.scope():
+        with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
             yield _here[0]
         if not alone:
             jax.distributed.shutdown()
-    except jax.errors.JaxRuntimeError as error:
-        raise ConnectionError(
-            f"Expected all {_here[1]} processes to train until the end. Received: "
-            f"{str(error).splitlines()[0]}. Is one of them gone? The same calls go on from "
-            "the last checkpoint."
-        ) from error
+    except BaseException as error:
+        if not alone:
+            atexit.register(_end_at_once)
+        if isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error):
+            raise ConnectionError(
+                "Expected all processes to train until the end. Received: "
+                f"{str(error).splitlines()[0]}. Is one of them gone? The same call goes on "
+                "from the last checkpoint."
+            ) from error
+        raise
     finally:
         _here = None
+
+
+def _end_at_once():
+    """End this process with exit code 2; JAX would wait for the others, who wait for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
 
 
 def _check_alone(coordinator, processes, rank):
@@ -239,10 +252,10 @@ def _broadcast(array):
 
 @contextlib.contextmanager
 def locked_by_first(folder):
-    """Lock a folder as `locked` does, in the process of rank 0, and yield its path."""
+    """Lock a folder as `locked` does, in the process of rank 0; yield its absolute path."""
     with contextlib.ExitStack() as stack:
-        path, _ = from_first(lambda: (str(stack.enter_context(locked(folder))), []))
-        yield path
+        from_first(lambda: (str(stack.enter_context(locked(folder))), []))
+        yield check_path("folder", folder).absolute()
 
 
 def check_same(model, settings):

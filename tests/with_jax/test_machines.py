@@ -295,14 +295,13 @@ TINY = """
 import sys
 from pixelcnn_edu import __main__, machines, presets
 presets.PRESETS["tiny"] = presets.Preset(
-    "a test", 8, 1, EPOCHS, 16, 1e-2, dropout=0.2, num_classes=10,
-    builder=presets.gated_pixelcnn,
+    "a test", 4, 1, EPOCHS, 16, 1e-2, dropout=0.2
 )
 machines.SECONDS_TO_JOIN, machines.SECONDS_TO_END = 15, 20
 if __name__ == "__main__":
     sys.exit(__main__.main(sys.argv[1:]))
 """
-EPOCHS = 40
+EPOCHS = 30
 CODE = TINY.replace("EPOCHS", str(EPOCHS))
 
 
