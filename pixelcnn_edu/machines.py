@@ -27,6 +27,7 @@ from pixelcnn_edu._checkpoint_file import parse, write
 from pixelcnn_edu._checks import check_int, check_path
 from pixelcnn_edu._checksums import network_checksum, through_json
 from pixelcnn_edu._files import locked
+from pixelcnn_edu._meeting import meet
 
 import keras
 import numpy as np
@@ -64,8 +65,10 @@ def joined(coordinator=None, processes=None, rank=None):
 
     Raises:
         ValueError: the backend is not JAX; an argument is out of its range.
-        ConnectionError: not all processes joined within `SECONDS_TO_JOIN`; or one of them
-            ended before the others, which notice it within `SECONDS_TO_END`.
+        ConnectionError: not all processes came within `SECONDS_TO_JOIN`, or they disagree
+            on their number; or one of them ended before the others. They notice it within
+            `SECONDS_TO_END`. (If the process of rank 0 is gone, or its machine, JAX ends
+            the others with a message of its own, and raises no error.)
     """
     global _here
     if keras.config.backend() != "jax":
@@ -82,11 +85,6 @@ def joined(coordinator=None, processes=None, rank=None):
         if not alone:
             _connect(coordinator, processes, rank)
         _here = jax.process_index(), jax.process_count()
-        if processes not in (None, _here[1]):
-            raise ValueError(
-                "Expected the same number of processes in each of them. Received: "
-                f"processes={processes}, but {_here[1]} in the process of rank 0"
-            )
         with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
             yield _here[0]
         if not alone:
@@ -140,6 +138,8 @@ def _connect(coordinator, processes, rank):
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     # JAX would keep a process alive that is asked to end
     jax.config.update("jax_enable_preemption_service", False)
+    if coordinator:
+        meet(coordinator, processes, rank, SECONDS_TO_JOIN)
     try:
         jax.distributed.initialize(
             coordinator,
@@ -150,10 +150,9 @@ def _connect(coordinator, processes, rank):
             shutdown_timeout_seconds=SECONDS_TO_END,
         )
     except (RuntimeError, ValueError) as error:
-        told = f"the coordinator {coordinator}" if coordinator else "a launcher"
         raise ConnectionError(
-            f"Expected all processes to reach {told} within {SECONDS_TO_JOIN} seconds. "
-            f"Received: {str(error).splitlines()[0]}"
+            "Expected JAX to connect the processes, by the coordinator or by a launcher "
+            f"that it knows. Received: {str(error).splitlines()[0]}"
         ) from error
 
 
