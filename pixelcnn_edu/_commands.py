@@ -9,6 +9,7 @@ import shlex
 import time
 
 from pixelcnn_edu import (
+    _ranks,
     data,
     evaluation,
     generation,
@@ -98,12 +99,10 @@ def train(
         return None, []
 
     with _together(coordinator, processes, rank) as rank:
-        machines.from_first(try_to_write)
+        _ranks.from_first(try_to_write)
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
         if precision == "auto":
-            precision, _ = machines.from_first(
-                lambda: (machine.fastest_precision(), [])
-            )
+            precision, _ = _ranks.from_first(lambda: (machine.fastest_precision(), []))
         keras.utils.set_random_seed(seed)
         keras.config.set_dtype_policy(precision)
         with strategy.scope():

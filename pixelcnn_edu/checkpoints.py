@@ -10,7 +10,7 @@ import os
 import time
 import weakref
 
-from pixelcnn_edu import machines
+from pixelcnn_edu import _ranks
 from pixelcnn_edu._checkpoint_file import (
     read_newest,
     refuse_foreign_files,
@@ -61,7 +61,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         "initial weights": checksum(model.get_weights()),
         **_weight_decay(model),
     }
-    with machines.locked_by_first(folder) as folder:
+    with _ranks.locked_by_first(folder) as folder:
         checkpoint = Checkpoint(folder, settings, callbacks)
         epoch = checkpoint.restore(model)
         history = keras.callbacks.History()
@@ -153,7 +153,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.set_model(model)
         if not model.optimizer.built:  # LossScaleOptimizer would add variables again
             model.optimizer.build(model.trainable_variables)
-        (path, about), arrays = machines.from_first(self._read)
+        (path, about), arrays = _ranks.from_first(self._read)
         if path is None:
             return 0
         missing = {"after_training", "callbacks", *_STATE} - about.keys()
@@ -270,7 +270,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _write(self, **how):
         """Write the state; ``how`` is for `atomic_write`."""
-        if machines.rank() > 0:
+        if _ranks.rank() > 0:
             return
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []

@@ -26,7 +26,7 @@ images is the same run. A resumed run does not repeat
 import functools
 import warnings
 
-from pixelcnn_edu import _jax, data, generation, machines
+from pixelcnn_edu import _jax, _ranks, data, generation
 from pixelcnn_edu._checks import (
     check_bool,
     check_callbacks,
@@ -205,11 +205,11 @@ def fit(
         seed=check_seed(seed, optional=False),
         labels=labels,
     )
-    own = machines.rows(batches)  # all rows, unless several machines train
+    own = _ranks.rows(batches)  # all rows, unless several machines train
     held_out = _held_out(model, likelihood, validation_images, validation_labels)
     validation = None
     if held_out is not None:
-        validation = pipeline(machines.rows(held_out, score=True))
+        validation = pipeline(_ranks.rows(held_out, score=True))
     compile_model(
         model,
         steps=epochs * len(own),
@@ -227,7 +227,7 @@ def fit(
         validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         epochs=epochs,
-        verbose=plain(verbose) if machines.rank() == 0 else 0,
+        verbose=plain(verbose) if _ranks.rank() == 0 else 0,
     )
     if keras.config.backend() == "jax":
         train = functools.partial(_jax.keeping_state, model, train)
@@ -246,7 +246,7 @@ def fit(
     }
     if isinstance(optimizer, str):
         settings["learning_rate"] = learning_rate
-    machines.check_same(model, settings)
+    _ranks.check_same(model, settings)
     if folder is None:
         return train(callbacks=callbacks)
     return resume(train, model, folder, settings, callbacks)

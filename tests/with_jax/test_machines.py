@@ -23,6 +23,7 @@ if os.environ.get("KERAS_BACKEND") != "jax":
 from pixelcnn_edu import (  # noqa: E402
     __main__,
     _meeting,
+    _ranks,
     checkpoints,
     machines,
     pretrained,
@@ -152,8 +153,8 @@ def test_scored_rows_have_weights_whose_mean_is_that_of_all_images(
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
     shares = []
     for rank in range(processes):
-        monkeypatch.setattr(machines, "_here", (rank, processes))
-        rows = machines.rows(batches, score=True)
+        monkeypatch.setattr(_ranks, "here", (rank, processes))
+        rows = _ranks.rows(batches, score=True)
         shares.append([rows[i] for i in range(len(rows))])
     means, weighted, scored = [], [], []
     for parts in zip(*shares, strict=True):
@@ -261,8 +262,8 @@ def resumed_at(rank, channel, folder, monkeypatch):
             callback.on_epoch_end(initial_epoch)
         return keras.callbacks.History()
 
-    monkeypatch.setattr(machines, "_here", None if rank is None else (rank, 2))
-    monkeypatch.setattr(machines, "_broadcast", channel.broadcast)
+    monkeypatch.setattr(_ranks, "here", None if rank is None else (rank, 2))
+    monkeypatch.setattr(_ranks, "_broadcast", channel.broadcast)
     checkpoints.resume(train, model, folder, {"epochs": 3}, [])
     files = sorted(path.name for path in folder.iterdir())
     return began, model.get_weights(), files
@@ -279,12 +280,12 @@ def test_rank_0_alone_writes_and_sends_the_state_and_bugs_would_be_found(
     resumed_at(None, channel, folders[0], monkeypatch)
     began, weights, files = resumed_at(0, channel, folders[0], monkeypatch)
     assert began == [1] and "checkpoint.npz" in files
-    of_checkpoints = types.SimpleNamespace(**vars(machines))
+    of_checkpoints = types.SimpleNamespace(**vars(_ranks))
     if planted == "not sent":
         of_checkpoints.from_first = lambda function: function()
     elif planted == "two writers":
         of_checkpoints.rank = lambda: 0
-    monkeypatch.setattr(checkpoints, "machines", of_checkpoints)
+    monkeypatch.setattr(checkpoints, "_ranks", of_checkpoints)
     began_too, weights_too, files_too = resumed_at(1, channel, folders[1], monkeypatch)
     sent = began_too == began and all(map(np.array_equal, weights, weights_too))
     assert sent == (planted != "not sent")

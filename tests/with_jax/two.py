@@ -10,7 +10,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from pixelcnn_edu import machines, training
+from pixelcnn_edu import _ranks, machines, training
 from pixelcnn_edu._checksums import checksum
 from pixelcnn_edu._files import locked
 from pixelcnn_edu.batches import Batches
@@ -34,21 +34,21 @@ def fit(model, images=X, **more):
     return training.fit(model, images, **{**recipe, **more})
 
 
-class WrongRows(machines.Rows):
+class WrongRows(_ranks.Rows):
     """A planted bug: each process takes the rows of rank 0."""
 
     def __getitem__(self, index):
-        here, machines._here = machines._here, (0, machines.count())
+        here, _ranks.here = _ranks.here, (0, _ranks.count())
         try:
             return super().__getitem__(index)
         finally:
-            machines._here = here
+            _ranks.here = here
 
 
 def rows():
     """Return the rows of this process: the batches of an epoch, and those scored."""
     batches = Batches(X, SIZE, binarize=True, labels=[LABELS], seed=3)
-    own, scored = machines.rows(batches), machines.rows(batches, score=True)
+    own, scored = _ranks.rows(batches), _ranks.rows(batches, score=True)
     return {
         **{f"images {i}": own[i][0][0] for i in range(len(own))},
         **{f"labels {i}": own[i][0][1] for i in range(len(own))},
@@ -149,7 +149,7 @@ def main(folder):
             "resumed": whole_run(run),
             "refusals": refusals(folder, rank),
         }
-        machines.Rows = WrongRows
+        _ranks.Rows = WrongRows
         found["wrong rows"] = ten_steps()
     for name, arrays in found.items():
         np.savez(folder / f"{name}.npz", **arrays)
