@@ -73,7 +73,7 @@ def read_newest(paths):
                 f"{path} is damaged ({error}). Its new name is {kept.name}. The "
                 "state before it is used, if there is one.",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=7,
             )
     return None, None, None
 
