@@ -8,7 +8,7 @@ the same 10,000 validation digits. A change within CLOSE nats of its base is tra
 two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
 was killed goes on from there. There are three bases: the plain network, the same on the
 bundled digits, and the gated one with skips, a higher rate and Muon. The table of all
-runs is `presets.ablation()`, which notebook 08 draws. `cpu_minutes` are those of one core;
+runs is `presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one core;
 those of the third base and its rows come from another machine, a faster one.
 
 All runs are in `machine.fastest_precision()`, but for the row that says otherwise.

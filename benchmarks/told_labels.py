@@ -2,7 +2,7 @@
 
     python benchmarks/told_labels.py      about a minute of one core
 
-Notebook 13 reads the table. Each row is one of the bundled test digits, binarized once with
+Notebook 16 reads the table. Each row is one of the bundled test digits, binarized once with
 seed 0: its label, its nats from `gated`, and its nats from `conditional` with each label.
 Writes `pixelcnn_edu/bundled/told_labels.csv`.
 """

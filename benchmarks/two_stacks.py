@@ -2,7 +2,7 @@
 
     python benchmarks/two_stacks.py      about 15 minutes of one core
 
-Notebook 11 describes the five networks. Each run makes two passes over the 4,000 bundled
+Notebook 13 describes the five networks. Each run makes two passes over the 4,000 bundled
 digits. The loss is that of the bundled test digits, binarized once with seed 0; each run is
 also compared with the gated network of the same rate and seed, digit by digit. Writes
 `pixelcnn_edu/bundled/two_stacks.csv` after each run; runs that stand in the file are kept.

@@ -1,6 +1,6 @@
 """The command line: train a preset, draw digits, write a page, or check the machine.
 
-Taught by notebook 08.
+Taught by notebook 14.
 
     python -m pixelcnn_edu train --preset coffee --data full --out runs/coffee
     python -m pixelcnn_edu draw --model coffee --out digits.png

@@ -1,6 +1,6 @@
 """Lossless compression: the probabilities of a model, turned into bits.
 
-Taught by notebook 16. An arithmetic coder (here the range coder of the library
+Taught by notebook 19. An arithmetic coder (here the range coder of the library
 `constriction`) writes a value of probability p in -log2 p bits. So an image takes
 -log2 p(image) bits, and a model with a lower loss makes shorter files.
 
@@ -488,7 +488,7 @@ def _constriction():
         raise ImportError(
             "pixelcnn_edu.compression needs the package constriction: "
             "pip install constriction. There is no wheel for Linux on ARM: there pip "
-            "builds it, if Rust is installed (https://rustup.rs), or run notebook 16 on "
+            "builds it, if Rust is installed (https://rustup.rs), or run notebook 19 on "
             "another machine."
         ) from None
     return constriction.stream

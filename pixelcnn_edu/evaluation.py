@@ -1,6 +1,6 @@
 """Exact evaluation: nats, bits per dimension, and sums over all images.
 
-A PixelCNN gives every image an exact probability. Taught by notebooks 01, 06 and 15.
+A PixelCNN gives every image an exact probability. Taught by notebooks 01, 06 and 18.
 
     nats per image = -log p(x)          bits per dimension = nats / (H·W·C · ln 2)
 """

@@ -336,10 +336,16 @@ def _policy(script):
 
 def _intro(graph, weights):
     height, width, channels = graph["image_shape"]
+    levels = "each level" if graph["levels"] > 2 else "ink"
+    each = "each color of a pixel" if channels > 1 else "each pixel"
     return (
-        f"A PixelCNN of {len(weights):,} weights draws images of {height} × {width} pixels "
-        f"of {graph['levels']} levels in this page, value by value. Everything is in this "
-        "file: no server is asked."
+        f"The network of this page, a PixelCNN, draws images of {height} × {width} pixels, "
+        f"one pixel after another, row by row. For {each} it computes the probability of "
+        f"{levels} from what is drawn already. Then a random number decides. What had the "
+        "probability 1/2 costs 1 bit, 1/4 costs 2 bits, 1/8 costs 3 bits, and so on; 1 nat "
+        "is 1.44 bits. A seed is the number from which all random numbers are made: the "
+        f"same seed draws the same image. The network has {len(weights):,} weights. They "
+        "are in this file, and nothing is sent to a server."
     )
 
 
@@ -350,11 +356,6 @@ def _sections(graph, images):
     binary = _draws_binary(graph)
     if binary and classes is None:
         yield _section("Touch the digit", "touch", touch=0, touched="")
-    drawn = {"temperature": 1, "sixteen": 0, "label": 0}
-    yield _section("Sixteen images at a temperature", "temperature", **drawn)
-    looked = {"look": 0, "pixel": "", "layer": "", "lookclass": 0}
-    yield _section("Look inside the network", "inside", **looked)
-    if binary and classes is None:
         yield _section("One pixel after the other", "stepper", step="", stepped=0)
         yield _section("Flip a pixel", "fork", seed=0, flip="")
         if height > 1:
@@ -366,6 +367,10 @@ def _sections(graph, images):
     elif binary:
         told = {"from": (classes - 1) // 2, "to": classes - 1}
         yield _section("Between two labels", "morph", **told, share=0.5, morph=0)
+    drawn = {"temperature": 1, "sixteen": 0, "label": 0}
+    yield _section("Sixteen images at a temperature", "temperature", **drawn)
+    looked = {"look": 0, "pixel": "", "layer": "", "lookclass": 0}
+    yield _section("Look inside the network", "inside", **looked)
 
 
 def _section(heading, explorer, **settings):

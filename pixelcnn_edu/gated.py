@@ -1,6 +1,6 @@
 """The layers of the Gated PixelCNN: two stacks without a blind spot.
 
-Paper: arXiv 1606.05328, section 2 and figure 2. Notebook 11 teaches this module.
+Paper: arXiv 1606.05328, section 2 and figure 2. Notebooks 12 and 13 teach this module.
 
 The **vertical stack** sees the rows above a pixel. The **horizontal stack** sees the pixels
 to the left in the same row. Together, with enough layers, they see every earlier pixel. Two

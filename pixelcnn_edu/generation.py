@@ -1,6 +1,6 @@
 """Generation: drawing images pixel by pixel.
 
-Notebooks 09 and 10 teach this module. The formula is p(x) = Π p(xᵢ | x₁ … xᵢ₋₁). A *value*
+Notebooks 09 to 11 teach this module. The formula is p(x) = Π p(xᵢ | x₁ … xᵢ₋₁). A *value*
 xᵢ is one channel of one pixel. The network gives the probability of each level of xᵢ from
 the earlier values, and a uniform number uᵢ in [0, 1) chooses the level: the lowest level
 whose cumulative probability exceeds uᵢ. (`Bernoulli` counts from the other end: ink if

@@ -1,7 +1,7 @@
 """The layers of a PixelCNN: masked convolution, residual block, position, levels.
 
 Paper: arXiv 1601.06759, section 3 and figure 5. Notebooks 03 and 04 teach this module;
-notebook 12 teaches the colors. The layers of the gated network are in `gated`.
+notebook 15 teaches the colors. The layers of the gated network are in `gated`.
 
 What differs here from most code on the web: a layer multiplies the kernel by the mask
 *inside* the convolution, so the gradient of a masked weight is exactly 0. And a residual

@@ -1,6 +1,6 @@
 """The machine that trains: its precision, its devices, its cores and its memory.
 
-Taught by notebook 08.
+Taught by notebook 14.
 """
 
 import os

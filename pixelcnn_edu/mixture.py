@@ -1,6 +1,6 @@
 """A mixture of logistic distributions over any number of levels (PixelCNN++).
 
-Taught by notebook 14.
+Taught by notebook 17.
 """
 
 from pixelcnn_edu._checks import check_levels, check_positive_int

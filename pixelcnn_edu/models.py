@@ -1,7 +1,7 @@
 """PixelCNN and Gated PixelCNN as Keras models: images in, logits out.
 
-Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Notebooks 03 to 06 and 11 to 13
-teach this module.
+Papers: arXiv 1601.06759, table 1, and 1606.05328, figure 2. Notebooks 03 to 06, 12, 13,
+15 and 16 teach this module.
 
 What differs here: the default activation is PReLU, as in the tutorial that this series grew
 from, and not ReLU. The paper does not give the depth of its MNIST network, so you choose

@@ -142,7 +142,7 @@ def train(model, images, epochs):
     batches = Batches(images)
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     model.compile(
-        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),  # notebooks 07, 08
+        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),  # notebooks 07, 14
         loss=nats_per_image,
         # TensorFlow without XLA: on a CPU a small network trains faster
         jit_compile=keras.backend.backend() != "tensorflow",

@@ -1,6 +1,6 @@
 """Optimizers of `training.fit`: a cosine schedule and clipped gradients, Nadam or Muon.
 
-Taught by notebook 08.
+Taught by notebook 14.
 """
 
 import re

@@ -10,7 +10,7 @@ features of that pixel are computed. A convolution reads the earlier ones from t
 Read the class `pixel_graph.Tensor` first (its ``kept_…`` are for `one_pixel` alone). It
 says which layer makes a tensor (``operation``) from which other tensors (``sources``), and
 ``when``: once per image (it depends on the label alone), once per row (it depends on the
-rows above alone; only in gated networks, notebook 11), or at each pixel.
+rows above alone; only in gated networks, notebook 12), or at each pixel.
 """
 
 from pixelcnn_edu.pixel_graph import (

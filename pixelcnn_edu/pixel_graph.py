@@ -4,7 +4,7 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 
 - ``PER_IMAGE``: before the first pixel; the tensor depends only on the label;
 - ``PER_ROW``: at the beginning of a row; the tensor depends on the rows above, as the
-  vertical stack of notebook 11 does (a PixelCNN has no such tensor);
+  vertical stack of notebook 12 does (a PixelCNN has no such tensor);
 - ``PER_PIXEL``: when the loop reaches the pixel.
 
 `page_cache` and `one_pixel` run the graph. A layer that cannot run pixel by pixel is

@@ -1,6 +1,6 @@
 """Presets: networks with training settings that work, and the results of an ablation.
 
-Taught by notebooks 08 and 11 to 14. All times are for two CPU cores.
+Taught by notebooks 14 to 17. All times are for two CPU cores.
 """
 
 import dataclasses

@@ -159,7 +159,7 @@ def fit(
             of the draws, which are independent given the digit, and the loss is linear in
             the target. So the expected loss is the same, and each pixel's term varies
             less from draw to draw. The sum over all pixels does not always vary less:
-            notebook 08 measures the effect. `Bernoulli` only.
+            notebook 14 shows the effect. `Bernoulli` only.
         seed: seed for the order of the images and for their binarization. Weights and
             dropout get their seeds when the model is built: call
             ``keras.utils.set_random_seed`` before.

@@ -1,4 +1,4 @@
-"""The table of what helps: its script, and the table that notebook 08 draws."""
+"""The table of what helps: its script, and the table that notebook 14 draws."""
 
 import importlib.util
 from collections import defaultdict

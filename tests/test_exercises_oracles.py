@@ -356,27 +356,6 @@ def stop_like_keras(val_loss, patience):
     return len(val_loss)
 
 
-@also_right("cosine_rate")
-def rate_like_keras(step, steps, peak, warmup):
-    schedule = keras.optimizers.schedules.CosineDecay(
-        peak / 10 if warmup else peak,
-        steps - warmup,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
-    return schedule(step)
-
-
-def test_a_straight_line_shows_other_numbers_than_the_cosine():
-    def straight(step, steps, peak, warmup):
-        right = exercises.cosine_rate.right(step, steps, peak, warmup)
-        return right if step < warmup else peak * (steps - step) / (steps - warmup)
-
-    expected, actual = exercises.cosine_rate(straight).text.splitlines()[2:4]
-    assert expected.split(":")[1].split() != actual.split(":")[1].split()
-    assert "0.003414" in expected  # at step 325: four significant digits
-
-
 @also_right("paired_difference")
 def paired_by_hand(a, b):
     differences = [x - y for x, y in zip(a, b, strict=True)]
@@ -435,20 +414,6 @@ def draw_by_fixed_point(probs, u):
     return images
 
 
-@also_right("exact_conditional")
-def enumerated_by_bits(probs, image, known):
-    holes = np.argwhere(~known)
-    total, ink = 0, np.zeros(known.shape)
-    for number in range(2 ** len(holes)):
-        x = image.copy()
-        for bit, (row, col) in enumerate(holes):
-            x[row, col] = number >> bit & 1
-        p = probs(x[None])[0]
-        weight = np.prod(x * p + (1 - x) * (1 - p))
-        total, ink = total + weight, ink + weight * x[..., 0]
-    return (ink / total)[..., None]
-
-
 # Notebook 10
 
 
@@ -505,6 +470,23 @@ def test_a_cache_without_memory_is_wrong():
     assert exercises.next_output(no_memory).status == "wrong"
 
 
+# Notebook 11
+
+
+@also_right("exact_conditional")
+def enumerated_by_bits(probs, image, known):
+    holes = np.argwhere(~known)
+    total, ink = 0, np.zeros(known.shape)
+    for number in range(2 ** len(holes)):
+        x = image.copy()
+        for bit, (row, col) in enumerate(holes):
+            x[row, col] = number >> bit & 1
+        p = probs(x[None])[0]
+        weight = np.prod(x * p + (1 - x) * (1 - p))
+        total, ink = total + weight, ink + weight * x[..., 0]
+    return (ink / total)[..., None]
+
+
 @also_right("particle_weights")
 def weights_in_float32(probs, images, known):
     p = probs(images)[..., 0]
@@ -523,7 +505,7 @@ def test_the_particles_are_told_apart_and_underflow_is_among_them():
     assert np.where(images == 1, p, 1 - p)[:, known].prod(axis=(1, 2)).max() == 0
 
 
-# Notebook 11
+# Notebook 12
 
 
 @also_right("stack_taps")
@@ -610,7 +592,45 @@ def test_a_rectified_layer_without_its_shift_is_refused():
     assert "the shift is missing" in exercises.shifted_layer(layer).text
 
 
-# Notebook 12
+# Notebook 13
+
+
+@also_right("gate_gradients")
+def gate_gradients_by_tape(a, b):
+    import tensorflow as tf
+
+    a, b = tf.constant(a), tf.constant(b)
+    with tf.GradientTape() as tape:
+        tape.watch([a, b])
+        total = tf.reduce_sum(tf.tanh(a) * tf.sigmoid(b))
+    return tape.gradient(total, [a, b])
+
+
+# Notebook 14
+
+
+@also_right("cosine_rate")
+def rate_like_keras(step, steps, peak, warmup):
+    schedule = keras.optimizers.schedules.CosineDecay(
+        peak / 10 if warmup else peak,
+        steps - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    return schedule(step)
+
+
+def test_a_straight_line_shows_other_numbers_than_the_cosine():
+    def straight(step, steps, peak, warmup):
+        right = exercises.cosine_rate.right(step, steps, peak, warmup)
+        return right if step < warmup else peak * (steps - step) / (steps - warmup)
+
+    expected, actual = exercises.cosine_rate(straight).text.splitlines()[2:4]
+    assert expected.split(":")[1].split() != actual.split(":")[1].split()
+    assert "0.003414" in expected  # at step 325: four significant digits
+
+
+# Notebook 15
 
 
 @also_right("center_tap")
@@ -679,7 +699,7 @@ def test_the_reading_in_thirds_is_that_of_the_package():
     assert np.allclose(package, exp / exp.sum(axis=-1, keepdims=True), atol=1e-6)
 
 
-# Notebook 13
+# Notebook 16
 
 
 @also_right("posterior")
@@ -718,7 +738,7 @@ def read_one_by_one(log_p, prior):
     return np.exp(rows)
 
 
-# Notebook 14
+# Notebook 17
 
 
 @also_right("bin_probability")
@@ -797,7 +817,7 @@ def test_the_mixture_over_colors_is_that_of_the_package():
             assert ours == pytest.approx(float(theirs), 1e-4)
 
 
-# Notebook 15
+# Notebook 18
 
 
 @also_right("unpadded_bits")
@@ -862,7 +882,7 @@ def test_surprise_has_mean_0_and_deviation_1_for_images_that_the_network_draws()
     assert inverted.mean() > 3
 
 
-# Notebook 16
+# Notebook 19
 
 
 @also_right("interval")

@@ -181,11 +181,9 @@ def test_two_stacks_has_a_row_for_each_network_of_a_run():
     assert (abs(table["nats"][table["digits"] == two_stacks.ALL] - 100) < 6).all()
 
 
-def test_the_networks_of_notebook_11_are_those_of_the_script():
+def test_the_networks_of_notebook_13_are_those_of_the_script():
     two_stacks, page = script("two_stacks"), {}
-    nb = json.loads(
-        (ROOT / "notebooks/11_blind_spot_and_gating.ipynb").read_text("utf-8")
-    )
+    nb = json.loads((ROOT / "notebooks/13_gating.ipynb").read_text("utf-8"))
     cells = ["".join(c["source"]) for c in nb["cells"] if c["cell_type"] == "code"]
     needed = ("from pixelcnn_edu import", "class NoFreeStep", "def two_stack_network")
     for text in cells:

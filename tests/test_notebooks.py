@@ -28,7 +28,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAIN = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
-SERIES = [f"{number:02d}" for number in range(17)]
+SERIES = [f"{number:02d}" for number in range(20)]
 
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/~-])/(?:home|mnt|opt|private|root|tmp|usr|Users|var|work)/\w"

@@ -469,7 +469,7 @@ def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
     found = suite.groups(names, suite.ALONE.split())
     assert sorted(itertools.chain.from_iterable(found)) == names
     assert "tests/test_project.py" in names
-    assert "notebooks/solutions/11_blind_spot_and_gating.ipynb" in names
+    assert "notebooks/solutions/12_two_stacks.ipynb" in names
     assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
     assert all(suite.groups(names, [pattern]) for pattern in suite.HEAVY)
 
@@ -618,27 +618,27 @@ ALL = [f"make {suite}" for suite in SUITES]
 
 @needs_bash
 @pytest.mark.parametrize("root", [True, False])
-@pytest.mark.parametrize("chromium", [True, False])
+@pytest.mark.parametrize("there", [["chromium", "firefox-esr"], ["chromium"], []])
 @pytest.mark.parametrize("apt", ["works", "fails", None])
-def test_the_runner_installs_chromium_where_it_may_and_tests_anyway(
-    tmp_path, root, chromium, apt
+def test_the_runner_installs_browsers_where_it_may_and_tests_anyway(
+    tmp_path, root, there, apt
 ):
     runner = Runner(tmp_path)
     runner.put("id", says=0 if root else 1000)
-    if chromium:
-        runner.put("chromium")
+    for browser in there:
+        runner.put(browser)
     if apt:
         runner.put("apt-get", fails=apt == "fails")
     done, lines = runner.run()
     assert done.returncode == 0, done.stderr
     assert [line for line in lines if line.startswith("make")] == ALL
     asked = [line for line in lines if line.startswith("apt-get")]
-    if chromium or not root or apt is None:
+    if len(there) == 2 or not root or apt is None:
         assert asked == []
     else:
         assert asked[0].startswith("apt-get update")
         installs = [
-            line for line in asked if " install " in line and "chromium" in line
+            line for line in asked if " install " in line and "firefox-esr" in line
         ]
         assert len(installs) == (apt == "works")
         assert ("could not be installed" in done.stderr) == (apt == "fails")

@@ -50,8 +50,8 @@ def test_the_page_gets_the_network_the_settings_and_the_images():
 def test_a_number_that_javascript_does_not_have_is_refused():
     with pytest.raises(ValueError, match=r"Expected quarters below 2\*\*53"):
         Bar(2**53)
-    assert check_page_seed(np.int64(2**32)) == 2**32
-    for seed in (-1, 1.5, True, None, "1", 2**32 + 1):
+    assert check_page_seed(np.int64(2**32 - 1)) == 2**32 - 1
+    for seed in (-1, 1.5, True, None, "1", 2**32):
         with pytest.raises(ValueError, match="Expected seed .* Received: "):
             check_page_seed(seed)
 

@@ -87,7 +87,7 @@ def test_the_still_picture_asks_the_first_question_and_hides_what_follows(
     assert np.all(shown.ravel()[~before] == np.float32(LATER))
     assert tuple(np.add(square.get_xy(), 0.5)) == (place % 6, place // 6)
     assert square.get_edgecolor() == to_rgba(plots.TARGET)
-    assert title == "Question 1 of 4: is the red pixel ink?"
+    assert title == "Question 1 of 4: is the framed pixel ink?"
 
 
 def test_the_repr_is_always_the_same(small, digits):

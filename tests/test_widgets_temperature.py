@@ -47,8 +47,9 @@ def test_the_images_are_those_of_generate_and_the_nats_at_temperature_one(
     assert nats == pytest.approx(nats_by_hand(model, images), rel=1e-4)
     ink = 100 * images.mean()
     assert sentence(temperature, images, nats) == (
-        f"T = {temperature:.2f}: {ink:.1f} % ink, "
-        f"{nats.mean():.0f} nats per image at temperature 1."
+        f"T = {temperature:.2f}: {ink:.1f} % ink. "
+        + "Every pixel takes its most probable value. " * (temperature == 0)
+        + f"Measured at temperature 1, they cost {nats.mean():.0f} nats each."
     )
 
 
@@ -72,6 +73,17 @@ def test_the_empty_pages_that_notebook_09_reads_back():
         images, nats = drawn(coffee, temperature, 0)
         assert (images.sum(axis=(1, 2, 3)) == 0).sum() == empty
     assert nats.mean() == pytest.approx(24, abs=0.5)
+
+
+def test_a_temperature_between_two_steps_of_the_slider_is_refused(model):
+    for temperature in (0.33, 0.051, 1.999):
+        with pytest.raises(
+            ValueError, match="^Expected temperature .*multiple of 0.05"
+        ):
+            widgets.TemperatureAndSeed(model, temperature=temperature)
+    for temperature in (0.15, 0.3, 0.35, np.float32(0.55)):  # not exact in binary
+        explorer = widgets.TemperatureAndSeed(model, temperature=temperature)
+        assert explorer.settings["temperature"] == pytest.approx(temperature)
 
 
 def still(explorer):

@@ -224,7 +224,7 @@ def quick(*arguments):
 
 @task
 def test_browser(*arguments):
-    """Run all notebooks in JupyterLab in Chromium; move all widgets"""
+    """Open all notebooks in JupyterLab, move all widgets, run exported pages"""
     install("browser")
     run(PY, "-m", "pytest", "tests/browser", "-rs", *arguments)
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 12: the center tap, the price of independence, another layout."""
+"""Exercises of notebook 15: the center tap, the price of independence, another layout."""
 
 from pixelcnn_edu.exercises._answers import Blank, Wrong, asking, close, numbers, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then

@@ -1,9 +1,128 @@
-"""Exercise of notebook 10: weights of particles."""
+"""Exercises of notebook 11: the exact conditional, and the weights of particles."""
 
-from pixelcnn_edu.exercises._answers import pair
+from pixelcnn_edu.evaluation import all_images
+from pixelcnn_edu.exercises._answers import numbers, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
+
+
+def _factors(images, p, known):
+    return np.where(images == 1, p, 1 - p)[..., 0]
+
+
+def _exact_conditional(
+    probs, image, known, *, weigh=_factors, total=lambda weights: weights.sum()
+):
+    """The probability of ink at each pixel given *all* known ones, by enumeration.
+
+    ``probs(images)``: from (N, H, W, 1) of 0 and 1 to the probability of ink of each
+    pixel given those before it, same shape. ``image``: (H, W, 1), at most 9 pixels; its
+    unknown pixels hold 0. ``known``: boolean (H, W). The result is (H, W); 0 or 1 at the
+    known pixels.
+    """
+    images = all_images(image.shape)
+    images = images[(images == image)[:, known].all(axis=(1, 2))]
+    p = np.asarray(probs(images), "float64")
+    weights = weigh(images, p, known).prod(axis=(1, 2))
+    return np.tensordot(weights / total(weights), images[..., 0].astype("float64"), 1)
+
+
+def _one_pass(probs, image, known):
+    return np.asarray(probs(image[None]))[0, ..., 0]
+
+
+def _random_world(rng, size, spread):
+    weights = np.tril(rng.normal(0, spread, (size, size)), -1)
+    bias = rng.normal(0, 1, size)
+
+    def probs(images):
+        flat = np.asarray(images, "float64").reshape(len(images), size)
+        p = 1 / (1 + np.exp(-(flat @ weights.T + bias)))
+        return p.reshape(np.shape(images))
+
+    return probs
+
+
+def _parts_of_images():
+    rng = np.random.default_rng(3)
+    bottom, top, middle = (np.zeros((3, 3), bool) for _ in range(3))
+    bottom[2], top[0], middle[1, 1] = True, True, True
+    corner = np.zeros((2, 4), bool)
+    corner[1, 3] = True
+    for about, known in (
+        ("the bottom row is given", bottom),
+        ("the last pixel is given", corner),
+        ("the middle pixel is given", middle),
+        ("the top row is given", top),
+        ("nothing is given", np.zeros((2, 2), bool)),
+    ):
+        probs = _random_world(rng, known.size, 2)
+        image = (rng.random((*known.shape, 1)) < 0.5).astype("float32")
+        image[known, 0] = np.arange(known.sum()) % 2 == 0  # ink among the given
+        image *= known[..., None]
+        yield about, probs, image, known
+
+
+def _without_channel(result):
+    array = numbers("The answer needs one probability for each pixel.")(result)
+    return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
+exact_conditional = Exercise(
+    _exact_conditional,
+    cases=_parts_of_images,
+    run=lambda answer, about, *case: answer(*case),
+    read=_without_channel,
+    describe=lambda about, probs, image, known: (
+        f"{about}, {known.shape[0]} × {known.shape[1]} pixels"
+    ),
+    mistakes={
+        "The factors of the known pixels are missing. That is what clamping draws: nothing "
+        "asks how well the rest explains what is given.": but(
+            weigh=lambda images, p, known: np.where(
+                known, 1, _factors(images, p, known)
+            )
+        ),
+        "Those are the probabilities of one pass: each given the pixels before it, with "
+        "the unknown ones at 0.": _one_pass,
+        "One pass, with the known pixels put back. The unknown ones need a mean over all "
+        "their values.": lambda probs, image, known: np.where(
+            known, image[..., 0], _one_pass(probs, image, known)
+        ),
+        "The weights do not sum to 1: divide by p(known), the sum of the weights.": but(
+            total=lambda weights: 1
+        ),
+        "All images that agree count alike. Weight each by its probability.": but(
+            weigh=lambda images, p, known: np.ones(images.shape[:3])
+        ),
+        "The known pixels play no part: those are the probabilities of ink when nothing is "
+        "given.": lambda probs, image, known: _exact_conditional(
+            probs, image, known & False
+        ),
+        "Paper was given the probability of ink. A pixel that is 0 has 1 - p.": Mistake(
+            but(weigh=lambda images, p, known: p[..., 0]), hint=2
+        ),
+        "A known pixel is 0 or 1, as given: it is certain.": Mistake(
+            lambda probs, image, known: known * 0.5,
+            fits=lambda actual, expected, about, probs, image, known: (
+                not np.allclose(actual[known], image[known, 0], rtol=0, atol=1e-6)
+            ),
+        ),
+    },
+    hints=(
+        "Enumerate: write every possible value into the unknown pixels. What is p(x) of "
+        "each such image? The chain rule multiplies over all pixels, the known ones too.",
+        "images = those of evaluation.all_images that agree with the known pixels; "
+        "p = probs(images); weight = np.where(images == 1, p, 1 - p) multiplied over each "
+        "image; divide the weights by their sum; the answer is the images' weighted mean.",
+    ),
+    shape="The answer needs one probability for each pixel.",
+    otherwise="That is not the exact conditional.",
+    praise="For 28 × 28 with the lower half given there are 2^392 images to enumerate, "
+    "which is why no one does it.",
+    atol=1e-5,
+)
 
 
 def _normalized(logs):
@@ -40,17 +159,6 @@ def _second_copies_first(images):
     return p
 
 
-def _random_world(rng):
-    matrix = np.tril(rng.normal(0, 1.5, (9, 9)), -1)
-    bias = rng.normal(0, 1, 9)
-
-    def probs(images):
-        logits = np.reshape(images, (-1, 9)) @ matrix.T + bias
-        return (1 / (1 + np.exp(-logits))).reshape(np.shape(images))
-
-    return probs
-
-
 def _ink_by_share(images):
     """The more ink in the upper half, the likelier is a pixel of the lower one."""
     images = np.asarray(images)
@@ -77,7 +185,7 @@ def _particles():
     ):
         images = (rng.random((5, 3, 3, 1)) < 0.5).astype(float)
         images[:, known] = rng.integers(0, 2, (known.sum(), 1))
-        yield about, _random_world(rng), images, known
+        yield about, _random_world(rng, 9, 1.5), images, known
     page = np.zeros((28, 28), bool)
     page[14:] = True
     images = (rng.random((4, 28, 28, 1)) < 0.1).astype(float)

@@ -1,4 +1,4 @@
-"""Exercises of notebook 16: intervals, whole counts, a decoder that reads as it goes."""
+"""Exercises of notebook 19: intervals, whole counts, a decoder that reads as it goes."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 13: Bayes' rule, the label averaged out, a digit in pieces."""
+"""Exercises of notebook 16: Bayes' rule, the label averaged out, a digit in pieces."""
 
 from pixelcnn_edu.exercises._answers import numbers
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, then

@@ -1,4 +1,4 @@
-"""Exercises of notebook 15: padding undone, batches pooled, a cost that was expected."""
+"""Exercises of notebook 18: padding undone, batches pooled, a cost that was expected."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 14: a level's bin, its logarithm, a mixture over colors."""
+"""Exercises of notebook 17: a level's bin, its logarithm, a mixture over colors."""
 
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 11: taps of two stacks, what they see, the recipe with a shift."""
+"""Exercises of notebook 12: taps of two stacks, what they see, the recipe with a shift."""
 
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then

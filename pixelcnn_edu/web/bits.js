@@ -4,7 +4,7 @@
 
 import { sigmoid } from "./likelihoods.js";
 import { COLORS, Picture, Sentence, Slider } from "./ui.js";
-import { button, frame, make, paint, row } from "./ui.js";
+import { button, frame, make, paint, row, ticks } from "./ui.js";
 
 const DEAR = 1; // bits: the other value had a probability above 1/2
 const MOST = 5; // bits, the end of the color scale
@@ -31,7 +31,7 @@ export function bits({ engine, graph, images, root, answer }) {
     const next = state.bits.findIndex((own, i) => i > at && own > DEAR);
     goTo(next < 0 ? count : next);
   });
-  const digit = new Slider("digit", {
+  const digit = new Slider("image", {
     ...{ min: 0, max: images.length - 1, value: 0 },
     act: () => show(),
   });
@@ -143,12 +143,4 @@ function colorOf(share) {
   const [from, to] = [CIVIDIS[index], CIVIDIS[index + 1]];
   const mixed = from.map((own, k) => Math.round(own + (place - index) * (to[k] - own)));
   return `rgb(${mixed.join(" ")})`;
-}
-
-// From 0 on, three to seven round numbers up to a last one.
-function ticks(last) {
-  const ten = 10 ** Math.floor(Math.log10(last || 1));
-  const step = [ten / 5, ten / 2, ten, 2 * ten].find((own) => last / own < 7);
-  const round = (value) => Number(value.toPrecision(6));
-  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
 }

@@ -963,6 +963,14 @@ function paint(page, shape, color, x, y, scale) {
   }
 }
 
+// From 0 on, three to seven round numbers up to a last one.
+function ticks(last) {
+  const ten = 10 ** Math.floor(Math.log10(last || 1));
+  const step = [ten / 5, ten / 2, ten, 2 * ten].find((own) => last / own < 7);
+  const round = (value) => Number(value.toPrecision(6));
+  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
+}
+
 // A frame around a pixel, `around` pixels larger on each side.
 function frame(page, shape, pixel, color, x, y, scale, around = 0) {
   const [row, col] = [Math.floor(pixel / shape[1]), pixel % shape[1]];
@@ -1004,6 +1012,7 @@ class Pad {
     for (const name of ["lostpointercapture", "blur"]) {
       canvas.addEventListener(name, () => this.endStroke());
     }
+    for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.draw());
   }
 
   draw() {
@@ -1014,6 +1023,7 @@ class Pad {
       for (let x = 0; x <= this.width; x++) page.fillRect(x * scale, 0, 1, 1e4);
       for (let y = 0; y <= this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
       this.over?.(page);
+      if (!this.picture.element.matches(":focus")) return;
       // white and blue, to be seen on ink and on paper
       frame(page, shape, this.cursor, "white", 0.5, 0.5, scale, 0.15);
       frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale, 0);
@@ -1030,6 +1040,11 @@ class Pad {
     const name = this.name ? `: ${this.name(this.cursor)}` : "";
     this.said.textContent = `row ${r}, column ${c}${name}`;
     this.draw();
+  }
+
+  choose() {
+    this.said.textContent = ""; // what the pixel was
+    this.act(this.cursor);
   }
 
   // In pixels of the image; the page may have shrunk the canvas.
@@ -1076,7 +1091,7 @@ class Pad {
   click(event) {
     if (this.drawn) return;
     this.moveTo(...this.where(event).map(Math.floor));
-    this.act(this.cursor);
+    this.choose();
   }
 
   keydown(event) {
@@ -1090,7 +1105,7 @@ class Pad {
     event.stopPropagation();
     if (acts && event.repeat) return;
     if (!this.drawn) {
-      if (acts) this.act(this.cursor);
+      if (acts) this.choose();
       else this.moveTo(row + down, col + right);
     } else if (acts || erases || event.shiftKey) {
       this.last ??= [row + 0.5, col + 0.5];
@@ -1106,7 +1121,7 @@ class Pad {
     if (event.key === "Shift" && this.drawn) this.endStroke();
   }
 }
-return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, PythonCall, Picture, colorOf, paint, frame, Pad };
+return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, PythonCall, Picture, colorOf, paint, ticks, frame, Pad };
 })();
 
 const bits_js = (() => {
@@ -1116,7 +1131,7 @@ const bits_js = (() => {
 
 const { sigmoid } = likelihoods_js;
 const { COLORS, Picture, Sentence, Slider } = ui_js;
-const { button, frame, make, paint, row } = ui_js;
+const { button, frame, make, paint, row, ticks } = ui_js;
 
 const DEAR = 1; // bits: the other value had a probability above 1/2
 const MOST = 5; // bits, the end of the color scale
@@ -1143,7 +1158,7 @@ function bits({ engine, graph, images, root, answer }) {
     const next = state.bits.findIndex((own, i) => i > at && own > DEAR);
     goTo(next < 0 ? count : next);
   });
-  const digit = new Slider("digit", {
+  const digit = new Slider("image", {
     ...{ min: 0, max: images.length - 1, value: 0 },
     act: () => show(),
   });
@@ -1255,14 +1270,6 @@ function colorOf(share) {
   const [from, to] = [CIVIDIS[index], CIVIDIS[index + 1]];
   const mixed = from.map((own, k) => Math.round(own + (place - index) * (to[k] - own)));
   return `rgb(${mixed.join(" ")})`;
-}
-
-// From 0 on, three to seven round numbers up to a last one.
-function ticks(last) {
-  const ten = 10 ** Math.floor(Math.log10(last || 1));
-  const step = [ten / 5, ten / 2, ten, 2 * ten].find((own) => last / own < 7);
-  const round = (value) => Number(value.toPrecision(6));
-  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
 }
 return { bits };
 })();
@@ -2139,7 +2146,9 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   key.text =
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
     "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
-    "network's ink. The gray part of the pad is not given: the network draws it.";
+    "network's ink. The gray part of the pad is not given: the network draws it. If the " +
+    "bottom is given, the network draws as many tops (particles) as you say, and those " +
+    "that lead to your bottom best are shown.";
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), progress, key.element);
 
@@ -2150,6 +2159,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   function showGiven() {
     slider.tell();
     many.disabled = top;
+    many.element.style.display = top ? "none" : "";
     pad.draw();
   }
 
@@ -2285,7 +2295,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   let moved = false; // whether the reader has done something
   let telling = []; // the flips that change most
 
-  const slider = new Slider("digit (seed)", {
+  const slider = new Slider("seed", {
     min: 0,
     max: Math.max(99, seed),
     value: seed,
@@ -2325,10 +2335,19 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
-    "change most (blue on the digit), the pixels that each changes, and its price in bits.";
+    "change most (blue on the digit), the pixels that each changes, and its price in bits. " +
+    "Click one to see it large.";
   root.append(row(slider, onward), row(pad, picture.element));
   const call = new PythonCall();
-  root.append(sentence.element, call.element, others.element, key.element);
+  root.append(sentence.element, call.element, key.element, others.element);
+  others.element.addEventListener("click", ({ offsetX, offsetY }) => {
+    const shrunk = others.element.clientWidth / others.width;
+    const [x, y] = [offsetX / shrunk / cell, offsetY / shrunk / high].map(Math.floor);
+    const one = telling[y * columns + x];
+    if (!one) return;
+    [next, moved] = [{ pixel: one.pixel, image: one.image }, true];
+    show();
+  });
 
   // Draw the digit, unless it is there already; then the fork; then the other forks. If the
   // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
@@ -2385,9 +2404,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
         telling.push(one);
       }
     }
-    if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
-    call.flipped(seed, [...flips, next.pixel], width);
   }
 
   function apart(one, other) {
@@ -2423,7 +2440,9 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     );
     others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
-      if (!state.found.length) page.fillText("The likely flips are compared …", 2, 0);
+      if (state.found.length < state.candidates.length) {
+        page.fillText("The likely flips are compared …", 2, 0);
+      }
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
         page.fillStyle = "black";
@@ -2450,9 +2469,9 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     const later = height * width - pixel - 1;
     const changed = changesAfter(pixel, image);
     return (
-      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits (p = ${p}). ` +
-      `${changed} of ${later} later pixels change. Gray: ink in both. Red: new ink. ` +
-      "Pale red: ink that is gone."
+      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits, since the ` +
+      `network gave ${is} the probability ${p}. ${changed} of ${later} later pixels ` +
+      "change. Gray: ink in both. Red: new ink. Pale red: ink that is gone."
     );
   }
 
@@ -2532,7 +2551,7 @@ function guess({ engine, graph, settings, images, root, answer }) {
     game.asked++;
     const [was, wrong] = ink ? ["ink", "paper"] : ["paper", "ink"];
     const network = (100 * inkOf[place]).toFixed(0);
-    said.text = `The blue pixel was ${was}; the network said ${network} % ink.`;
+    said.text = `The pixel in the blue frame was ${was}; the network said ${network} % ink.`;
     costs.text =
       `you ${last.you.toFixed(1)} bits, network ${last.network.toFixed(1)} bits, ` +
       "coin 1 bit";
@@ -2550,7 +2569,7 @@ function guess({ engine, graph, settings, images, root, answer }) {
     slider.value = 50;
     question.text = over
       ? `All ${asked} answered: ${verdict()}.`
-      : `Question ${asked + 1} of ${places.length}: is the red pixel ink?`;
+      : `Question ${asked + 1} of ${places.length}: is the framed pixel ink?`;
     const end = over ? image.length : places[asked];
     const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
     picture.draw((page) => {
@@ -2680,7 +2699,7 @@ function inside({ engine, graph, settings, root, answer, remember }) {
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. A red frame marks " +
-    "it. Blue: its receptive field. No other pixel can change what the network says of it.";
+    "it. Tinted blue: its receptive field. No other pixel can change its probabilities.";
 
   const layer = new Slider("layer", {
     ...{ min: 0, max: layers.length - 1, value: chosen.layer, act: choose("layer") },
@@ -2693,8 +2712,8 @@ function inside({ engine, graph, settings, root, answer, remember }) {
   const maps = make("div", { class: "grid" });
   const keyLayer = new Sentence();
   keyLayer.text =
-    "Left, blue: the pixels of the layer that lead to the logits. Right: the features of " +
-    "the pixel. Below: each channel for the whole image; orange is above 0, purple below.";
+    "Blue: the pixels of the layer that lead to the logits. The bars: the features of the " +
+    "pixel. Below: each channel for the whole image; orange is above 0, purple below.";
   const values = make("p");
   const all = make("details", {}, make("summary", {}, "all values at the pixel"), values);
 
@@ -3217,8 +3236,9 @@ function morph({ engine, graph, settings, root, answer, remember }) {
   });
   const key = new Sentence();
   key.text =
-    "Above each digit: the label that the network itself gives it, of these two (Bayes' " +
-    "rule, equal prior).";
+    "The network gets the label as a vector, and the slider mixes two such vectors. Above " +
+    "each digit: the label that the network itself gives it, of these two (Bayes' rule, " +
+    "both labels equally probable at first).";
   root.append(row(new Choice("from", from), new Choice("to", to)), row(shares, seeds));
   const figures = digits.map((own) => make("div", {}, own.reading, own.picture.element));
   root.append(sentence.element, make("div", { class: "digits" }, ...figures), key.element);
@@ -3260,6 +3280,7 @@ function reading(p, { first, second }) {
 }
 
 function told(posterior, { first, second, share }) {
+  if (first === second) return `Both labels are ${first}. Choose two different ones.`;
   const count = posterior.filter((p) => p >= 0.5).length;
   return (
     `Told ${(1 - share).toFixed(2)} of ${first} and ${share.toFixed(2)} of ${second}: ` +
@@ -3318,7 +3339,10 @@ function stepper({ engine, graph, settings, root, answer, remember }) {
   const picture = new Picture(width * SCALE + 1, height * SCALE + 1, "The image so far");
   const line = new Picture(356, 130, "The draw of the next pixel");
   const key = new Sentence();
-  key.text = "Gray pixels are not drawn yet. The pixel in the red frame is the next one.";
+  key.text =
+    "Gray pixels are not drawn yet. The pixel in the red frame is the next one: u is a " +
+    "random number from 0 to 1, and the pixel is ink if u falls into the blue part, of " +
+    "length p. A pixel is doubtful if p is from 0.1 to 0.9.";
   root.append(row(drawn, play, doubtful, seeds), sentence.element);
   root.append(row(picture.element, make("div", {}, line.element, key.element)));
   for (const control of [drawn.input, play, doubtful]) control.disabled = true;
@@ -3441,9 +3465,10 @@ const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
 const { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } = ui_js;
-const { colorOf, paint, row, within } = ui_js;
+const { colorOf, paint, row, ticks, within } = ui_js;
 
-const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
+const [COUNT, COLUMNS] = [16, 4];
+const [SAMPLE, AT_ONCE] = [64, 4]; // so many images tell the usual cost, 4 at a time
 const GAP = 6;
 
 function temperature({ engine, graph, settings, root, answer, remember }) {
@@ -3454,7 +3479,7 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   let temperature = within(settings.temperature, 0, 2, 0.05);
   let seed = within(settings.sixteen, 0, MOST_SEED);
   let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
-  const usual = {}; // mean nats at temperature 1, by label
+  const sampled = {}; // nats of images drawn at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
   const moved = (set) => (value) => {
@@ -3497,27 +3522,27 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
     call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
     if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
-    usual[label] ??= await usualNats(stale);
+    await sample(label, stale);
     if (!stale()) drawCosts(nats);
   });
 
-  // The mean cost of images drawn at temperature 1, a few at a time.
-  async function usualNats(stale) {
-    const all = [];
-    for (let own = 0; all.length < SAMPLE; own++) {
-      const drawn = await engine.draw({ seed: own, count: COUNT, label });
+  // Draw images at temperature 1. A move waits for the few that are being drawn at most.
+  async function sample(label, stale) {
+    const all = (sampled[label] ??= []);
+    while (all.length < SAMPLE && !stale()) {
+      const [own, from] = [Math.floor(all.length / COUNT), all.length % COUNT];
+      const drawn = await engine.draw({ seed: own, from, count: AT_ONCE, label });
       all.push(...drawn.map(({ cost }) => sum(cost)));
-      if (stale()) return undefined;
     }
-    return mean(all);
   }
 
   function told(images, nats) {
     const drawn = `T = ${temperature.toFixed(2)}: `;
-    const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
-    if (graph.levels > 2 || channels > 1) return drawn + cost;
+    const least = temperature ? "" : "Every pixel takes its most probable value. ";
+    const cost = `Measured at temperature 1, they cost ${mean(nats).toFixed(0)} nats each.`;
+    if (graph.levels > 2 || channels > 1) return drawn + least + cost;
     const ink = 100 * mean(images.map(mean));
-    return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
+    return `${drawn}${ink.toFixed(1)} % ink. ${least}${cost}`;
   }
 
   function drawGrid(images) {
@@ -3534,20 +3559,19 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
 
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
-    const known = usual[label];
+    const known = sampled[label]?.length === SAMPLE ? mean(sampled[label]) : null;
     const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
     const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
     const x = (value) => left + ((right - left) * value) / most;
     costs.draw((page) => {
       page.fillStyle = "black";
       page.fillRect(left, bottom, right - left, 1);
-      const step = 10 ** Math.floor(Math.log10(most)) / (most < 3e2 ? 2 : 1);
       page.textAlign = "center";
-      for (let value = 0; value <= most; value += step) {
+      for (const value of ticks(most)) {
         page.fillRect(x(value), bottom, 1, 5);
         page.fillText(String(value), x(value), bottom + 8);
       }
-      page.fillText("nats per image; red: their mean", (left + right) / 2, bottom + 28);
+      page.fillText("nats per image at temperature 1; red: their mean", (left + right) / 2, bottom + 28);
       if (known) {
         page.fillRect(x(known), top, 2, bottom - top);
         page.textAlign = "left";
@@ -3660,8 +3684,11 @@ function touch({ engine, graph, settings, root, answer, remember }) {
     }
     const value = image[pixel] ? "ink" : "paper";
     const [r, c] = [Math.floor(pixel / width), pixel % width];
-    const later = size - pixel - 1;
-    return `Row ${r}, column ${c} is now ${value}. The ${later} later pixels are drawn again.`;
+    const later =
+      pixel + 1 < size
+        ? `The ${size - pixel - 1} later pixels are drawn again with the same random numbers.`
+        : "No pixel comes later.";
+    return `Row ${r}, column ${c} is now ${value}. ${later}`;
   }
 
   pad.draw();
@@ -3729,6 +3756,17 @@ function render({ model, el }) {
     console.error(error);
   };
 
+  // Say so if an answer takes a while: what is on show is then that of older settings.
+  async function whileBusy(act) {
+    const timer = setTimeout(() => root.classList.add("busy"), 300);
+    try {
+      await act();
+    } finally {
+      clearTimeout(timer);
+      root.classList.remove("busy");
+    }
+  }
+
   function start() {
     root.classList.remove("waiting");
     const graph = model.get("graph");
@@ -3740,7 +3778,7 @@ function render({ model, el }) {
       settings: model.get("settings"),
       images: imagesOf(graph, bytesOf(model.get("images"))),
       root,
-      answer: (act) => latest(act, failed),
+      answer: (act) => latest((stale) => whileBusy(() => act(stale)), failed),
       remember: (settings) => model.remember?.(settings),
     });
   }

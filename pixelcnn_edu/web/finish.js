@@ -90,7 +90,9 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   key.text =
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
     "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
-    "network's ink. The gray part of the pad is not given: the network draws it.";
+    "network's ink. The gray part of the pad is not given: the network draws it. If the " +
+    "bottom is given, the network draws as many tops (particles) as you say, and those " +
+    "that lead to your bottom best are shown.";
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), progress, key.element);
 
@@ -101,6 +103,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   function showGiven() {
     slider.tell();
     many.disabled = top;
+    many.element.style.display = top ? "none" : "";
     pad.draw();
   }
 

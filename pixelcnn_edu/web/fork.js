@@ -28,7 +28,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   let moved = false; // whether the reader has done something
   let telling = []; // the flips that change most
 
-  const slider = new Slider("digit (seed)", {
+  const slider = new Slider("seed", {
     min: 0,
     max: Math.max(99, seed),
     value: seed,
@@ -68,10 +68,19 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
-    "change most (blue on the digit), the pixels that each changes, and its price in bits.";
+    "change most (blue on the digit), the pixels that each changes, and its price in bits. " +
+    "Click one to see it large.";
   root.append(row(slider, onward), row(pad, picture.element));
   const call = new PythonCall();
-  root.append(sentence.element, call.element, others.element, key.element);
+  root.append(sentence.element, call.element, key.element, others.element);
+  others.element.addEventListener("click", ({ offsetX, offsetY }) => {
+    const shrunk = others.element.clientWidth / others.width;
+    const [x, y] = [offsetX / shrunk / cell, offsetY / shrunk / high].map(Math.floor);
+    const one = telling[y * columns + x];
+    if (!one) return;
+    [next, moved] = [{ pixel: one.pixel, image: one.image }, true];
+    show();
+  });
 
   // Draw the digit, unless it is there already; then the fork; then the other forks. If the
   // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
@@ -128,9 +137,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
         telling.push(one);
       }
     }
-    if (next.automatic && telling.length) next = { ...telling[0], automatic: true };
     draw();
-    call.flipped(seed, [...flips, next.pixel], width);
   }
 
   function apart(one, other) {
@@ -166,7 +173,9 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     );
     others.about = `The flips that change most: ${list.join("; ")}`;
     others.draw((page) => {
-      if (!state.found.length) page.fillText("The likely flips are compared …", 2, 0);
+      if (state.found.length < state.candidates.length) {
+        page.fillText("The likely flips are compared …", 2, 0);
+      }
       telling.forEach(({ pixel, image, changed }, i) => {
         const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
         page.fillStyle = "black";
@@ -193,9 +202,9 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     const later = height * width - pixel - 1;
     const changed = changesAfter(pixel, image);
     return (
-      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits (p = ${p}). ` +
-      `${changed} of ${later} later pixels change. Gray: ink in both. Red: new ink. ` +
-      "Pale red: ink that is gone."
+      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits, since the ` +
+      `network gave ${is} the probability ${p}. ${changed} of ${later} later pixels ` +
+      "change. Gray: ink in both. Red: new ink. Pale red: ink that is gone."
     );
   }
 

@@ -63,7 +63,7 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     game.asked++;
     const [was, wrong] = ink ? ["ink", "paper"] : ["paper", "ink"];
     const network = (100 * inkOf[place]).toFixed(0);
-    said.text = `The blue pixel was ${was}; the network said ${network} % ink.`;
+    said.text = `The pixel in the blue frame was ${was}; the network said ${network} % ink.`;
     costs.text =
       `you ${last.you.toFixed(1)} bits, network ${last.network.toFixed(1)} bits, ` +
       "coin 1 bit";
@@ -81,7 +81,7 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     slider.value = 50;
     question.text = over
       ? `All ${asked} answered: ${verdict()}.`
-      : `Question ${asked + 1} of ${places.length}: is the red pixel ink?`;
+      : `Question ${asked + 1} of ${places.length}: is the framed pixel ink?`;
     const end = over ? image.length : places[asked];
     const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
     picture.draw((page) => {

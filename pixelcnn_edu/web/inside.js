@@ -70,7 +70,7 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. A red frame marks " +
-    "it. Blue: its receptive field. No other pixel can change what the network says of it.";
+    "it. Tinted blue: its receptive field. No other pixel can change its probabilities.";
 
   const layer = new Slider("layer", {
     ...{ min: 0, max: layers.length - 1, value: chosen.layer, act: choose("layer") },
@@ -83,8 +83,8 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   const maps = make("div", { class: "grid" });
   const keyLayer = new Sentence();
   keyLayer.text =
-    "Left, blue: the pixels of the layer that lead to the logits. Right: the features of " +
-    "the pixel. Below: each channel for the whole image; orange is above 0, purple below.";
+    "Blue: the pixels of the layer that lead to the logits. The bars: the features of the " +
+    "pixel. Below: each channel for the whole image; orange is above 0, purple below.";
   const values = make("p");
   const all = make("details", {}, make("summary", {}, "all values at the pixel"), values);
 

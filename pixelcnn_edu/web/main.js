@@ -56,6 +56,17 @@ export function render({ model, el }) {
     console.error(error);
   };
 
+  // Say so if an answer takes a while: what is on show is then that of older settings.
+  async function whileBusy(act) {
+    const timer = setTimeout(() => root.classList.add("busy"), 300);
+    try {
+      await act();
+    } finally {
+      clearTimeout(timer);
+      root.classList.remove("busy");
+    }
+  }
+
   function start() {
     root.classList.remove("waiting");
     const graph = model.get("graph");
@@ -67,7 +78,7 @@ export function render({ model, el }) {
       settings: model.get("settings"),
       images: imagesOf(graph, bytesOf(model.get("images"))),
       root,
-      answer: (act) => latest(act, failed),
+      answer: (act) => latest((stale) => whileBusy(() => act(stale)), failed),
       remember: (settings) => model.remember?.(settings),
     });
   }

@@ -42,8 +42,9 @@ export function morph({ engine, graph, settings, root, answer, remember }) {
   });
   const key = new Sentence();
   key.text =
-    "Above each digit: the label that the network itself gives it, of these two (Bayes' " +
-    "rule, equal prior).";
+    "The network gets the label as a vector, and the slider mixes two such vectors. Above " +
+    "each digit: the label that the network itself gives it, of these two (Bayes' rule, " +
+    "both labels equally probable at first).";
   root.append(row(new Choice("from", from), new Choice("to", to)), row(shares, seeds));
   const figures = digits.map((own) => make("div", {}, own.reading, own.picture.element));
   root.append(sentence.element, make("div", { class: "digits" }, ...figures), key.element);
@@ -85,6 +86,7 @@ function reading(p, { first, second }) {
 }
 
 function told(posterior, { first, second, share }) {
+  if (first === second) return `Both labels are ${first}. Choose two different ones.`;
   const count = posterior.filter((p) => p >= 0.5).length;
   return (
     `Told ${(1 - share).toFixed(2)} of ${first} and ${share.toFixed(2)} of ${second}: ` +

@@ -44,7 +44,10 @@ export function stepper({ engine, graph, settings, root, answer, remember }) {
   const picture = new Picture(width * SCALE + 1, height * SCALE + 1, "The image so far");
   const line = new Picture(356, 130, "The draw of the next pixel");
   const key = new Sentence();
-  key.text = "Gray pixels are not drawn yet. The pixel in the red frame is the next one.";
+  key.text =
+    "Gray pixels are not drawn yet. The pixel in the red frame is the next one: u is a " +
+    "random number from 0 to 1, and the pixel is ink if u falls into the blue part, of " +
+    "length p. A pixel is doubtful if p is from 0.1 to 0.9.";
   root.append(row(drawn, play, doubtful, seeds), sentence.element);
   root.append(row(picture.element, make("div", {}, line.element, key.element)));
   for (const control of [drawn.input, play, doubtful]) control.disabled = true;

@@ -1,9 +1,10 @@
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
 import { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } from "./ui.js";
-import { colorOf, paint, row, within } from "./ui.js";
+import { colorOf, paint, row, ticks, within } from "./ui.js";
 
-const [COUNT, COLUMNS, SAMPLE] = [16, 4, 64]; // SAMPLE images tell the usual cost
+const [COUNT, COLUMNS] = [16, 4];
+const [SAMPLE, AT_ONCE] = [64, 4]; // so many images tell the usual cost, 4 at a time
 const GAP = 6;
 
 export function temperature({ engine, graph, settings, root, answer, remember }) {
@@ -14,7 +15,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   let temperature = within(settings.temperature, 0, 2, 0.05);
   let seed = within(settings.sixteen, 0, MOST_SEED);
   let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
-  const usual = {}; // mean nats at temperature 1, by label
+  const sampled = {}; // nats of images drawn at temperature 1, by label
   let asked = false; // whether the reader has moved something
 
   const moved = (set) => (value) => {
@@ -57,27 +58,27 @@ export function temperature({ engine, graph, settings, root, answer, remember })
     call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
     if (asked) remember({ temperature, sixteen: seed, label });
     drawCosts(nats);
-    usual[label] ??= await usualNats(stale);
+    await sample(label, stale);
     if (!stale()) drawCosts(nats);
   });
 
-  // The mean cost of images drawn at temperature 1, a few at a time.
-  async function usualNats(stale) {
-    const all = [];
-    for (let own = 0; all.length < SAMPLE; own++) {
-      const drawn = await engine.draw({ seed: own, count: COUNT, label });
+  // Draw images at temperature 1. A move waits for the few that are being drawn at most.
+  async function sample(label, stale) {
+    const all = (sampled[label] ??= []);
+    while (all.length < SAMPLE && !stale()) {
+      const [own, from] = [Math.floor(all.length / COUNT), all.length % COUNT];
+      const drawn = await engine.draw({ seed: own, from, count: AT_ONCE, label });
       all.push(...drawn.map(({ cost }) => sum(cost)));
-      if (stale()) return undefined;
     }
-    return mean(all);
   }
 
   function told(images, nats) {
     const drawn = `T = ${temperature.toFixed(2)}: `;
-    const cost = `${mean(nats).toFixed(0)} nats per image at temperature 1.`;
-    if (graph.levels > 2 || channels > 1) return drawn + cost;
+    const least = temperature ? "" : "Every pixel takes its most probable value. ";
+    const cost = `Measured at temperature 1, they cost ${mean(nats).toFixed(0)} nats each.`;
+    if (graph.levels > 2 || channels > 1) return drawn + least + cost;
     const ink = 100 * mean(images.map(mean));
-    return `${drawn}${ink.toFixed(1)} % ink, ${cost}`;
+    return `${drawn}${ink.toFixed(1)} % ink. ${least}${cost}`;
   }
 
   function drawGrid(images) {
@@ -94,20 +95,19 @@ export function temperature({ engine, graph, settings, root, answer, remember })
 
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
-    const known = usual[label];
+    const known = sampled[label]?.length === SAMPLE ? mean(sampled[label]) : null;
     const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
     const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
     const x = (value) => left + ((right - left) * value) / most;
     costs.draw((page) => {
       page.fillStyle = "black";
       page.fillRect(left, bottom, right - left, 1);
-      const step = 10 ** Math.floor(Math.log10(most)) / (most < 3e2 ? 2 : 1);
       page.textAlign = "center";
-      for (let value = 0; value <= most; value += step) {
+      for (const value of ticks(most)) {
         page.fillRect(x(value), bottom, 1, 5);
         page.fillText(String(value), x(value), bottom + 8);
       }
-      page.fillText("nats per image; red: their mean", (left + right) / 2, bottom + 28);
+      page.fillText("nats per image at temperature 1; red: their mean", (left + right) / 2, bottom + 28);
       if (known) {
         page.fillRect(x(known), top, 2, bottom - top);
         page.textAlign = "left";

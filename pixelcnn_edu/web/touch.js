@@ -85,8 +85,11 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
     }
     const value = image[pixel] ? "ink" : "paper";
     const [r, c] = [Math.floor(pixel / width), pixel % width];
-    const later = size - pixel - 1;
-    return `Row ${r}, column ${c} is now ${value}. The ${later} later pixels are drawn again.`;
+    const later =
+      pixel + 1 < size
+        ? `The ${size - pixel - 1} later pixels are drawn again with the same random numbers.`
+        : "No pixel comes later.";
+    return `Row ${r}, column ${c} is now ${value}. ${later}`;
   }
 
   pad.draw();

@@ -183,6 +183,14 @@ export function paint(page, shape, color, x, y, scale) {
   }
 }
 
+// From 0 on, three to seven round numbers up to a last one.
+export function ticks(last) {
+  const ten = 10 ** Math.floor(Math.log10(last || 1));
+  const step = [ten / 5, ten / 2, ten, 2 * ten].find((own) => last / own < 7);
+  const round = (value) => Number(value.toPrecision(6));
+  return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
+}
+
 // A frame around a pixel, `around` pixels larger on each side.
 export function frame(page, shape, pixel, color, x, y, scale, around = 0) {
   const [row, col] = [Math.floor(pixel / shape[1]), pixel % shape[1]];
@@ -224,6 +232,7 @@ export class Pad {
     for (const name of ["lostpointercapture", "blur"]) {
       canvas.addEventListener(name, () => this.endStroke());
     }
+    for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.draw());
   }
 
   draw() {
@@ -234,6 +243,7 @@ export class Pad {
       for (let x = 0; x <= this.width; x++) page.fillRect(x * scale, 0, 1, 1e4);
       for (let y = 0; y <= this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
       this.over?.(page);
+      if (!this.picture.element.matches(":focus")) return;
       // white and blue, to be seen on ink and on paper
       frame(page, shape, this.cursor, "white", 0.5, 0.5, scale, 0.15);
       frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale, 0);
@@ -250,6 +260,11 @@ export class Pad {
     const name = this.name ? `: ${this.name(this.cursor)}` : "";
     this.said.textContent = `row ${r}, column ${c}${name}`;
     this.draw();
+  }
+
+  choose() {
+    this.said.textContent = ""; // what the pixel was
+    this.act(this.cursor);
   }
 
   // In pixels of the image; the page may have shrunk the canvas.
@@ -296,7 +311,7 @@ export class Pad {
   click(event) {
     if (this.drawn) return;
     this.moveTo(...this.where(event).map(Math.floor));
-    this.act(this.cursor);
+    this.choose();
   }
 
   keydown(event) {
@@ -310,7 +325,7 @@ export class Pad {
     event.stopPropagation();
     if (acts && event.repeat) return;
     if (!this.drawn) {
-      if (acts) this.act(this.cursor);
+      if (acts) this.choose();
       else this.moveTo(row + down, col + right);
     } else if (acts || erases || event.shiftKey) {
       this.last ??= [row + 0.5, col + 0.5];

@@ -8,7 +8,7 @@ import base64
 import io
 
 from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
-from pixelcnn_edu._checks import check_seed
+from pixelcnn_edu._checks import check_number, check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
 
 import anywidget
@@ -79,10 +79,21 @@ class Explorer(anywidget.AnyWidget):
 
 
 def check_page_seed(seed) -> int:
-    """Return ``seed`` as an int from 0 to 2**32: a page takes no larger number."""
+    """Return ``seed`` as an int from 0 to 2**32 - 1: a page takes no larger number."""
     number = check_seed(seed, optional=False)
-    if number > 2**32:
-        raise ValueError(f"Expected seed to be at most 2**32. Received: {seed!r}")
+    if number >= 2**32:
+        raise ValueError(f"Expected seed to be below 2**32. Received: {seed!r}")
+    return number
+
+
+def check_on_slider(name, value, interval) -> float:
+    """Return a number in an interval that a slider in steps of 0.05 can show."""
+    number = check_number(name, value, interval)
+    if abs(20 * number - round(20 * number)) > 1e-6:
+        raise ValueError(
+            f"Expected {name} to be a multiple of 0.05, the step of its slider. "
+            f"Received: {value!r}"
+        )
     return number
 
 

@@ -1,4 +1,4 @@
-"""Reading an image pixel by pixel, with what each pixel costs: notebook 15."""
+"""Reading an image pixel by pixel, with what each pixel costs: notebook 18."""
 
 from pixelcnn_edu._checks import check_images
 from pixelcnn_edu.models import logits_function

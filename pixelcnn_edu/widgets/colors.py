@@ -1,4 +1,4 @@
-"""Which colors of its own pixel a color can see: groups, masks, layout. Notebook 12."""
+"""Which colors of its own pixel a color can see: groups, masks, layout. Notebook 15."""
 
 from pixelcnn_edu._checks import check_one_of
 from pixelcnn_edu.masks import causal_mask

@@ -1,8 +1,8 @@
-"""Draw half a digit, and the network completes it in 16 ways. Notebook 10."""
+"""Draw half a digit, and the network completes it in 16 ways. Notebook 11."""
 
 from pixelcnn_edu import generation, plots
-from pixelcnn_edu._checks import check_images, check_seed
-from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
+from pixelcnn_edu._checks import check_images
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, check_page_seed
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -60,7 +60,7 @@ class FinishMyDigit(Explorer):
             images=self.digits,
             given=f"0.{shape[0] // 2}",
             particles=1,
-            future=check_seed(seed, optional=False),
+            future=check_page_seed(seed),
         )
 
     def draw(self, figure):

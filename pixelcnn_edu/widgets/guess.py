@@ -73,8 +73,8 @@ class BeatTheNetwork(Explorer):
         square = Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False)
         ax.add_patch(square)
         square.set(edgecolor=plots.TARGET, linewidth=3, zorder=3)
-        title = f"Question 1 of {1 + len(others)}: is the red pixel ink?"
-        figure.text(0.02, 0.93, title, size=13, weight="bold")
+        title = f"Question 1 of {1 + len(others)}: is the framed pixel ink?"
+        figure.text(0.02, 0.93, title, size=12, weight="bold")
 
 
 def uncertain_pixels(p_ink, questions, among) -> np.ndarray:

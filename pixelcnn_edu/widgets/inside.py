@@ -1,9 +1,9 @@
 """Look inside a network: what a pixel depends on, and how its probability is made."""
 
 from pixelcnn_edu import causality, generation, plots
-from pixelcnn_edu._checks import check_model, check_seed
+from pixelcnn_edu._checks import check_model
 from pixelcnn_edu.models import logits_function
-from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu.widgets._base import Explorer, check_page_seed
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -29,7 +29,7 @@ class Inside(Explorer):
 
     def __init__(self, model, seed=0):
         check_model(model)
-        seed = check_seed(seed, optional=False)
+        seed = check_page_seed(seed)
         about = "a drawn image, the receptive field of a pixel, and its probabilities"
         first = {"look": seed, "pixel": "", "layer": "", "lookclass": 0}
         super().__init__("inside", model, about=about, **first)

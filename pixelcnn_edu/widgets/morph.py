@@ -1,9 +1,14 @@
 """Digits between two labels: what a network draws for a mixture of both."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_number, is_int, plain
+from pixelcnn_edu._checks import is_int, plain
 from pixelcnn_edu.models import ImageModel
-from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, check_page_seed
+from pixelcnn_edu.widgets._base import (
+    Explorer,
+    binary_image_shape,
+    check_on_slider,
+    check_page_seed,
+)
 
 import keras
 import numpy as np
@@ -15,7 +20,7 @@ def with_labels(model, mixtures) -> ImageModel:
     """Return a copy of a conditional model whose labels are mixtures of the old ones.
 
     The effect of a label is linear in its one-hot vector y: the network adds V y
-    (notebook 13). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
+    (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
     adds the mixture ``mixtures[k]``: for example, half of label 4 and half of label 9.
 
     Args:
@@ -89,7 +94,7 @@ class Morph(Explorer):
     Args:
         model: a conditional model that draws images (H, W, 1) of two levels.
         first, second: the two labels.
-        share: 0 to 1, how much of the second label, where the slider starts.
+        share: 0 to 1 in steps of 0.05, how much of the second label at first.
         seed: of the uniform numbers, as for ``generation.generate``.
 
     Raises:
@@ -103,7 +108,7 @@ class Morph(Explorer):
         classes = _num_classes(model)
         first = _check_label("first", first, classes)
         second = _check_label("second", second, classes)
-        share = check_number("share", share, "[0, 1]")
+        share = check_on_slider("share", share, "[0, 1]")
         seed = check_page_seed(seed)
         one_hot = np.eye(classes)
         mixture = (1 - share) * one_hot[[first]] + share * one_hot[[second]]

@@ -1,8 +1,8 @@
 """Sixteen images at any temperature, and their cost at temperature 1."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_model, check_number, check_seed
-from pixelcnn_edu.widgets._base import Explorer
+from pixelcnn_edu._checks import check_model
+from pixelcnn_edu.widgets._base import Explorer, check_on_slider, check_page_seed
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class TemperatureAndSeed(Explorer):
     Args:
         model: an `ImageModel` that runs in a page, see `export.network`. A model that
             takes labels gets label 0 at first.
-        temperature: 0 to 2, where the slider starts.
+        temperature: 0 to 2 in steps of 0.05, where the slider starts.
         seed: the images are those of ``generation.generate(model, 16, seed=seed,
             temperature=temperature)``.
 
@@ -31,8 +31,8 @@ class TemperatureAndSeed(Explorer):
     def __init__(self, model, *, temperature=0.6, seed=0):
         check_model(model)
         first = {
-            "temperature": check_number("temperature", temperature, "[0, 2]"),
-            "sixteen": check_seed(seed, optional=False),
+            "temperature": check_on_slider("temperature", temperature, "[0, 2]"),
+            "sixteen": check_page_seed(seed),
             "label": 0,
         }
         about = "16 images at one temperature, and their nats at temperature 1"
@@ -70,9 +70,10 @@ def sentence(temperature, images, nats) -> str:
 
     Example:
         >>> sentence(0.6, np.ones((2, 1, 1, 1)), np.array([0.2, 3.2]))
-        'T = 0.60: 100.0 % ink, 2 nats per image at temperature 1.'
+        'T = 0.60: 100.0 % ink. Measured at temperature 1, they cost 2 nats each.'
     """
     binary = images.shape[-1] == 1 and np.isin(images, [0, 1]).all()
-    ink = f"{100 * images.mean():.1f} % ink, " if binary else ""
-    cost = f"{np.mean(nats):.0f} nats per image at temperature 1."
-    return f"T = {temperature:.2f}: {ink}{cost}"
+    ink = f"{100 * images.mean():.1f} % ink. " if binary else ""
+    least = "" if temperature else "Every pixel takes its most probable value. "
+    cost = f"Measured at temperature 1, they cost {np.mean(nats):.0f} nats each."
+    return f"T = {temperature:.2f}: {ink}{least}{cost}"

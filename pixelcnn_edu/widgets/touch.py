@@ -1,8 +1,7 @@
 """A digit that draws itself, and that can be touched. Notebook 00."""
 
 from pixelcnn_edu import plots
-from pixelcnn_edu._checks import check_seed
-from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
+from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, check_page_seed
 from pixelcnn_edu.widgets.fork import first_of_seed
 
 import numpy as np
@@ -30,7 +29,7 @@ class TouchableDigit(Explorer):
 
     def __init__(self, model, *, seed=0):
         bernoulli_image_shape(model)
-        seed = check_seed(seed, optional=False)
+        seed = check_page_seed(seed)
         about = "a digit while it is drawn, in eight steps"
         super().__init__("touch", model, about=about, touch=seed, touched="")
 

@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 LIMIT = 200  # milliseconds from a move to what it changes
 SIXTEEN = 400  # where sixteen images are drawn
 ALLOWANCE = 5  # times the limit, as tests run on machines that are slow or busy
+# Controls that may change nothing: a button at the end of its way, an empty drawing, and a
+# guess, whose price stands beside its slider.
+SILENT = (
+    "p(ink) in %",
+    "next doubtful pixel",
+    "next pixel above 1 bit",
+    "clear",
+    "draw",
+    "erase",
+)
 QUIET = 700  # milliseconds without a change: the explorer has finished
 
 # What a reader sees of an explorer, as one text.
@@ -51,8 +61,9 @@ CONTROLS = """(root) => {
     .filter((control) => control.type !== 'radio' || !control.checked)
     .map((control, i) => {
       control.dataset.control = i;
-      return [i, control.type ?? control.tagName.toLowerCase(),
-        (control.labels?.[0] ?? control).textContent.trim()];
+      const text = (control.labels?.[0] ?? control).textContent.trim();
+      const kind = control.type ?? control.tagName.toLowerCase();
+      return [i, kind, text, kind === 'radio' ? control.name : text];
     });
 }"""
 
@@ -100,20 +111,25 @@ class Hand:
         self.page.evaluate(SETTLE, [element, QUIET, self.patience])
 
     def controls(self):
-        """Return [number, kind, name] of each control that can be used now."""
+        """Return [number, kind, name, group] of each control that can be used now.
+
+        The radio buttons of a choice are one group; any other control is its own.
+        """
         return self.root.evaluate(CONTROLS)
 
     def do(self, means) -> Answers:
         """Use each control once by ``"mouse"`` or ``"keyboard"``."""
         answers, done = Answers(self.limit), set()
         while True:  # a move may enable or disable other controls
-            left = [c for c in self.controls() if (c[1], c[2]) not in done]
+            left = [c for c in self.controls() if (c[1], c[3]) not in done]
             if not left:
                 return answers
-            number, kind, name = left[0]
-            done.add((kind, name))
+            number, kind, name, group = left[0]
+            done.add((kind, group))
             control = self.root.locator(f'[data-control="{number}"]').first
-            move = self.by_mouse if means == "mouse" else self.by_keyboard
+            if means == "keyboard":
+                self.focus(kind, control)
+            move = self.by_mouse if means == "mouse" else self.by_key
             time = self.time(functools.partial(move, kind, control))
             if time is not None or name not in self.silent:
                 answers.all.append((time, name or kind))
@@ -150,12 +166,18 @@ class Hand:
         else:
             control.click()
 
-    def by_keyboard(self, kind, control):
-        control.focus()
-        self.page.keyboard.press("Tab")  # after a mouse, a browser shows no focus
-        control.focus()
-        shown = control.evaluate("e => e.matches(':focus-visible')")
+    def focus(self, kind, control):
+        """Focus a control as a reader does with Tab: after a mouse, no focus is shown."""
+        for key in ("Tab", "Shift+Tab"):  # from the last control, Tab leaves the page
+            control.focus()
+            self.page.keyboard.press(key)
+            control.focus()
+            shown = control.evaluate("e => e.matches(':focus-visible')")
+            if shown:
+                break
         assert shown, f"no focus is seen on {kind}"
+
+    def by_key(self, kind, control):
         if kind == "range":
             at_end = control.evaluate("e => e.value === e.max")
             self.page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")

@@ -277,8 +277,8 @@ def check_seeds(engine, model, seeds, temperature=1.0):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_draws_the_image_of_python(engine, kind):
-    assert check_seeds(engine, small(kind), 20) <= 1
-    assert check_seeds(engine, small(kind, 1), 5, temperature=0.5) <= 1
+    assert check_seeds(engine, small(kind), 8) <= 1
+    assert check_seeds(engine, small(kind, 1), 4, temperature=0.5) <= 1
 
 
 @pytest.mark.parametrize("name", ["coffee", "night", "conditional", "colored"])

@@ -359,7 +359,9 @@ class Game:
         """Answer all questions; check each bill, and return the totals."""
         paid = np.zeros(3)
         for asked, said in enumerate(guesses):
-            self.shown.told(f"Question {asked + 1} of 5: is the red pixel ink?")
+            self.shown.told(
+                f"Question {asked + 1} of 5: is the framed pixel ink?"
+            )
             self.check_picture(number, asked)
             self.slider.fill(str(said))
             place = self.places[number][asked]
@@ -378,10 +380,8 @@ class Game:
             self.shown.told_after(lambda: act(self.button("reveal")))
             _, was, costs, warning = self.told()
             value = "ink" if ink else "paper"
-            assert (
-                was
-                == f"The blue pixel was {value}; the network said {100 * p:.0f} % ink."
-            )
+            said = f"the network said {100 * p:.0f} % ink."
+            assert was == f"The pixel in the blue frame was {value}; {said}"
             assert costs == (
                 f"you {last[0]:.1f} bits, network {last[1]:.1f} bits, coin 1 bit"
             )

@@ -287,7 +287,7 @@ def test_the_bit_reader_by_mouse_touch_and_keys(opened, coffee, digits, width):
         expect(0, two, dear.tap)
         dear.focus()
         expect(0, three, lambda: dear.press("Enter"))
-        digit = slider_of(shown, "digit")
+        digit = slider_of(shown, "image")
         expect(1, three, lambda: digit.press("ArrowRight"))
         expect(19, three, lambda: digit.press("End"))
         shown.told_after(lambda: drag(page.page, slider, 0.4))

@@ -50,7 +50,9 @@ def check_told(sentence, model, temperature, seed, label=None):
     )
     nats = evaluation.nats_per_image(model, images, **told).mean()
     assert sentence.startswith(f"T = {temperature:.2f}: ")
-    found = float(re.search(r"(\d+) nats per image at temperature 1\.", sentence)[1])
+    found = float(
+        re.search(r"Measured at temperature 1, they cost (\d+) nats", sentence)[1]
+    )
     assert found == pytest.approx(nats, abs=0.51)
     if images.shape[-1] == 1:
         ink = float(re.search(r"([\d.]+) % ink", sentence)[1])

@@ -1,0 +1,74 @@
+"""Exercise of notebook 14: how the learning rate rises and falls."""
+
+import math
+
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
+
+
+def _cosine_rate(
+    step, steps, peak, warmup, *, turn=1.0, offset=None, span=None, start=0.1, fall=None
+):
+    """The learning rate at a step.
+
+    Steps count from 0. The rate rises in a straight line from ``peak / 10`` at step 0
+    to ``peak`` at step ``warmup``, and falls along half a cosine to 0 at step
+    ``steps``.
+    """
+    if step < warmup:
+        return peak * (start + (1 - start) * step / warmup)
+    done = (step - (warmup if offset is None else offset)) / (span or steps - warmup)
+    return peak * (fall(done) if fall else (1 + math.cos(turn * math.pi * done)) / 2)
+
+
+def _schedules():
+    for steps, peak, warmup in ((1000, 0.004, 100), (90, 0.02, 9), (50, 0.1, 0)):
+        quarters = {warmup + (steps - warmup) * k // 4 for k in range(5)}
+        yield sorted({0, warmup // 2, steps - 1} | quarters), steps, peak, warmup
+
+
+def _rates(expected, actual, *case):
+    words = {"expected": expected, "actual": actual}
+    if actual.shape != expected.shape:
+        return {}
+    return {w: " ".join(f"{rate:.4g}" for rate in rates) for w, rates in words.items()}
+
+
+cosine_rate = Exercise(
+    _cosine_rate,
+    cases=_schedules,
+    run=lambda answer, at, *settings: [answer(step, *settings) for step in at],
+    describe="steps {1}, peak {2}, warmup {3}, at steps {0}",
+    mistakes={
+        "the cosine runs a whole turn: at the end the rate is back at its peak. Half a "
+        "turn is pi, not 2 pi.": but(turn=2),
+        "the cosine is counted from step 0, so the rate jumps where the rise ends.": (
+            lambda step, steps, *more: _cosine_rate(
+                step, steps, *more, offset=0, span=steps
+            )
+        ),
+        "the fall takes steps, not steps - warmup, so it does not end at 0.": (
+            lambda step, steps, *more: _cosine_rate(step, steps, *more, span=steps)
+        ),
+        "cos takes radians.": Mistake(but(turn=1 / 180), hint=2),
+        "a quarter of a turn, cos from 0 to pi/2: the fall ends in a corner.": Mistake(
+            but(fall=lambda d: math.cos(math.pi / 2 * d)), hint=2
+        ),
+        "there is no rise at the start.": (
+            lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)
+        ),
+        "the rise starts at 0; it is to start at peak / 10.": but(start=0.0),
+        "this is a straight line down, not a cosine.": Mistake(
+            but(fall=lambda d: 1 - d), hint=2
+        ),
+    },
+    hints=(
+        "While step < warmup: a straight line from peak / 10 to peak. After that let "
+        "done = (step - warmup) / (steps - warmup) run from 0 to 1.",
+        "Half a cosine: peak * (1 + cos(pi * done)) / 2.",
+    ),
+    shape="the rate is one number.",
+    otherwise="the rate is another one.",
+    praise="It is the schedule of training.compile_model: Keras's CosineDecay.",
+    rtol=1e-5,
+    show=_rates,
+)
