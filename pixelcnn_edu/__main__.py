@@ -40,6 +40,11 @@ def _check_seed(seed):
     return seed
 
 
+def _check_processes(value):
+    """Return a number of processes, or "auto"."""
+    return value if value == "auto" else check_positive_int("--processes", value)
+
+
 def _file(ending):
     """Return a type of argument: a file with this ending."""
 
@@ -92,6 +97,15 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto (the default): mixed_bfloat16 where the machine is built for it",
     )
+    add(
+        "--processes",
+        metavar="N",
+        type=_argument(_check_processes, int),
+        help="train in N processes, on one or several machines, with the backend JAX; the "
+        "same command in each. auto: SLURM or Open MPI knows all three values",
+    )
+    add("--rank", metavar="R", type=int, help="number of this process, 0 to N - 1")
+    add("--coordinator", metavar="HOST:PORT", help="address of the process of rank 0")
     add(
         "--verbose",
         type=int,

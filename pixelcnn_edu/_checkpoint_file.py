@@ -31,13 +31,12 @@ _REMEMBERED = {
 }
 
 
-def write(path, about, arrays):
-    """Write a checkpoint: what is said about the run, and the arrays in order."""
+def write(file, about, arrays):
+    """Write a checkpoint to a path or a file: what is said about the run, and arrays."""
     about = {**about, "arrays": len(arrays)}
     arrays = {f"variable_{i}": array for i, array in enumerate(arrays)}
-    with open(path, "wb") as file:
-        text = json.dumps(about, default=as_json)
-        np.savez(file, about=np.array(text), **arrays)
+    text = json.dumps(about, default=as_json)
+    np.savez(file, about=np.array(text), **arrays)
 
 
 def read_newest(paths):
@@ -64,7 +63,7 @@ def read_newest(paths):
         except FileNotFoundError:
             continue
         try:
-            return path, *_parse(raw)
+            return path, *parse(raw)
         except MemoryError:
             raise
         except Exception as error:  # damage may change any byte to any other
@@ -74,7 +73,7 @@ def read_newest(paths):
                 f"{path} is damaged ({error}). Its new name is {kept.name}. The "
                 "state before it is used, if there is one.",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=7,
             )
     return None, None, None
 
@@ -116,7 +115,7 @@ def _unused(path):
     return next(one for one in itertools.chain([path], names) if not one.exists())
 
 
-def _parse(raw):
+def parse(raw):
     """Return what the bytes of a checkpoint say about its run, and its arrays in order."""
     with zipfile.ZipFile(io.BytesIO(raw)) as file:  # before a damaged size is believed
         if file.testzip():

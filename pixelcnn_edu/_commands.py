@@ -1,5 +1,6 @@
 """What the command line does: train, draw digits, write a page, check the machine."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import math
@@ -8,10 +9,12 @@ import shlex
 import time
 
 from pixelcnn_edu import (
+    _ranks,
     data,
     evaluation,
     generation,
     machine,
+    machines,
     models,
     plots,
     presets,
@@ -53,7 +56,19 @@ class Progress(keras.callbacks.Callback):
         )
 
 
-def train(name, *, digits, out, seed, strategy, precision, verbose):
+def train(
+    name,
+    *,
+    digits,
+    out,
+    seed,
+    strategy,
+    precision,
+    verbose,
+    coordinator=None,
+    processes=None,
+    rank=None,
+):
     """Train a preset, and write its weights and its card.
 
     Args:
@@ -64,42 +79,53 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         strategy: as for `machine.strategy_called`.
         precision: ``"auto"``, or a dtype policy of Keras.
         verbose: as for `training.fit`.
+        coordinator, processes, rank: as for `machines.joined`, where several processes
+            train; ``processes="auto"`` if a launcher knows all three.
 
     Raises:
         ValueError: an argument cannot be used, or ``out`` holds another run.
-        OSError: ``out`` cannot be written.
+        OSError: ``out`` cannot be written, or another process is gone.
     """
     preset = presets.PRESETS[name]
     strategy = machine.strategy_called(strategy)
     path, card_path = (out / f"{name}{kind}" for kind in (".npz", ".json"))
-    with locked(out):  # what cannot be written is noticed now, not after the training
-        for target in (path, card_path):
-            with atomic_write(target, trial=True) as temporary:
-                temporary.touch()
-        _refuse_foreign(name, out, path, card_path)
-    (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
-    if precision == "auto":
-        precision = machine.fastest_precision()
-    keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(precision)
-    with strategy.scope():
-        model = preset.model()
-    keras.config.set_dtype_policy("float32")
-    two_levels = preset.likelihood.levels == 2
-    held_out = preset.images(x_val, seed=0)
-    y, y_val = (y, y_val) if preset.num_classes else (None, None)
-    history = training.fit(
-        model,
-        x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
-        labels=y,
-        validation_images=held_out,
-        validation_labels=y_val,
-        seed=seed,
-        folder=out,
-        callbacks=[Progress(preset.epochs)],
-        verbose=verbose,
-        **preset.recipe(),
-    ).history
+
+    def try_to_write():  # what cannot be written is noticed now, not after the training
+        with locked(out):
+            for target in (path, card_path):
+                with atomic_write(target, trial=True) as temporary:
+                    temporary.touch()
+            _refuse_foreign(name, out, path, card_path)
+        return None, []
+
+    with _together(coordinator, processes, rank) as rank:
+        _ranks.from_first(try_to_write)
+        (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
+        if precision == "auto":
+            precision, _ = _ranks.from_first(lambda: (machine.fastest_precision(), []))
+        keras.utils.set_random_seed(seed)
+        keras.config.set_dtype_policy(precision)
+        with strategy.scope():
+            model = preset.model()
+        keras.config.set_dtype_policy("float32")
+        two_levels = preset.likelihood.levels == 2
+        held_out = preset.images(x_val, seed=0)
+        y, y_val = (y, y_val) if preset.num_classes else (None, None)
+        history = training.fit(
+            model,
+            x if two_levels else preset.images(x, seed=1),  # `fit` itself binarizes
+            labels=y,
+            validation_images=held_out,
+            validation_labels=y_val,
+            seed=seed,
+            folder=out,
+            callbacks=[Progress(preset.epochs)] if rank == 0 else [],
+            verbose=verbose,
+            **preset.recipe(),
+        ).history
+        count = machines.count()
+    if rank > 0:
+        return
     bare = preset.model()  # in float32, without the optimizer's state
     bare.set_weights(model.get_weights())
     nats = evaluation.nats_per_image(bare, held_out, labels=y_val)
@@ -119,7 +145,8 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
         "seed": seed,
         "precision": precision,
         "minutes": round(sum(history["seconds"]) / 60, 1),
-        "machine": f"{cores} core{'s' * (cores > 1)}, {platform.machine()}",
+        "machine": f"{f'{count} × ' * (count > 1)}{cores} core{'s' * (cores > 1)}, "
+        f"{platform.machine()}",
         "date": datetime.date.today().isoformat(),
         "history": {key: np.round(v, 2).tolist() for key, v in history.items()},
         "rebuild": "python -m pixelcnn_edu train "
@@ -127,11 +154,25 @@ def train(name, *, digits, out, seed, strategy, precision, verbose):
             ["--preset", name, "--data", presets.name_of(digits)]
             + ["--seed", str(seed), "--precision", precision]
             + ["--out", f"runs/{name}"]
+            + ([] if processes is None else ["--processes", "1"])
         ),
     }
     with locked(out, wait=True):
         pretrained.save(out, name, bare, card)
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
+
+
+def _together(coordinator, processes, rank):
+    """Return the context in which a preset trains; it yields the rank of this process."""
+    if processes is not None:
+        known = None if processes == "auto" else processes
+        return machines.joined(coordinator, known, rank)
+    if coordinator is not None or rank is not None:
+        raise ValueError(
+            "Expected --processes beside --coordinator and --rank. Received: neither a "
+            "number nor auto"
+        )
+    return contextlib.nullcontext(0)
 
 
 def _refuse_foreign(name, out, *files):

@@ -5,6 +5,7 @@ bounded. The compiled loop of ``method="cached"`` runs on one core, so each core
 own slices. Each size of slice needs its own compiled loop, so slices have few sizes.
 """
 
+import collections
 import concurrent.futures
 import os
 import sys
@@ -18,34 +19,52 @@ MOST_NUMBERS = 2**26  # of a slice, in float32: 256 MB
 SECONDS_BEFORE_BAR = 3
 
 
-def in_slices(draw, arrays, *, compiled=False, numbers=1, progress=True):
-    """Call ``draw(*arrays)`` for slices of the arrays, and return all images.
+def in_slices(draw, arrays, count, *, compiled=False, numbers=1, progress=True):
+    """Call ``draw(*arrays)`` slice by slice, and yield the images of each slice.
+
+    Only a few slices exist at a time: each core has one, and one is passed on.
 
     Args:
         draw: a function from arrays (n, …) to images (n, H, W, C).
-        arrays: the uniform numbers, the given images, and the labels; (N, …) each.
+        arrays: a function from a slice of the images, 0 to ``count``, to their uniform
+            numbers, given images, and labels: (n, …) each.
+        count: how many images.
         compiled: ``draw`` compiles for each n. Then all slices have the same n (images
             that are added to the last slice are dropped again), and they run in threads.
         numbers: how many numbers ``draw`` computes at a time for one image; they bound the
             slices if ``draw`` is not compiled. (A compiled loop computes one pixel.)
         progress: show a bar if the drawing takes more than a few seconds.
     """
-    count, workers = len(arrays[0]), cores() if compiled else 1
+    workers = cores() if compiled else 1
     size = max(1, min(MOST_PER_SLICE, MOST_NUMBERS // numbers))
     if compiled:
         size = slice_size(count, workers)
 
     def one_slice(start):
-        parts = [array[start : start + size] for array in arrays]
+        parts = arrays(slice(start, min(start + size, count)))
         n = len(parts[0])
         if compiled and n < size:
             parts = [np.concatenate([p, p[:1].repeat(size - n, 0)]) for p in parts]
         return draw(*parts)[:n]
 
     starts = range(0, count, size)
+    several = len(starts) > 1 and workers > 1
+    parts = (
+        _in_threads(one_slice, starts, workers) if several else map(one_slice, starts)
+    )
+    yield from _with_bar(parts, count, progress)
+
+
+def _in_threads(function, arguments, workers):
+    """Yield the results in order, as `map` does, and compute the next ones meanwhile."""
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        run = pool.map if len(starts) > 1 and workers > 1 else map
-        return np.concatenate(list(_with_bar(run(one_slice, starts), count, progress)))
+        waiting = collections.deque()
+        for argument in arguments:
+            waiting.append(pool.submit(function, argument))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def slice_size(count, workers):

@@ -123,7 +123,7 @@ def locked(folder, *, wait=False):
             f"{folder} cannot be locked ({error.strerror}). Make sure that no other "
             "process uses this folder.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=10,
         )
     try:
         yield folder

@@ -48,6 +48,10 @@ def keeping_state(model, train, callbacks, **arguments):
     try:
         return train(callbacks=[keep, *callbacks], **arguments)
     except BaseException as error:
+        import jax
+
+        if jax.process_count() > 1:  # the others would have to put their state back too
+            raise
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         if keep.put_back() and optimizer.use_ema and error.__context__:
             # Keras's own clean-up has read the lost mean: a second error, which hides the

@@ -10,6 +10,7 @@ import os
 import time
 import weakref
 
+from pixelcnn_edu import _ranks
 from pixelcnn_edu._checkpoint_file import (
     read_newest,
     refuse_foreign_files,
@@ -19,7 +20,7 @@ from pixelcnn_edu._checkpoint_file import (
 )
 from pixelcnn_edu._checks import check_path, plain
 from pixelcnn_edu._checksums import checksum, network_checksum, through_json
-from pixelcnn_edu._files import atomic_write, locked
+from pixelcnn_edu._files import atomic_write
 
 import keras
 import numpy as np
@@ -40,7 +41,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
             ``model.fit`` does.
         model: a compiled model.
-        folder: where the run is kept; it is `locked` meanwhile.
+        folder: where the run is kept; it is `locked` meanwhile. On several machines the
+            process of rank 0 keeps the run, and sends it to the others.
         settings: a dict that must be the same when the run is resumed. The precision,
             the network and its initial weights are added.
         callbacks: Keras callbacks.
@@ -59,7 +61,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         "initial weights": checksum(model.get_weights()),
         **_weight_decay(model),
     }
-    with locked(folder) as folder:
+    with _ranks.locked_by_first(folder) as folder:
         checkpoint = Checkpoint(folder, settings, callbacks)
         epoch = checkpoint.restore(model)
         history = keras.callbacks.History()
@@ -99,7 +101,7 @@ class Checkpoint(keras.callbacks.Callback):
     weights. In a resumed run this first write is only a trial.
 
     Args:
-        folder: an existing folder, such as `locked` yields.
+        folder: an existing folder, such as `locked` yields. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"`` and ``"optimizer"`` may differ, but only if
             they are the result of training this same run: a callback may change the
@@ -151,8 +153,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.set_model(model)
         if not model.optimizer.built:  # LossScaleOptimizer would add variables again
             model.optimizer.build(model.trainable_variables)
-        refuse_foreign_files(self.folder)
-        path, about, arrays = read_newest(self._paths)
+        (path, about), arrays = _ranks.from_first(self._read)
         if path is None:
             return 0
         missing = {"after_training", "callbacks", *_STATE} - about.keys()
@@ -187,6 +188,11 @@ class Checkpoint(keras.callbacks.Callback):
             for variable, array in zip(variables, arrays, strict=True):
                 variable.assign(array)
         return self.epoch
+
+    def _read(self):
+        refuse_foreign_files(self.folder)
+        path, about, arrays = read_newest(self._paths)
+        return (path and str(path), about), arrays or []
 
     @contextlib.contextmanager
     def noting_checksum(self):
@@ -264,6 +270,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _write(self, **how):
         """Write the state; ``how`` is for `atomic_write`."""
+        if _ranks.rank() > 0:
+            return
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []
         for callback, who, names in remembering(self.callbacks):

@@ -7,6 +7,7 @@ A PixelCNN gives every image an exact probability. Taught by notebooks 01, 06 an
 
 import itertools
 import math
+from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_image_shape,
@@ -30,7 +31,8 @@ def nats_per_image(
 
     Args:
         model: a Keras model from images (and labels) to logits.
-        images: (N, H, W, C) on the likelihood's levels.
+        images: (N, H, W, C) on the likelihood's levels; or an iterator of such arrays,
+            from `generation.generate_slices` for example, which is scored array by array.
         labels: a class for all images, or (N,), for a model that takes labels; the
             result is then -log p(x | label).
         likelihood: for a model that carries none.
@@ -44,6 +46,9 @@ def nats_per_image(
             log-probability that is NaN.
     """
     likelihood = likelihood_of(model, likelihood)
+    if isinstance(images, Iterator):
+        arguments = {"likelihood": likelihood, "batch_size": batch_size}
+        return _of_each(nats_per_image, model, images, labels, arguments)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )
@@ -64,12 +69,30 @@ def nats_per_image(
     return nats
 
 
-def bits_per_dim(model, images, **arguments) -> np.ndarray:
+def _of_each(score, model, parts, labels, arguments):
+    """Score arrays of images one after another; (N,) labels belong to all of them."""
+    found, done, each = [], 0, np.ndim(labels) > 0
+    for images in parts:
+        some = labels[done : done + len(images)] if each else labels
+        found.append(score(model, images, labels=some, **arguments))
+        done += len(images)
+    if not found or (each and len(labels) != done):
+        count = f" and {len(labels)} labels" if each else ""
+        raise ValueError(
+            "Expected an iterator over at least one array of images, and as many labels as "
+            f"images. Received: {done} images{count}"
+        )
+    return np.concatenate(found)
+
+
+def bits_per_dim(model, images, *, labels=None, **arguments) -> np.ndarray:
     """Return bits per pixel and channel: nats / (H·W·C · ln 2).
 
     Arguments, shapes and errors as for `nats_per_image`.
     """
-    nats = nats_per_image(model, images, **arguments)
+    if isinstance(images, Iterator):
+        return _of_each(bits_per_dim, model, images, labels, arguments)
+    nats = nats_per_image(model, images, labels=labels, **arguments)
     return nats / (math.prod(np.shape(images)[1:]) * math.log(2))
 
 

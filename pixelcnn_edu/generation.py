@@ -21,7 +21,9 @@ in a different order. So two methods may differ at a value whose uniform number 
 half precision). Then the later values of that image may differ, too.
 """
 
+import math
 import warnings
+from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_bool,
@@ -181,22 +183,71 @@ def generate(
             both given, or ``method="cached"`` meets a layer that it cannot run one pixel
             at a time.
     """
+    slices = generate_slices(
+        model,
+        count,
+        seed=seed,
+        temperature=temperature,
+        labels=labels,
+        method=method,
+        image_shape=image_shape,
+        likelihood=likelihood,
+        uniforms=uniforms,
+        progress=progress,
+    )
+    return np.concatenate(list(slices))
+
+
+def generate_slices(
+    model,
+    count=16,
+    *,
+    seed=None,
+    temperature=1.0,
+    labels=None,
+    method="cached",
+    image_shape=None,
+    likelihood=None,
+    uniforms=None,
+    progress=True,
+) -> Iterator[np.ndarray]:
+    """Draw the images of `generate` slice by slice: a million of them in bounded memory.
+
+    Arguments and errors as for `generate`. The arguments are checked at once, and the
+    images are drawn while the iterator is read.
+
+    Returns:
+        An iterator of float32 (n, H, W, C). Together they are the images of
+        ``generate(model, count, …)`` with the same arguments. n is at most 128, except
+        that a small first call is one slice.
+
+    Example:
+        >>> from pixelcnn_edu.models import pixelcnn
+        >>> slices = generate_slices(pixelcnn((5, 5, 1), filters=2, depth=1), 300, seed=0)
+        >>> sum(len(images) for images in slices)
+        300
+    """
     count = check_positive_int("count", count)
-    shape = check_image_shape_of(model, image_shape)
+    image_shape = check_image_shape_of(model, image_shape)
     if seed is not None and uniforms is not None:
         raise ValueError(
             "Expected seed or uniforms, not both: uniforms take the place of the numbers "
             f"of a seed. Received: seed={seed!r} and uniforms"
         )
-    if uniforms is None:
-        uniforms = _uniforms(_seeds(seed, count), shape)
-    uniforms = _check_uniforms(uniforms, (count, *shape))
+    root = np.random.SeedSequence(check_seed(seed))
+    if uniforms is not None:
+        uniforms = _check_uniforms(uniforms, (count, *image_shape))
     labels = check_labels(model, labels, count)
-    known = np.zeros(shape[:2], bool)
-    given = np.zeros((count, *shape), "float32")
-    return _draw(
-        model, likelihood, uniforms, given, known, temperature, labels, method, progress
-    )
+
+    def arrays(rows):
+        numbers = (
+            _uniforms(root, rows, image_shape) if uniforms is None else uniforms[rows]
+        )
+        given = np.zeros_like(numbers)
+        return numbers, given, *[label[rows] for label in labels]
+
+    shape, known = (count, *image_shape), np.zeros(image_shape[:2], bool)
+    return _draw(model, likelihood, arrays, shape, known, temperature, method, progress)
 
 
 def complete(
@@ -279,20 +330,25 @@ def complete(
     per_image = particles if weighted else count
     labels = check_labels(model, labels, len(images))
     labels = [np.repeat(label, per_image) for label in labels]
-    seeds = _seeds(seed, len(images) * per_image)
+    root = np.random.SeedSequence(check_seed(seed))
     given = np.repeat(images, per_image, axis=0)
-    uniforms = _uniforms(seeds, images.shape[1:])
-    drawn = _draw(
-        model, likelihood, uniforms, given, known, temperature, labels, method, progress
+
+    def arrays(rows):
+        uniforms = _uniforms(root, rows, images.shape[1:])
+        return uniforms, given[rows], *[label[rows] for label in labels]
+
+    slices = _draw(
+        model, likelihood, arrays, given.shape, known, temperature, method, progress
     )
+    drawn = np.concatenate(list(slices))
     drawn = drawn.reshape(len(images), per_image, *images.shape[1:])
     ess = np.full(len(images), float(per_image))
     if weighted:
-        drawn, ess = _resample(model, likelihood, drawn, known, labels, count, seeds)
+        drawn, ess = _resample(model, likelihood, drawn, known, labels, count, root)
     return (drawn, ess) if return_ess else drawn
 
 
-def _resample(model, likelihood, drawn, known, labels, count, seeds):
+def _resample(model, likelihood, drawn, known, labels, count, root):
     """Weigh (N, particles, H, W, C) by p(known | past), and draw ``count`` of each."""
     logits = logits_function(model)
     flat = drawn.reshape(-1, *drawn.shape[2:])
@@ -321,16 +377,21 @@ def _resample(model, likelihood, drawn, known, labels, count, seeds):
     chosen = []
     for i, cumulative in enumerate(weights.cumsum(axis=1)):
         # a stream of its own, apart from those that drew the particles
-        own = np.random.SeedSequence(seeds[0].entropy, spawn_key=(i, 0))
+        own = np.random.SeedSequence(root.entropy, spawn_key=(i, 0))
         u = np.random.default_rng(own).random(count)
         chosen.append(drawn[i, np.searchsorted(cumulative[:-1], u, side="right")])
     return np.stack(chosen), ess
 
 
-def _draw(
-    model, likelihood, uniforms, given, known, temperature, labels, method, progress
-):
-    """Draw by the chosen method, in slices. `_answer_first_call` may draw instead."""
+def _draw(model, likelihood, arrays, shape, known, temperature, method, progress):
+    """Return an iterator over the images, in slices, drawn by the chosen method.
+
+    `_answer_first_call` may draw all images at once.
+
+    Args:
+        arrays: as for `in_slices`: the arrays of some images.
+        shape: (N, H, W, C) of all images.
+    """
     check_one_of("method", method, METHODS)
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
@@ -338,11 +399,6 @@ def _draw(
     compiled = method == "cached"
     if compiled:
         loop = _pixel_loop(model, likelihood)
-        images = _answer_first_call(
-            loop, model, likelihood, uniforms, given, known, temperature, labels
-        )
-        if images is not None:
-            return images
 
     def draw(uniforms, given, *labels):
         arguments = uniforms, given, known, temperature, *labels
@@ -351,15 +407,27 @@ def _draw(
         by_method = naive if method == "naive" else fixed_point
         return by_method(model, likelihood, *arguments)
 
-    # of one image in one pass; a mixture has them for each component
-    how_many = given[0].size * likelihood.levels * getattr(likelihood, "components", 1)
-    return in_slices(
-        draw,
-        [uniforms, given, *labels],
-        compiled=compiled,
-        numbers=how_many if method == "fixed_point" else 1,
-        progress=progress,
-    )
+    def slices():
+        if compiled:
+            images = _answer_first_call(
+                loop, model, likelihood, arrays, shape, known, temperature
+            )
+            if images is not None:
+                yield images
+                return
+        # of one image in one pass; a mixture has them for each component
+        levels = likelihood.levels * getattr(likelihood, "components", 1)
+        how_many = math.prod(shape[1:]) * levels
+        yield from in_slices(
+            draw,
+            arrays,
+            shape[0],
+            compiled=compiled,
+            numbers=how_many if method == "fixed_point" else 1,
+            progress=progress,
+        )
+
+    return slices()
 
 
 def _pixel_loop(model, likelihood):
@@ -370,9 +438,7 @@ def _pixel_loop(model, likelihood):
     return pixel_loop(model, likelihood, advice=advice)
 
 
-def _answer_first_call(
-    loop, model, likelihood, uniforms, given, known, temperature, labels
-):
+def _answer_first_call(loop, model, likelihood, arrays, shape, known, temperature):
     """Answer the first small call by the fixed point; return None for all other calls.
 
     The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
@@ -384,25 +450,26 @@ def _answer_first_call(
     likelihood has a user's class, and where the images do not settle within a hundred
     rounds.
     """
-    size = slice_size(len(given), cores())
-    key = loop.key((size, *given.shape[1:]), temperature)
-    small = given.size * likelihood.levels <= MOST_IN_FIRST_CALL
+    count, *image_shape = shape
+    key = loop.key((slice_size(count, cores()), *image_shape), temperature)
+    small = math.prod(shape) * likelihood.levels <= MOST_IN_FIRST_CALL
     if not small or key in loop.compiled or key in loop.asked:
         return None
     loop.asked.add(key)
     if not loop.may_begin_by_fixed_point or is_of_user(likelihood) or on_gpu():
         return None
+    uniforms, given, *labels = arrays(slice(0, count))
     return _settle(
         MOST_ROUNDS, model, likelihood, uniforms, given, known, temperature, *labels
     )
 
 
-def _seeds(seed, count):
-    """One seed per image, so that image i does not depend on the count."""
-    return np.random.SeedSequence(check_seed(seed)).spawn(count)
-
-
-def _uniforms(seeds, shape):
+def _uniforms(root, rows, shape):
+    """One stream of numbers per image, so that image i does not depend on the count."""
+    seeds = (
+        np.random.SeedSequence(root.entropy, spawn_key=(i,))
+        for i in range(rows.start, rows.stop)
+    )
     rngs = (np.random.default_rng(seed) for seed in seeds)
     return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
 

@@ -26,7 +26,7 @@ images is the same run. A resumed run does not repeat
 import functools
 import warnings
 
-from pixelcnn_edu import _jax, data, generation
+from pixelcnn_edu import _jax, _ranks, data, generation
 from pixelcnn_edu._checks import (
     check_bool,
     check_callbacks,
@@ -136,6 +136,8 @@ def fit(
     ``model.compile``, metrics too: a mean absolute error, say, would compare logits with
     pixels. To watch another quantity, pass a callback.
 
+    `machines` says how several machines train one network, with the same call in each.
+
     Args:
         model: a Keras model from images to logits.
         images: (N, H, W, C) in [0, 1].
@@ -203,10 +205,14 @@ def fit(
         seed=check_seed(seed, optional=False),
         labels=labels,
     )
+    own = _ranks.rows(batches)  # all rows, unless several machines train
     held_out = _held_out(model, likelihood, validation_images, validation_labels)
+    validation = None
+    if held_out is not None:
+        validation = pipeline(_ranks.rows(held_out, score=True))
     compile_model(
         model,
-        steps=epochs * len(batches),
+        steps=epochs * len(own),
         learning_rate=learning_rate,
         optimizer=optimizer,
         likelihood=likelihood,
@@ -217,16 +223,14 @@ def fit(
     callbacks = [set_epoch, *_with_mean_weights(model.optimizer, callbacks)]
     train = functools.partial(
         model.fit,
-        pipeline(batches),
-        validation_data=None if held_out is None else pipeline(held_out),
+        pipeline(own),
+        validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         epochs=epochs,
-        verbose=plain(verbose),
+        verbose=plain(verbose) if _ranks.rank() == 0 else 0,
     )
     if keras.config.backend() == "jax":
         train = functools.partial(_jax.keeping_state, model, train)
-    if folder is None:
-        return train(callbacks=callbacks)
     settings = {  # `resume` notes them; arrays become checksums
         "epochs": epochs,
         "batch_size": batches.batch_size,
@@ -238,9 +242,13 @@ def fit(
         "labels": labels,
         "validation_images": None if held_out is None else held_out.images,
         "validation_labels": None if held_out is None else held_out.labels,
+        "short last batch": None if own is batches else "dropped",
     }
     if isinstance(optimizer, str):
         settings["learning_rate"] = learning_rate
+    _ranks.check_same(model, settings)
+    if folder is None:
+        return train(callbacks=callbacks)
     return resume(train, model, folder, settings, callbacks)
 
 

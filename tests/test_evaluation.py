@@ -1,12 +1,14 @@
 """Evaluation: exact probabilities over whole tiny domains."""
 
+import gc
 import math
+import weakref
 
 from pixelcnn_edu import evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import keras
 import numpy as np
@@ -73,6 +75,54 @@ def test_bits_per_dim_are_nats_over_dims_and_ln_2():
     bits = evaluation.bits_per_dim(model, images)
     nats = evaluation.nats_per_image(model, images)
     np.testing.assert_allclose(bits, nats / (24 * math.log(2)))
+
+
+def in_parts(images, size):
+    return (images[at : at + size] for at in range(0, len(images), size))
+
+
+@pytest.mark.parametrize("score", [evaluation.nats_per_image, evaluation.bits_per_dim])
+def test_an_iterator_of_arrays_is_scored_as_one_array(score):
+    model = random_model((4, 3, 1), builder=gated_pixelcnn, num_classes=3)
+    images = np.random.default_rng(0).integers(0, 2, (17, 4, 3, 1)).astype("float32")
+    for labels in (1, np.arange(17) % 3, list(range(3)) * 5 + [0, 1]):
+        expected = score(model, images, labels=labels)
+        found = score(model, in_parts(images, 5), labels=labels, batch_size=4)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    backwards = score(model, in_parts(images, 5), labels=labels[::-1])
+    assert abs(backwards - expected).max() > 0.01  # other labels are found
+
+
+def test_a_million_images_would_need_one_array_at_a_time():
+    model = random_model((4, 3, 1))
+    slices = generation.generate_slices(model, 300, seed=0)
+    nats = evaluation.nats_per_image(model, slices)
+    images = generation.generate(model, 300, seed=0)
+    np.testing.assert_allclose(
+        nats, evaluation.nats_per_image(model, images), rtol=1e-5
+    )
+    kept = []
+
+    def parts():
+        for _ in range(5):
+            part = images[:2].copy()
+            kept.append(weakref.ref(part))
+            yield part
+            del part
+            gc.collect()
+            assert sum(one() is not None for one in kept) <= 1
+
+    assert len(evaluation.nats_per_image(model, parts())) == 10
+
+
+def test_an_iterator_without_images_or_with_other_labels_is_refused():
+    model = random_model((4, 3, 1), builder=gated_pixelcnn, num_classes=3)
+    images = np.zeros((6, 4, 3, 1), "float32")
+    with pytest.raises(ValueError, match="at least one array.*Received: 0 images"):
+        evaluation.nats_per_image(model, iter([]), labels=1)
+    for labels in (np.zeros(5, int), np.zeros(7, int)):
+        with pytest.raises(ValueError, match="labels"):
+            evaluation.nats_per_image(model, in_parts(images, 2), labels=labels)
 
 
 def test_an_untrained_output_of_zeros_costs_784_ln_2():

@@ -4,6 +4,7 @@ import functools
 import inspect
 import io
 import sys
+import threading
 import warnings
 
 from pixelcnn_edu import _drawing, causality, evaluation, generation
@@ -35,6 +36,23 @@ def two_layers(shape=(3, 3, 1), likelihood=None, seed=0):
 
 
 small = functools.cache(two_layers)  # for tests that do not change it
+
+
+@functools.cache
+def labeled(num_classes):
+    """A network with a bias for each label."""
+    keras.utils.set_random_seed(0)
+    image, label = keras.Input((3, 3, 1)), keras.Input((), dtype="int32")
+    bias = keras.layers.Embedding(num_classes, 8, embeddings_initializer="normal")(
+        label
+    )
+    x = MaskedConv2D(8, 3, "A")(image)
+    x = keras.layers.add([x, keras.layers.Reshape((1, 1, 8))(bias)])
+    logits = MaskedConv2D(1, 1)(keras.layers.Activation("tanh")(x))
+    known = {"likelihood": Bernoulli(), "num_classes": num_classes}
+    model = ImageModel([image, label], logits, **known)
+    randomize(model)
+    return model
 
 
 @pytest.mark.parametrize(
@@ -257,6 +275,57 @@ def test_particles_need_temperature_one():
     for particles in (0, -1, 2.5):
         with pytest.raises(ValueError, match="particles"):
             generation.complete(small(), images, known, particles=particles)
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+def test_slices_are_those_of_all_images_with_their_labels(method):
+    model = labeled(3)
+    arguments = {"seed": 1, "labels": np.arange(300) % 3, "method": method}
+    images = generation.generate(model, 300, **arguments)
+    slices = list(generation.generate_slices(model, 300, **arguments))
+    assert len(slices) > 2 and max(map(len, slices)) <= 128
+    np.testing.assert_array_equal(np.concatenate(slices), images)
+    arguments["labels"] = arguments["labels"][::-1]
+    others = list(generation.generate_slices(model, 300, **arguments))
+    assert (np.concatenate(others) != images).any()  # a slice of other labels is found
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+def test_a_slice_of_very_many_images_is_drawn_at_once_and_threads_end(method):
+    model, threads = small(), threading.active_count()
+    slices = generation.generate_slices(
+        model, 10**12, seed=1, method=method, progress=False
+    )
+    first, second = next(slices), next(slices)
+    slices.close()
+    images = generation.generate(model, 1024, seed=1, method=method)
+    np.testing.assert_array_equal(np.concatenate([first, second]), images[:256])
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_no_slice_is_drawn_long_before_it_is_read(compiled, monkeypatch):
+    monkeypatch.setattr(_drawing, "cores", lambda: 2)
+    asked = []
+
+    def arrays(rows):
+        asked.append(rows.start)
+        return [np.full((rows.stop - rows.start, 1), rows.start)]
+
+    slices = _drawing.in_slices(
+        lambda a: a, arrays, 128 * 100, compiled=compiled, progress=False
+    )
+    for i in range(5):
+        assert (next(slices) == 128 * i).all()
+    slices.close()
+    assert len(asked) <= 5 + 2
+
+
+def test_slices_check_their_arguments_before_they_are_read():
+    with pytest.raises(ValueError, match="count"):
+        generation.generate_slices(small(), 0)
+    with pytest.raises(ValueError, match="method"):
+        generation.generate_slices(small(), method="fast")
 
 
 def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):

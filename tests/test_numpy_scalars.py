@@ -218,6 +218,11 @@ CALLS = {
         (OPEN, 100),
         {"seed": [1, 2], "image_shape": (4, 3, 1), "method": "fixed_point"},
     ),
+    "generation.generate_slices": (
+        lambda *args, **kwargs: list(generation.generate_slices(*args, **kwargs)),
+        (MODEL, 2),
+        {"seed": 3, "temperature": 0.5},
+    ),
     "generation.complete": (
         generation.complete,
         (MODEL, X, np.arange(25).reshape(5, 5) < 12),

@@ -29,6 +29,7 @@ from pixelcnn_edu import (
     __main__,
     _checksums,
     _files,
+    _ranks,
     batches,
     data,
     export,
@@ -1548,6 +1549,11 @@ def locked_once(folder):
         assert found.is_dir()
 
 
+def locked_by_first(folder):
+    with _ranks.locked_by_first(folder) as found:
+        assert found.is_dir() and found == Path(folder).expanduser().absolute()
+
+
 def kept_in(read):
     """Return a function that saves a model in a folder and reads it from there."""
     arguments = {"image_shape": [4, 4, 1], "filters": 2, "depth": 1}
@@ -1612,6 +1618,7 @@ TAKE_PATHS = {
     "_files.locked": (locked_once, "locked"),
     "checkpoints.resume": (lambda at: fit(at), "resumed"),
     "_files.atomic_write": (written, "file"),
+    "_ranks.locked_by_first": (locked_by_first, "first"),
     "presets.digits_from": (presets.digits_from, "mnist.npz"),
     "presets.name_of": (presets.name_of, "mnist.npz"),
     "data.folder_classes": (with_pictures(data.folder_classes), "pictures"),
