@@ -26,7 +26,7 @@ _REMEMBERED = {
         "stopped_epoch",
         "wait",
     ),
-    keras.callbacks.ModelCheckpoint: ("best",),
+    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving"),
     keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
 }
 

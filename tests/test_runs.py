@@ -1402,6 +1402,64 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
         assert_same(same_best, best)
 
 
+def test_a_model_is_saved_after_the_same_batches_in_a_resumed_run(tmp_path):
+    """A checkpoint without this count, of an earlier version, goes on too."""
+
+    class Keep(keras.callbacks.ModelCheckpoint):
+        def _save_model(self, epoch, batch, logs):
+            steps.append(int(self.model.optimizer.iterations))
+            super()._save_model(epoch, batch, logs)
+
+    def run(folder, moment=None):
+        how = {"save_freq": 3, "save_weights_only": True}
+        keep = Keep(tmp_path / "last.weights.h5", **how)
+        callbacks = [keep, *([] if moment is None else [Interrupt(moment)])]
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(folder, callbacks=callbacks, epochs=4)
+        found = steps.copy()
+        steps.clear()
+        return found
+
+    steps = []
+    assert run(tmp_path / "whole") == [3, 6]
+    for moment in (1, 2, 3):
+        before = run(tmp_path / f"{moment}", moment)
+        shutil.copytree(tmp_path / f"{moment}", tmp_path / f"{moment} earlier")
+        assert before + run(tmp_path / f"{moment}") == [3, 6]
+        path = tmp_path / f"{moment} earlier" / "checkpoint.npz"
+        with np.load(path) as file:
+            arrays = dict(file)
+        about = json.loads(str(arrays["about"]))
+        about["callbacks"] = [[who, {"best": None}] for who, _ in about["callbacks"]]
+        np.savez(path, **{**arrays, "about": np.array(json.dumps(about))})
+        assert run(path.parent) == [*range(2 * moment + 3, 9, 3)]
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
+    def run(folder, moment=None, logger=None):
+        logger = logger or keras.callbacks.CSVLogger(log, append=append)
+        callbacks = [logger, *([] if moment is None else [Interrupt(moment)])]
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(folder, callbacks=callbacks, epochs=3)
+        if logger.csv_file:
+            logger.csv_file.close()
+        return logger, log.read_text("utf-8")
+
+    log = tmp_path / "log.csv"
+    logger, whole = run(tmp_path / "whole")
+    assert len(whole.split()) == 4 and "epoch" in whole
+    for moment, same in [(1, False), (2, False), (2, True), ("end", False)]:
+        log.unlink()
+        folder = tmp_path / f"{moment} {same}"
+        logger, part = run(folder, moment)
+        assert whole.startswith(part) and (part == whole) == (moment == "end")
+        logger, again = run(folder, logger=logger if same else None)
+        assert again == whole
+    if not append:  # the logger overwrites its file in a new run, as before
+        assert run(tmp_path / "new", logger=logger)[1] == whole
+
+
 def test_an_ended_run_tells_callbacks_what_they_knew(tmp_path):
     def early():
         return keras.callbacks.EarlyStopping("val_loss", patience=2)
@@ -1467,6 +1525,23 @@ def test_callbacks_are_given_as_keras_takes_them():
     for wrong in (Count, [None], "early", [Count(), 3], print):
         with pytest.raises(ValueError, match="callbacks"):
             fit(callbacks=wrong)
+
+
+def test_callbacks_that_do_what_fit_does_are_refused(tmp_path):
+    count, swap = Count(), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    for optimizer in ("nadam", keras.optimizers.SGD(0.1, use_ema=True)):
+        with pytest.raises(
+            ValueError, match=r"without SwapEMAWeights.*Received: <keras"
+        ):
+            fit(callbacks=[count, swap], optimizer=optimizer)
+    folder, backup = tmp_path / "run", keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"without BackupAndRestore beside folder=.*<ke"
+    ):
+        fit(folder, callbacks=[count, [backup]])
+    assert not count.count and not folder.exists()
+    fit(callbacks=[count, backup])
+    assert count.count == 4
 
 
 # memory
