@@ -137,6 +137,7 @@ def remembering(callbacks):
             if isinstance(one, kind):
                 who = [type(one).__name__, one.monitor, one.mode]
                 seen.append(who)
+                names = [name for name in names if hasattr(one, name)]
                 found.append((one, [*who, seen.count(who)], names))
     return found
 

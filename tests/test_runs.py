@@ -146,6 +146,36 @@ def test_a_file_is_written_through_one_temporary_name(tmp_path):
     assert user_s.read_text("utf-8") == "mine"
 
 
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir(), there.mkdir()
+    link, second, target = here / "link.npz", here / "second.npz", there / "target"
+    try:
+        link.symlink_to("../there/target")  # which does not exist yet
+        second.symlink_to("link.npz")
+    except OSError:
+        pytest.skip("no right to make a link, as on some Windows")
+    for path, text in ((link, "first"), (second, "second")):
+        with _files.atomic_write(path) as temporary:
+            assert temporary.parent.samefile(there)
+            assert temporary.name == "target.pixelcnn_edu.partial.npz"
+            temporary.write_text(text, "utf-8")
+        assert link.is_symlink() and second.is_symlink()
+        assert not target.is_symlink() and target.read_text("utf-8") == text
+    with _files.atomic_write(link, backup=here / "previous.npz") as temporary:
+        temporary.write_text("third", "utf-8")
+    assert link.is_symlink() and target.read_text("utf-8") == "third"
+    assert (here / "previous.npz").read_text("utf-8") == "second"
+    assert names(here) == ["link.npz", "previous.npz", "second.npz"]
+    assert names(there) == ["target"]
+    (there / "gone").mkdir()
+    link.unlink()
+    link.symlink_to("../there/gone/target")
+    (there / "gone").rmdir()
+    with pytest.raises(OSError, match="Could not write"), _files.atomic_write(link):
+        raise AssertionError("no folder for the temporary file")
+
+
 # a folder that cannot be used
 
 
