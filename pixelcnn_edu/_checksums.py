@@ -16,6 +16,7 @@ _PLAIN = str | bytes | int | float | complex | np.generic | slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _FUNCTION = types.FunctionType | types.MethodType
+_LEFT_OUT = {"dtype", "trainable"}
 _LIBRARIES = {
     "builtins",
     "jax",
@@ -85,6 +86,22 @@ def network_checksum(model) -> str:
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same_network(one, other) -> bool:
+    """Return whether two models compute the same if they have the same weights.
+
+    This is `network_checksum` without the classes of the models, without precision, and
+    without which layers can be trained.
+    """
+    return _computed(_layer(one, {})[3:]) == _computed(_layer(other, {})[3:])
+
+
+def _computed(part):
+    """Return a part of what `_layer` returns, without what `same_network` leaves out."""
+    if isinstance(part, dict):
+        return {k: _computed(v) for k, v in part.items() if k not in _LEFT_OUT}
+    return [_computed(one) for one in part] if isinstance(part, _LIST) else part
 
 
 def _layer(layer, seen):
