@@ -1,9 +1,11 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
 import collections
+import dis
 import functools
 import hashlib
 import json
+import sys
 import types
 
 from pixelcnn_edu._cache import attributes, given_by_keras
@@ -16,6 +18,7 @@ _PLAIN = str | bytes | int | float | complex | np.generic | slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _FUNCTION = types.FunctionType | types.MethodType
+_HOLDERS = functools.partial | types.MethodType | types.SimpleNamespace
 _LEFT_OUT = {"dtype", "trainable"}
 _LIBRARIES = {
     "builtins",
@@ -81,8 +84,9 @@ def network_checksum(model) -> str:
     creates the layers. A layer counts with its configuration, or without one with the
     shapes of its weights. What a layer holds counts too, also in lists and dicts: arrays,
     such as masks, and functions and objects of a user, such as activations; in a layer of
-    a user's class, or without a configuration, also numbers and strings. The code of a
-    layer's ``call`` does not count.
+    a user's class, or without a configuration, also numbers and strings. A function
+    counts with its code, with the constants that it reads, and with the user's functions
+    that it calls. The code of a layer's ``call`` does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -295,9 +299,51 @@ def _content(value, around=()):
         return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
         cells = [*map(_in_cell, value.__closure__ or ())]
-        return of(value.__code__, cells, value.__defaults__, value.__kwdefaults__)
+        parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
+        read = _read_globals(value)
+        return of(*parts, read) if read else of(*parts)
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
+
+
+def _read_globals(function):
+    """Return (name, value) of the constants and of the user's functions that it reads.
+
+    A global that the function itself writes is no constant.
+    """
+    read, written, codes = set(), set(), [function.__code__]
+    for code in codes:  # this list grows: a code may hold others
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                read.add(step.argval)
+            elif step.opname == "STORE_GLOBAL":
+                written.add(step.argval)
+        codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    there = function.__globals__
+    names = sorted(name for name in read - written if name in there)
+    return [(name, there[name]) for name in names if _is_constant(there[name])]
+
+
+def _is_constant(value):
+    """Return whether a global counts: data, or what a user has written."""
+    value = _unwrapped(value)
+    if isinstance(value, type | types.ModuleType | keras.Operation):
+        return False
+    if hasattr(value, "assign"):  # a variable, which may change in training
+        return False
+    if isinstance(value, _PLAIN | _LIST | _SET | dict | _HOLDERS) or _is_array(value):
+        return True
+    its = value if isinstance(value, types.FunctionType) else type(value)
+    return _config(value) is not None or not (_is_of_library(its) or _is_installed(its))
+
+
+def _is_installed(its):
+    """Return whether a function or a class comes with Python or an installed package."""
+    name = (its.__module__ or "").split(".")[0]
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    if name == "__main__":  # whose file is pytest's, for example
+        return False
+    return name in sys.stdlib_module_names or "-packages" in file
 
 
 def _in_cell(cell):

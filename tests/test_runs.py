@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import types
 import weakref
 import zipfile
 from pathlib import Path
@@ -780,6 +781,110 @@ def test_the_setting_of_a_likelihood_is_its_configuration():
 @dataclasses.dataclass(slots=True)
 class InSlots:
     factor: float
+
+
+SLOPE, TABLE, COUNT = 0.3, {"slope": [0.3]}, 0  # what activations read
+ARRAY, OBJECT, NAMES = np.ones(2, "float32"), InSlots(0.3), types.SimpleNamespace(n=1)
+PENALTY, CONSTANT = keras.regularizers.L2(0.3), functools.partial(min, 0.3)
+unrelated = 0.3
+
+
+def reads_slope(x):
+    return SLOPE * x
+
+
+def reads_inside(x):
+    return keras.tree.map_structure(lambda one: sum(SLOPE * n for n in one), x)
+
+
+def reads_table(x):
+    return TABLE["slope"][0] * x
+
+
+def reads_objects(x):
+    return ARRAY * OBJECT.factor * NAMES.n * PENALTY(x) * CONSTANT()
+
+
+def helper(x):
+    return reads_slope(x) if SLOPE else helper_s_helper(x)
+
+
+def helper_s_helper(x):  # the two call each other
+    return helper(reads_inside(x))
+
+
+def through_a_helper(x):
+    return helper_s_helper(x)
+
+
+class ReadsSlope:
+    __name__ = "mine"
+
+    def __call__(self, x):
+        return helper(x)
+
+
+def counting(x):
+    global COUNT
+    COUNT += 1
+    return x.unrelated * keras.ops.relu(x)  # an attribute of a global's name
+
+
+@pytest.mark.parametrize(
+    ("activation", "name", "value"),
+    [
+        (reads_slope, "SLOPE", -0.3),
+        (reads_inside, "SLOPE", -0.3),
+        (through_a_helper, "SLOPE", -0.3),
+        (through_a_helper, "reads_slope", reads_table),
+        (ReadsSlope(), "SLOPE", -0.3),
+        (functools.partial(reads_slope), "SLOPE", -0.3),
+        (tf.function(reads_slope), "SLOPE", -0.3),
+        (reads_table, "TABLE", {"slope": [0.2]}),
+        (reads_objects, "ARRAY", np.zeros(2, "float32")),
+        (reads_objects, "OBJECT", InSlots(0.2)),
+        (reads_objects, "NAMES", types.SimpleNamespace(n=2)),
+        (reads_objects, "PENALTY", keras.regularizers.L2(0.2)),
+        (reads_objects, "CONSTANT", functools.partial(min, 0.2)),
+    ],
+)
+def test_a_constant_that_a_function_reads_is_seen(monkeypatch, activation, name, value):
+    """A run went on with the new constant, and its history did not say so."""
+
+    def known():
+        inputs = keras.Input((4, 4, 1))
+        outputs = Holds([activation])(inputs)
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    first = known()
+    monkeypatch.setitem(globals(), "unrelated", 0.2)
+    assert known() == first
+    monkeypatch.setitem(globals(), name, value)
+    assert known() != first
+
+
+def test_what_a_function_counts_or_does_not_read_makes_no_other_network(monkeypatch):
+    first = _checksums._content(counting)
+    for name in ("COUNT", "unrelated", "SLOPE"):
+        monkeypatch.setitem(globals(), name, 9)
+        assert _checksums._content(counting) == first
+
+
+def test_a_run_notices_another_constant_of_a_regularizer(monkeypatch, tmp_path):
+    def penalty(weights):
+        return SLOPE * keras.ops.sum(weights**2)
+
+    def regularized():
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        logits = MaskedConv2D(1, 3, "A", kernel_regularizer=penalty)(image)
+        return ImageModel(image, logits, likelihood=Bernoulli())
+
+    for _ in range(2):
+        fit(tmp_path, model=regularized())
+    monkeypatch.setitem(globals(), "SLOPE", 0.4)
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=regularized())
 
 
 HELD = (
