@@ -300,10 +300,30 @@ def _content(value, around=()):
     if isinstance(value, types.FunctionType):
         cells = [*map(_in_cell, value.__closure__ or ())]
         parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
-        read = _read_globals(value)
-        return of(*parts, read) if read else of(*parts)
+        known = (*around, value)
+        read = _all_read_globals(value, known)
+        # each helper function is described once: the others are "itself" in it
+        known += tuple(one for _, one in read if isinstance(one, types.FunctionType))
+        found = [
+            [name, _content(one, tuple(o for o in known if o is not one))]
+            for name, one in read
+        ]
+        return of(*parts) + ([found] if found else [])
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
+
+
+def _all_read_globals(function, known):
+    """Return `_read_globals` of a function and of each function found that is not known."""
+    found, functions = [], [function]
+    for one in functions:  # this list grows
+        for name, value in _read_globals(one):
+            if any(value is other for other in (*known, *functions)):
+                continue
+            found.append((name, value))
+            if isinstance(value, types.FunctionType):
+                functions.append(value)
+    return found
 
 
 def _read_globals(function):
@@ -321,12 +341,12 @@ def _read_globals(function):
         codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
     there = function.__globals__
     names = sorted(name for name in read - written if name in there)
-    return [(name, there[name]) for name in names if _is_constant(there[name])]
+    values = [(name, _unwrapped(there[name])) for name in names]
+    return [(name, value) for name, value in values if _is_constant(value)]
 
 
 def _is_constant(value):
     """Return whether a global counts: data, or what a user has written."""
-    value = _unwrapped(value)
     if isinstance(value, type | types.ModuleType | keras.Operation):
         return False
     if hasattr(value, "assign"):  # a variable, which may change in training

@@ -863,6 +863,18 @@ def test_a_constant_that_a_function_reads_is_seen(monkeypatch, activation, name,
     assert known() != first
 
 
+def test_functions_that_all_call_each_other_are_described_once():
+    """In the order of their calls there are 20 factorial ways."""
+    texts = []
+    for constant in (1, 1, 2):
+        calls = " + ".join(f"f{i}(x)" for i in range(20))
+        code = "".join(f"def f{i}(x): return CONSTANT * ({calls})\n" for i in range(20))
+        there = {"CONSTANT": constant, "__name__": "mine"}
+        exec(code, there)
+        texts.append(json.dumps(_checksums._content(there["f0"])))
+    assert texts[0] == texts[1] != texts[2] and len(texts[0]) < 10**5
+
+
 def test_what_a_function_counts_or_does_not_read_makes_no_other_network(monkeypatch):
     first = _checksums._content(counting)
     for name in ("COUNT", "unrelated", "SLOPE"):
