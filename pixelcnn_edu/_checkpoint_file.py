@@ -26,7 +26,7 @@ _REMEMBERED = {
         "stopped_epoch",
         "wait",
     ),
-    keras.callbacks.ModelCheckpoint: ("best",),
+    keras.callbacks.ModelCheckpoint: ("best", "_batches_seen_since_last_saving"),
     keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
 }
 
@@ -136,6 +136,7 @@ def remembering(callbacks):
             if isinstance(one, kind):
                 who = [type(one).__name__, one.monitor, one.mode]
                 seen.append(who)
+                names = [name for name in names if hasattr(one, name)]
                 found.append((one, [*who, seen.count(who)], names))
     return found
 

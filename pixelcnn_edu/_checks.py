@@ -461,8 +461,13 @@ def check_logits(logits):
     return logits
 
 
-def check_callbacks(callbacks) -> list:
-    """Return the callbacks that Keras takes: one, a list of them, or None for none."""
+def check_callbacks(callbacks, *, in_folder) -> list:
+    """Return the callbacks that Keras takes: one, a list of them, or None for none.
+
+    Args:
+        callbacks: the user's argument.
+        in_folder: whether `training.fit` keeps the run in a folder.
+    """
     import keras
 
     given = callbacks
@@ -473,6 +478,18 @@ def check_callbacks(callbacks) -> list:
         if not isinstance(one, keras.callbacks.Callback):
             expected = "callbacks to be a Keras callback, a list of them, or None"
             raise _error(expected, repr(one))
+        if isinstance(one, keras.callbacks.SwapEMAWeights):
+            raise _error(
+                "callbacks without SwapEMAWeights, since fit itself swaps the weights and "
+                "their running mean, and two swaps cancel",
+                repr(one),
+            )
+        if in_folder and isinstance(one, keras.callbacks.BackupAndRestore):
+            raise _error(
+                "callbacks without BackupAndRestore beside folder=, since each of the two "
+                "would choose the epoch in which a resumed run goes on",
+                repr(one),
+            )
     return found
 
 

@@ -1,9 +1,11 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
 import collections
+import dis
 import functools
 import hashlib
 import json
+import sys
 import types
 
 from pixelcnn_edu._cache import attributes, given_by_keras
@@ -16,6 +18,8 @@ _PLAIN = str | bytes | int | float | complex | np.generic | slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _FUNCTION = types.FunctionType | types.MethodType
+_HOLDERS = functools.partial | types.MethodType | types.SimpleNamespace
+_LEFT_OUT = {"dtype", "trainable"}
 _LIBRARIES = {
     "builtins",
     "jax",
@@ -80,11 +84,28 @@ def network_checksum(model) -> str:
     creates the layers. A layer counts with its configuration, or without one with the
     shapes of its weights. What a layer holds counts too, also in lists and dicts: arrays,
     such as masks, and functions and objects of a user, such as activations; in a layer of
-    a user's class, or without a configuration, also numbers and strings. The code of a
-    layer's ``call`` does not count.
+    a user's class, or without a configuration, also numbers and strings. A function
+    counts with its code, with the constants that it reads, and with the user's functions
+    that it calls. The code of a layer's ``call`` does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same_network(one, other) -> bool:
+    """Return whether two models compute the same if they have the same weights.
+
+    This is `network_checksum` without the classes of the models, without precision, and
+    without which layers can be trained.
+    """
+    return _computed(_layer(one, {})[3:]) == _computed(_layer(other, {})[3:])
+
+
+def _computed(part):
+    """Return a part of what `_layer` returns, without what `same_network` leaves out."""
+    if isinstance(part, dict):
+        return {k: _computed(v) for k, v in part.items() if k not in _LEFT_OUT}
+    return [_computed(one) for one in part] if isinstance(part, _LIST) else part
 
 
 def _layer(layer, seen):
@@ -278,9 +299,71 @@ def _content(value, around=()):
         return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
         cells = [*map(_in_cell, value.__closure__ or ())]
-        return of(value.__code__, cells, value.__defaults__, value.__kwdefaults__)
+        parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
+        known = (*around, value)
+        read = _all_read_globals(value, known)
+        # each helper function is described once: the others are "itself" in it
+        known += tuple(one for _, one in read if isinstance(one, types.FunctionType))
+        found = [
+            [name, _content(one, tuple(o for o in known if o is not one))]
+            for name, one in read
+        ]
+        return of(*parts) + ([found] if found else [])
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
+
+
+def _all_read_globals(function, known):
+    """Return `_read_globals` of a function and of each function found that is not known."""
+    found, functions = [], [function]
+    for one in functions:  # this list grows
+        for name, value in _read_globals(one):
+            if any(value is other for other in (*known, *functions)):
+                continue
+            found.append((name, value))
+            if isinstance(value, types.FunctionType):
+                functions.append(value)
+    return found
+
+
+def _read_globals(function):
+    """Return (name, value) of the constants and of the user's functions that it reads.
+
+    A global that the function itself writes is no constant.
+    """
+    read, written, codes = set(), set(), [function.__code__]
+    for code in codes:  # this list grows: a code may hold others
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                read.add(step.argval)
+            elif step.opname == "STORE_GLOBAL":
+                written.add(step.argval)
+        codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    there = function.__globals__
+    names = sorted(name for name in read - written if name in there)
+    values = [(name, _unwrapped(there[name])) for name in names]
+    return [(name, value) for name, value in values if _is_constant(value)]
+
+
+def _is_constant(value):
+    """Return whether a global counts: data, or what a user has written."""
+    if isinstance(value, type | types.ModuleType | keras.Operation):
+        return False
+    if hasattr(value, "assign"):  # a variable, which may change in training
+        return False
+    if isinstance(value, _PLAIN | _LIST | _SET | dict | _HOLDERS) or _is_array(value):
+        return True
+    its = value if isinstance(value, types.FunctionType) else type(value)
+    return _config(value) is not None or not (_is_of_library(its) or _is_installed(its))
+
+
+def _is_installed(its):
+    """Return whether a function or a class comes with Python or an installed package."""
+    name = (its.__module__ or "").split(".")[0]
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    if name == "__main__":  # whose file is pytest's, for example
+        return False
+    return name in sys.stdlib_module_names or "-packages" in file
 
 
 def _in_cell(cell):

@@ -5,6 +5,7 @@ import errno
 import os
 import platform
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def atomic_write(path, *, backup=None, trial=False):
     overwritten. If another thread or process writes ``path`` now, this one waits.
 
     Args:
-        path: where to write.
+        path: where to write. If this is a symbolic link, its target is written.
         backup: the new path of an older file at ``path``; None to overwrite that file.
         trial: only find out whether ``path`` can be written, and leave it as it is.
 
@@ -33,7 +34,10 @@ def atomic_write(path, *, backup=None, trial=False):
             kept: at ``path``, or at ``backup`` if only the last renaming failed.
     """
     path = check_path("path", path)
-    temporary = path.with_stem(f"{path.stem}.pixelcnn_edu.partial")
+    suffix = path.suffix  # Keras and NumPy choose a format by the name
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    temporary = path.with_name(f"{path.stem}.pixelcnn_edu.partial{suffix}")
     try:
         for one in (path, temporary):
             if one.is_dir():
@@ -49,7 +53,9 @@ def atomic_write(path, *, backup=None, trial=False):
                     os.fsync(file.fileno())
                 if not trial:
                     if backup and path.exists():
-                        os.replace(path, backup)
+                        # renaming fails from one disk to another
+                        near = path.parent.samefile(Path(backup).parent)
+                        (os.replace if near else shutil.copyfile)(path, backup)
                     os.replace(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)

@@ -84,7 +84,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """Find which pixels can change the output at (row, col), by gradient.
 
     The gradients of ``images`` random images are computed. A ReLU that is off for one
-    image cannot hide a pixel then.
+    image cannot hide a pixel then. Afterwards, in a few images, all pixels without a
+    gradient are replaced at once: the output must stay the same.
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, anything). A model that takes
@@ -98,9 +99,9 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         boolean (H, W), True where the pixel can change the output.
 
     Raises:
-        ValueError: (row, col) lies outside the image, or no gradient reaches the image:
-            the model rounds it, say. Or a layer computes in float16, in which small
-            gradients become 0.
+        ValueError: (row, col) lies outside the image, or a pixel without a gradient
+            changes the output: the model rounds it, say. Or a layer computes in float16,
+            in which small gradients become 0.
     """
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
@@ -121,22 +122,36 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
             f"Received: {row}, {col}"
         )
     rng = np.random.default_rng(check_seed(seed))
-    pages, seen = rng.random((images, *shape), dtype="float32"), np.zeros(shape, bool)
+    pages, seen = (
+        rng.random((images, *shape), dtype="float32"),
+        np.zeros(shape[:2], bool),
+    )
 
     run = _gradient(model, functools.partial(_sum_at, model, row, col))
-    for at in range(0, images, _IMAGES_PER_GRADIENT):
+
+    def look(pages):
+        """Note where a gradient is, and return the logits."""
         # random sizes: gradients of several logits must not cancel
         sizes = rng.uniform(1, 2, model.outputs[0].shape[-1]).astype("float32")
-        gradient, out = run(pages[at : at + _IMAGES_PER_GRADIENT], sizes)
-        check_logits(np.asarray(out))
-        if gradient is None:
+        gradient, out = run(pages, sizes)
+        if gradient is not None:
+            seen[(np.asarray(gradient) != 0).any(axis=(0, -1))] = True
+        return check_logits(np.asarray(out))
+
+    for at in range(0, images, _IMAGES_PER_GRADIENT):
+        look(pages[at : at + _IMAGES_PER_GRADIENT])
+    while True:  # until no change of the other pixels changes the output
+        known, count = seen.copy(), min(images, _IMAGES_PER_GRADIENT)
+        pairs = _pairs(getattr(model, "likelihood", None), pages[0].size, count, rng)
+        base, other = np.stack([*pairs], axis=1).reshape(2, count, *shape)
+        if (look(base) == look(np.where(known[..., None], base, other))).all():
+            return seen
+        if (seen == known).all():
             raise ValueError(
-                "Expected a model with a gradient of the output with respect to the image. "
-                "Received: a model that rounds or looks up the image, say. "
-                "causality.dependency_matrix needs no gradient."
+                "Expected a model with a gradient of the output with respect to each pixel "
+                "that changes it. Received: a model that rounds or looks up the image, "
+                "say. causality.dependency_matrix needs no gradient."
             )
-        seen |= (np.asarray(gradient) != 0).any(axis=0)
-    return seen.any(axis=-1)
 
 
 def _sum_at(model, row, col, x, sizes):

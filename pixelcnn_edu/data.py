@@ -33,6 +33,7 @@ import numpy as np
 BUNDLED = Path(__file__).parent / "bundled" / "digits.npz"
 BUNDLED_SHA256 = "25b4b2b8eca950edfb1adacaf54b7fac0c08716e49bd3e5dce61c2428fcb8492"
 DOWNLOAD_TIMEOUT_SECONDS = 30
+_DARKEST = 128  # the brightest pixel of a set in 0 to 255 is not darker
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_FILES = (
     "train-images-idx3-ubyte",
@@ -92,11 +93,13 @@ def load_mnist(source="bundled"):
                 "Expected uint8 images (N, H, W) and one label each. Received: images "
                 f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
             )
-        if x.max() == 1:  # a set that is binarized already
-            raise ValueError(
-                "Expected images with values from 0 to 255, since they are divided by "
-                f"255. Received: values 0 and 1 from {source}. Multiply them by 255."
-            )
+    tops = [int(x.max()) for x in (x_train, x_test)]
+    top = 1 if 1 in tops else max(tops)  # 1: a set that is binarized already
+    if 0 < top < _DARKEST:
+        raise ValueError(
+            "Expected images with values from 0 to 255, since they are divided by 255. "
+            f"Received: values 0 to {top} from {source}. Multiply them by 255/{top}."
+        )
     if x_train.shape[1:] != x_test.shape[1:]:
         raise ValueError(
             "Expected training and test images of one size. Received: "

@@ -5,6 +5,7 @@
 
 Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
 needs NumPy and Keras 3 with a backend. The notebooks of `pixelcnn_edu` explain its ideas.
+Each run writes one_file.keras, the trained network, into the current folder.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -13,9 +14,8 @@ probability of the image is then a product,
 
 and one network computes all its factors in one pass, if no output sees its own pixel or a
 later one. Masks in the convolutions take care of that. To draw an image is to choose its
-pixels at random, one after the other, with these probabilities. Images are float32 of
-shape (N, H, W, 1) and hold 0 (paper) and 1 (ink); the network's output, of the same
-shape, is the logit of p(ink).
+pixels at random, one after the other, with these probabilities. Images are float32
+(N, H, W, 1), 0 (paper) or 1 (ink); the output, of this shape, is the logit of p(ink).
 """
 
 import sys
@@ -185,12 +185,12 @@ def main(path=None, epochs=8):
             x_train, x_test = file["x_train"], file["x_test"]
     if x_train.dtype != "uint8" or x_train.ndim != 3:
         sys.exit(f"Expected uint8 (N, H, W). Received: {x_train.dtype} {x_train.shape}")
-    x_train, x_test = (x[..., None] / np.float32(x.max()) for x in (x_train, x_test))
+    highest = np.float32(max(x_train.max(), x_test.max()))  # 1 in a set of 0 and 1
     keras.utils.set_random_seed(0)
     model = pixelcnn()
-    train(model, x_train, int(epochs))
+    train(model, x_train[..., None] / highest, int(epochs))
     model.save("one_file.keras")
-    test = binarize(x_test, seed=0)
+    test = binarize(x_test[..., None] / highest, seed=0)
     nats = ops.mean(nats_per_image(test, model.predict(test, verbose=0)))
     print(f"{float(nats):.2f} nats per image on {len(test):,} test digits")
     show(sample(model, np.random.default_rng(0).random((16, 28, 28, 1), "float32")))

@@ -153,7 +153,8 @@ def fit(
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (muon was tried at rates
             from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
             of the weights (``use_ema``), the validation, the callbacks at the end of an
-            epoch, and the final model all use that mean.
+            epoch, and the final model all use that mean. Keras's callback
+            ``SwapEMAWeights``, which does this too, is refused.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
@@ -172,6 +173,8 @@ def fit(
             - A run that has ended, or that a callback stopped, is not trained further:
               the model gets its final weights.
             - The history has ``seconds`` per epoch too.
+            - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
+              to its file in a run that goes on.
         callbacks: a Keras callback, a list of them, or None.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
@@ -194,7 +197,7 @@ def fit(
             f"has no gray values between its levels. Received: {likelihood}"
         )
     folder = None if folder is None else check_path("folder", folder)
-    callbacks = check_callbacks(callbacks)
+    callbacks = check_callbacks(callbacks, in_folder=folder is not None)
     optimizer, learning_rate = plain(optimizer), plain(learning_rate)
     images, labels = _images_and_labels(model, likelihood, images, labels)
     batches = Batches(

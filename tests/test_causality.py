@@ -205,12 +205,12 @@ def test_a_receptive_field_takes_gradients_of_a_few_images_at_a_time():
     model = keras.Model(image, MaskedConv2D(1, 3, "A")(note(image)))
     note.seen = ()
     whole = causality.receptive_field(model, 2, 2)
-    assert sum(note.seen) == 64 and max(note.seen) <= 8
+    assert sum(note.seen) == 64 + 2 * 8 and max(note.seen) <= 8
     note.seen = ()
     np.testing.assert_array_equal(
         causality.receptive_field(model, 2, 2, images=9), whole
     )
-    assert note.seen == (8, 1)
+    assert note.seen == (8, 1, 8, 8)
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -240,6 +240,28 @@ def test_a_model_without_a_gradient_has_no_receptive_field():
     with pytest.raises(ValueError, match="gradient of the output.*dependency_matrix"):
         causality.receptive_field(model, 3, 3)
     assert causality.dependency_matrix(model)[15].any()
+
+
+def levels(x):
+    """Level 0 to 3 as four channels, as a layer of a user may look it up."""
+    return keras.ops.one_hot(keras.ops.cast(x[..., 0] * 3 + 0.5, "int32"), 4)
+
+
+@pytest.mark.parametrize(
+    "branch", [levels, keras.ops.round, keras.ops.sign, WholeNumbers()]
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_pixels_without_a_gradient_are_not_missed(branch, beside):
+    """One branch of the network had a gradient, so what the other sees was missed."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((9, 9, 1))
+    near, far = MaskedConv2D(4, 3, "A"), MaskedConv2D(4, 7, "A")
+    x = far(branch(image)) + near(image) if beside else far(branch(image))
+    model = ImageModel(image, MaskedConv2D(4, 1)(x), likelihood=Categorical(4))
+    assert causality.dependency_matrix(model, trials=64)[4 * 9 + 4].sum() == 24
+    with pytest.raises(ValueError, match="gradient of the output.*dependency_matrix"):
+        causality.receptive_field(model, 4, 4)
+    assert not causality.receptive_field(model, 0, 0).any()
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])

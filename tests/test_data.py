@@ -233,12 +233,29 @@ def test_a_set_that_is_binarized_already_is_refused(arrays, tmp_path):
         arrays[name] = (arrays[name] > 127).astype("uint8")
     arrays["x_train"][0] = 1
     np.savez(tmp_path / "mine.npz", **arrays)
-    with pytest.raises(ValueError, match="from 0 to 255.*0 and 1 .*mine.npz"):
+    with pytest.raises(ValueError, match="from 0 to 255.*0 to 1 .*mine.npz"):
         data.load_mnist(tmp_path / "mine.npz")
     for name in ("x_train", "x_test"):
         arrays[name] *= 255
     np.savez(tmp_path / "mine.npz", **arrays)
     assert data.load_mnist(tmp_path / "mine.npz")[0][0].max() == 1
+
+
+@pytest.mark.parametrize("highest", [3, 16, 63, 100, 127])
+def test_a_set_of_other_levels_is_refused_and_a_dark_one_is_not(
+    arrays, tmp_path, highest
+):
+    """Digits of the values 0 to 16, divided by 255, are almost black."""
+    for name in ("x_train", "x_test"):
+        arrays[name] = np.minimum(arrays[name], highest).astype("uint8")
+        arrays[name][0, 0, 0] = highest
+    np.savez(tmp_path / "mine.npz", **arrays)
+    words = f"from 0 to 255.*values 0 to {highest} .*mine.npz.*by 255/{highest}"
+    with pytest.raises(ValueError, match=words):
+        data.load_mnist(tmp_path / "mine.npz")
+    arrays["x_train"][0, 0, 0] = 128  # the test images may be darker
+    np.savez(tmp_path / "mine.npz", **arrays)
+    assert data.load_mnist(tmp_path / "mine.npz")[0][0].max() == np.float32(128 / 255)
 
 
 @pytest.mark.parametrize("size", [4, 5, 7, 8, 15])

@@ -137,7 +137,9 @@ def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path
     assert done.returncode == 0, done.stderr
     assert "nats per image on 16 test digits" in done.stdout
     assert len(done.stdout.splitlines()[-1]) == 4 * 28  # four digits side by side
-    assert (tmp_path / "one_file.keras").exists()
+    left = {"one_file.py", "pixelcnn_edu.py", "digits.npz", "one_file.keras"}
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == left
+    assert "writes one_file.keras" in one_file.__doc__
 
 
 def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
@@ -151,6 +153,30 @@ def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
         np.savez(tmp_path / "digits.npz", x_train=pixels, x_test=pixels)
         with pytest.raises(RuntimeError, match="pixel is 1.0"):
             one_file.main(tmp_path / "digits.npz", 1)
+
+
+def test_test_digits_are_divided_by_what_training_digits_are_divided_by(
+    tmp_path, monkeypatch
+):
+    """A gray of 120 was 120/255 in training, and 1.0 in the test."""
+
+    def note(images, seed):
+        seen.append(np.unique(images))
+        raise RuntimeError("that is enough")
+
+    def train(model, images, epochs):
+        seen.append(np.unique(images))
+
+    seen, gray = [], np.full((8, 28, 28), 120, "uint8")
+    monkeypatch.setattr(one_file, "train", train)
+    monkeypatch.setattr(one_file, "binarize", note)
+    monkeypatch.setattr(keras.Model, "save", lambda self, path: None)
+    bright = gray.copy()
+    bright[0] = 240
+    np.savez(tmp_path / "digits.npz", x_train=bright, x_test=gray)
+    with pytest.raises(RuntimeError, match="enough"):
+        one_file.main(tmp_path / "digits.npz", 1)
+    assert [list(values) for values in seen] == [[0.5, 1], [0.5]]
 
 
 def test_images_of_another_form_are_refused_before_training(tmp_path):

@@ -162,8 +162,9 @@ TINY = {
 }
 
 
-def tiny():
-    return models.pixelcnn((4, 4, 1), filters=4, depth=1, likelihood=Categorical(3))
+def tiny(**more):
+    arguments = {"filters": 4, "depth": 1, "likelihood": Categorical(3), **more}
+    return models.pixelcnn((4, 4, 1), **arguments)
 
 
 def test_a_saved_model_is_loaded_from_its_folder(tmp_path):
@@ -210,6 +211,56 @@ def test_arrays_that_do_not_fit_the_card_are_refused(build, words, tmp_path):
     message = f"mine.npz does not fit the network on its card .*{words}.*copy both"
     with pytest.raises(ValueError, match=message):
         pretrained.load("mine", tmp_path)
+
+
+def dilated(**more):
+    arguments = {"filters": 4, "depth": 2, "likelihood": Categorical(3), **more}
+    return models.gated_pixelcnn((4, 4, 1), **arguments)
+
+
+def as_block(builder="gated_pixelcnn", **more):
+    arguments = {**TINY["arguments"], **more}
+    return {"build": {"builder": builder, "arguments": arguments}}
+
+
+MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
+
+
+@pytest.mark.parametrize(
+    ("model", "card"),
+    [
+        (lambda: dilated(dilations=(1, 2)), as_block(depth=2)),
+        (lambda: dilated(dilations=(1, 2)), as_block(depth=2, dilations=[2, 1])),
+        (dilated, as_block(depth=2, dilations=[1, 2])),
+        (lambda: dilated(dropout=0.5), as_block(depth=2)),
+        (dilated, as_block(depth=2, likelihood=MIXTURE)),
+        (lambda: tiny(activation="relu"), as_block("pixelcnn", activation="elu")),
+    ],
+)
+def test_another_network_of_the_same_weights_is_refused(model, card, tmp_path):
+    """The file was written, and another network was loaded from it."""
+    with pytest.raises(ValueError, match="Expected model to be the network that card"):
+        pretrained.save(tmp_path, "mine", model(), card)
+    assert not list(tmp_path.iterdir())
+
+
+def test_precision_and_what_can_be_trained_make_no_other_network(tmp_path):
+    """Nor does a class of its own, nor a file in between."""
+    card = as_block(depth=2, dilations=[1, 2])
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = dilated(dilations=(1, 2))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.trainable = False
+    model.compile("adam", "mse")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for one in (model, loaded, keras.Model(model.inputs, model.outputs)):
+        pretrained.save(tmp_path, "mine", one, card)
+        again = pretrained.load("mine", tmp_path)
+        for ours, saved in zip(again.weights, one.weights, strict=True):
+            np.testing.assert_array_equal(ours, saved)
 
 
 def npz(**arrays):

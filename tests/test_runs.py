@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import types
 import weakref
 import zipfile
 from pathlib import Path
@@ -145,6 +146,36 @@ def test_a_file_is_written_through_one_temporary_name(tmp_path):
         and path.read_text("utf-8") == "whole"
     )
     assert user_s.read_text("utf-8") == "mine"
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir(), there.mkdir()
+    link, second, target = here / "link.npz", here / "second.npz", there / "target"
+    try:
+        link.symlink_to("../there/target")  # which does not exist yet
+        second.symlink_to("link.npz")
+    except OSError:
+        pytest.skip("no right to make a link, as on some Windows")
+    for path, text in ((link, "first"), (second, "second")):
+        with _files.atomic_write(path) as temporary:
+            assert temporary.parent.samefile(there)
+            assert temporary.name == "target.pixelcnn_edu.partial.npz"
+            temporary.write_text(text, "utf-8")
+        assert link.is_symlink() and second.is_symlink()
+        assert not target.is_symlink() and target.read_text("utf-8") == text
+    with _files.atomic_write(link, backup=here / "previous.npz") as temporary:
+        temporary.write_text("third", "utf-8")
+    assert link.is_symlink() and target.read_text("utf-8") == "third"
+    assert (here / "previous.npz").read_text("utf-8") == "second"
+    assert names(here) == ["link.npz", "previous.npz", "second.npz"]
+    assert names(there) == ["target"]
+    (there / "gone").mkdir()
+    link.unlink()
+    link.symlink_to("../there/gone/target")
+    (there / "gone").rmdir()
+    with pytest.raises(OSError, match="Could not write"), _files.atomic_write(link):
+        raise AssertionError("no folder for the temporary file")
 
 
 # a folder that cannot be used
@@ -751,6 +782,122 @@ def test_the_setting_of_a_likelihood_is_its_configuration():
 @dataclasses.dataclass(slots=True)
 class InSlots:
     factor: float
+
+
+SLOPE, TABLE, COUNT = 0.3, {"slope": [0.3]}, 0  # what activations read
+ARRAY, OBJECT, NAMES = np.ones(2, "float32"), InSlots(0.3), types.SimpleNamespace(n=1)
+PENALTY, CONSTANT = keras.regularizers.L2(0.3), functools.partial(min, 0.3)
+unrelated = 0.3
+
+
+def reads_slope(x):
+    return SLOPE * x
+
+
+def reads_inside(x):
+    return keras.tree.map_structure(lambda one: sum(SLOPE * n for n in one), x)
+
+
+def reads_table(x):
+    return TABLE["slope"][0] * x
+
+
+def reads_objects(x):
+    return ARRAY * OBJECT.factor * NAMES.n * PENALTY(x) * CONSTANT()
+
+
+def helper(x):
+    return reads_slope(x) if SLOPE else helper_s_helper(x)
+
+
+def helper_s_helper(x):  # the two call each other
+    return helper(reads_inside(x))
+
+
+def through_a_helper(x):
+    return helper_s_helper(x)
+
+
+class ReadsSlope:
+    __name__ = "mine"
+
+    def __call__(self, x):
+        return helper(x)
+
+
+def counting(x):
+    global COUNT
+    COUNT += 1
+    return x.unrelated * keras.ops.relu(x)  # an attribute of a global's name
+
+
+@pytest.mark.parametrize(
+    ("activation", "name", "value"),
+    [
+        (reads_slope, "SLOPE", -0.3),
+        (reads_inside, "SLOPE", -0.3),
+        (through_a_helper, "SLOPE", -0.3),
+        (through_a_helper, "reads_slope", reads_table),
+        (ReadsSlope(), "SLOPE", -0.3),
+        (functools.partial(reads_slope), "SLOPE", -0.3),
+        (tf.function(reads_slope), "SLOPE", -0.3),
+        (reads_table, "TABLE", {"slope": [0.2]}),
+        (reads_objects, "ARRAY", np.zeros(2, "float32")),
+        (reads_objects, "OBJECT", InSlots(0.2)),
+        (reads_objects, "NAMES", types.SimpleNamespace(n=2)),
+        (reads_objects, "PENALTY", keras.regularizers.L2(0.2)),
+        (reads_objects, "CONSTANT", functools.partial(min, 0.2)),
+    ],
+)
+def test_a_constant_that_a_function_reads_is_seen(monkeypatch, activation, name, value):
+    """A run went on with the new constant, and its history did not say so."""
+
+    def known():
+        inputs = keras.Input((4, 4, 1))
+        outputs = Holds([activation])(inputs)
+        return _checksums.network_checksum(keras.Model(inputs, outputs))
+
+    first = known()
+    monkeypatch.setitem(globals(), "unrelated", 0.2)
+    assert known() == first
+    monkeypatch.setitem(globals(), name, value)
+    assert known() != first
+
+
+def test_functions_that_all_call_each_other_are_described_once():
+    """In the order of their calls there are 20 factorial ways."""
+    texts = []
+    for constant in (1, 1, 2):
+        calls = " + ".join(f"f{i}(x)" for i in range(20))
+        code = "".join(f"def f{i}(x): return CONSTANT * ({calls})\n" for i in range(20))
+        there = {"CONSTANT": constant, "__name__": "mine"}
+        exec(code, there)
+        texts.append(json.dumps(_checksums._content(there["f0"])))
+    assert texts[0] == texts[1] != texts[2] and len(texts[0]) < 10**5
+
+
+def test_what_a_function_counts_or_does_not_read_makes_no_other_network(monkeypatch):
+    first = _checksums._content(counting)
+    for name in ("COUNT", "unrelated", "SLOPE"):
+        monkeypatch.setitem(globals(), name, 9)
+        assert _checksums._content(counting) == first
+
+
+def test_a_run_notices_another_constant_of_a_regularizer(monkeypatch, tmp_path):
+    def penalty(weights):
+        return SLOPE * keras.ops.sum(weights**2)
+
+    def regularized():
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        logits = MaskedConv2D(1, 3, "A", kernel_regularizer=penalty)(image)
+        return ImageModel(image, logits, likelihood=Bernoulli())
+
+    for _ in range(2):
+        fit(tmp_path, model=regularized())
+    monkeypatch.setitem(globals(), "SLOPE", 0.4)
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=regularized())
 
 
 HELD = (
@@ -1403,6 +1550,64 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
         assert_same(same_best, best)
 
 
+def test_a_model_is_saved_after_the_same_batches_in_a_resumed_run(tmp_path):
+    """A checkpoint without this count, of an earlier version, goes on too."""
+
+    class Keep(keras.callbacks.ModelCheckpoint):
+        def _save_model(self, epoch, batch, logs):
+            steps.append(int(self.model.optimizer.iterations))
+            super()._save_model(epoch, batch, logs)
+
+    def run(folder, moment=None):
+        how = {"save_freq": 3, "save_weights_only": True}
+        keep = Keep(tmp_path / "last.weights.h5", **how)
+        callbacks = [keep, *([] if moment is None else [Interrupt(moment)])]
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(folder, callbacks=callbacks, epochs=4)
+        found = steps.copy()
+        steps.clear()
+        return found
+
+    steps = []
+    assert run(tmp_path / "whole") == [3, 6]
+    for moment in (1, 2, 3):
+        before = run(tmp_path / f"{moment}", moment)
+        shutil.copytree(tmp_path / f"{moment}", tmp_path / f"{moment} earlier")
+        assert before + run(tmp_path / f"{moment}") == [3, 6]
+        path = tmp_path / f"{moment} earlier" / "checkpoint.npz"
+        with np.load(path) as file:
+            arrays = dict(file)
+        about = json.loads(str(arrays["about"]))
+        about["callbacks"] = [[who, {"best": None}] for who, _ in about["callbacks"]]
+        np.savez(path, **{**arrays, "about": np.array(json.dumps(about))})
+        assert run(path.parent) == [*range(2 * moment + 3, 9, 3)]
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
+    def run(folder, moment=None, logger=None):
+        logger = logger or keras.callbacks.CSVLogger(log, append=append)
+        callbacks = [logger, *([] if moment is None else [Interrupt(moment)])]
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(folder, callbacks=callbacks, epochs=3)
+        if logger.csv_file:
+            logger.csv_file.close()
+        return logger, log.read_text("utf-8")
+
+    log = tmp_path / "log.csv"
+    logger, whole = run(tmp_path / "whole")
+    assert len(whole.split()) == 4 and "epoch" in whole
+    for moment, same in [(1, False), (2, False), (2, True), ("end", False)]:
+        log.unlink()
+        folder = tmp_path / f"{moment} {same}"
+        logger, part = run(folder, moment)
+        assert whole.startswith(part) and (part == whole) == (moment == "end")
+        logger, again = run(folder, logger=logger if same else None)
+        assert again == whole
+    if not append:  # the logger overwrites its file in a new run, as before
+        assert run(tmp_path / "new", logger=logger)[1] == whole
+
+
 def test_an_ended_run_tells_callbacks_what_they_knew(tmp_path):
     def early():
         return keras.callbacks.EarlyStopping("val_loss", patience=2)
@@ -1468,6 +1673,23 @@ def test_callbacks_are_given_as_keras_takes_them():
     for wrong in (Count, [None], "early", [Count(), 3], print):
         with pytest.raises(ValueError, match="callbacks"):
             fit(callbacks=wrong)
+
+
+def test_callbacks_that_do_what_fit_does_are_refused(tmp_path):
+    count, swap = Count(), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    for optimizer in ("nadam", keras.optimizers.SGD(0.1, use_ema=True)):
+        with pytest.raises(
+            ValueError, match=r"without SwapEMAWeights.*Received: <keras"
+        ):
+            fit(callbacks=[count, swap], optimizer=optimizer)
+    folder, backup = tmp_path / "run", keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"without BackupAndRestore beside folder=.*<ke"
+    ):
+        fit(folder, callbacks=[count, [backup]])
+    assert not count.count and not folder.exists()
+    fit(callbacks=[count, backup])
+    assert count.count == 4
 
 
 # memory

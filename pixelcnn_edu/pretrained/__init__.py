@@ -24,6 +24,7 @@ from pixelcnn_edu._checks import (
     check_path,
     plain,
 )
+from pixelcnn_edu._checksums import same_network
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -125,8 +126,8 @@ def save(folder, name: str, model, card: dict):
     Raises:
         ValueError: the name is no name of a file, or that of a run's state; a weight is
             not finite; the card has no ``build`` block, or JSON cannot hold the card; or
-            the model has other weights than the network of the ``build`` block, such as
-            after ``enable_lora`` or ``quantize``.
+            the model is not the network of the ``build`` block. The precision may be
+            another, but not the weights, as after ``enable_lora`` or ``quantize``.
         OSError: a file could not be written. An older model of this name is unchanged.
             (Only if the process is killed between the last two steps, which rename one
             file each, does `load` refuse the pair. Then save again.)
@@ -149,7 +150,7 @@ def save(folder, name: str, model, card: dict):
     }
     state = random.getstate()
     try:
-        _build(card["build"], arrays.values())
+        described = _build(card["build"], arrays.values())
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Expected model to have the weights of the network that card['build'] "
@@ -157,6 +158,13 @@ def save(folder, name: str, model, card: dict):
         ) from error
     finally:
         random.setstate(state)  # to build a network draws seeds
+    likelihood = getattr(model, "likelihood", described.likelihood)
+    if likelihood != described.likelihood or not same_network(model, described):
+        raise ValueError(
+            "Expected model to be the network that card['build'] describes. Received: "
+            "another network with weights of the same shapes. Are dilations, dropout, "
+            "activation and likelihood in card['build'] those of the model?"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     raw = io.BytesIO()
     np.savez(raw, **arrays)
