@@ -91,7 +91,7 @@ export class Engine {
   }
 
   answerHere({ id, name, args }) {
-    if (!this.waiting.has(id)) return;
+    if (this.stopped || !this.waiting.has(id)) return;
     try {
       if (this.broken) throw this.broken;
       const result = name === "start" ? null : this.answers[name](args);

@@ -458,7 +458,7 @@ class Network {
     const isGiven = (i) => known?.[Math.floor(i / channels)];
     const numbers = uniforms.map((u, i) => (isGiven(i) ? 2 + given[i] : u));
     const first = this.firstNew(numbers, temperature);
-    this.last = { numbers, temperature };
+    [this.last, this.filled] = [null, false]; // an error leaves pages that are partly old
     for (let pixel = first; pixel < this.height * width; pixel++) {
       const row = Math.floor(pixel / width);
       const col = pixel % width;
@@ -480,7 +480,7 @@ class Network {
       }
       this.noteCost(row, col);
     }
-    this.filled = true;
+    [this.last, this.filled] = [{ numbers, temperature }, true];
     return this.page(image);
   }
 
@@ -1716,7 +1716,7 @@ class Engine {
   }
 
   answerHere({ id, name, args }) {
-    if (!this.waiting.has(id)) return;
+    if (this.stopped || !this.waiting.has(id)) return;
     try {
       if (this.broken) throw this.broken;
       const result = name === "start" ? null : this.answers[name](args);
@@ -2062,8 +2062,8 @@ const finish_js = (() => {
 // are chosen in proportion to their weights.
 
 const { doubleNumbers } = random_js;
-const { COLORS, Choice, Pad, Picture, Sentence, Slider, button } = ui_js;
-const { make, paint, row } = ui_js;
+const { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } = ui_js;
+const { button, make, paint, row, within } = ui_js;
 
 const [FUTURES, COLUMNS, TOGETHER] = [16, 4, 16]; // TOGETHER are drawn at a time
 const PARTICLES = [1, 16, 64, 256];
@@ -2082,7 +2082,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
   let edge = top ? ends[1] : ends[0]; // the first row of the lower part
   if (!(edge >= 1 && edge < height)) [top, edge] = [true, height >> 1];
   let particles = PARTICLES.includes(settings.particles) ? settings.particles : 1;
-  let seed = Math.floor(settings.future);
+  let seed = within(Math.floor(settings.future), 0, MOST_SEED);
   let example = 0; // which of the images was on the pad last
   let moved = false; // whether the reader has done something
   let drawn = null; // what was drawn for one drawing and one seed
@@ -2329,9 +2329,10 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   const about = "The digit after the flip: ink of both gray, new ink red, lost ink pale red";
   const picture = new Picture(width * SCALE + 1, height * SCALE + 1, about);
   const sentence = new Sentence();
-  const [columns, cell] = [8, SMALL * width + GAP];
+  const [columns, cell] = [root.clientWidth < 500 ? 4 : 8, SMALL * width + GAP];
   const high = SMALL * height + GAP + 16;
-  const others = new Picture(columns * cell, 2 * high, "The flips that change most");
+  const size = [columns * cell, (SHOWN / columns) * high];
+  const others = new Picture(...size, "The flips that change most");
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
@@ -2345,7 +2346,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     const [x, y] = [offsetX / shrunk / cell, offsetY / shrunk / high].map(Math.floor);
     const one = telling[y * columns + x];
     if (!one) return;
-    [next, moved] = [{ pixel: one.pixel, image: one.image }, true];
+    [next, moved] = [{ pixel: one.pixel, image: one.image, of: state.name }, true];
     show();
   });
 
@@ -2359,9 +2360,10 @@ function fork({ engine, graph, settings, root, answer, remember }) {
       [state, telling] = [{ name, found: [], ...digit }, []];
     }
     const shown = next ?? { pixel: cheapest(state.bits), automatic: true };
-    const image = shown.image ?? (await forksOf([shown.pixel]))[0];
+    const known = shown.of === name ? shown.image : null; // or the fork of another digit
+    const image = known ?? (await forksOf([shown.pixel]))[0];
     if (stale()) return;
-    next = { ...shown, image };
+    next = { ...shown, image, of: name };
     draw();
     call.flipped(seed, [...flips, next.pixel], width);
     const last = next.automatic ? "" : next.pixel;
@@ -2511,6 +2513,7 @@ function guess({ engine, graph, settings, images, root, answer }) {
     },
   });
   const reveal = button("reveal", () => pay());
+  reveal.disabled = true;
   const again = button("start again", () => begin());
   const other = button("next digit", () => {
     number = (number + 1) % images.length;
@@ -2631,8 +2634,8 @@ const inside_js = (() => {
 // the last kernel that sum to the logit.
 
 const { LIKELIHOODS } = likelihoods_js;
-const { COLORS, Choice, Pad, Picture, Sentence, Slider } = ui_js;
-const { colorOf, frame, make, paint, row } = ui_js;
+const { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } = ui_js;
+const { colorOf, frame, make, paint, row, within } = ui_js;
 
 const WIDE = 560; // pixels of the page
 const MOST = 256; // channels on show
@@ -2650,13 +2653,13 @@ function inside({ engine, graph, settings, root, answer, remember }) {
   const whole = ({ size }) => size[0] === height && size[1] === width;
   const layers = [...tensors.keys()].filter((i) => whole(tensors[i])); // those on show
   // A number, or a string of digits, that counts something; else null.
-  const within = (value, many) =>
+  const counting = (value, many) =>
     value !== "" && Number.isInteger(Number(value)) && value < many ? Number(value) : null;
   const chosen = {
-    look: Math.floor(settings.look),
-    label: within(settings.lookclass, graph.num_classes) ?? 0,
-    pixel: within(settings.pixel, height * width), // null: the one that costs most
-    layer: within(settings.layer, layers.length) ?? Math.max(0, layers.length - 2),
+    look: within(Math.floor(settings.look), 0, MOST_SEED),
+    label: counting(settings.lookclass, graph.num_classes) ?? 0,
+    pixel: counting(settings.pixel, height * width), // null: the one that costs most
+    layer: counting(settings.layer, layers.length) ?? Math.max(0, layers.length - 2),
     channel: 0,
     level: null, // null: the one that was drawn
   };
@@ -3198,7 +3201,8 @@ const morph_js = (() => {
 // so the label causes every change.
 
 const { sigmoid } = likelihoods_js;
-const { Choice, Picture, Sentence, Slider, colorOf, make, paint, row } = ui_js;
+const { Choice, MOST_SEED, Picture, Sentence, Slider } = ui_js;
+const { colorOf, make, paint, row, within } = ui_js;
 
 const COUNT = 8;
 
@@ -3207,10 +3211,10 @@ function morph({ engine, graph, settings, root, answer, remember }) {
   const classes = graph.num_classes;
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   // An address may hold any numbers.
-  const label = (value) => Math.min(Math.floor(value), classes - 1);
+  const label = (value) => within(Math.floor(value), 0, classes - 1);
   let [first, second] = [label(settings.from), label(settings.to)];
-  let share = Math.min(settings.share, 1);
-  let seed = Math.floor(settings.morph);
+  let share = within(settings.share, 0, 1, 0.05);
+  let seed = within(Math.floor(settings.morph), 0, MOST_SEED);
   let asked = false; // whether the reader has moved something
 
   const moved = (set) => (value) => {
@@ -3299,8 +3303,8 @@ const stepper_js = (() => {
 // p of a pixel depends on earlier pixels only. So no step needs the network.
 
 const { sigmoid } = likelihoods_js;
-const { COLORS, Picture, Sentence, Slider } = ui_js;
-const { button, frame, make, paint, row } = ui_js;
+const { COLORS, MOST_SEED, Picture, Sentence, Slider } = ui_js;
+const { button, frame, make, paint, row, within } = ui_js;
 
 const [LOW, HIGH] = [0.1, 0.9]; // a pixel is doubtful if p(ink) is between these
 const [FASTER, EVERY] = [4, 200]; // playing draws so many pixels in so many milliseconds
@@ -3310,9 +3314,9 @@ const SCALE = 11; // pixels of the page
 function stepper({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const [shape, count] = [[height, width], height * width];
-  let seed = Math.floor(settings.stepped);
+  let seed = within(Math.floor(settings.stepped), 0, MOST_SEED);
   // How many pixels are drawn. Without a number it starts where p(ink) is nearest to 1/2.
-  let at = settings.step && Math.min(Math.floor(Number(settings.step)) || 0, count);
+  let at = settings.step && within(Math.floor(Number(settings.step)) || 0, 0, count);
   let state = null; // of the seed: the image, p(ink), the uniform numbers, and the cost
   let [timer, later] = [null, null];
 

@@ -6,8 +6,8 @@
 // are chosen in proportion to their weights.
 
 import { doubleNumbers } from "./random.js";
-import { COLORS, Choice, Pad, Picture, Sentence, Slider, button } from "./ui.js";
-import { make, paint, row } from "./ui.js";
+import { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } from "./ui.js";
+import { button, make, paint, row, within } from "./ui.js";
 
 const [FUTURES, COLUMNS, TOGETHER] = [16, 4, 16]; // TOGETHER are drawn at a time
 const PARTICLES = [1, 16, 64, 256];
@@ -26,7 +26,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   let edge = top ? ends[1] : ends[0]; // the first row of the lower part
   if (!(edge >= 1 && edge < height)) [top, edge] = [true, height >> 1];
   let particles = PARTICLES.includes(settings.particles) ? settings.particles : 1;
-  let seed = Math.floor(settings.future);
+  let seed = within(Math.floor(settings.future), 0, MOST_SEED);
   let example = 0; // which of the images was on the pad last
   let moved = false; // whether the reader has done something
   let drawn = null; // what was drawn for one drawing and one seed

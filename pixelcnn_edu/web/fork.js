@@ -62,9 +62,10 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   const about = "The digit after the flip: ink of both gray, new ink red, lost ink pale red";
   const picture = new Picture(width * SCALE + 1, height * SCALE + 1, about);
   const sentence = new Sentence();
-  const [columns, cell] = [8, SMALL * width + GAP];
+  const [columns, cell] = [root.clientWidth < 500 ? 4 : 8, SMALL * width + GAP];
   const high = SMALL * height + GAP + 16;
-  const others = new Picture(columns * cell, 2 * high, "The flips that change most");
+  const size = [columns * cell, (SHOWN / columns) * high];
+  const others = new Picture(...size, "The flips that change most");
   const key = new Sentence();
   key.text =
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
@@ -78,7 +79,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     const [x, y] = [offsetX / shrunk / cell, offsetY / shrunk / high].map(Math.floor);
     const one = telling[y * columns + x];
     if (!one) return;
-    [next, moved] = [{ pixel: one.pixel, image: one.image }, true];
+    [next, moved] = [{ pixel: one.pixel, image: one.image, of: state.name }, true];
     show();
   });
 
@@ -92,9 +93,10 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       [state, telling] = [{ name, found: [], ...digit }, []];
     }
     const shown = next ?? { pixel: cheapest(state.bits), automatic: true };
-    const image = shown.image ?? (await forksOf([shown.pixel]))[0];
+    const known = shown.of === name ? shown.image : null; // or the fork of another digit
+    const image = known ?? (await forksOf([shown.pixel]))[0];
     if (stale()) return;
-    next = { ...shown, image };
+    next = { ...shown, image, of: name };
     draw();
     call.flipped(seed, [...flips, next.pixel], width);
     const last = next.automatic ? "" : next.pixel;

@@ -23,6 +23,7 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     },
   });
   const reveal = button("reveal", () => pay());
+  reveal.disabled = true;
   const again = button("start again", () => begin());
   const other = button("next digit", () => {
     number = (number + 1) % images.length;

@@ -2,8 +2,8 @@
 // the last kernel that sum to the logit.
 
 import { LIKELIHOODS } from "./likelihoods.js";
-import { COLORS, Choice, Pad, Picture, Sentence, Slider } from "./ui.js";
-import { colorOf, frame, make, paint, row } from "./ui.js";
+import { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } from "./ui.js";
+import { colorOf, frame, make, paint, row, within } from "./ui.js";
 
 const WIDE = 560; // pixels of the page
 const MOST = 256; // channels on show
@@ -21,13 +21,13 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   const whole = ({ size }) => size[0] === height && size[1] === width;
   const layers = [...tensors.keys()].filter((i) => whole(tensors[i])); // those on show
   // A number, or a string of digits, that counts something; else null.
-  const within = (value, many) =>
+  const counting = (value, many) =>
     value !== "" && Number.isInteger(Number(value)) && value < many ? Number(value) : null;
   const chosen = {
-    look: Math.floor(settings.look),
-    label: within(settings.lookclass, graph.num_classes) ?? 0,
-    pixel: within(settings.pixel, height * width), // null: the one that costs most
-    layer: within(settings.layer, layers.length) ?? Math.max(0, layers.length - 2),
+    look: within(Math.floor(settings.look), 0, MOST_SEED),
+    label: counting(settings.lookclass, graph.num_classes) ?? 0,
+    pixel: counting(settings.pixel, height * width), // null: the one that costs most
+    layer: counting(settings.layer, layers.length) ?? Math.max(0, layers.length - 2),
     channel: 0,
     level: null, // null: the one that was drawn
   };

@@ -4,7 +4,8 @@
 // so the label causes every change.
 
 import { sigmoid } from "./likelihoods.js";
-import { Choice, Picture, Sentence, Slider, colorOf, make, paint, row } from "./ui.js";
+import { Choice, MOST_SEED, Picture, Sentence, Slider } from "./ui.js";
+import { colorOf, make, paint, row, within } from "./ui.js";
 
 const COUNT = 8;
 
@@ -13,10 +14,10 @@ export function morph({ engine, graph, settings, root, answer, remember }) {
   const classes = graph.num_classes;
   const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
   // An address may hold any numbers.
-  const label = (value) => Math.min(Math.floor(value), classes - 1);
+  const label = (value) => within(Math.floor(value), 0, classes - 1);
   let [first, second] = [label(settings.from), label(settings.to)];
-  let share = Math.min(settings.share, 1);
-  let seed = Math.floor(settings.morph);
+  let share = within(settings.share, 0, 1, 0.05);
+  let seed = within(Math.floor(settings.morph), 0, MOST_SEED);
   let asked = false; // whether the reader has moved something
 
   const moved = (set) => (value) => {

@@ -219,7 +219,7 @@ export class Network {
     const isGiven = (i) => known?.[Math.floor(i / channels)];
     const numbers = uniforms.map((u, i) => (isGiven(i) ? 2 + given[i] : u));
     const first = this.firstNew(numbers, temperature);
-    this.last = { numbers, temperature };
+    [this.last, this.filled] = [null, false]; // an error leaves pages that are partly old
     for (let pixel = first; pixel < this.height * width; pixel++) {
       const row = Math.floor(pixel / width);
       const col = pixel % width;
@@ -241,7 +241,7 @@ export class Network {
       }
       this.noteCost(row, col);
     }
-    this.filled = true;
+    [this.last, this.filled] = [{ numbers, temperature }, true];
     return this.page(image);
   }
 

@@ -4,8 +4,8 @@
 // p of a pixel depends on earlier pixels only. So no step needs the network.
 
 import { sigmoid } from "./likelihoods.js";
-import { COLORS, Picture, Sentence, Slider } from "./ui.js";
-import { button, frame, make, paint, row } from "./ui.js";
+import { COLORS, MOST_SEED, Picture, Sentence, Slider } from "./ui.js";
+import { button, frame, make, paint, row, within } from "./ui.js";
 
 const [LOW, HIGH] = [0.1, 0.9]; // a pixel is doubtful if p(ink) is between these
 const [FASTER, EVERY] = [4, 200]; // playing draws so many pixels in so many milliseconds
@@ -15,9 +15,9 @@ const SCALE = 11; // pixels of the page
 export function stepper({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const [shape, count] = [[height, width], height * width];
-  let seed = Math.floor(settings.stepped);
+  let seed = within(Math.floor(settings.stepped), 0, MOST_SEED);
   // How many pixels are drawn. Without a number it starts where p(ink) is nearest to 1/2.
-  let at = settings.step && Math.min(Math.floor(Number(settings.step)) || 0, count);
+  let at = settings.step && within(Math.floor(Number(settings.step)) || 0, 0, count);
   let state = null; // of the seed: the image, p(ink), the uniform numbers, and the cost
   let [timer, later] = [null, null];
 

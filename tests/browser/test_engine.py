@@ -340,14 +340,14 @@ def test_a_label_that_the_network_does_not_know_is_refused(engine):
 def test_a_logit_that_is_not_a_number_is_an_error(engine):
     model = small("relu")
     engine.load(model)
-    with pytest.raises(playwright.Error, match="not a number"):
-        uniforms = np.full(30, 0.5)
-        known = np.arange(30) < 10
-        engine.page.evaluate(
-            "([u, k]) => answers.drawFrom({uniforms: new Float32Array(u), known: k, "
-            "given: new Float32Array(30).fill(NaN)})",
-            [uniforms.tolist(), (known + 0).tolist()],
-        )
+    uniforms, known = np.full(30, 0.5), np.arange(30) < 10
+    for _ in range(2):  # and again: nothing of the first answer is kept
+        with pytest.raises(playwright.Error, match="not a number"):
+            engine.page.evaluate(
+                "([u, k]) => answers.drawFrom({uniforms: new Float32Array(u), known: k, "
+                "given: new Float32Array(30).fill(NaN)})",
+                [uniforms.tolist(), (known + 0).tolist()],
+            )
 
 
 @pytest.mark.parametrize("kind", ["relu", "colors, one_hot"])

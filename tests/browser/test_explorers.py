@@ -253,8 +253,11 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
         slider = shown.root.get_by_label("seed")
         pad = shown.canvas("The drawn digit")
         onward = shown.root.get_by_role("button", name="go on")
+        others = shown.canvas("The flips that change most: row")
+        others.wait_for(timeout=60_000)
         for _ in range(moves):  # without waiting for an answer
             slider.press("ArrowRight")
+            others.click(position={"x": 40, "y": 40})
             onward.click()
             pad.click(position=shown.at(pad, (28, 28), 6, 6))
         slider.press("Home")
@@ -269,6 +272,7 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
         "#seed=1.5&flip=.&temperature=50&sixteen=.5&label=99&touch=-3&touched=9999",
         "#seed=&flip=..&temperature=NaN&sixteen=1e99&label=&touched=0.0.0",
         "#seed=%00&flip=<b>&temperature=-1&touch=1e12&touched=.",
+        "#stepped=-1&step=9e9&future=-1&given=1.1&look=-5&pixel=9999&layer=x",
         "#&&=&seed",
     ],
 )
@@ -278,6 +282,9 @@ def test_rubbish_in_the_address_does_no_harm(opened, rubbish):
             "touch": "ixel",
             "temperature": "Measured at temperature 1",
             "fork": "is flipped",
+            "stepper": "",
+            "finish": "futures",
+            "inside": "was drawn",
         }
         for name, text in texts.items():
             assert text in page.explorer(name).told(text)

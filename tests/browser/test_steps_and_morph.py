@@ -390,6 +390,16 @@ def test_the_morph_by_mouse_touch_and_keys(opened, conditional, width):
         expect(1, (3, 9), 1, lambda: slider_of(shown, "seed").press("ArrowRight"))
 
 
+def test_an_address_below_zero_leads_to_what_the_controls_show(opened, conditional):
+    with opened("morph", "wide", "#from=-1&to=5&share=0.33&morph=-1") as (_, shown):
+        sentence = shown.told("Told 0.65 of 0 and 0.35 of 5")
+        assert slider_of(shown, "from → to").input_value() == "0.35"
+        assert slider_of(shown, "seed").input_value() == "0"
+        copy = with_labels(conditional, [[0.65, 0, 0, 0, 0, 0.35, 0, 0, 0, 0]])
+        drawn = generation.generate(copy, 8, seed=0, labels=0)
+        check_morph(shown, sentence, conditional, drawn, (0, 5), 0.35)
+
+
 def test_an_address_leads_to_the_same_morph(opened, conditional):
     with opened("morph", "wide", "#from=2.5&to=99&share=7&morph=3") as (_, shown):
         sentence = shown.told("Told 0.00 of 2 and 1.00 of 9")
