@@ -32,7 +32,7 @@ _REMEMBERED = {
 
 
 def write(file, about, arrays):
-    """Write a checkpoint to a path or a file: what is said about the run, and arrays."""
+    """Write a checkpoint to an open file: what is said about the run, and arrays."""
     about = {**about, "arrays": len(arrays)}
     arrays = {f"variable_{i}": array for i, array in enumerate(arrays)}
     text = json.dumps(about, default=as_json)

@@ -300,8 +300,8 @@ class Checkpoint(keras.callbacks.Callback):
             "after_training": self._now(),
             "callbacks": callbacks,
         }
-        with atomic_write(self._paths[0], **how) as path:
-            write(path, about, arrays)
+        with atomic_write(self._paths[0], **how) as path, open(path, "wb") as file:
+            write(file, about, arrays)
 
 
 def _parts_that_differ(old, new):
