@@ -454,7 +454,7 @@ def in_the_block(work):
 
 def test_a_process_that_works_on_in_the_block_does_not_end_the_others():
     for code, stdout, stderr in in_the_block("time.sleep(12 * (rank == 0))"):
-        assert (code, stdout) == (0, "left\n"), stderr
+        assert code == 0 and stdout.endswith("left\n"), stderr
 
 
 def test_a_network_without_a_seed_is_refused_in_one_sentence():
