@@ -81,6 +81,7 @@ def _welcome(port, processes, until):
 
 
 def _tell(connection, wrong):
+    """Send what is wrong, or None, to a process, if it is still there."""
     with contextlib.suppress(OSError):
         connection.settimeout(SECONDS_TO_SAY)
         connection.sendall(json.dumps(wrong).encode() + b"\n")

@@ -113,9 +113,8 @@ def from_first(function):
         raise error
     if about["error"]:
         kind, text = about["error"]
-        raise {"ValueError": ValueError, "OSError": OSError}.get(kind, RuntimeError)(
-            text
-        )
+        kinds = {"ValueError": ValueError, "OSError": OSError}
+        raise kinds.get(kind, RuntimeError)(text)
     return about["found"], arrays
 
 
@@ -129,6 +128,7 @@ def _as_told(error):
 
 
 def broadcast(array):
+    """Return, in each process, the array that the process of rank 0 gives."""
     from jax.experimental import multihost_utils
 
     return np.asarray(multihost_utils.broadcast_one_to_all(array))

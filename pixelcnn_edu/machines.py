@@ -150,7 +150,7 @@ def _connect(coordinator, processes, rank):
         )
         expected = (
             "each machine to reach the others at all ports, at the address that "
-            "`getent hosts $(hostname)` says there"
+            "`getent hosts $(hostname)` gives there"
         )
         _ranks.broadcast(np.zeros(1))  # opens these ports
     except (RuntimeError, ValueError) as error:

@@ -453,7 +453,7 @@ def in_the_block(work):
 
 
 def test_a_process_that_works_on_in_the_block_does_not_end_the_others():
-    for code, stdout, stderr in in_the_block("time.sleep(12 * (rank == 0))"):
+    for code, stdout, stderr in in_the_block("time.sleep(9 * (rank == 0))"):
         assert code == 0 and stdout.endswith("left\n"), stderr
 
 
