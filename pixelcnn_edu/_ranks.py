@@ -89,8 +89,8 @@ def rows(batches, *, score=False):
 def from_first(function):
     """Return, in each process, what ``function()`` returns in the process of rank 0.
 
-    Only that process calls the function. A ValueError or an OSError of the function is
-    raised in each process.
+    Only that process calls the function. Its error is raised in each process: there as it
+    is, in the others as a ValueError, an OSError, or else a RuntimeError.
 
     Args:
         function: a function that returns a pair: what JSON can hold, and a list of arrays.
@@ -99,21 +99,36 @@ def from_first(function):
         return function()
     error, raw = None, io.BytesIO()
     if rank() == 0:
+        found, arrays, told = None, [], None
         try:
             found, arrays = function()
-        except (ValueError, OSError) as refused:
-            found, arrays, error = None, [], refused
-        write(raw, {"found": found, "error": error and str(error)}, arrays)
+        except Exception as failed:
+            error, told = failed, _as_told(failed)
+        write(raw, {"found": found, "error": told}, arrays)
     raw = np.frombuffer(raw.getvalue(), "uint8")
-    (size,) = _broadcast(np.array([len(raw)], "uint32"))
-    raw = _broadcast(raw if rank() == 0 else np.zeros(size, "uint8"))
+    (size,) = broadcast(np.array([len(raw)], "uint32"))
+    raw = broadcast(raw if rank() == 0 else np.zeros(size, "uint8"))
     about, arrays = parse(raw.tobytes())
-    if error or about["error"]:
-        raise error or ValueError(about["error"])
+    if error:
+        raise error
+    if about["error"]:
+        kind, text = about["error"]
+        kinds = {"ValueError": ValueError, "OSError": OSError}
+        raise kinds.get(kind, RuntimeError)(text)
     return about["found"], arrays
 
 
-def _broadcast(array):
+def _as_told(error):
+    """Return the kind and the text of an error, for the other processes."""
+    for kind in (ValueError, OSError):
+        if isinstance(error, kind):
+            return kind.__name__, str(error)
+    name = type(error).__name__
+    return name, f"{name} in the process of rank 0: {error}"
+
+
+def broadcast(array):
+    """Return, in each process, the array that the process of rank 0 gives."""
     from jax.experimental import multihost_utils
 
     return np.asarray(multihost_utils.broadcast_one_to_all(array))

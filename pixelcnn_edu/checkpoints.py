@@ -193,6 +193,12 @@ class Checkpoint(keras.callbacks.Callback):
                     "the seed of that run; or choose another folder for another run."
                 )
             raise ValueError(told)
+        if _ranks.count() > 1 and any(np.isnan(array).any() for array in arrays):
+            raise ValueError(
+                "Expected a run whose numbers are finite, to go on in several processes. "
+                f"Received: {path}, whose training has diverged. Choose another folder "
+                "and a lower learning rate."
+            )
         # the checksum of the initial weights is the one that the run began with
         self.settings = about["settings"]
         self.epoch, self.history = about["epoch"], about["history"]
@@ -283,9 +289,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._write()
 
     def _write(self, **how):
-        """Write the state; ``how`` is for `atomic_write`."""
-        if _ranks.rank() > 0:
-            return
+        """Write the state, at rank 0; ``how`` is for `atomic_write`."""
+        _ranks.from_first(lambda: (self._write_here(how), []))
+
+    def _write_here(self, how):
         arrays = [np.asarray(variable) for variable in self._variables()]
         callbacks = []
         for callback, who, names in remembering(self.callbacks):

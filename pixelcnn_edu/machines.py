@@ -20,6 +20,7 @@ writes belongs into the process of rank 0.
 import atexit
 import contextlib
 import os
+import re
 import sys
 
 from pixelcnn_edu import _ranks
@@ -27,9 +28,14 @@ from pixelcnn_edu._checks import check_int
 from pixelcnn_edu._meeting import meet
 
 import keras
+import numpy as np
 
 SECONDS_TO_JOIN = 300  # from the first process to the last
-SECONDS_TO_END = 60  # after a process has died or its machine has gone
+SECONDS_TO_END = 60  # after a process has ended or its machine has gone
+SECONDS_TO_LEAVE = 3600  # from the first process that leaves the block to the last
+
+# an error of JAX with one of these words is about another process
+_OF_OTHERS = re.compile("gloo|nccl|coordinat|heartbeat|barrier|unavailable", re.I)
 
 
 def rank() -> int:
@@ -46,8 +52,10 @@ def count() -> int:
 def joined(coordinator=None, processes=None, rank=None):
     """Join the processes that train one network, and leave them after the block.
 
-    Call it before anything is computed, and build the model inside. Under a launcher that
-    JAX knows (SLURM, Open MPI), leave all three arguments out: JAX finds them.
+    Call it before anything is computed, and build the model inside. Leave the block soon
+    after `training.fit`, and score or save after it: each process waits for the last one at
+    the end of the block, at most `SECONDS_TO_LEAVE`. Under a launcher that JAX knows
+    (SLURM, Open MPI), leave all three arguments out: JAX finds them.
 
     Args:
         coordinator: ``"HOST:PORT"`` of the process of rank 0, as all others reach it.
@@ -62,7 +70,8 @@ def joined(coordinator=None, processes=None, rank=None):
         ConnectionError: not all processes came within `SECONDS_TO_JOIN`, or they disagree
             on their number; or one of them ended before the others. They notice it within
             `SECONDS_TO_END`. (If the process of rank 0 is gone, or its machine, JAX ends
-            the others with a message of its own, and raises no error.)
+            the others with a message of its own, and raises no error.) A process that
+            fails but does not end is not noticed: use scripts, not notebooks.
     """
     if keras.config.backend() != "jax":
         raise ValueError(
@@ -85,12 +94,8 @@ def joined(coordinator=None, processes=None, rank=None):
     except BaseException as error:
         if jax.distributed.is_initialized():
             atexit.register(_end_at_once)
-        if isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error):
-            raise ConnectionError(
-                "Expected all processes to train until the end. Received: "
-                f"{str(error).splitlines()[0]}. Is one of them gone? The same call goes on "
-                "from the last checkpoint."
-            ) from error
+        if told := _in_one_sentence(error):
+            raise told from error
         raise
     finally:
         _ranks.here = None
@@ -133,6 +138,7 @@ def _connect(coordinator, processes, rank):
     jax.config.update("jax_enable_preemption_service", False)
     if coordinator:
         meet(coordinator, processes, rank, SECONDS_TO_JOIN)
+    expected = "JAX to connect the processes, by the coordinator or a launcher it knows"
     try:
         jax.distributed.initialize(
             coordinator,
@@ -140,10 +146,39 @@ def _connect(coordinator, processes, rank):
             rank,
             initialization_timeout=SECONDS_TO_JOIN,
             heartbeat_timeout_seconds=SECONDS_TO_END,
-            shutdown_timeout_seconds=SECONDS_TO_END,
+            shutdown_timeout_seconds=SECONDS_TO_LEAVE,
         )
+        expected = (
+            "each machine to reach the others at all ports, at the address that "
+            "`getent hosts $(hostname)` gives there"
+        )
+        _ranks.broadcast(np.zeros(1))  # opens these ports
     except (RuntimeError, ValueError) as error:
         raise ConnectionError(
-            "Expected JAX to connect the processes, by the coordinator or by a launcher "
-            f"that it knows. Received: {str(error).splitlines()[0]}"
+            f"Expected {expected}. Received: {_first_line(error)}"
         ) from error
+
+
+def _in_one_sentence(error):
+    """Return what to say instead of an error of JAX, or None."""
+    text = str(error)
+    if isinstance(error, AssertionError) and "not the same on each process" in text:
+        return ValueError(
+            "Expected the same numbers in all processes, and no NaN. Received: a variable "
+            "whose values differ or are NaN. Before you build the model, call "
+            "keras.utils.set_random_seed with the same seed in each process."
+        )
+    import jax
+
+    of_jax = isinstance(error, jax.errors.JaxRuntimeError) and _OF_OTHERS.search(text)
+    if _ranks.count() > 1 and (of_jax or "Gloo" in text):
+        return ConnectionError(
+            "Expected all processes to train until the end. Received: "
+            f"{_first_line(error)}. Is one of them gone? The same call goes on from the "
+            "last checkpoint."
+        )
+    return None
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,8 @@ def test_a_call_that_cannot_be_shared_is_refused_in_both_processes(pair):
     assert first["from before"] == second["from before"]
     assert first["in use"] == second["in use"]
     assert "Expected folder to be free" in first["in use"]
+    assert "whose training has diverged" in first["diverged"]
+    assert first["diverged"] == second["diverged"]
     for name in ("batch_size", "few"):
         assert first[name] == second[name]
         assert first[name].startswith(
@@ -267,7 +270,7 @@ def resumed_at(rank, channel, folder, monkeypatch):
         return keras.callbacks.History()
 
     monkeypatch.setattr(_ranks, "here", None if rank is None else (rank, 2))
-    monkeypatch.setattr(_ranks, "_broadcast", channel.broadcast)
+    monkeypatch.setattr(_ranks, "broadcast", channel.broadcast)
     checkpoints.resume(train, model, folder, {"epochs": 3}, [])
     files = sorted(path.name for path in folder.iterdir())
     return began, model.get_weights(), files
@@ -288,12 +291,56 @@ def test_rank_0_alone_writes_and_sends_the_state_and_bugs_would_be_found(
     if planted == "not sent":
         of_checkpoints.from_first = lambda function: function()
     elif planted == "two writers":
-        of_checkpoints.rank = lambda: 0
+        of_checkpoints.from_first = lambda function: (
+            _ranks.from_first(function),
+            function(),
+        )[0]
     monkeypatch.setattr(checkpoints, "_ranks", of_checkpoints)
     began_too, weights_too, files_too = resumed_at(1, channel, folders[1], monkeypatch)
     sent = began_too == began and all(map(np.array_equal, weights, weights_too))
     assert sent == (planted != "not sent")
-    assert (files_too == []) == (planted != "two writers")
+    assert (files_too == []) == (planted is None)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (ValueError("other files"), ValueError),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "no text"), ValueError),
+        (OSError(28, "No space left on device"), OSError),
+        (TimeoutError(), OSError),
+        (KeyError("about"), RuntimeError),
+    ],
+)
+def test_what_fails_at_rank_0_fails_in_all_processes(failure, kind, monkeypatch):
+    def fails():
+        raise failure
+
+    channel, raised = Channel(), []
+    monkeypatch.setattr(_ranks, "broadcast", channel.broadcast)
+    for rank in range(2):
+        monkeypatch.setattr(_ranks, "here", (rank, 2))
+        with pytest.raises(Exception) as caught:
+            _ranks.from_first(fails)
+        raised.append(caught.value)
+    assert raised[0] is failure and type(raised[1]) is kind
+    told = str(raised[1])
+    assert str(failure) in told and ("KeyError in the process" in told) == (
+        kind is RuntimeError
+    )
+
+
+def test_a_full_disk_of_rank_0_ends_the_training_in_all_processes(
+    tmp_path, monkeypatch
+):
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write", no_space)
+    channel = Channel()
+    for rank in range(2):
+        with pytest.raises(OSError, match="No space"):
+            resumed_at(rank, channel, tmp_path, monkeypatch)
 
 
 # --------------------------------------------------------------- the command line
@@ -371,6 +418,90 @@ def test_a_run_of_two_that_was_killed_goes_on_with_one_and_ends_with_a_card(
     assert pretrained.names(tmp_path / "0") == ["tiny"]
 
 
+def test_a_run_of_two_ends_with_one_card(train, tmp_path):
+    def command(rank):
+        first, code, *more = train(f"{rank}", "--coordinator", there)
+        code = code.replace(f", {EPOCHS}, ", ", 2, ")
+        return [first, code, *more, "--processes", 2, "--rank", rank]
+
+    there = address()
+    with started([command(rank) for rank in range(2)]) as processes:
+        for code, _, stderr in ended(processes):
+            assert code == 0, stderr
+    card = pretrained.card("tiny", tmp_path / "0")
+    assert card["machine"].startswith("2 × ") and len(card["history"]["loss"]) == 2
+    assert not (tmp_path / "1").exists()
+
+
+IN_THE_BLOCK = """
+import sys, time
+from pixelcnn_edu import machines
+from pixelcnn_edu.models import pixelcnn
+import keras
+machines.SECONDS_TO_END = 6
+with machines.joined(sys.argv[1], 2, int(sys.argv[2])) as rank:
+    WORK
+print("left")
+"""
+
+
+def in_the_block(work):
+    """Return how two processes end that do this work after they have joined."""
+    code, there = IN_THE_BLOCK.replace("WORK", work), address()
+    with started([["-c", code, there, rank] for rank in range(2)]) as processes:
+        return ended(processes)
+
+
+def test_a_process_that_works_on_in_the_block_does_not_end_the_others():
+    for code, stdout, stderr in in_the_block("time.sleep(9 * (rank == 0))"):
+        assert code == 0 and stdout.endswith("left\n"), stderr
+
+
+def test_a_network_without_a_seed_is_refused_in_one_sentence():
+    work = "keras.utils.set_random_seed(rank); pixelcnn((5, 5, 1), filters=2, depth=1)"
+    for code, _, stderr in in_the_block(work):
+        last = stderr.strip().splitlines()[-1]
+        assert code != 0 and last.startswith("ValueError: Expected the same numbers")
+        assert "set_random_seed" in last
+
+
+@pytest.mark.parametrize("lost", [RuntimeError("Gloo: refused"), ValueError("")])
+def test_machines_that_do_not_reach_each_other_are_told_what_to_look_at(
+    lost, monkeypatch
+):
+    def broadcast(array):
+        raise lost
+
+    monkeypatch.setattr(jax.config, "update", lambda *_: None)
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: None)
+    monkeypatch.setattr(_ranks, "broadcast", broadcast)
+    with pytest.raises(ConnectionError, match="getent hosts") as refused:
+        machines._connect(None, None, None)
+    assert str(refused.value).endswith(str(lost) or "ValueError")
+
+
+@pytest.mark.parametrize(
+    ("text", "of_others"),
+    [
+        ("INTERNAL: Gloo all-reduce failed: Connection closed by peer", True),
+        ("INTERNAL: NCCL operation ncclAllReduce failed: remote error", True),
+        ("UNAVAILABLE: the coordination service has ended", True),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.", False),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_only_an_error_about_other_processes_asks_whether_one_is_gone(
+    text, of_others, count
+):
+    error = jax.errors.JaxRuntimeError(text)
+    kind = ConnectionError if of_others and count == 2 else jax.errors.JaxRuntimeError
+    with pytest.raises(kind) as raised, machines.joined(processes=1):
+        _ranks.here = 0, count
+        raise error
+    assert (raised.value is error) == (kind is not ConnectionError)
+    assert ("Is one of them gone?" in str(raised.value)) == (kind is ConnectionError)
+
+
 def met(*said, seconds=2.0):
     """Let a thread for each (rank, number of processes) meet; return what each is told."""
     there = address()
@@ -409,23 +540,87 @@ def test_processes_that_do_not_all_come_or_disagree_are_refused_in_one_sentence(
         assert f"Received: {wrong}" in told and "\n" not in told
 
 
-def test_another_program_at_the_port_does_not_disturb():
+def connected(there):
+    """Return a connection to an address at which a process soon listens."""
+    host, port = there.split(":")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection((host, int(port)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\n",
+        b"[]\n",
+        b"[[], {}]\n",
+        b"\xff\n",
+        b"[Infinity, 2]\n",
+        b"[2, 2]\n",
+        b"[-1, 2]\n",
+        b'{"1": 0, "2": 0}\n',
+        b"[1, 2]\n",  # a process that ends before the others come, and is started again
+    ],
+)
+def test_another_program_at_the_port_does_not_disturb(text):
     there = address()
 
     def knock():
-        host, port = there.split(":")
-        for text in (b"", b"GET / HTTP/1.1\r\n", b"[]\n", b"[[], {}]\n", b"\xff\n"):
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
-                with contextlib.suppress(ConnectionRefusedError):
-                    with socket.create_connection((host, int(port))) as other:
-                        other.sendall(text)
-                    break
-        return _meeting.meet(there, 2, 1, 20)
+        with connected(there) as other:
+            other.sendall(text)
+        return _meeting.meet(there, 2, 1, 5)
 
     with ThreadPoolExecutor() as pool:
-        knocks, first = pool.submit(knock), pool.submit(_meeting.meet, there, 2, 0, 20)
+        first, knocks = pool.submit(_meeting.meet, there, 2, 0, 5), pool.submit(knock)
         assert (knocks.result(), first.result()) == (None, None)
+
+
+def test_another_program_that_speaks_slowly_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(_meeting, "SECONDS_TO_SAY", 1, raising=False)
+    there, finished = address(), threading.Event()
+
+    def speak(slow):
+        while not finished.wait(0.3):
+            with contextlib.suppress(OSError):
+                slow.sendall(b" ")
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(_meeting.meet, there, 2, 0, 8)
+        with connected(there) as slow:
+            pool.submit(speak, slow)
+            second = pool.submit(_meeting.meet, there, 2, 1, 8)
+            try:
+                assert first.result(8) is second.result(8) is None
+            finally:
+                finished.set()
+
+
+def test_a_process_of_rank_0_that_ends_before_it_answers_is_noticed():
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        there = f"127.0.0.1:{server.getsockname()[1]}"
+        told = pool.submit(_meeting.meet, there, 2, 1, 5)
+        server.accept()[0].close()
+        with pytest.raises(ConnectionError, match="process of rank 0 has ended"):
+            told.result()
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, socket.gaierror, ConnectionResetError])
+def test_a_machine_that_does_not_answer_yet_is_asked_again(kind, monkeypatch):
+    asked, connect = [], socket.create_connection
+
+    def at_the_second_time(*arguments, **more):
+        asked.append(arguments)
+        if len(asked) == 1:
+            raise kind("not yet")
+        return connect(*arguments, **more)
+
+    monkeypatch.setattr(_meeting.socket, "create_connection", at_the_second_time)
+    assert met((0, 2), (1, 2), seconds=5) == [None, None] and len(asked) > 1
+
+
+def test_a_port_that_another_program_uses_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(ConnectionError, match="in use"):

@@ -115,7 +115,19 @@ def refusals(folder, rank):
             "batch_size": refusal(batch_size=7),
             "few": refusal(images=X[:7]),
             "from before": refusal(build=from_before),
+            "diverged": diverged(folder / "diverged"),
         }
+
+
+def diverged(folder):
+    """Return what a run says that has diverged, and that the same call resumes."""
+
+    def run():
+        optimizer = keras.optimizers.SGD(float("inf"))
+        return refusal(images=X[:SIZE], optimizer=optimizer, folder=folder)
+
+    assert run() == "nothing"
+    return run()
 
 
 def from_before():
