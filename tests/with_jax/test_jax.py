@@ -11,17 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from needs_jax import jax  # isort: split
 
-jax = pytest.importorskip(
-    "jax", reason="JAX is not installed: make test-jax installs it"
-)
-if os.environ.get("KERAS_BACKEND") != "jax":
-    pytest.skip(
-        "KERAS_BACKEND is not jax: make test-jax sets it", allow_module_level=True
-    )
-
-from pixelcnn_edu import (  # noqa: E402
+from pixelcnn_edu import (
     _jax,
     causality,
     checkpoints,
@@ -34,13 +26,14 @@ from pixelcnn_edu import (  # noqa: E402
     optimizers,
     training,
 )
-from pixelcnn_edu.layers import MaskedConv2D  # noqa: E402
-from pixelcnn_edu.models import pixelcnn  # noqa: E402
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.models import pixelcnn
 
-import dozen  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from effort import tally  # noqa: E402
+import dozen
+import keras
+import numpy as np
+import pytest
+from effort import tally
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 X = np.random.default_rng(0).random((24, 5, 5, 1), dtype="float32")

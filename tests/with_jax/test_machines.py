@@ -15,17 +15,9 @@ import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
+from needs_jax import jax  # isort: split
 
-jax = pytest.importorskip(
-    "jax", reason="JAX is not installed: make test-jax installs it"
-)
-if os.environ.get("KERAS_BACKEND") != "jax":
-    pytest.skip(
-        "KERAS_BACKEND is not jax: make test-jax sets it", allow_module_level=True
-    )
-
-from pixelcnn_edu import (  # noqa: E402
+from pixelcnn_edu import (
     __main__,
     _meeting,
     _ranks,
@@ -34,12 +26,13 @@ from pixelcnn_edu import (  # noqa: E402
     pretrained,
     training,
 )
-from pixelcnn_edu.batches import Batches  # noqa: E402
-from pixelcnn_edu.models import pixelcnn  # noqa: E402
+from pixelcnn_edu.batches import Batches
+from pixelcnn_edu.models import pixelcnn
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import two  # noqa: E402
+import keras
+import numpy as np
+import pytest
+import two
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 LIMIT = 150  # seconds that no process may need
