@@ -257,14 +257,14 @@ def page(
     if not isinstance(title, str):
         raise ValueError(f"Expected title to be a string. Received: {title!r}")
     graph, weights = network(model, image_shape=image_shape)
-    shown = b"" if images is None else _check_shown(images, graph)
+    shown = b"" if images is None else _shown(images, graph)
     sections = _sections(graph, bool(shown))
     text = _html(title, _intro(graph, weights), sections, graph, weights, shown)
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
-def _check_shown(images, graph) -> bytes:
+def _shown(images, graph) -> bytes:
     """Return the bytes of the images that a page shows, or raise ValueError."""
     if not _draws_binary(graph) or graph["num_classes"] is not None:
         raise ValueError(
@@ -272,10 +272,15 @@ def _check_shown(images, graph) -> bytes:
             f"only. Received: {graph['likelihood']} of {graph['image_shape']}, num_classes "
             f"{graph['num_classes']}"
         )
-    images = check_images(images, levels=2, image_shape=graph["image_shape"])
+    return image_bytes(check_shown(images, graph["image_shape"]), graph)
+
+
+def check_shown(images, image_shape):
+    """Return images (N, H, W, 1) of 0 and 1, at most 100 of them, or raise ValueError."""
+    images = check_images(images, levels=2, image_shape=image_shape)
     if len(images) > 100:
         raise ValueError(f"Expected up to 100 images. Received: {len(images)}")
-    return image_bytes(images, graph)
+    return images
 
 
 def image_bytes(images, graph) -> bytes:

@@ -1,6 +1,6 @@
 """Reading an image pixel by pixel, with what each pixel costs: notebook 18."""
 
-from pixelcnn_edu._checks import check_images
+from pixelcnn_edu import export
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.stepper import draw_up_to, frame_next
@@ -42,9 +42,7 @@ class BitReader(Explorer):
 
     def __init__(self, model, images):
         self.shape = bernoulli_image_shape(model)
-        images = check_images(images, levels=2, image_shape=(*self.shape, 1))
-        if len(images) > 100:
-            raise ValueError(f"Expected up to 100 images. Received: {len(images)}")
+        images = export.check_shown(images, (*self.shape, 1))
         self.first = np.array(images[:1])
         about = "what each pixel of a digit costs, in reading order"
         super().__init__("bits", model, about=about, images=images)
