@@ -22,6 +22,7 @@ from pathlib import Path
 import notebooks
 
 import matplotlib.pyplot as plt
+import minutes
 import nbformat
 import pytest
 
@@ -653,3 +654,32 @@ def test_a_widget_whose_text_changes_from_run_to_run_fails_the_strict_run(
     problems = list(check_outputs(with_cells(text, slice(4, None)), path))
     assert any("an address" in problem for problem in problems)
     assert "Cell 4 FAILED" in strict_run and "text/plain" in strict_run
+
+
+# -------------------------------------------------------------------------------- minutes
+
+
+def test_the_minutes_are_those_of_the_script_in_each_notebook_and_in_the_readme():
+    readme = minutes.README.read_text("utf-8")
+    for path in sorted(notebooks.NOTEBOOKS.glob("*.ipynb")):
+        found = minutes.minutes(path)
+        first = nbformat.read(path, 4).cells[0].source
+        stated = [told for _, told in minutes.STATED.findall(first)]
+        assert stated == [str(found)], path.name
+        assert re.search(rf"/{path.name}\) \|.*\| {found} \|", readme), path.name
+
+
+def test_the_minutes_count_words_visible_lines_and_stars():
+    hidden = {"jupyter": {"source_hidden": True}}
+    cells = [
+        nbformat.v4.new_markdown_cell("# One two\n\nthree <b>four</b>"),
+        nbformat.v4.new_code_cell("x = 1\n\ny = 2"),
+        nbformat.v4.new_code_cell("z = 3", metadata=hidden),
+        nbformat.v4.new_markdown_cell("### ★★ Exercise"),
+        nbformat.v4.new_markdown_cell("### ★★★ Exercise, at home"),
+        nbformat.v4.new_code_cell("at_home = 4"),
+        nbformat.v4.new_markdown_cell("not counted"),
+        nbformat.v4.new_markdown_cell("## After it"),
+    ]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    assert minutes.count(nb) == (5 + 3 + 3, 2, 10)
