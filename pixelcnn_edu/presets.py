@@ -143,7 +143,7 @@ PRESETS = {
         dropout=0.1,
     ),
     "coffee": Preset(
-        "50,000 digits in a quarter of an hour",
+        "49,000 digits in a quarter of an hour",
         filters=48,
         depth=12,
         epochs=7,
