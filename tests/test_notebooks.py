@@ -666,7 +666,23 @@ def test_the_minutes_are_those_of_the_script_in_each_notebook_and_in_the_readme(
         first = nbformat.read(path, 4).cells[0].source
         stated = [told for _, told in minutes.STATED.findall(first)]
         assert stated == [str(found)], path.name
-        assert re.search(rf"/{path.name}\) \|.*\| {found} \|", readme), path.name
+        row = rf"/{path.name}\) \|[^|]*\| {found} \| [^|]+ \|\n"
+        assert len(re.findall(row, readme)) == 1, path.name
+
+
+def test_writing_the_minutes_changes_them_and_nothing_else(tmp_path, monkeypatch):
+    readme = tmp_path / "README.md"
+    row = "| [x](notebooks/{}.ipynb) | Why 10? | {} | 04 |\n"
+    text = "".join(row.format(name, 35) for name in ("a", "b"))
+    readme.write_text(text, "utf-8")
+    monkeypatch.setattr(minutes, "README", readme)
+    path = tmp_path / "b.ipynb"
+    cells = [nbformat.v4.new_markdown_cell("# b\n\n*Time:* 35 minutes, or 35.")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    minutes.write(path, 60)
+    assert readme.read_text("utf-8") == row.format("a", 35) + row.format("b", 60)
+    (cell,) = nbformat.read(path, 4).cells
+    assert cell.source == "# b\n\n*Time:* 60 minutes, or 35."
 
 
 def test_the_minutes_count_words_visible_lines_and_stars():

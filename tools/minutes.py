@@ -6,7 +6,7 @@
 Words and visible lines of code are counted, a ★ takes 5 minutes and a ★★ takes 10. SCALE is
 fitted to the times of readers who worked through six pages and predicted each output: 46,
 49, 57, 77, 94 and 67 minutes come out, where they needed 60, 63, 69, 50, 80 and 88 (without
-exercises). So a reader may need a third less or half as much again.
+exercises). So a reader may need a third less or a third more.
 """
 
 import argparse
@@ -52,8 +52,8 @@ def write(path, found):
     nb.cells[0].source = STATED.sub(rf"\1 {found} minutes", nb.cells[0].source)
     set_ids(nb.cells)
     path.write_text(nbformat.writes(nb).rstrip("\n") + "\n", "utf-8")
-    row = re.compile(rf"^(\| \[.*/{path.name}\) \|.*\|) \d+ (\|.*)$", re.MULTILINE)
-    README.write_text(row.sub(rf"\1 {found} \2", README.read_text("utf-8")), "utf-8")
+    row = re.compile(rf"(/{path.name}\) \|[^|]*\|) \d+ \|")
+    README.write_text(row.sub(rf"\1 {found} |", README.read_text("utf-8")), "utf-8")
 
 
 def main(arguments=None):
