@@ -242,7 +242,9 @@ def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
     return shape
 
 
-def check_images(images, *, name="images", levels=None, image_shape=None) -> np.ndarray:
+def check_images(
+    images, *, name="images", levels=None, image_shape=None, at_most=None
+) -> np.ndarray:
     """Return ``images`` as float32 (N, H, W, C) in [0, 1], or raise a ValueError.
 
     Args:
@@ -252,6 +254,7 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
             step (or up to rounding in float32). It becomes the float32 number nearest to
             k/(levels-1).
         image_shape: if given, (H, W, C); None means any size.
+        at_most: if given, the largest number of images.
     """
     images = np.asarray(images)
     if images.dtype == object or not (
@@ -263,6 +266,8 @@ def check_images(images, *, name="images", levels=None, image_shape=None) -> np.
         raise _error(f"{name} of shape (N, H, W, C)", f"{images.shape}.{hint}")
     if not images.size:
         raise _error("at least one image", f"{name} {images.shape}")
+    if at_most is not None and len(images) > at_most:
+        raise _error(f"up to {at_most} {name}", len(images))
     if image_shape is not None and any(
         want is not None and want != got
         for want, got in zip(image_shape, images.shape[1:], strict=True)

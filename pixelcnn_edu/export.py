@@ -39,6 +39,7 @@ LICENSES = (
     "SeedSequence and PCG64, by Melissa O&#x27;Neill."
 )
 OF_MNIST = " Digits of MNIST, if shown: Y. LeCun, C. Cortes, C. Burges (CC BY-SA 3.0)."
+MOST_IMAGES = 100  # in a page
 _FOR_TRAINING = (  # what they do to features, they do in training only
     keras.layers.ActivityRegularization,
     keras.layers.Dropout,
@@ -272,15 +273,9 @@ def _shown(images, graph) -> bytes:
             f"only. Received: {graph['likelihood']} of {graph['image_shape']}, num_classes "
             f"{graph['num_classes']}"
         )
-    return image_bytes(check_shown(images, graph["image_shape"]), graph)
-
-
-def check_shown(images, image_shape):
-    """Return images (N, H, W, 1) of 0 and 1, at most 100 of them, or raise ValueError."""
-    images = check_images(images, levels=2, image_shape=image_shape)
-    if len(images) > 100:
-        raise ValueError(f"Expected up to 100 images. Received: {len(images)}")
-    return images
+    shape = graph["image_shape"]
+    images = check_images(images, levels=2, image_shape=shape, at_most=MOST_IMAGES)
+    return image_bytes(images, graph)
 
 
 def image_bytes(images, graph) -> bytes:

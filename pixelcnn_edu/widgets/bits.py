@@ -1,6 +1,7 @@
 """Reading an image pixel by pixel, with what each pixel costs: notebook 18."""
 
 from pixelcnn_edu import export
+from pixelcnn_edu._checks import check_images
 from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 from pixelcnn_edu.widgets.stepper import draw_up_to, frame_next
@@ -42,7 +43,8 @@ class BitReader(Explorer):
 
     def __init__(self, model, images):
         self.shape = bernoulli_image_shape(model)
-        images = export.check_shown(images, (*self.shape, 1))
+        shape, most = (*self.shape, 1), export.MOST_IMAGES
+        images = check_images(images, levels=2, image_shape=shape, at_most=most)
         self.first = np.array(images[:1])
         about = "what each pixel of a digit costs, in reading order"
         super().__init__("bits", model, about=about, images=images)
