@@ -4,6 +4,7 @@ Each environment is made as a reader of Colab makes one: the first cell of a not
 the wheel and installs it. The versions are those of a file of constraints.
 """
 
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -54,22 +55,19 @@ def unpacked(tmp_path_factory):
     return folder / archive.stem
 
 
-@pytest.mark.parametrize(
-    ("version", "constraints"),
-    [
-        ("3.13", tasks.ROOT / "constraints.txt"),
-        ("3.13", HERE / "colab.txt"),
-        ("3.11", HERE / "lowest.txt"),
-    ],
-    ids=["pinned", "colab", "lowest"],
-)
-def test_the_first_cell_installs_the_wheel_and_three_notebooks_run(
-    version, constraints, unpacked, tmp_path
-):
+ENVIRONMENTS = {  # each with the version of its Python
+    "pinned": ("3.13", tasks.ROOT / "constraints.txt"),
+    "colab": ("3.13", HERE / "colab.txt"),
+    "lowest": ("3.11", HERE / "lowest.txt"),
+}
+
+
+def try_in(folder, version, constraints, unpacked):
+    """Make an environment in a folder, run notebooks there, and delete the environment."""
     found = tasks.about(*tasks.called(version))
     if found is None:
         pytest.skip(f"Python {version} is not installed")
-    venv = tmp_path / "venv"
+    venv = folder / "venv"
     subprocess.run([found[1], "-m", "venv", venv], check=True)
     python = venv / tasks.PY.relative_to(tasks.VENV)
     where = {"cwd": unpacked, "constraints": constraints}
@@ -81,3 +79,18 @@ def test_the_first_cell_installs_the_wheel_and_three_notebooks_run(
         assert Path(loaded_from).is_relative_to(venv)
     finally:
         shutil.rmtree(venv)  # 2 GB
+
+
+@pytest.fixture(scope="module")
+def tries(unpacked, tmp_path_factory):
+    """All environments, tried two at a time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        yield {
+            name: pool.submit(try_in, tmp_path_factory.mktemp(name), *how, unpacked)
+            for name, how in ENVIRONMENTS.items()
+        }
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_first_cell_installs_the_wheel_and_three_notebooks_run(name, tries):
+    tries[name].result()
