@@ -56,20 +56,25 @@ export function morph({ engine, graph, settings, root, answer, remember }) {
     mixture[second] += share;
     const two = { first, second, share }; // as they are now
     const drawn = await engine.draw({ seed, count: COUNT, label: mixture });
+    drawn.forEach(({ image }, i) => drawDigit(digits[i], image));
     const both = [first, second].flatMap((label) =>
       drawn.map(({ image }) => ({ image, label }))
     );
     const costs = (await engine.askAll("read", both)).map(({ cost }) => sum(cost));
     // log p(image | second label) - log p(image | first label)
     const posterior = drawn.map((_, i) => sigmoid(costs[i] - costs[COUNT + i]));
-    posterior.forEach((p, i) => drawDigit(digits[i], drawn[i].image, reading(p, two)));
+    posterior.forEach((p, i) => {
+      const text = reading(p, two);
+      digits[i].reading.textContent = text;
+      digits[i].picture.about = `A digit, read as ${text}`;
+    });
     sentence.text = told(posterior, two);
     if (asked) remember({ from: first, to: second, share, morph: seed });
   });
 
-  function drawDigit({ picture, reading }, image, text) {
-    reading.textContent = text;
-    picture.about = `A digit, read as ${text}`;
+  function drawDigit({ picture, reading }, image) {
+    reading.textContent = "…"; // it takes longer than the digit
+    picture.about = "A digit";
     picture.draw((page) => {
       paint(page, [height, width], (pixel) => colorOf(image, pixel, 1), 1, 1, scale);
       page.strokeStyle = "#ccc";
