@@ -847,26 +847,19 @@ class Slider {
   }
 }
 
-// A named group of buttons of which one is chosen. options: [[text, value], …]. A value that
-// is no option, from an address perhaps, stands for the first one.
+// A named group of buttons of which one is chosen. options: [[text, value], …].
 class Choice {
   constructor(name, { options, value, act }) {
     const group = newId();
-    const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
-    this.inputs = options.map(([text, own], i) => {
+    const buttons = options.flatMap(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
-      input.checked = i === chosen;
+      input.checked = own === value;
       input.addEventListener("change", () => act(own));
-      return { own, input, label: make("label", { for: id }, text) };
+      return [input, make("label", { for: id }, text)];
     });
-    const buttons = this.inputs.flatMap(({ input, label }) => [input, label]);
     this.element = make("fieldset", { class: "choice" }, make("legend", {}, name));
     this.element.append(...buttons);
-  }
-
-  get value() {
-    return this.inputs.find(({ input }) => input.checked).own;
   }
 
   set disabled(is) {
@@ -1274,354 +1267,6 @@ function colorOf(share) {
 return { bits };
 })();
 
-const table_js = (() => {
-// A table of colored cells with headings, which a screen reader can read cell by cell.
-
-const { make } = ui_js;
-
-// rows, columns: the headings. cell(row, column) returns a text and a class of style.css.
-function table(caption, rows, columns, cell) {
-  const headings = columns.map((name) => make("th", { scope: "col" }, name));
-  const lines = rows.map((name, row) => {
-    const cells = columns.map((_, column) => {
-      const [text, kind] = cell(row, column);
-      return make("td", { class: kind }, text);
-    });
-    return make("tr", {}, make("th", { scope: "row" }, name), ...cells);
-  });
-  const first = make("tr", {}, make("td", { class: "corner" }), ...headings);
-  return make("table", { class: "cells" }, make("caption", {}, caption), first, ...lines);
-}
-return { table };
-})();
-
-const masks_js = (() => {
-// The mask of a causal kernel: which weights are live, by kernel size, type and colors.
-
-const { table } = table_js;
-const { Choice, Sentence, make, row } = ui_js;
-
-const SIZES = [1, 3, 5, 7];
-const LETTERS = ["R", "G", "B"];
-
-// Whether a color of a pixel may be read for another color of the same pixel, in the order
-// R, G, B: earlier colors always, and the color itself only in type B.
-const mayRead = (from, to, type) => from < to || (type === "B" && from === to);
-
-// Whether a weight is live that reads the pixel `down` rows below the center and `right`
-// columns to its right: if that pixel comes earlier in reading order. In the center the
-// colors count.
-function isLive(down, right, type, from = 0, to = 0) {
-  if (down === 0 && right === 0) return mayRead(from, to, type);
-  return down < 0 || (down === 0 && right < 0);
-}
-
-function masks({ settings, root, remember }) {
-  const control = (name, options, value) =>
-    new Choice(name, { options, value, act: changed });
-  const sizes = SIZES.map((size) => [`${size}×${size}`, size]);
-  const kernel = control("kernel", sizes, settings.kernel);
-  const typeB = control("type", [["A", 0], ["B", 1]], settings.typeB);
-  const colors = control("colors", [["1 (gray)", 1], ["3 (RGB)", 3]], settings.colors);
-  const sentence = new Sentence();
-  const taps = make("div", { class: "taps" });
-  const detail = make("div");
-  root.append(row(kernel, typeB, colors), sentence.element, row(taps, detail));
-
-  function changed() {
-    draw();
-    remember({ kernel: kernel.value, typeB: typeB.value, colors: colors.value });
-  }
-
-  function draw() {
-    const [size, type, gray] = [kernel.value, typeB.value ? "B" : "A", colors.value === 1];
-    const half = (size - 1) / 2;
-    const above = half * size;
-    const center = count(type, gray ? 1 : 3);
-    const text = gray
-      ? `${above + half + center} of ${size * size}`
-      : `${9 * (above + half) + center} of ${9 * size * size} = ` +
-        `${size * size} places × 3 × 3 colors`;
-    sentence.text = `live taps: ${text}`;
-    taps.replaceChildren(drawTaps(half, type, gray));
-    detail.replaceChildren(
-      gray
-        ? drawSum(`type ${type}, ${size}×${size}`, {
-            "rows above": `${half} × ${size} = ${above}`,
-            "to the left": half,
-            center: type === "B" ? "1, shown" : "0, hidden",
-            "all that comes later": 0,
-          })
-        : table(
-            `the center tap, enlarged: ${center} of 9 live ` +
-              "(from: the color read; to: the color written)",
-            LETTERS.map((letter) => `to ${letter}`),
-            LETTERS.map((letter) => `from ${letter}`),
-            (to, from) => (mayRead(from, to, type) ? ["1", "live"] : ["0", ""])
-          )
-    );
-  }
-
-  draw();
-}
-
-// How many pairs of colors the center tap connects.
-function count(type, colors) {
-  let pairs = 0;
-  for (let from = 0; from < colors; from++) {
-    for (let to = 0; to < colors; to++) pairs += mayRead(from, to, type);
-  }
-  return pairs;
-}
-
-function drawTaps(half, type, gray) {
-  const places = Array.from({ length: 2 * half + 1 }, (_, i) => i - half);
-  const tap = (down, right) => {
-    const center = down === 0 && right === 0;
-    if (center && !gray) return make("td", { class: "center" }, nine(type));
-    const live = isLive(down, right, type);
-    const kind = `${live ? "live" : ""} ${center ? "center" : ""}`;
-    return make("td", { class: kind }, live ? "1" : "0");
-  };
-  const rows = places.map((down) =>
-    make("tr", {}, ...places.map((right) => tap(down, right)))
-  );
-  return make("table", { class: "cells", "aria-label": "the mask" }, ...rows);
-}
-
-// The center tap for three colors, in small: a row for each color written.
-function nine(type) {
-  const cells = Array.from({ length: 9 }, (_, i) =>
-    make("span", { class: mayRead(i % 3, Math.floor(i / 3), type) ? "live" : "" })
-  );
-  const about = { role: "img", "aria-label": "see the table" };
-  return make("div", { class: "nine", ...about }, ...cells);
-}
-
-function drawSum(caption, counts) {
-  const rows = Object.entries(counts).map(([name, number]) =>
-    make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(number)))
-  );
-  return make("table", {}, make("caption", {}, caption), ...rows);
-}
-return { mayRead, isLive, masks };
-})();
-
-const svg_js = (() => {
-// Lines and shapes (SVG), and the axes of a chart.
-
-const SPACE = "http://www.w3.org/2000/svg";
-const TOP = 30; // of a chart: above it stands the name of the axis y
-
-function shape(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-const line = (x1, y1, x2, y2, style) =>
-  shape("line", { x1, y1, x2, y2, stroke: "black", ...style });
-
-const text = (x, y, content, style) =>
-  shape("text", { x, y, ...style }, content);
-
-// An empty picture of a size in pixels of the page; it shrinks on a narrow page.
-function drawing(width, height, about) {
-  const size = { width, viewBox: `0 0 ${width} ${height}` };
-  return shape("svg", { ...size, role: "img", "aria-label": about });
-}
-
-// The axes of a chart. x and y tell { from, to, ticks, label, show }; `show` makes a text
-// of a tick. Returns shapes, and two functions from numbers to places in the picture.
-function axes(width, height, { x, y }) {
-  const [left, right, top, bottom] = [44, width - 14, TOP, height - 42];
-  const across = (value) => left + ((right - left) * (value - x.from)) / (x.to - x.from);
-  const up = (value) => bottom - ((bottom - top) * (value - y.from)) / (y.to - y.from);
-  const middle = { "text-anchor": "middle" };
-  const shapes = [
-    line(left, bottom, right, bottom),
-    line(left, top, left, bottom),
-    text(4, 14, y.label),
-    text((left + right) / 2, height - 6, x.label, middle),
-    ...x.ticks.flatMap((tick) => [
-      line(across(tick), bottom, across(tick), bottom + 5),
-      text(across(tick), bottom + 18, x.show(tick), middle),
-    ]),
-    ...y.ticks.flatMap((tick) => [
-      line(left - 5, up(tick), left, up(tick)),
-      text(left - 8, up(tick) + 4, y.show(tick), { "text-anchor": "end" }),
-    ]),
-  ];
-  return { across, up, shapes };
-}
-return { TOP, shape, line, text, drawing, axes };
-})();
-
-const colors_js = (() => {
-// What red, green or blue knows of its own pixel, by masks, groups and layout.
-//
-// The network of one pixel is small: a first layer from the three values to six features,
-// and a 1×1 convolution from the features to six logits, two levels for each color.
-
-const { mayRead } = masks_js;
-const { drawing, line, shape, text } = svg_js;
-const { table } = table_js;
-const { COLORS, Choice, Sentence, row } = ui_js;
-
-const NAMES = ["red", "green", "blue"];
-const LETTERS = ["R", "G", "B"];
-const HUES = ["#D55E00", "#009E73", "#0072B2"]; // color-blind readers can distinguish them
-const [THREE, SIX] = [[0, 1, 2], [0, 1, 2, 3, 4, 5]];
-// pixels of the page
-const [VALUES, FEATURES, LOGITS, NODE] = [24, 130, 236, 26];
-const [WIDTH, TOP, STEP] = [372, 34, 42];
-
-// The connections, as functions of two places, and what follows from them.
-function connections({ firstB, turns, plain, levelsFirst }) {
-  const group = (channel) => (turns ? channel % 3 : Math.floor(channel / 2));
-  const colorOf = (logit) => (levelsFirst ? logit % 3 : Math.floor(logit / 2));
-  const levelOf = (logit) => (levelsFirst ? Math.floor(logit / 3) : logit % 2);
-  const toFeature = (value, feature) => mayRead(value, group(feature), firstB ? "B" : "A");
-  const toLogit = (feature, logit) => plain || mayRead(group(feature), group(logit), "B");
-  const used = (feature, asks) =>
-    SIX.some((logit) => colorOf(logit) === asks && toLogit(feature, logit));
-  const knows = (asks, value) =>
-    SIX.some((feature) => used(feature, asks) && toFeature(value, feature));
-  return { group, colorOf, levelOf, toFeature, toLogit, used, knows };
-}
-
-// What a color knows, as a sentence.
-function told(asks, knows) {
-  const known = THREE.filter((value) => knows(asks, value));
-  const names = known.map((value) => NAMES[value]);
-  const last = names.pop() ?? "nothing";
-  const what = names.length ? `${names.join(", ")} and ${last}` : last;
-  const leak = known.some((value) => value >= asks) ? ": a leak" : "";
-  return `${NAMES[asks]} knows ${what} of its own pixel${leak}`;
-}
-
-function colors({ settings, root, remember }) {
-  const choices = {
-    firstB: ["first layer", "A", "B"],
-    plain: ["1×1 layer", "masked", "plain"],
-    turns: ["groups", "RRGGBB", "RGBRGB"],
-    levelsFirst: ["logits read as", "(3, 2)", "(2, 3)"],
-    asks: ["asks", ...NAMES],
-  };
-  const controls = {};
-  for (const [key, [name, ...texts]] of Object.entries(choices)) {
-    const options = texts.map((option, i) => [option, i]);
-    controls[key] = new Choice(name, { options, value: settings[key], act: changed });
-  }
-  const { firstB, plain, turns, levelsFirst, asks } = controls;
-  const sentence = new Sentence();
-  const about = "The paths from the values through the features to the logits";
-  const picture = drawing(WIDTH, TOP + 6 * STEP - 4, about);
-  const pictures = row();
-  root.append(row(firstB, plain), row(turns, levelsFirst), row(asks));
-  root.append(sentence.element, pictures);
-
-  function values() {
-    const pairs = Object.entries(controls).map(([key, choice]) => [key, choice.value]);
-    return Object.fromEntries(pairs);
-  }
-
-  function changed() {
-    draw();
-    remember(values());
-  }
-
-  function draw() {
-    const chosen = values();
-    const network = connections(chosen);
-    sentence.text = told(chosen.asks, network.knows);
-    picture.replaceChildren(...paths(network, chosen.asks));
-    pictures.replaceChildren(picture, whoKnows(network, chosen.asks));
-  }
-
-  draw();
-}
-
-// The network as lines and nodes; everything that reaches the color that asks is dark.
-function paths(network, asks) {
-  const { group, colorOf, levelOf, toFeature, toLogit, used, knows } = network;
-  const height = (node) => TOP + node * STEP + NODE / 2;
-  const valueHeight = (value) => height(2 * value + 0.5);
-  const lines = [];
-  const connect = (x1, y1, x2, y2, lit, leak) => {
-    const style = { stroke: "#C8C8C8", "stroke-width": 1 };
-    if (lit) Object.assign(style, { stroke: COLORS.ink, "stroke-width": 2 });
-    if (lit && leak) {
-      Object.assign(style, { stroke: COLORS.target, "stroke-width": 3 });
-      style["stroke-dasharray"] = "8 3";
-    }
-    lines.push({ order: style["stroke-width"], element: line(x1, y1, x2, y2, style) });
-  };
-  for (const feature of SIX) {
-    const reached = THREE.some((value) => toFeature(value, feature));
-    for (const value of THREE.filter((value) => toFeature(value, feature))) {
-      const lit = used(feature, asks);
-      connect(VALUES, valueHeight(value), FEATURES, height(feature), lit, value >= asks);
-    }
-    for (const logit of SIX.filter((logit) => toLogit(feature, logit))) {
-      const lit = reached && colorOf(logit) === asks;
-      connect(FEATURES, height(feature), LOGITS, height(logit), lit, false);
-    }
-  }
-  lines.sort((one, other) => one.order - other.order); // dark ones above pale ones
-  return [
-    ...["values", "features", "logits"].map((name, i) => {
-      const style = { "text-anchor": "middle" };
-      return text([VALUES + 4, FEATURES, LOGITS][i], 20, name, style);
-    }),
-    text(LOGITS + 64, 20, "read as"),
-    ...lines.map(({ element }) => element),
-    ...THREE.map((value) => {
-      const leak = value >= asks && knows(asks, value);
-      return node(VALUES, valueHeight(value), value, leak);
-    }),
-    ...SIX.flatMap((channel) => [
-      node(FEATURES, height(channel), group(channel)),
-      node(LOGITS, height(channel), group(channel)),
-    ]),
-    ...SIX.flatMap((logit) => {
-      const wanted = colorOf(logit) === asks;
-      const style = wanted ? { "font-weight": "bold" } : { fill: "#666666" };
-      const reading = `${NAMES[colorOf(logit)]}, level ${levelOf(logit)}`;
-      const own = text(LOGITS + 24, height(logit) + 5, reading, style);
-      return wanted ? [frame(height(logit)), own] : [own];
-    }),
-  ];
-}
-
-function node(x, y, color, leak = false) {
-  const place = { x: x - NODE / 2, y: y - NODE / 2, width: NODE, height: NODE };
-  const edge = leak ? { stroke: COLORS.target, "stroke-width": 4 } : { stroke: "white" };
-  const letter = text(x, y + 5, LETTERS[color], {
-    ...{ "text-anchor": "middle", "font-weight": "bold", fill: "white" },
-  });
-  return shape("g", {}, shape("rect", { ...place, ...edge, fill: HUES[color] }), letter);
-}
-
-function frame(y) {
-  const place = { x: LOGITS - 17, y: y - 18, width: WIDTH - LOGITS + 15, height: 36 };
-  return shape("rect", { ...place, fill: "none", stroke: "black", "stroke-width": 2 });
-}
-
-function whoKnows({ knows }, asks) {
-  const cell = (color, value) => {
-    if (!knows(color, value)) return ["0", ""];
-    return value >= color ? ["leak", "leak"] : ["1", "live"];
-  };
-  const rows = LETTERS.map((letter) => `${letter} knows`);
-  const made = table("what each color knows of its own pixel", rows, LETTERS, cell);
-  made.rows[1 + asks].className = "asks";
-  return made;
-}
-return { connections, told, colors };
-})();
-
 const engine_js = (() => {
 // A network in a Worker, so that the page stays alive while it computes.
 //
@@ -1757,196 +1402,6 @@ function latest(act, failed) {
   };
 }
 return { Engine, latest };
-})();
-
-const fields_js = (() => {
-// How far the middle pixel of a page sees: by first layer, depth, one stack or two.
-
-const { isLive } = masks_js;
-const { axes, drawing, line, shape, text } = svg_js;
-const { COLORS, Choice, Picture, Sentence, Slider, make, paint, row } = ui_js;
-
-const DEEPEST = 20; // further layers that the slider offers
-const SIDE = 336; // of the picture, in pixels of the page
-const FIELD = { seen: "#FEE838", notYet: "#00224E", never: "#D55E00", later: "#DEDEDE" };
-const STRIPES = `repeating-linear-gradient(135deg, ${FIELD.never} 0 4px, white 4px 5px)`;
-
-// For each pixel of the page: after how many further 3×3 layers the output at `pixel` sees
-// it; Infinity if it never does. No network is needed, because offsets add up: a set of
-// pixels is replaced by all pixels that these read, layer by layer. A layer of type B reads
-// its own pixel too, so no set gets smaller, and only new pixels need a look.
-function depths([height, width], pixel, { first, gated }) {
-  const found = new Array(height * width).fill(Infinity);
-  const readBy = (pixels, kernel) => {
-    const read = new Set();
-    for (const at of pixels) {
-      for (const [down, right] of kernel) {
-        const [row, col] = [Math.floor(at / width) + down, (at % width) + right];
-        const inside = row >= 0 && row < height && col >= 0 && col < width;
-        if (inside) read.add(row * width + col);
-      }
-    }
-    return [...read];
-  };
-  const see = (pixels, depth) => {
-    for (const at of pixels) found[at] = Math.min(found[at], depth);
-  };
-  // Two stacks: one reads the rows above, and its later layers also their own row. The
-  // other reads to the left, and takes over what the first one has found.
-  const isLeft = ([down]) => down === 0;
-  const own = (size, type) => live(size, type).filter((at) => !gated || isLeft(at));
-  const rowsAbove = live(first, "A").filter((at) => gated && !isLeft(at));
-  const andOwnRow = gated ? around(3).filter(([down]) => down <= 0) : [];
-
-  const [inOutput, inAbove] = [new Set(), new Set()]; // features that are needed
-  let [output, above] = [addTo(inOutput, [pixel]), []]; // and those that are new
-  for (let depth = 0; output.length + above.length; depth++) {
-    const both = [...output, ...above];
-    see(readBy(output, own(first, "A")), depth);
-    see(readBy(both, rowsAbove), depth);
-    above = addTo(inAbove, readBy(both, andOwnRow));
-    output = addTo(inOutput, readBy(output, own(3, "B")));
-  }
-  return found;
-}
-
-// Add pixels to a set; return those that are new.
-function addTo(set, pixels) {
-  const fresh = pixels.filter((at) => !set.has(at));
-  for (const at of fresh) set.add(at);
-  return fresh;
-}
-
-// The offsets [down, right] of a kernel, and those of its live weights.
-function around(size) {
-  const places = Array.from({ length: size }, (_, i) => i - (size - 1) / 2);
-  return places.flatMap((down) => places.map((right) => [down, right]));
-}
-
-const live = (size, type) =>
-  around(size).filter(([down, right]) => isLive(down, right, type));
-
-function fields({ settings, root, remember }) {
-  const [height, width] = [settings.pageHeight, settings.pageWidth];
-  const [middleRow, middleCol] = [Math.floor(height / 2), Math.floor(width / 2)];
-  const pixel = middleRow * width + middleCol; // so many pixels come before it
-  const scale = Math.max(1, Math.floor(SIDE / Math.max(height, width)));
-  const first = new Choice("first layer", {
-    options: [["3×3", 3], ["7×7", 7]],
-    value: settings.firstLayer,
-    act: changed,
-  });
-  const gated = new Choice("stacks", {
-    options: [["plain", 0], ["gated", 1]],
-    value: settings.gated,
-    act: changed,
-  });
-  const further = new Slider("3×3 layers after it", {
-    ...{ min: 0, max: DEEPEST, value: settings.further, act: changed },
-  });
-  const sentence = new Sentence();
-  const picture = new Picture(width * scale + 2, height * scale + 2, "");
-  const chart = drawing(372, 240, "The number of pixels seen, by depth");
-  const side = make("div", {}, key(`(${middleRow}, ${middleCol})`), chart);
-  root.append(row(first, gated), row(further), sentence.element, row(picture, side));
-
-  function changed() {
-    draw();
-    remember({ firstLayer: first.value, gated: gated.value, further: further.value });
-  }
-
-  function draw() {
-    const network = { first: first.value, gated: gated.value };
-    const found = depths([height, width], pixel, network);
-    const seen = (depth) => found.filter((at) => at <= depth).length;
-    const now = seen(further.value);
-    const never = found.slice(0, pixel).filter((depth) => depth === Infinity).length;
-    const notYet = pixel - now - never;
-    const rest = notYet || never ? `, ${notYet} not yet, ${never} never` : "";
-    const told = `${now} of ${pixel} earlier pixels seen${rest}`;
-    sentence.text = told;
-    picture.about = `The page: ${told}`;
-    drawPage(found);
-    drawChart(Array.from({ length: DEEPEST + 1 }, (_, depth) => seen(depth)));
-  }
-
-  function drawPage(found) {
-    const color = (at) => {
-      if (at === pixel) return COLORS.target;
-      if (at > pixel) return FIELD.later;
-      if (found[at] <= further.value) return FIELD.seen;
-      return found[at] === Infinity ? FIELD.never : FIELD.notYet;
-    };
-    picture.draw((page) => {
-      paint(page, [height, width], color, 1, 1, scale);
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      page.beginPath();
-      for (let at = 0; at < pixel; at++) {
-        const [r, c] = [Math.floor(at / width), at % width];
-        if (found[at] === Infinity) page.rect(1 + c * scale, 1 + r * scale, scale, scale);
-      }
-      page.clip();
-      page.beginPath(); // white stripes on the pixels that are never seen
-      for (let x = 0; x < picture.width + picture.height; x += 7) {
-        page.moveTo(x, 0);
-        page.lineTo(x - picture.height, picture.height);
-      }
-      page.strokeStyle = "white";
-      page.stroke();
-    });
-  }
-
-  function drawChart(counts) {
-    const most = Math.max(1, pixel);
-    const { across, up, shapes } = axes(372, 240, {
-      x: {
-        ...{ from: -0.7, to: DEEPEST + 0.7, ticks: [0, 5, 10, 15, 20], show: String },
-        label: "3×3 layers after the first",
-      },
-      y: {
-        ...{ from: 0, to: 1.15 * most, ticks: ticksTo(most), show: String },
-        label: "pixels seen",
-      },
-    });
-    const dot = (depth, r, fill) =>
-      shape("circle", { cx: across(depth), cy: up(counts[depth]), r, fill });
-    const points = counts.map((count, depth) => `${across(depth)},${up(count)}`).join(" ");
-    const dashes = { stroke: "#666666", "stroke-dasharray": "6 4" };
-    chart.replaceChildren(
-      ...shapes,
-      line(across(-0.7), up(pixel), across(DEEPEST + 0.7), up(pixel), dashes),
-      text(across(-0.4), up(pixel) - 6, `${pixel} come before it`),
-      shape("polyline", { points, fill: "none", stroke: COLORS.seen, "stroke-width": 2 }),
-      ...counts.map((_, depth) => dot(depth, 3, COLORS.seen)),
-      dot(further.value, 6, COLORS.target)
-    );
-  }
-
-  draw();
-}
-
-// Three to six round numbers up to `most`.
-function ticksTo(most) {
-  const power = 10 ** Math.floor(Math.log10(most));
-  const part = [1, 0.5, 0.2].find((share) => most / (share * power) >= 3);
-  const step = Math.max(1, part * power);
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step);
-}
-
-function key(place) {
-  const texts = {
-    [`the pixel ${place} that asks`]: COLORS.target,
-    "earlier, seen": FIELD.seen,
-    "earlier, not reached yet": FIELD.notYet,
-    "earlier, never seen: the blind spot": STRIPES,
-    "later: must not be seen": FIELD.later,
-  };
-  const lines = Object.entries(texts).map(([words, background]) =>
-    make("li", {}, make("span", { style: `background: ${background}` }), words)
-  );
-  return make("ul", { class: "key" }, ...lines);
-}
-return { depths, fields };
 })();
 
 const random_js = (() => {
@@ -3038,162 +2493,6 @@ function shade(share) {
 return { inside };
 })();
 
-const mixture_js = (() => {
-// Bars of a discretized mixture of logistics under its continuous density.
-
-const { TOP, axes, shape } = svg_js;
-const { COLORS, Sentence, Slider, make, row } = ui_js;
-
-const LEVELS = [2, 4, 8, 16, 32, 64, 128, 256];
-// name, least, most and step of the sliders of a component
-const RANGES = [
-  ["mean", -1.5, 1.5, 0.05],
-  ["log scale", -7, 1, 0.1],
-  ["weight", 0, 1, 0.05],
-];
-const [MOST, HEIGHT] = [4, 300]; // components; pixels of the page
-const OUTERMOST = "#D55E00";
-
-const sigmoid = (z) => 1 / (1 + Math.exp(-z));
-const sum = (values) => values.reduce((a, b) => a + b, 0);
-
-// Probabilities of the levels, and the share of the density beyond the outermost borders.
-// A component is { mean, scale, weight }; the weights sum to 1.
-function bars(components, levels) {
-  const half = 1 / (levels - 1);
-  const below = (x) =>
-    sum(components.map(({ mean, scale, weight }) => weight * sigmoid((x - mean) / scale)));
-  const borders = Array.from({ length: levels - 1 }, (_, k) => -1 + (2 * k + 1) * half);
-  const shares = [0, ...borders.map(below), 1];
-  const p = shares.slice(1).map((share, k) => share - shares[k]);
-  return { p, beyond: below(-1 - half) + 1 - below(1 + half) };
-}
-
-const density = (components, x) =>
-  sum(
-    components.map(({ mean, scale, weight }) => {
-      const z = Math.min(Math.abs(x - mean) / (2 * scale), 300);
-      return weight / (4 * scale * Math.cosh(z) ** 2);
-    })
-  );
-
-function mixture({ settings, root, remember }) {
-  // "12.55.10.42.45.10": for each slider, its steps above the least value
-  const steps = settings.mixture.split(".").map(Number);
-  const count = Math.max(1, Math.min(MOST, Math.floor(steps.length / RANGES.length)));
-  const groups = Array.from({ length: count }, (_, i) =>
-    RANGES.map(([name, least, most, step], k) => {
-      const places = step < 0.1 ? 2 : 1;
-      const show = (n) => (least + n * step).toFixed(places).replace("-", "−");
-      const value = steps[i * RANGES.length + k];
-      const max = Math.round((most - least) / step);
-      return new Slider(name, { min: 0, max, value, show, act: changed });
-    })
-  );
-  const levels = new Slider("levels", {
-    ...{ min: 0, max: LEVELS.length - 1, value: LEVELS.indexOf(settings.mixtureLevels) },
-    show: (n) => String(LEVELS[n]),
-    act: changed,
-  });
-  const sentence = new Sentence();
-  const chart = shape("svg", { role: "img", "aria-label": "", height: HEIGHT });
-  chart.style.width = "100%";
-  const about = new Sentence();
-  about.text =
-    "x: level 0 at −1, the last level at 1. Line: density × bin width. The two outermost " +
-    "bars (orange) also contain the density beyond their borders.";
-  const fieldsets = groups.map((sliders, i) => {
-    const legend = make("legend", {}, `component ${i + 1}`);
-    const elements = sliders.map(({ element }) => element);
-    return make("fieldset", { class: "component" }, legend, ...elements);
-  });
-  root.append(row(...fieldsets), row(levels), sentence.element, chart, about.element);
-
-  function changed() {
-    draw();
-    const places = groups.flat().map((slider) => slider.value);
-    remember({ mixture: places.join("."), mixtureLevels: LEVELS[levels.value] });
-  }
-
-  // The sliders as components. Weights count relative to each other; if all are 0, they
-  // count alike.
-  function components() {
-    const values = groups.map((sliders) =>
-      sliders.map((slider, k) => RANGES[k][1] + RANGES[k][3] * slider.value)
-    );
-    const total = sum(values.map(([, , weight]) => weight));
-    return values.map(([mean, logScale, weight]) => ({
-      mean,
-      scale: Math.exp(logScale),
-      weight: total ? weight / total : 1 / count,
-    }));
-  }
-
-  function draw() {
-    const all = components();
-    const { p, beyond } = bars(all, LEVELS[levels.value]);
-    const last = p.length - 1;
-    const told =
-      `${p.length} levels, Σ P = ${sum(p).toFixed(4)}: P(0) = ${p[0].toFixed(3)}, ` +
-      `P(${last}) = ${p[last].toFixed(3)}; ` +
-      `beyond the borders ${(100 * beyond).toFixed(1)} %`;
-    sentence.text = told;
-    chart.setAttribute("aria-label", `The probabilities of the levels. ${told}`);
-    drawChart(all, p);
-  }
-
-  function drawChart(all, p) {
-    const width = chart.clientWidth;
-    if (!width) return; // not on the page yet
-    chart.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    const half = 1 / (p.length - 1);
-    const top = 1.15 * Math.max(...p, 0.02);
-    const step = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2].find((size) => top / size < 7);
-    const ticks = Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => i * step);
-    const { across, up, shapes } = axes(width, HEIGHT, {
-      x: {
-        ...{ from: -1.6, to: 1.6, ticks: [-1.5, -1, -0.5, 0, 0.5, 1, 1.5], label: "x" },
-        show: (value) => value.toFixed(1).replace("-", "−"),
-      },
-      y: {
-        ...{ from: 0, to: top, ticks, label: "probability of a level" },
-        show: (value) => value.toFixed(step < 0.01 ? 3 : 2),
-      },
-    });
-    const rects = p.map((height, k) => {
-      const [left, right] = [-1, 1].map((side) => across(-1 + (2 * k + side) * half));
-      return shape("rect", {
-        ...{ x: left, y: up(height), "shape-rendering": "crispEdges" },
-        ...{ width: Math.max(1, right - left), height: up(0) - up(height) },
-        fill: k && k < p.length - 1 ? "#4095C5" : OUTERMOST,
-      });
-    });
-    // A component may be far narrower than the page: more points where it is high.
-    const near = all.flatMap(({ mean, scale }) =>
-      evenly(mean - 8 * scale, mean + 8 * scale, 161)
-    );
-    const xs = [...evenly(-1.6, 1.6, 641), ...near].filter((x) => Math.abs(x) <= 1.6);
-    xs.sort((a, b) => a - b);
-    const points = xs.map((x) => {
-      const y = density(all, x) * 2 * half;
-      return `${across(x).toFixed(2)},${up(y).toFixed(2)}`;
-    });
-    const style = { fill: "none", stroke: "black", "stroke-width": 1.5 };
-    const curve = shape("polyline", { points: points.join(" "), ...style });
-    const size = { width, height: HEIGHT - TOP };
-    const box = { y: TOP, ...size, viewBox: `0 ${TOP} ${width} ${size.height}` };
-    chart.replaceChildren(...rects, shape("svg", box, curve), ...shapes); // cut at the top
-  }
-
-  draw();
-  new ResizeObserver(draw).observe(chart);
-}
-
-const evenly = (from, to, count) =>
-  Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
-return { bars, density, mixture };
-})();
-
 const morph_js = (() => {
 // Digits between two labels: what a network draws if it is told a mixture of both.
 //
@@ -3705,15 +3004,11 @@ const main_js = (() => {
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
 const { bits } = bits_js;
-const { colors } = colors_js;
 const { Engine, latest } = engine_js;
-const { fields } = fields_js;
 const { finish } = finish_js;
 const { fork } = fork_js;
 const { guess } = guess_js;
 const { inside } = inside_js;
-const { masks } = masks_js;
-const { mixture } = mixture_js;
 const { morph } = morph_js;
 const { stepper } = stepper_js;
 const { temperature } = temperature_js;
@@ -3722,14 +3017,10 @@ const { make } = ui_js;
 
 const EXPLORERS = {
   bits,
-  colors,
-  fields,
   finish,
   fork,
   guess,
   inside,
-  masks,
-  mixture,
   morph,
   stepper,
   temperature,
@@ -3739,7 +3030,7 @@ const EXPLORERS = {
 // model.get(…) knows:
 //   explorer   one of the names above
 //   settings   what the reader may change, at first
-//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it, or {} and none
+//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 function render({ model, el }) {
@@ -3775,7 +3066,7 @@ function render({ model, el }) {
     root.classList.remove("waiting");
     const graph = model.get("graph");
     const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
-    if (graph.tensors) engine = new Engine(graph, weights);
+    engine = new Engine(graph, weights);
     EXPLORERS[model.get("explorer")]({
       engine,
       graph,

@@ -67,26 +67,19 @@ export class Slider {
   }
 }
 
-// A named group of buttons of which one is chosen. options: [[text, value], …]. A value that
-// is no option, from an address perhaps, stands for the first one.
+// A named group of buttons of which one is chosen. options: [[text, value], …].
 export class Choice {
   constructor(name, { options, value, act }) {
     const group = newId();
-    const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
-    this.inputs = options.map(([text, own], i) => {
+    const buttons = options.flatMap(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
-      input.checked = i === chosen;
+      input.checked = own === value;
       input.addEventListener("change", () => act(own));
-      return { own, input, label: make("label", { for: id }, text) };
+      return [input, make("label", { for: id }, text)];
     });
-    const buttons = this.inputs.flatMap(({ input, label }) => [input, label]);
     this.element = make("fieldset", { class: "choice" }, make("legend", {}, name));
     this.element.append(...buttons);
-  }
-
-  get value() {
-    return this.inputs.find(({ input }) => input.checked).own;
   }
 
   set disabled(is) {
