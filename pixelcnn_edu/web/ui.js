@@ -67,14 +67,16 @@ export class Slider {
   }
 }
 
-// A named group of buttons of which one is chosen. options: [[text, value], …].
+// A named group of buttons of which one is chosen. options: [[text, value], …]. A value that
+// is no option, from an address perhaps, stands for the first one.
 export class Choice {
   constructor(name, { options, value, act }) {
     const group = newId();
+    const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
     const buttons = options.flatMap(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
-      input.checked = own === value;
+      input.checked = i === chosen;
       input.addEventListener("change", () => act(own));
       return [input, make("label", { for: id }, text)];
     });
