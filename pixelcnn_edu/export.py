@@ -280,7 +280,7 @@ def _shown(images, graph) -> bytes:
 
 def image_bytes(images, graph) -> bytes:
     """Return a byte for the level of each value of images, as a page reads them."""
-    levels = np.round(np.asarray(images) * (graph.get("levels", 1) - 1))
+    levels = np.round(np.asarray(images) * (graph["levels"] - 1))
     return levels.astype("uint8").tobytes()
 
 

@@ -5,14 +5,13 @@ import itertools
 import re
 from fractions import Fraction
 
-from pixelcnn_edu import causality, data, evaluation, exercises
+from pixelcnn_edu import causality, data, evaluation, exercises, fields
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, residual_block
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
-from pixelcnn_edu.widgets import fields
 
 import keras
 import numpy as np
@@ -533,7 +532,7 @@ def by_forward_offsets(n):
 
 
 @also_right("seen_by_two")
-def by_the_explorer(n):
+def by_the_package(n):
     return fields.seen((28, 28), (14, 14), further=n, gated=True).sum()
 
 

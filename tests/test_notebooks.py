@@ -580,13 +580,16 @@ def test_a_wrong_name_in_the_text_is_found():
 # --------------------------------------------------------------- a notebook with widgets
 
 BAR = """
+from pixelcnn_edu import models
 from pixelcnn_edu.widgets._base import Explorer
+
+model = models.pixelcnn((2, 2, 1), filters=2, depth=1)
 
 
 class Bar(Explorer):
     def __init__(self, quarters=1):
         self.quarters = quarters
-        super().__init__("bar", None, about="a bar")
+        super().__init__("bar", model, about="a bar")
 
     def draw(self, figure):
         figure.add_axes((0, 0, self.quarters / 4, 1), facecolor="black")

@@ -17,6 +17,7 @@ from pixelcnn_edu import (
     data,
     evaluation,
     export,
+    fields,
     gated,
     generation,
     layers,
@@ -31,7 +32,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
-from pixelcnn_edu.widgets import colors, fields, finish, fork, guess, morph
+from pixelcnn_edu.widgets import finish, fork, guess, morph
 from pixelcnn_edu.widgets._base import Explorer
 
 import keras
@@ -298,21 +299,15 @@ CALLS = {
         (),
         {"filters": 4, "depth": 1, "epochs": 1, "dropout": 0.5},
     ),
-    "widgets.colors.paths": (colors.paths, (), {"masked": False}),
-    "widgets.fields.seen": (
+    "fields.seen": (
         fields.seen,
         ((5, 5), (2, 2)),
         {"first": 3, "further": 1, "gated": True},
     ),
-    "widgets.fields.by_depth": (
+    "fields.by_depth": (
         lambda *args, **kwargs: next(fields.by_depth(*args, **kwargs)),
         ((5, 5), (2, 2)),
         {"first": 3, "gated": True},
-    ),
-    "widgets.fields.ReceptiveFieldExplorer": (
-        widgets.ReceptiveFieldExplorer,
-        (11, 13),
-        {"further": 3},
     ),
     "widgets.finish.given_rows": (
         finish.given_rows,
@@ -341,8 +336,6 @@ CALLS = {
         (PAGE, DIGITS),
         {"questions": 2, "among": 4},
     ),
-    "widgets.mixture.bars": (widgets.mixture.bars, (((0.0, -1.0, 1.0),), 8), {}),
-    "widgets.mixture.MixtureExplorer": (widgets.MixtureExplorer, (), {"levels": 8}),
     "widgets.morph.Morph": (
         morph.Morph,
         (TOLD,),

@@ -17,7 +17,7 @@ class Bar(Explorer):
 
     size = (4, 1)
 
-    def __init__(self, quarters=1, model=None, images=()):
+    def __init__(self, model, quarters=1, images=()):
         super().__init__("bar", model, about="a bar", images=images, quarters=quarters)
 
     def draw(self, figure):
@@ -25,8 +25,13 @@ class Bar(Explorer):
         figure.add_axes((0, 0, width, 1), facecolor="black").set(xticks=[], yticks=[])
 
 
-def test_a_page_without_widgets_gets_the_still_picture_and_a_text():
-    bar = Bar(3)
+@pytest.fixture(scope="module")
+def network():
+    return models.pixelcnn((5, 6, 1), filters=2, depth=1, likelihood=Categorical(4))
+
+
+def test_a_page_without_widgets_gets_the_still_picture_and_a_text(network):
+    bar = Bar(network, 3)
     data, _ = bar._repr_mimebundle_()
     picture = plt.imread(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.shape[:2] == (100, 400)
@@ -36,20 +41,19 @@ def test_a_page_without_widgets_gets_the_still_picture_and_a_text():
     assert plt.get_fignums() == []  # no figure of pyplot is left open
 
 
-def test_the_page_gets_the_network_the_settings_and_the_images():
-    model = models.pixelcnn((5, 6, 1), filters=2, depth=1, likelihood=Categorical(4))
+def test_the_page_gets_the_network_the_settings_and_the_images(network):
     images = np.arange(60).reshape(2, 5, 6, 1) % 4 / np.float32(3)
-    state = Bar(2, model, images).get_state()
-    graph, weights = export.network(model)
+    state = Bar(network, 2, images).get_state()
+    graph, weights = export.network(network)
     assert state["graph"] == graph and state["settings"] == {"quarters": 2}
     assert np.array_equal(np.frombuffer(state["weights"], "float32"), weights)
     assert np.array_equal(np.frombuffer(state["images"], "uint8"), np.arange(60) % 4)
     assert state["_esm"] == export.web_file("explorers.js")
 
 
-def test_a_number_that_javascript_does_not_have_is_refused():
+def test_a_number_that_javascript_does_not_have_is_refused(network):
     with pytest.raises(ValueError, match=r"Expected quarters below 2\*\*53"):
-        Bar(2**53)
+        Bar(network, 2**53)
     assert check_page_seed(np.int64(2**32 - 1)) == 2**32 - 1
     for seed in (-1, 1.5, True, None, "1", 2**32):
         with pytest.raises(ValueError, match="Expected seed .* Received: "):

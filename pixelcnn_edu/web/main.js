@@ -1,15 +1,11 @@
 // What JupyterLab calls to show an explorer (anywidget), and a page from `export` too.
 
 import { bits } from "./bits.js";
-import { colors } from "./colors.js";
 import { Engine, latest } from "./engine.js";
-import { fields } from "./fields.js";
 import { finish } from "./finish.js";
 import { fork } from "./fork.js";
 import { guess } from "./guess.js";
 import { inside } from "./inside.js";
-import { masks } from "./masks.js";
-import { mixture } from "./mixture.js";
 import { morph } from "./morph.js";
 import { stepper } from "./stepper.js";
 import { temperature } from "./temperature.js";
@@ -18,14 +14,10 @@ import { make } from "./ui.js";
 
 const EXPLORERS = {
   bits,
-  colors,
-  fields,
   finish,
   fork,
   guess,
   inside,
-  masks,
-  mixture,
   morph,
   stepper,
   temperature,
@@ -35,7 +27,7 @@ const EXPLORERS = {
 // model.get(…) knows:
 //   explorer   one of the names above
 //   settings   what the reader may change, at first
-//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it, or {} and none
+//   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
 export function render({ model, el }) {
@@ -71,7 +63,7 @@ export function render({ model, el }) {
     root.classList.remove("waiting");
     const graph = model.get("graph");
     const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
-    if (graph.tensors) engine = new Engine(graph, weights);
+    engine = new Engine(graph, weights);
     EXPLORERS[model.get("explorer")]({
       engine,
       graph,

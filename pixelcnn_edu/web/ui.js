@@ -73,20 +73,15 @@ export class Choice {
   constructor(name, { options, value, act }) {
     const group = newId();
     const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
-    this.inputs = options.map(([text, own], i) => {
+    const buttons = options.flatMap(([text, own], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
       input.checked = i === chosen;
       input.addEventListener("change", () => act(own));
-      return { own, input, label: make("label", { for: id }, text) };
+      return [input, make("label", { for: id }, text)];
     });
-    const buttons = this.inputs.flatMap(({ input, label }) => [input, label]);
     this.element = make("fieldset", { class: "choice" }, make("legend", {}, name));
     this.element.append(...buttons);
-  }
-
-  get value() {
-    return this.inputs.find(({ input }) => input.checked).own;
   }
 
   set disabled(is) {

@@ -24,8 +24,7 @@ class Explorer(anywidget.AnyWidget):
 
     Args:
         explorer: its name in ``web/main.js``.
-        model: an `ImageModel` that runs in a page, see `export.network`; None for an
-            explorer without a network.
+        model: an `ImageModel` that runs in a page, see `export.network`.
         about: one sentence that describes the still picture.
         images: (N, H, W, C) on the likelihood's levels, which the explorer shows.
         **settings: what the reader may change.
@@ -49,7 +48,7 @@ class Explorer(anywidget.AnyWidget):
                     f"Expected {name} below 2**53, the whole numbers that JavaScript has. "
                     f"Received: {value}"
                 )
-        graph, weights = export.network(model) if model is not None else ({}, b"")
+        graph, weights = export.network(model)
         self.model, self.about = model, about
         super().__init__(
             explorer=explorer,

@@ -21,7 +21,7 @@ QUIET = 700  # milliseconds without a change: the explorer has finished
 
 # What a reader sees of an explorer, as one text.
 CONTENT = """const content = (root) => [...root.querySelectorAll(
-    '.sentence, .control label, td, caption, svg, canvas')]
+    '.sentence, .control label, td, caption, canvas')]
   .map((part) => part.tagName === 'CANVAS' ? part.toDataURL() : part.outerHTML).join();"""
 SETTLE = f"""async ([root, quiet, patience]) => {{
   {CONTENT}
@@ -102,7 +102,7 @@ class Hand:
         self.root, self.page = root, root.page
         self.limit, self.silent, self.patience = limit, silent, patience
         root.scroll_into_view_if_needed()
-        root.locator("canvas, svg, table").first.wait_for(timeout=patience)
+        root.locator("canvas").first.wait_for(timeout=patience)
         self.settle()
 
     def settle(self):

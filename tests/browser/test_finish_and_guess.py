@@ -446,3 +446,37 @@ def test_one_digit_has_no_next_one_and_its_bill_is_that_of_notebook_01(
         shown.told("All 20 answered: the network paid less.")
         label = shown.canvas("Bits paid so far").get_attribute("aria-label")
     assert label == "Bits paid so far: you 20.0, network 17.5, coin 20.0"
+
+
+# --------------------------------------------------------------- two copies of the program
+
+# JupyterLab loads the program again for each explorer.
+TWICE = """async ([program, values, weights]) => {
+  Object.assign(values, {
+    weights: new DataView(Uint8Array.from(weights).buffer),
+    images: new DataView(new ArrayBuffer(0)),
+  });
+  for (let copy = 0; copy < 2; copy++) {
+    const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+    const { default: { render } } = await import(url);
+    const el = document.body.appendChild(document.createElement('div'));
+    render({ model: { get: (name) => values[name] }, el });
+  }
+}"""
+CHOSEN = """(root) => [...root.querySelectorAll("input:checked")].map(
+  (input) => input.labels[0].innerText)"""
+
+
+def test_two_copies_of_the_program_in_one_page_do_not_disturb_each_other(browser):
+    model = pixelcnn((5, 6, 1), filters=2, depth=1)
+    finish = widgets.FinishMyDigit(model, np.zeros((1, 5, 6, 1)))
+    values = {name: getattr(finish, name) for name in ("explorer", "settings", "graph")}
+    page = browser.new_page()
+    program = export.web_file("explorers.js")
+    page.evaluate(TWICE, [program, values, list(finish.weights)])
+    first, second = page.locator(".pixelcnn").all()
+    for root, label in ((second, "the bottom"), (first, "erase"), (second, "16")):
+        root.locator("label").get_by_text(label, exact=True).click()
+    assert first.evaluate(CHOSEN) == ["the top", "1: clamping", "erase"]
+    assert second.evaluate(CHOSEN) == ["the bottom", "16", "draw"]
+    page.close()

@@ -41,7 +41,7 @@ def begun(browser, path, width):
     """Open a page, and wait until all its explorers have answered."""
     page = Page(browser, path, WIDTHS[width], before=AT_ONCE)
     for root in page.page.locator("[data-explorer]").all():
-        root.locator("canvas, svg, table").first.wait_for(timeout=PATIENCE)
+        root.locator("canvas").first.wait_for(timeout=PATIENCE)
         said = root.locator(".sentence").filter(has_text=re.compile(r"\w"))
         said.first.wait_for(timeout=PATIENCE)
     return page

@@ -1,9 +1,11 @@
-"""Which pixels a stack of masked convolutions sees, layer by layer. Notebooks 03, 05."""
+"""Which pixels a stack of masked convolutions sees, layer by layer, without a network.
+
+Taught by notebook 05; notebooks 03 and 12 use it. NumPy alone.
+"""
 
 import functools
 import itertools
 
-from pixelcnn_edu import plots
 from pixelcnn_edu._checks import (
     check_bool,
     check_int,
@@ -13,11 +15,8 @@ from pixelcnn_edu._checks import (
     plain,
 )
 from pixelcnn_edu.masks import causal_mask
-from pixelcnn_edu.widgets._base import Explorer
 
 import numpy as np
-
-DEEPEST = 20  # further layers that the slider offers
 
 
 def seen(page, pixel, *, first=7, further=0, gated=False) -> np.ndarray:
@@ -120,42 +119,3 @@ def _check_page(page):
         check_positive_int(name, size)
         for name, size in zip(("height", "width"), page, strict=True)
     )
-
-
-class ReceptiveFieldExplorer(Explorer):
-    """How far the middle pixel of a page sees: first layer, depth, plain or gated.
-
-    Yellow pixels are seen. Dark blue pixels need more layers. Striped orange pixels are
-    never seen, at any depth. The curve shows the number of seen pixels against the
-    depth.
-
-    Args:
-        height, width: of the page, in pixels.
-        further: how many 3×3 layers follow the first layer, at first; at most 20.
-
-    Raises:
-        ValueError: if an argument is out of its range.
-    """
-
-    size = (9, 4.6)
-
-    def __init__(self, height=28, width=28, *, further=10):
-        height, width = _check_page((height, width))
-        further = check_int("further", further, at_least=0)
-        if further > DEEPEST:
-            raise ValueError(
-                f"Expected further to be at most {DEEPEST}. Received: {further}"
-            )
-        about = "which earlier pixels the middle of the page sees, by depth."
-        page = {"pageHeight": height, "pageWidth": width}
-        choices = {"firstLayer": 7, "gated": 0, "further": further}
-        super().__init__("fields", None, about=about, **page, **choices)
-
-    def draw(self, figure):
-        """Draw what the middle pixel sees after a 7×7 layer and ``further`` others."""
-        page = self.settings["pageHeight"], self.settings["pageWidth"]
-        row, col = page[0] // 2, page[1] // 2
-        field = seen(page, (row, col), further=self.settings["further"])
-        title = f"{field.sum()} of {row * page[1] + col} earlier pixels seen"
-        ax = figure.add_axes((0.02, 0.02, 0.96, 0.88))
-        plots.receptive_field(field, row, col, title=title, ax=ax)

@@ -1,13 +1,12 @@
-"""Sets of offsets against real networks and known counts; tests/browser has the rest."""
+"""Sets of offsets against real networks and known counts."""
 
-from pixelcnn_edu import causality, models, widgets
+from pixelcnn_edu import causality, models
+from pixelcnn_edu.fields import seen
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.widgets.fields import DEEPEST, seen
 
 import keras
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 PAGE, PIXEL = (28, 28), (14, 14)
 # all weights above zero and no activation: no path through the network is ever closed
@@ -148,37 +147,18 @@ def test_blind_pixels_are_those_steeper_than_the_rule_of_the_notebook(first):
     assert np.array_equal(never, steep)
 
 
-def test_the_still_picture_shows_the_field_of_the_middle_pixel():
-    for page, further in (((28, 28), 0), ((11, 14), DEEPEST)):
-        figure = Figure()
-        widgets.ReceptiveFieldExplorer(*page, further=further).draw(figure)
-        (ax,) = figure.axes
-        row, col = page[0] // 2, page[1] // 2
-        field = seen(page, (row, col), further=further)
-        assert np.array_equal(ax.images[0].get_array(), field)
-        before = row * page[1] + col
-        assert ax.get_title() == f"{field.sum()} of {before} earlier pixels seen"
-
-
-def test_the_repr_is_always_the_same():
-    reprs = {repr(widgets.ReceptiveFieldExplorer(n, n)) for n in (5, 5, 11)}
-    assert len(reprs) == 1 and "0x" not in reprs.pop()
-
-
 def test_wrong_arguments_are_refused():
     for page in ((0, 5), (5, 2.5)):
         with pytest.raises(ValueError, match=r"height|width"):
-            widgets.ReceptiveFieldExplorer(*page)
-    for further in (-1, DEEPEST + 1, 1.5, True):
+            seen(page, (0, 0))
+    for further in (-1, 1.5, True):
         with pytest.raises(ValueError, match="Expected further to be .* Received: "):
-            widgets.ReceptiveFieldExplorer(further=further)
+            seen((5, 5), (2, 2), further=further)
     with pytest.raises(ValueError, match=r"pixel.*\(5, 0\)"):
         seen((5, 5), (5, 0))
     for pixel in ((1.5, 2), (True, 2), (2,), (1, 2, 3)):
         with pytest.raises(ValueError, match="Expected pixel to be .* Received: "):
             seen((5, 5), pixel)
     assert np.array_equal(seen((5, 5), np.array([1, 2])), seen((5, 5), (1, 2)))
-    with pytest.raises(ValueError, match=r"further.*-1"):
-        seen((5, 5), (2, 2), further=-1)
     with pytest.raises(ValueError, match=r"kernel_size.*4"):
         seen((5, 5), (2, 2), first=4)
