@@ -60,9 +60,9 @@ def test_no_position_holds_the_right_option_too_often():
 def test_a_question_becomes_a_cell():
     assert questions.as_markdown(3, GOOD) == (
         "**3. How many taps of a 3×3 mask of type A are live?** (From notebook 02.)\n\n"
-        "<details><summary>Five</summary>\n\nNo. That is B.\n\n</details>\n"
+        "<details><summary>Five</summary>\n\nWrong. That is B.\n\n</details>\n"
         "<details><summary><code>4</code></summary>\n\n"
-        "Yes. Three above and one to the left.\n\n</details>"
+        "Right. Three above and one to the left.\n\n</details>"
     )
 
 

@@ -5,7 +5,7 @@
 
 A question has a text and two to four options, in the order in which the notebook shows
 them. One option is right. Each wrong option has the name of the misconception that leads
-to it, for teachers. The explanation under an option (``why``) begins with Yes or No in the
+to it, for teachers. The explanation under an option (``why``) begins with Right or Wrong in the
 notebook. ``from`` names an earlier notebook that the question goes back to.
 """
 
@@ -51,7 +51,7 @@ def as_markdown(number, question) -> str:
     where = f" (From notebook {earlier:02}.)" if earlier is not None else ""
     lines = [f"**{number}. {question['question'].strip()}**{where}", ""]
     for option in question["options"]:
-        verdict = "Yes." if option.get("right") else "No."
+        verdict = "Right." if option.get("right") else "Wrong."
         lines += [
             f"<details><summary>{_in_html(option['text'])}</summary>\n",
             f"{verdict} {option['why'].strip()}\n",
