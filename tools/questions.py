@@ -5,8 +5,8 @@
 
 A question has a text and two to four options, in the order in which the notebook shows
 them. One option is right. Each wrong option has the name of the misconception that leads
-to it, for teachers. The explanation under an option (``why``) begins with Right or Wrong in the
-notebook. ``from`` names an earlier notebook that the question goes back to.
+to it, for teachers. The explanation under an option (``why``) begins with Right or Wrong
+in the notebook. ``from`` names an earlier notebook that the question goes back to.
 """
 
 import argparse
