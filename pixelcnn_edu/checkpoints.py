@@ -142,7 +142,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.callbacks = callbacks
         self.history = {}
         self.epoch, self.stopped, self.ended = 0, False, False
-        self._callback_states = []
+        self._callback_states, self._restored = [], ()
 
     @property
     def _paths(self):
@@ -205,9 +205,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.stopped, self.ended = about["stopped"], about["ended"]
         self._callback_states = with_arrays(about["callbacks"], more)
         with self.noting_checksum():
-            for variable, array in zip(variables, arrays, strict=True):
-                variable.assign(array)
+            self._restored = arrays
+            self._assign_restored()
         return self.epoch
+
+    def _assign_restored(self):
+        if self._restored:
+            for variable, array in zip(self._variables(), self._restored, strict=True):
+                variable.assign(array)
 
     def _read(self):
         refuse_foreign_files(self.folder)
@@ -265,6 +270,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.remind()
+        self._assign_restored()  # a callback may have set weights or the learning rate
+        self._restored = ()
         if any(v.dtype == "bfloat16" for v in self._variables()):
             raise ValueError(
                 "Expected a model with float32 variables beside folder=, since a file "

@@ -1550,6 +1550,28 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
         assert_same(same_best, best)
 
 
+def test_what_callbacks_do_before_training_is_done_once(tmp_path):
+    class Warm(keras.callbacks.Callback):
+        """Begins with given weights and a given rate, which falls."""
+
+        def on_train_begin(self, logs=None):
+            self.model.set_weights(given)
+            self.model.optimizer.learning_rate = 0.2
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate *= 0.5
+
+    given = [weight + 1 for weight in small().get_weights()]
+    whole, history = fit(tmp_path / "whole", callbacks=Warm(), epochs=3)
+    for moment in (0, 2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / f"{moment}", callbacks=[Warm(), Interrupt(moment)], epochs=3)
+        model, again = fit(tmp_path / f"{moment}", callbacks=Warm(), epochs=3)
+        assert again.history["loss"] == history.history["loss"]
+        assert_same(model, whole)
+        assert float(model.optimizer.learning_rate) == pytest.approx(0.025)
+
+
 def test_a_model_is_saved_after_the_same_batches_in_a_resumed_run(tmp_path):
     """A checkpoint without this count, of an earlier version, goes on too."""
 
