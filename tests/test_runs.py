@@ -1,5 +1,6 @@
 """Runs in a folder: who may use it, which files are theirs, and how a run ends."""
 
+import argparse
 import collections
 import contextlib
 import dataclasses
@@ -11,6 +12,7 @@ import importlib
 import inspect
 import io
 import json
+import logging
 import os
 import pkgutil
 import re
@@ -23,6 +25,9 @@ import tracemalloc
 import types
 import weakref
 import zipfile
+from decimal import Decimal
+from fractions import Fraction
+from os import environ
 from pathlib import Path
 
 import pixelcnn_edu
@@ -703,6 +708,18 @@ ACTIVATIONS = {
     ],
     "a range around": lambda: (lowest(range(1, 5)), lowest(range(2, 5))),
     "a set around": lambda: (lowest({1, 5}), lowest({2, 5})),
+    "a module around": lambda: (inside(module(n=1)), inside(module(n=2))),
+    "a class around": lambda: [inside(type("Mine", (), {"n": n})) for n in (1, 2)],
+    "a function of a class around": lambda: [
+        inside(type("Mine", (), {"n": act(n)})) for n in (1, 2)
+    ],
+    "parsed arguments around": lambda: [
+        inside(argparse.Namespace(n=n)) for n in (1, 2)
+    ],
+    "a fraction around": lambda: (lowest([Fraction(1)]), lowest([Fraction(2)])),
+    "a read-only dict around": lambda: (lowest(read_only(n=1)), lowest(read_only(n=2))),
+    "words around": lambda: [lowest(np.array([word])) for word in ("one", "two")],
+    "a cached function": lambda: (functools.cache(act(1.0)), functools.cache(act(2.0))),
     "a deque around": lambda: [lowest(collections.deque([low, 5])) for low in (1, 2)],
 }
 
@@ -710,6 +727,13 @@ ACTIVATIONS = {
 def lowest(numbers):
     def activation(x):
         return min(numbers) * keras.ops.tanh(x)
+
+    return activation
+
+
+def inside(space):
+    def activation(x):
+        return space.n * x
 
     return activation
 
@@ -790,6 +814,30 @@ PENALTY, CONSTANT = keras.regularizers.L2(0.3), functools.partial(min, 0.3)
 unrelated = 0.3
 
 
+def module(**held):
+    made = types.ModuleType("mine")
+    vars(made).update(held, itself=made, unrelated=0.3)
+    return made
+
+
+def read_only(**held):
+    return types.MappingProxyType(held)
+
+
+@functools.cache
+def cached(x):
+    return SLOPE * x
+
+
+MODULE, CLASS = module(slope=0.3), type("Mine", (), {"slope": 0.3})
+INNER = module(part=module(bend=lambda x: 0.3 * x))
+PARSED, USER_S = argparse.Namespace(slope=0.3), collections.UserDict(slope=0.3)
+EXACT, FIXED, MAPPING = Fraction(3, 10), Decimal("0.3"), read_only(slope=0.3)
+RECORD, DAYS = np.array([(0.3,)], [("slope", float)]), np.array(["2001-01-01"], "M8[D]")
+WORDS = np.array(["relu", None], object)
+LOGGER = logging.getLogger("mine")
+
+
 def reads_slope(x):
     return SLOPE * x
 
@@ -804,6 +852,15 @@ def reads_table(x):
 
 def reads_objects(x):
     return ARRAY * OBJECT.factor * NAMES.n * PENALTY(x) * CONSTANT()
+
+
+def reads_spaces(x):
+    return MODULE.itself.slope * CLASS.slope * INNER.part.bend(x) * cached(x)
+
+
+def reads_values(x):
+    parts = PARSED.slope, USER_S["slope"], EXACT, FIXED, MAPPING["slope"]
+    return x, parts, RECORD, DAYS, WORDS
 
 
 def helper(x):
@@ -828,6 +885,8 @@ class ReadsSlope:
 def counting(x):
     global COUNT
     COUNT += 1
+    MODULE.slope = COUNT
+    LOGGER.info(environ["PATH"], MODULE.slope)
     return x.unrelated * keras.ops.relu(x)  # an attribute of a global's name
 
 
@@ -847,6 +906,18 @@ def counting(x):
         (reads_objects, "NAMES", types.SimpleNamespace(n=2)),
         (reads_objects, "PENALTY", keras.regularizers.L2(0.2)),
         (reads_objects, "CONSTANT", functools.partial(min, 0.2)),
+        (reads_spaces, "MODULE", module(slope=0.2)),
+        (reads_spaces, "CLASS", type("Mine", (CLASS,), {"slope": 0.2})),
+        (reads_spaces, "INNER", module(part=module(bend=lambda x: 0.2 * x))),
+        (reads_spaces, "SLOPE", 0.2),
+        (reads_values, "PARSED", argparse.Namespace(slope=0.2)),
+        (reads_values, "USER_S", collections.UserDict(slope=0.2)),
+        (reads_values, "EXACT", Fraction(1, 5)),
+        (reads_values, "FIXED", Decimal("0.2")),
+        (reads_values, "MAPPING", read_only(slope=0.2)),
+        (reads_values, "RECORD", np.array([(0.2,)], RECORD.dtype)),
+        (reads_values, "DAYS", DAYS + 1),
+        (reads_values, "WORDS", np.array(["tanh", None], object)),
     ],
 )
 def test_a_constant_that_a_function_reads_is_seen(monkeypatch, activation, name, value):
@@ -881,6 +952,11 @@ def test_what_a_function_counts_or_does_not_read_makes_no_other_network(monkeypa
     for name in ("COUNT", "unrelated", "SLOPE"):
         monkeypatch.setitem(globals(), name, 9)
         assert _checksums._content(counting) == first
+    monkeypatch.setattr(MODULE, "slope", 9)
+    monkeypatch.setattr(MODULE, "unrelated", 9)
+    monkeypatch.setenv("OTHER", "9")
+    LOGGER.setLevel("INFO")
+    assert _checksums._content(counting) == first
 
 
 def test_a_run_notices_another_constant_of_a_regularizer(monkeypatch, tmp_path):
