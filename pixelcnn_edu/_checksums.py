@@ -85,12 +85,12 @@ def network_checksum(model) -> str:
 
     Names do not count: Keras numbers the names of layers in the order in which a process
     creates the layers. A layer counts with its configuration, or without one with the
-    shapes of its weights. What a layer holds counts too, also in lists and dicts: arrays,
-    such as masks, and functions and objects of a user, such as activations; in a layer of
-    a user's class, or without a configuration, also numbers and strings. A function
-    counts with its code, with the constants that it reads, and with the user's functions
-    that it calls, also those in a module or a class of the user's. The code of a layer's
-    ``call`` does not count.
+    shapes of its weights. What a layer holds counts too, also in lists and in dicts with
+    their keys: arrays, such as masks, and functions and objects of a user, such as
+    activations; in a layer of a user's class, or without a configuration, also numbers
+    and strings. A function counts with its code, with the constants that it reads, and
+    with the user's functions that it calls, also those in a module or a class of the
+    user's. The code of a layer's ``call`` does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -199,14 +199,25 @@ def _held(thing, around=()):
         is_plain = is_plain or _config(one)
         return plain_too and is_plain and name not in notes
 
+    def within(value, name):
+        """Return the content of what counts in lists and dicts, or None."""
+        if not isinstance(value, dict | _LIST):
+            return _content(value, around) if counts(value, name) else None
+        if not value:
+            return [] if counts(None, name) else None
+        if isinstance(value, dict):
+            parts = [(_content(key), within(one, name)) for key, one in value.items()]
+            return [part for part in parts if part[1] is not None] or None
+        parts = [within(one, name) for one in value]
+        return [part for part in parts if part is not None] or None
+
     for name in held.keys() - (given_by_keras() if is_layer else set()):
         if name.startswith(("_self_", "_exclude_from_weight_decay")):
             continue  # notes of TensorFlow; a setting of its own, see `checkpoints`
         if name in ("optimizer", "inner_optimizer"):
             continue  # settings of their own, see `training.fit` and `as_json`
-        parts = [
-            _content(one, around) for one in _leaves(held[name]) if counts(one, name)
-        ]
+        one = held[name]
+        parts = within(one if isinstance(one, dict | _LIST) else [one], name)
         if parts:
             found[name] = parts
     return found
@@ -230,15 +241,6 @@ def _notes_of(thing):
     later = {"_compile_config", "_compiled_trainable_state", "_eval_epoch_iterator"}
     later |= {"history", "stop_evaluating", "stop_predicting", "stop_training"}
     return later.union(*map(vars, models)) - {"_trainable", "_dtype_policy", "autocast"}
-
-
-def _leaves(value):
-    """Return a value in a list, or what lies in lists, tuples, deques and dicts."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, _LIST):
-        return [leaf for one in value for leaf in _leaves(one)]
-    return [value]
 
 
 def _is_array(value):

@@ -3,6 +3,7 @@
 import argparse
 import collections
 import contextlib
+import copy
 import dataclasses
 import errno
 import functools
@@ -980,6 +981,7 @@ HELD = (
     *(np.ones, act, Act, range, InSlots),
     *(lambda n: {n, 9}, lambda n: frozenset([n, 9]), lambda n: Act({n, 9})),
     *(lambda n: Act(range(n)), lambda n: Act(collections.deque([n]))),
+    *(lambda n: np.array([f"{n}"]), lambda n: np.array([n], object)),
     *(lambda n: tf.function(act(n)), lambda n: np.vectorize(act(n))),
 )
 
@@ -999,6 +1001,23 @@ def test_what_a_layer_holds_in_lists_and_dicts_is_seen(around, value):
         return _checksums.network_checksum(keras.Model(inputs, outputs))
 
     assert known(2) == known(2) != known(3)
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        *([{"relu": 1.0}, {"tanh": 1.0}], [{1: {2: 3}}, {1: {4: 3}}]),
+        *([[[0, 1], [2, 3]], [[0, 1, 2], [3]]], [[[], [0]], [[0], []]]),
+        [[{"relu": 1.0}], [{"tanh": 1.0}]],
+    ],
+)
+def test_keys_and_groups_that_a_layer_holds_are_seen(different):
+    def known(held):
+        inputs = keras.Input((4, 4, 1))
+        return _checksums.network_checksum(keras.Model(inputs, Holds(held)(inputs)))
+
+    one, other = different
+    assert known(one) == known(copy.deepcopy(one)) != known(other)
 
 
 def test_a_set_of_another_order_is_the_same_set():
