@@ -119,7 +119,8 @@ class Checkpoint(keras.callbacks.Callback):
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"`` and ``"optimizer"`` may differ, but only if
             they are the result of training this same run: a callback may change the
-            learning rate.
+            learning rate. A rate that training has changed is accepted only together
+            with the weights of that time.
         callbacks: the other callbacks, which come before this one. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
             kept too, if a resumed run has the same ones.
@@ -240,7 +241,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Return the names of the settings that differ from those of a run on disk.
 
         The same Python object has new weights after training, and its optimizer may have
-        a new learning rate. They are accepted if this run produced them.
+        a new learning rate. They are accepted if this run produced them, together.
 
         Example: training is interrupted in its third epoch, and the same call of `fit`
         follows, with the same model object. The weights are now those of the third epoch.
@@ -248,6 +249,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
+        weights = new.get("initial weights")
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -257,7 +259,10 @@ class Checkpoint(keras.callbacks.Callback):
         return [
             name + _parts_that_differ(old.get(name), new[name])
             for name in differ
-            if all(one.get(name, ...) != new[name] for one in produced)
+            if all(
+                one.get("initial weights") != weights or one.get(name, ...) != new[name]
+                for one in produced
+            )
         ]
 
     def remind(self):
