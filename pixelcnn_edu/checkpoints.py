@@ -20,7 +20,7 @@ from pixelcnn_edu._checkpoint_file import (
 )
 from pixelcnn_edu._checks import check_path, plain
 from pixelcnn_edu._checksums import checksum, network_checksum, through_json
-from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._files import atomic_write, identity_of_lock
 
 import keras
 import numpy as np
@@ -138,6 +138,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, settings, callbacks=()):
         super().__init__()
         self.folder = check_path("folder", folder)
+        self._lock = identity_of_lock(self.folder)
         self.settings = through_json(settings)
         self.optimizer = settings.get("optimizer")
         self.callbacks = callbacks
@@ -319,6 +320,12 @@ class Checkpoint(keras.callbacks.Callback):
             "after_training": self._now(),
             "callbacks": callbacks,
         }
+        if identity_of_lock(self.folder) != self._lock:
+            raise OSError(
+                f"Expected {self.folder} to be the folder that this run has locked. "
+                "Received: another folder or none, since the run's folder was deleted or "
+                "moved. Nothing is written."
+            )
         with atomic_write(self._paths[0], **how) as path, open(path, "wb") as file:
             write(file, about, arrays)
 

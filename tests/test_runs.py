@@ -509,6 +509,27 @@ def test_a_folder_can_be_waited_for(tmp_path):
     assert order == ["first", "second"] and names(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_writes_nothing_into_another_that_has_taken_its_folder(tmp_path, ended):
+    folder = tmp_path / "run"
+
+    def replace(epoch, logs):
+        shutil.rmtree(folder)
+        if ended:
+            fit(folder, seed=1)
+        else:
+            stack.enter_context(_files.locked(folder))
+
+    with contextlib.ExitStack() as stack:
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=replace)
+        with pytest.raises(OSError, match="was deleted or moved"):
+            fit(folder, callbacks=callback)
+        assert names(folder) == (LEFT if ended else ["checkpoint.lock"])
+    if ended:
+        fit(folder, seed=1)  # the other run's files are as it has left them
+
+
 @pytest.mark.skipif(os.name == "nt", reason="locks of Unix")
 def test_where_no_file_can_be_locked_a_warning_says_so(tmp_path, monkeypatch):
     import fcntl
