@@ -107,8 +107,13 @@ class Checkpoint(keras.callbacks.Callback):
     """Keep the state of a run on disk: weights, optimizer and history.
 
     After each epoch the state goes to ``folder/checkpoint.npz``, and the state before it
-    to ``checkpoint.previous.npz``, which is used if the newest file is damaged. At the
-    end of training the newest file is written once more, with the final weights.
+    to ``checkpoint.previous.npz``, which is used if the newest file is damaged or missing
+    (so delete both, or the folder, to begin anew). At the end of training the newest file
+    is written once more, with the final weights. If the folder was deleted or moved
+    meanwhile, the run ends with an OSError.
+
+    A resumed run begins with the state on disk: what other callbacks do to the weights
+    and the optimizer in ``on_train_begin`` is undone.
 
     The state is written before training too. So a full disk is noticed before the first
     batch, and a run that is interrupted in its first epoch begins again with the same
