@@ -5,6 +5,8 @@ import dis
 import functools
 import hashlib
 import json
+import numbers
+import os
 import sys
 import types
 
@@ -14,11 +16,12 @@ from pixelcnn_edu._checks import graph_of, plain
 import keras
 import numpy as np
 
-_PLAIN = str | bytes | int | float | complex | np.generic | slice | range | None
+_PLAIN = str | bytes | numbers.Number | np.generic | slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _FUNCTION = types.FunctionType | types.MethodType
-_HOLDERS = functools.partial | types.MethodType | types.SimpleNamespace
+_MAPPING = dict | types.MappingProxyType
+_HOLDERS = functools.partial | types.MethodType | np.ndarray
 _LEFT_OUT = {"dtype", "trainable"}
 _LIBRARIES = {
     "builtins",
@@ -82,11 +85,12 @@ def network_checksum(model) -> str:
 
     Names do not count: Keras numbers the names of layers in the order in which a process
     creates the layers. A layer counts with its configuration, or without one with the
-    shapes of its weights. What a layer holds counts too, also in lists and dicts: arrays,
-    such as masks, and functions and objects of a user, such as activations; in a layer of
-    a user's class, or without a configuration, also numbers and strings. A function
-    counts with its code, with the constants that it reads, and with the user's functions
-    that it calls. The code of a layer's ``call`` does not count.
+    shapes of its weights. What a layer holds counts too, also in lists and in dicts with
+    their keys: arrays, such as masks, and functions and objects of a user, such as
+    activations; in a layer of a user's class, or without a configuration, also numbers
+    and strings. A function counts with its code, with the constants that it reads, and
+    with the user's functions that it calls, also those in a module or a class of the
+    user's. The code of a layer's ``call`` does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -191,17 +195,29 @@ def _held(thing, around=()):
             return not told or not _tells_all(one)
         if told or _is_array(one):
             return not told
-        is_plain = isinstance(one, _PLAIN | _SET) or callable(one) or _config(one)
+        is_plain = isinstance(one, _PLAIN | _SET | np.ndarray) or callable(one)
+        is_plain = is_plain or _config(one)
         return plain_too and is_plain and name not in notes
+
+    def within(value, name):
+        """Return the content of what counts in lists and dicts, or None."""
+        if not isinstance(value, dict | _LIST):
+            return _content(value, around) if counts(value, name) else None
+        if not value:
+            return [] if counts(None, name) else None
+        if isinstance(value, dict):
+            parts = [(_content(key), within(one, name)) for key, one in value.items()]
+            return [part for part in parts if part[1] is not None] or None
+        parts = [within(one, name) for one in value]
+        return [part for part in parts if part is not None] or None
 
     for name in held.keys() - (given_by_keras() if is_layer else set()):
         if name.startswith(("_self_", "_exclude_from_weight_decay")):
             continue  # notes of TensorFlow; a setting of its own, see `checkpoints`
         if name in ("optimizer", "inner_optimizer"):
             continue  # settings of their own, see `training.fit` and `as_json`
-        parts = [
-            _content(one, around) for one in _leaves(held[name]) if counts(one, name)
-        ]
+        one = held[name]
+        parts = within(one if isinstance(one, dict | _LIST) else [one], name)
         if parts:
             found[name] = parts
     return found
@@ -227,15 +243,6 @@ def _notes_of(thing):
     return later.union(*map(vars, models)) - {"_trainable", "_dtype_policy", "autocast"}
 
 
-def _leaves(value):
-    """Return a value in a list, or what lies in lists, tuples, deques and dicts."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, _LIST):
-        return [leaf for one in value for leaf in _leaves(one)]
-    return [value]
-
-
 def _is_array(value):
     if keras.ops.is_tensor(value) and not hasattr(value, "assign"):  # no variable
         value = np.asarray(value)
@@ -250,16 +257,21 @@ def _is_user_s(value):
 
 
 def _unwrapped(value):
-    """Return the function in a `tf.function` or an `np.vectorize`, else ``value``."""
-    is_wrapper = callable(value) and not isinstance(value, _FUNCTION)
-    is_wrapper = is_wrapper and _is_of_library(type(value))
-    if not is_wrapper:
+    """Return the function in a `tf.function` or a `functools.cache`, else ``value``."""
+    is_wrapper = callable(value) and not isinstance(value, _FUNCTION | _HOLDERS)
+    if not is_wrapper or _is_of_user(type(value)):
         return value
     return getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
 
 
 def _is_of_library(its):
-    return (its.__module__ or "").split(".")[0] in _LIBRARIES
+    return _package_of(its) in _LIBRARIES
+
+
+def _package_of(its):
+    """Return the first part of the name of a module, or of the module of ``its``."""
+    name = its.__name__ if isinstance(its, types.ModuleType) else its.__module__
+    return (name or "").split(".")[0]
 
 
 def _content(value, around=()):
@@ -275,12 +287,15 @@ def _content(value, around=()):
         return repr(value)
     if isinstance(value, _LIST):
         return of(*value)
-    if isinstance(value, dict):
+    if isinstance(value, _MAPPING):
         return of(*value.items())
     if isinstance(value, _SET):  # its order differs from process to process
         return sorted(of(*value), key=str)
     if _is_array(value) or keras.ops.is_tensor(value):
         return checksum([np.asarray(value)])
+    if isinstance(value, np.ndarray):  # of words or dates, for example
+        held = value.tolist() if value.dtype.hasobject else value.tobytes()
+        return of(str(value.dtype), value.shape, held)
     if isinstance(value, types.CodeType):
         return [value.co_code.hex(), *of(value.co_names, value.co_consts)]
     if isinstance(value, functools.partial):
@@ -329,20 +344,45 @@ def _all_read_globals(function, known):
 def _read_globals(function):
     """Return (name, value) of the constants and of the user's functions that it reads.
 
-    A global that the function itself writes is no constant.
+    A constant may lie in a module or a class of the user's: then its name is
+    ``module.name``. What the function itself writes is no constant.
     """
-    read, written, codes = set(), set(), [function.__code__]
+    names = (f"around.{name}" for name in function.__code__.co_freevars)
+    cells = dict(zip(names, map(_in_cell, function.__closure__ or ()), strict=True))
+    there = {**function.__globals__, **cells}
+    read, written = _names_in(function.__code__)
+    found = {}
+    for first, *more in read:
+        name, value = first, there.get(first)
+        while more and _is_space(value) and hasattr(value, more[0]):
+            name, value = f"{name}.{more[0]}", getattr(value, more.pop(0))
+        if first in there and name not in {*written, *cells}:  # cells are described
+            found[name] = _unwrapped(value)
+    return [(name, one) for name, one in sorted(found.items()) if _is_constant(one)]
+
+
+def _names_in(code):
+    """Return the names that a code reads, as (name, attribute, …), and those it writes."""
+    read, written, codes = set(), set(), [code]
     for code in codes:  # this list grows: a code may hold others
+        chain = ()
         for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                chain = chain and (*chain, step.argval)
+                continue
+            if chain and step.opname == "STORE_ATTR":
+                written.add(".".join((*chain, step.argval)))
+            elif chain:
+                read.add(chain)
+            chain = ()
             if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                read.add(step.argval)
+                chain = (step.argval,)
+            elif step.opname == "LOAD_DEREF":
+                chain = (f"around.{step.argval}",)
             elif step.opname == "STORE_GLOBAL":
                 written.add(step.argval)
         codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    there = function.__globals__
-    names = sorted(name for name in read - written if name in there)
-    values = [(name, _unwrapped(there[name])) for name in names]
-    return [(name, value) for name, value in values if _is_constant(value)]
+    return read, written
 
 
 def _is_constant(value):
@@ -351,19 +391,42 @@ def _is_constant(value):
         return False
     if hasattr(value, "assign"):  # a variable, which may change in training
         return False
-    if isinstance(value, _PLAIN | _LIST | _SET | dict | _HOLDERS) or _is_array(value):
+    if isinstance(value, _PLAIN | _LIST | _SET | _MAPPING | _HOLDERS):
         return True
     its = value if isinstance(value, types.FunctionType) else type(value)
-    return _config(value) is not None or not (_is_of_library(its) or _is_installed(its))
+    known = _is_array(value) or _is_namespace(value) or _config(value) is not None
+    return known or _is_of_user(its)
 
 
-def _is_installed(its):
-    """Return whether a function or a class comes with Python or an installed package."""
-    name = (its.__module__ or "").split(".")[0]
-    file = getattr(sys.modules.get(name), "__file__", None) or ""
+def _is_of_user(its):
+    """Return whether a module, a function or a class is no part of an installed package."""
+    name = _package_of(its)
+    module = sys.modules.get(name)
+    place = getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
     if name == "__main__":  # whose file is pytest's, for example
+        return True
+    return not (
+        name in _LIBRARIES or name in sys.stdlib_module_names or "-packages" in place
+    )
+
+
+def _is_space(value):
+    """Return whether a function reads names in a value: a user's module, for example."""
+    if isinstance(value, type | types.ModuleType):
+        return _is_of_user(value)
+    return _is_namespace(value)
+
+
+def _is_namespace(value):
+    """Return whether a value is like an `argparse.Namespace`: of Python, with attributes.
+
+    Objects that are not compared by value, such as loggers, change while they are used.
+    """
+    if not isinstance(getattr(value, "__dict__", None), dict) or value is os.environ:
         return False
-    return name in sys.stdlib_module_names or "-packages" in file
+    kind = type(value)
+    compared = kind.__eq__ is not object.__eq__
+    return compared and _package_of(kind) in sys.stdlib_module_names
 
 
 def _in_cell(cell):

@@ -131,14 +131,29 @@ def locked(folder, *, wait=False):
             RuntimeWarning,
             stacklevel=10,
         )
+    mine = identity_of_lock(folder)
     try:
         yield folder
     finally:
         # Remove the file while the lock is held: a process that has opened the file
-        # already then finds that the file is gone. On Windows `release` removes it.
+        # already then finds that the file is gone. On Windows `release` removes it. If
+        # the folder was deleted meanwhile, the file may be the lock of another run.
         with contextlib.suppress(OSError):
-            file.unlink()
+            if identity_of_lock(folder) == mine:
+                file.unlink()
         lock.release()
+
+
+def identity_of_lock(folder):
+    """Return what tells the lock's file in a folder from any other file, or None.
+
+    While the lock is held, the operating system gives its inode to no other file.
+    """
+    try:
+        found = os.stat(folder / "checkpoint.lock")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _refuse_foreign(file):

@@ -20,7 +20,7 @@ from pixelcnn_edu._checkpoint_file import (
 )
 from pixelcnn_edu._checks import check_path, plain
 from pixelcnn_edu._checksums import checksum, network_checksum, through_json
-from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._files import atomic_write, identity_of_lock
 
 import keras
 import numpy as np
@@ -107,8 +107,13 @@ class Checkpoint(keras.callbacks.Callback):
     """Keep the state of a run on disk: weights, optimizer and history.
 
     After each epoch the state goes to ``folder/checkpoint.npz``, and the state before it
-    to ``checkpoint.previous.npz``, which is used if the newest file is damaged. At the
-    end of training the newest file is written once more, with the final weights.
+    to ``checkpoint.previous.npz``, which is used if the newest file is damaged or missing
+    (so delete both, or the folder, to begin anew). At the end of training the newest file
+    is written once more, with the final weights. If the folder was deleted or moved
+    meanwhile, the run ends with an OSError.
+
+    A resumed run begins with the state on disk: what other callbacks do to the weights
+    and the optimizer in ``on_train_begin`` is undone.
 
     The state is written before training too. So a full disk is noticed before the first
     batch, and a run that is interrupted in its first epoch begins again with the same
@@ -119,7 +124,8 @@ class Checkpoint(keras.callbacks.Callback):
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"`` and ``"optimizer"`` may differ, but only if
             they are the result of training this same run: a callback may change the
-            learning rate.
+            learning rate. A rate that training has changed is accepted only together
+            with the weights of that time.
         callbacks: the other callbacks, which come before this one. What Keras's
             ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
             kept too, if a resumed run has the same ones.
@@ -137,12 +143,13 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, settings, callbacks=()):
         super().__init__()
         self.folder = check_path("folder", folder)
+        self._lock = identity_of_lock(self.folder)
         self.settings = through_json(settings)
         self.optimizer = settings.get("optimizer")
         self.callbacks = callbacks
         self.history = {}
         self.epoch, self.stopped, self.ended = 0, False, False
-        self._callback_states = []
+        self._callback_states, self._restored = [], ()
 
     @property
     def _paths(self):
@@ -205,9 +212,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.stopped, self.ended = about["stopped"], about["ended"]
         self._callback_states = with_arrays(about["callbacks"], more)
         with self.noting_checksum():
-            for variable, array in zip(variables, arrays, strict=True):
-                variable.assign(array)
+            self._restored = arrays
+            self._assign_restored()
         return self.epoch
+
+    def _assign_restored(self):
+        if self._restored:
+            for variable, array in zip(self._variables(), self._restored, strict=True):
+                variable.assign(array)
 
     def _read(self):
         refuse_foreign_files(self.folder)
@@ -235,7 +247,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Return the names of the settings that differ from those of a run on disk.
 
         The same Python object has new weights after training, and its optimizer may have
-        a new learning rate. They are accepted if this run produced them.
+        a new learning rate. They are accepted if this run produced them, together.
 
         Example: training is interrupted in its third epoch, and the same call of `fit`
         follows, with the same model object. The weights are now those of the third epoch.
@@ -243,6 +255,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         old, new = about["settings"], self.settings
         differ = [name for name in new if old.get(name) != new[name]]
+        weights = new.get("initial weights")
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -252,7 +265,10 @@ class Checkpoint(keras.callbacks.Callback):
         return [
             name + _parts_that_differ(old.get(name), new[name])
             for name in differ
-            if all(one.get(name, ...) != new[name] for one in produced)
+            if all(
+                one.get("initial weights") != weights or one.get(name, ...) != new[name]
+                for one in produced
+            )
         ]
 
     def remind(self):
@@ -265,6 +281,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.remind()
+        self._assign_restored()  # a callback may have set weights or the learning rate
+        self._restored = ()
         if any(v.dtype == "bfloat16" for v in self._variables()):
             raise ValueError(
                 "Expected a model with float32 variables beside folder=, since a file "
@@ -307,6 +325,12 @@ class Checkpoint(keras.callbacks.Callback):
             "after_training": self._now(),
             "callbacks": callbacks,
         }
+        if identity_of_lock(self.folder) != self._lock:
+            raise OSError(
+                f"Expected {self.folder} to be the folder that this run has locked. "
+                "Received: another folder or none, since the run's folder was deleted or "
+                "moved. Nothing is written."
+            )
         with atomic_write(self._paths[0], **how) as path, open(path, "wb") as file:
             write(file, about, arrays)
 

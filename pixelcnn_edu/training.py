@@ -19,6 +19,8 @@ images is the same run. A resumed run does not repeat
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
   ``ModelCheckpoint``. They get their memory back if they monitor the same quantity.
+  Values of its own that a callback notes in ``on_train_begin`` are those of the resumed
+  run, but the weights and the learning rate that it sets there are replaced by the state.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset from the command line.
 """
@@ -167,11 +169,16 @@ def fit(
         folder: where to keep the run's state; one process or thread at a time can use the
             folder. A run that the folder holds goes on (see the top of this module):
 
-            - The network, its initial weights, settings and images must be the same.
+            - The network, its initial weights and precision, the images and labels (those
+              to validate on too), epochs, batch_size, seed, optimizer, learning_rate if it
+              is used, soft_targets and likelihood must be the same. Changed callbacks
+              are not noticed.
             - So build the model after the same ``keras.utils.set_random_seed``, or give
               the same Python object whose training was interrupted.
             - A run that has ended, or that a callback stopped, is not trained further:
               the model gets its final weights.
+            - To begin anew, delete the folder: ``checkpoint.previous.npz`` is read also
+              if the newest file is missing.
             - The history has ``seconds`` per epoch too.
             - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
               to its file in a run that goes on.
@@ -186,7 +193,8 @@ def fit(
     Raises:
         ValueError: if an argument is out of its range, or folder holds another run, is in
             use, or cannot be written.
-        OSError: the disk is full, or the folder's run cannot be read.
+        OSError: the disk is full, the folder's run cannot be read, or the folder was
+            deleted or moved during the run.
     """
     likelihood = likelihood_of(model, likelihood)
     epochs = check_positive_int("epochs", epochs)

@@ -555,7 +555,7 @@ def test_two_stacks_without_a_free_step_see_what_one_stack_sees():
     assert count(5, parts="features") == 66 and count(5, in_turn=True) == 152
 
 
-def shifted(activation, *, residual=False, back=False):
+def shifted(activation, *, residual=False, back=False, left=1):
     """A layer in plain Keras layers, with kernels that padding cuts."""
     pad, convolution = keras.layers.ZeroPadding2D, keras.layers.Conv2D
 
@@ -565,7 +565,8 @@ def shifted(activation, *, residual=False, back=False):
             vertical = keras.layers.add([vertical, horizontal])
         v = convolution(filters, (2, 3))(pad(((1, 0), (1, 1)))(vertical))
         down = pad(((1, 0), (0, 0)))(v)[:, :height]
-        h = convolution(filters, (1, 2 - first))(pad(((0, 0), (1, 0)))(horizontal))
+        h = pad(((0, 0), (left, 0)))(horizontal)
+        h = convolution(filters, (1, left + 1 - first))(h)
         h = h[:, :, :width] + convolution(filters, 1)(down)
         v, h = activation(v), activation(h)
         return v, keras.layers.add([horizontal, h]) if residual and not first else h
@@ -578,6 +579,7 @@ also_right("shifted_layer")(shifted(lambda x: RELU()(x)))  # refused until this 
 also_right("shifted_layer")(shifted(lambda x: RELU()(x), residual=True))
 also_right("shifted_layer")(shifted(lambda x: RELU()(x), back=True))
 also_right("shifted_layer")(shifted(lambda x: LEAKY()(x)))
+also_right("shifted_layer")(shifted(lambda x: LEAKY()(x), left=2))
 also_right("shifted_layer")(shifted(keras.ops.sigmoid))
 also_right("shifted_layer")(shifted(lambda x: x))
 

@@ -1,7 +1,9 @@
 """Runs in a folder: who may use it, which files are theirs, and how a run ends."""
 
+import argparse
 import collections
 import contextlib
+import copy
 import dataclasses
 import errno
 import functools
@@ -11,6 +13,7 @@ import importlib
 import inspect
 import io
 import json
+import logging
 import os
 import pkgutil
 import re
@@ -23,6 +26,9 @@ import tracemalloc
 import types
 import weakref
 import zipfile
+from decimal import Decimal
+from fractions import Fraction
+from os import environ
 from pathlib import Path
 
 import pixelcnn_edu
@@ -503,6 +509,27 @@ def test_a_folder_can_be_waited_for(tmp_path):
     assert order == ["first", "second"] and names(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_writes_nothing_into_another_that_has_taken_its_folder(tmp_path, ended):
+    folder = tmp_path / "run"
+
+    def replace(epoch, logs):
+        shutil.rmtree(folder)
+        if ended:
+            fit(folder, seed=1)
+        else:
+            stack.enter_context(_files.locked(folder))
+
+    with contextlib.ExitStack() as stack:
+        callback = keras.callbacks.LambdaCallback(on_epoch_end=replace)
+        with pytest.raises(OSError, match="was deleted or moved"):
+            fit(folder, callbacks=callback)
+        assert names(folder) == (LEFT if ended else ["checkpoint.lock"])
+    if ended:
+        fit(folder, seed=1)  # the other run's files are as it has left them
+
+
 @pytest.mark.skipif(os.name == "nt", reason="locks of Unix")
 def test_where_no_file_can_be_locked_a_warning_says_so(tmp_path, monkeypatch):
     import fcntl
@@ -605,8 +632,9 @@ def test_a_callback_may_have_changed_the_learning_rate(tmp_path):
     for _ in range(3):  # two of them find a run that has ended
         halved("cut", model=model, optimizer=optimizer)
         assert_same(model, whole)
-    optimizer = keras.optimizers.SGD(0.1 / 8, momentum=0.5)  # in a new process, say
-    assert_same(halved("cut", model=small(), optimizer=optimizer)[0], whole)
+    optimizer = keras.optimizers.SGD(0.1 / 8, momentum=0.5)  # the rate of the end
+    with pytest.raises(ValueError, match=r"differs in: optimizer \(learning_rate\)"):
+        halved("cut", model=small(), optimizer=optimizer)
 
 
 def test_an_optimizer_of_another_model_is_named():
@@ -703,6 +731,18 @@ ACTIVATIONS = {
     ],
     "a range around": lambda: (lowest(range(1, 5)), lowest(range(2, 5))),
     "a set around": lambda: (lowest({1, 5}), lowest({2, 5})),
+    "a module around": lambda: (inside(module(n=1)), inside(module(n=2))),
+    "a class around": lambda: [inside(type("Mine", (), {"n": n})) for n in (1, 2)],
+    "a function of a class around": lambda: [
+        inside(type("Mine", (), {"n": act(n)})) for n in (1, 2)
+    ],
+    "parsed arguments around": lambda: [
+        inside(argparse.Namespace(n=n)) for n in (1, 2)
+    ],
+    "a fraction around": lambda: (lowest([Fraction(1)]), lowest([Fraction(2)])),
+    "a read-only dict around": lambda: (lowest(read_only(n=1)), lowest(read_only(n=2))),
+    "words around": lambda: [lowest(np.array([word])) for word in ("one", "two")],
+    "a cached function": lambda: (functools.cache(act(1.0)), functools.cache(act(2.0))),
     "a deque around": lambda: [lowest(collections.deque([low, 5])) for low in (1, 2)],
 }
 
@@ -710,6 +750,13 @@ ACTIVATIONS = {
 def lowest(numbers):
     def activation(x):
         return min(numbers) * keras.ops.tanh(x)
+
+    return activation
+
+
+def inside(space):
+    def activation(x):
+        return space.n * x
 
     return activation
 
@@ -790,6 +837,30 @@ PENALTY, CONSTANT = keras.regularizers.L2(0.3), functools.partial(min, 0.3)
 unrelated = 0.3
 
 
+def module(**held):
+    made = types.ModuleType("mine")
+    vars(made).update(held, itself=made, unrelated=0.3)
+    return made
+
+
+def read_only(**held):
+    return types.MappingProxyType(held)
+
+
+@functools.cache
+def cached(x):
+    return SLOPE * x
+
+
+MODULE, CLASS = module(slope=0.3), type("Mine", (), {"slope": 0.3})
+INNER = module(part=module(bend=lambda x: 0.3 * x))
+PARSED, USER_S = argparse.Namespace(slope=0.3), collections.UserDict(slope=0.3)
+EXACT, FIXED, MAPPING = Fraction(3, 10), Decimal("0.3"), read_only(slope=0.3)
+RECORD, DAYS = np.array([(0.3,)], [("slope", float)]), np.array(["2001-01-01"], "M8[D]")
+WORDS = np.array(["relu", None], object)
+LOGGER = logging.getLogger("mine")
+
+
 def reads_slope(x):
     return SLOPE * x
 
@@ -804,6 +875,15 @@ def reads_table(x):
 
 def reads_objects(x):
     return ARRAY * OBJECT.factor * NAMES.n * PENALTY(x) * CONSTANT()
+
+
+def reads_spaces(x):
+    return MODULE.itself.slope * CLASS.slope * INNER.part.bend(x) * cached(x)
+
+
+def reads_values(x):
+    parts = PARSED.slope, USER_S["slope"], EXACT, FIXED, MAPPING["slope"]
+    return x, parts, RECORD, DAYS, WORDS
 
 
 def helper(x):
@@ -828,6 +908,8 @@ class ReadsSlope:
 def counting(x):
     global COUNT
     COUNT += 1
+    MODULE.slope = COUNT
+    LOGGER.info(environ["PATH"], MODULE.slope)
     return x.unrelated * keras.ops.relu(x)  # an attribute of a global's name
 
 
@@ -847,6 +929,18 @@ def counting(x):
         (reads_objects, "NAMES", types.SimpleNamespace(n=2)),
         (reads_objects, "PENALTY", keras.regularizers.L2(0.2)),
         (reads_objects, "CONSTANT", functools.partial(min, 0.2)),
+        (reads_spaces, "MODULE", module(slope=0.2)),
+        (reads_spaces, "CLASS", type("Mine", (CLASS,), {"slope": 0.2})),
+        (reads_spaces, "INNER", module(part=module(bend=lambda x: 0.2 * x))),
+        (reads_spaces, "SLOPE", 0.2),
+        (reads_values, "PARSED", argparse.Namespace(slope=0.2)),
+        (reads_values, "USER_S", collections.UserDict(slope=0.2)),
+        (reads_values, "EXACT", Fraction(1, 5)),
+        (reads_values, "FIXED", Decimal("0.2")),
+        (reads_values, "MAPPING", read_only(slope=0.2)),
+        (reads_values, "RECORD", np.array([(0.2,)], RECORD.dtype)),
+        (reads_values, "DAYS", DAYS + 1),
+        (reads_values, "WORDS", np.array(["tanh", None], object)),
     ],
 )
 def test_a_constant_that_a_function_reads_is_seen(monkeypatch, activation, name, value):
@@ -881,6 +975,11 @@ def test_what_a_function_counts_or_does_not_read_makes_no_other_network(monkeypa
     for name in ("COUNT", "unrelated", "SLOPE"):
         monkeypatch.setitem(globals(), name, 9)
         assert _checksums._content(counting) == first
+    monkeypatch.setattr(MODULE, "slope", 9)
+    monkeypatch.setattr(MODULE, "unrelated", 9)
+    monkeypatch.setenv("OTHER", "9")
+    LOGGER.setLevel("INFO")
+    assert _checksums._content(counting) == first
 
 
 def test_a_run_notices_another_constant_of_a_regularizer(monkeypatch, tmp_path):
@@ -904,6 +1003,7 @@ HELD = (
     *(np.ones, act, Act, range, InSlots),
     *(lambda n: {n, 9}, lambda n: frozenset([n, 9]), lambda n: Act({n, 9})),
     *(lambda n: Act(range(n)), lambda n: Act(collections.deque([n]))),
+    *(lambda n: np.array([f"{n}"]), lambda n: np.array([n], object)),
     *(lambda n: tf.function(act(n)), lambda n: np.vectorize(act(n))),
 )
 
@@ -923,6 +1023,23 @@ def test_what_a_layer_holds_in_lists_and_dicts_is_seen(around, value):
         return _checksums.network_checksum(keras.Model(inputs, outputs))
 
     assert known(2) == known(2) != known(3)
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        *([{"relu": 1.0}, {"tanh": 1.0}], [{1: {2: 3}}, {1: {4: 3}}]),
+        *([[[0, 1], [2, 3]], [[0, 1, 2], [3]]], [[[], [0]], [[0], []]]),
+        [[{"relu": 1.0}], [{"tanh": 1.0}]],
+    ],
+)
+def test_keys_and_groups_that_a_layer_holds_are_seen(different):
+    def known(held):
+        inputs = keras.Input((4, 4, 1))
+        return _checksums.network_checksum(keras.Model(inputs, Holds(held)(inputs)))
+
+    one, other = different
+    assert known(one) == known(copy.deepcopy(one)) != known(other)
 
 
 def test_a_set_of_another_order_is_the_same_set():
@@ -1548,6 +1665,28 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
             assert again[name] == history[name]
         assert_same(model, whole)
         assert_same(same_best, best)
+
+
+def test_what_callbacks_do_before_training_is_done_once(tmp_path):
+    class Warm(keras.callbacks.Callback):
+        """Begins with given weights and a given rate, which falls."""
+
+        def on_train_begin(self, logs=None):
+            self.model.set_weights(given)
+            self.model.optimizer.learning_rate = 0.2
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.optimizer.learning_rate *= 0.5
+
+    given = [weight + 1 for weight in small().get_weights()]
+    whole, history = fit(tmp_path / "whole", callbacks=Warm(), epochs=3)
+    for moment in (0, 2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(tmp_path / f"{moment}", callbacks=[Warm(), Interrupt(moment)], epochs=3)
+        model, again = fit(tmp_path / f"{moment}", callbacks=Warm(), epochs=3)
+        assert again.history["loss"] == history.history["loss"]
+        assert_same(model, whole)
+        assert float(model.optimizer.learning_rate) == pytest.approx(0.025)
 
 
 def test_a_model_is_saved_after_the_same_batches_in_a_resumed_run(tmp_path):

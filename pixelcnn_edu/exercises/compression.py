@@ -152,6 +152,12 @@ def _by_largest_remainders(p, total):
     return counts
 
 
+def _by_nearest(p, total):
+    counts = np.maximum(1, np.round(p * total)).astype(int)
+    counts[p.argmax()] += total - counts.sum()
+    return counts
+
+
 def _all_to_one(p, total):
     counts = np.ones(len(p), int)
     counts[p.argmax()] += total - len(p)
@@ -238,6 +244,8 @@ whole_counts = Exercise(
                 abs(counts - p * total) > len(p)
             ).any(),
         ),
+        "Rounded to the nearest integer, some levels already get a part of what is left "
+        "over. Round down, and all of it goes to the most likely level.": _by_nearest,
         _LEFTOVER: Mistake(
             _leftover_to(np.argmin),
             _leftover_to(lambda p: 0),

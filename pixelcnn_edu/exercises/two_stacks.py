@@ -175,6 +175,7 @@ def _shifted_layer(
     filters,
     first,
     *,
+    sizes=(3, 3),
     shift=1,
     rows=True,
     activation=Gate,
@@ -191,11 +192,11 @@ def _shifted_layer(
     Kernels are 3×3 and 1×3, cut to what may be read.
     """
     channels = 2 * filters if activation is Gate else filters
-    v = StackConv2D(channels, 3, "vertical", "B" if rows or not first else "A")(
-        vertical
-    )
+    mask_type = "B" if rows or not first else "A"
+    v = StackConv2D(channels, sizes[0], "vertical", mask_type)(vertical)
     down = _moved(v, shift)
-    h = StackConv2D(channels, 3, "horizontal", "A" if first else "B")(horizontal)
+    mask_type = "A" if first else "B"
+    h = StackConv2D(channels, sizes[1], "horizontal", mask_type)(horizontal)
     parts = [h] * left + [keras.layers.Conv2D(channels, 1)(down)] * across
     h = parts[0] if len(parts) == 1 else keras.layers.add(parts)
     v, h = activation()(down if carry else v), activation()(h)
@@ -229,6 +230,11 @@ def _jumps_over_its_place(vertical, horizontal, filters, first):
     return v, keras.layers.add([h, keras.layers.Conv2D(filters, 1)(_moved(v, 1))])
 
 
+def _with_a_wide_later_kernel(vertical, horizontal, filters, first):
+    sizes = (3, 3) if first else (3, 7)
+    return _shifted_layer(vertical, horizontal, filters, first, sizes=sizes)
+
+
 def _of_another_shape(vertical, horizontal, filters, first):
     v, h = _shifted_layer(vertical, horizontal, filters, first)
     return v, h[:, :, 1:]
@@ -254,9 +260,13 @@ def _judge_layer(answer):
                 case = "a page of 4×4, filters = 6"
                 raise Wrong(f"The {name} tensor has another shape.", case=case, **words)
         tensors += result
-    first_v, first_h, *_, last_v, last_h = _reads(image, tensors)
+    features = keras.layers.Conv2D(6, 1)(image)
+    tensors += asking(answer)(features, features, 6, False)
+    first_v, first_h, *_, last_v, last_h, later_v, later_h = _reads(image, tensors)
     _judge_the_first_layer(first_v, first_h)
     _judge_the_stack(last_v, last_h)
+    _judge_the_kernels("first", first_v, first_h, own_place=False)
+    _judge_the_kernels("later", later_v, later_h, own_place=True)
 
 
 def _reads(image, tensors):
@@ -336,6 +346,26 @@ def _judge_the_stack(v, h):
         )
 
 
+def _judge_the_kernels(layer, v, h, own_place):
+    """Judge what one layer reads at places around which larger kernels read more.
+
+    The horizontal kernel may hold one or two pixels to the left: 1×3 is cut in two ways.
+    """
+    of_v, of_h = np.zeros((2, *_PAGE[:2]), int)
+    of_v[1:3, 1:] = 1
+    of_h[:2, 2:] = of_h[2, 2] = 1
+    of_h[2, 1], of_h[2, 3] = h[2, 3, 2, 1], own_place
+    for name, col, reads, expected in (
+        ("vertical", 2, v, of_v),
+        ("horizontal", 3, h, of_h),
+    ):
+        actual = reads[2, col].astype(int)
+        if (actual != expected).any():
+            case = f"the {name} tensor reads at row 2, column {col} of 4×4 (1: read)"
+            words = {"expected": expected, "actual": actual}
+            raise Wrong("A kernel has", case=f"{layer} layer: what {case}", **words)
+
+
 shifted_layer = Exercise(
     _shifted_layer,
     judge=_judge_layer,
@@ -390,6 +420,10 @@ shifted_layer = Exercise(
         "the horizontal stack gets the shifted copy, and a later horizontal kernel "
         "includes its own place (or a residual sum keeps it).": Mistake(
             _jumps_over_its_place, hint=2
+        ),
+        "A kernel has another size. The vertical one has two rows of 3×3; the horizontal "
+        "one reads one or two pixels to the left, in later layers its own place too.": (
+            Mistake(but(sizes=(5, 3)), but(sizes=(3, 7)), _with_a_wide_later_kernel)
         ),
     },
     hints=(
