@@ -185,6 +185,17 @@ def read_graph(model):
     return inputs, tensors, output
 
 
+def labels_as_read(inputs, labels) -> dict:
+    """Return {input tensor: labels}, in the type to which the model casts them.
+
+    Args:
+        inputs: the first result of `read_graph`.
+        labels: nothing, or one array (N,).
+    """
+    pairs = zip(inputs[1:], labels, strict=True)
+    return {tensor: ops.cast(label, tensor.spec.dtype) for tensor, label in pairs}
+
+
 def _check_inner(model, graph, args):
     """Refuse a model inside a model if its graph does not say what the model computes."""
     if not runs_its_graph(model):

@@ -204,6 +204,13 @@ def test_labels_reach_every_pixel():
         generation.generate(small(), 2, labels=1)
 
 
+def test_a_label_has_the_type_of_the_model_s_input():
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="uint8")
+    number = ops.reshape(label * 30, (-1, 1, 1, 1))  # 9 * 30 is 14 in uint8
+    x = MaskedConv2D(6, 3, "A")(image) + 0.05 * number
+    compare_features([image, label], x, count=10, classes=10)
+
+
 SUMS = {
     "layer": lambda *tensors: layers.add(tensors),
     "operation": lambda *tensors: functools.reduce(operator.add, tensors),
