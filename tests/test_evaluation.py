@@ -205,6 +205,7 @@ def test_bad_arguments_are_named():
         ([True, False], "real numbers. Received: bool"),
         ([1.0, 2.0, math.nan], "finite. Received: nan at index 2"),
         ([1.0, -math.inf], "finite. Received: -inf at index 1"),
+        (np.ma.masked_greater([1.0, 2.0, 9.0], 5), "values without masked values"),
     ],
 )
 def test_a_mean_of_what_is_no_finite_number_is_refused(values, words):
