@@ -242,6 +242,14 @@ def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
     return shape
 
 
+def check_unmasked(name: str, values):
+    """Return ``values``, unless NumPy's mask hides some: the mask would be ignored."""
+    if np.ma.is_masked(values):
+        hidden = np.ma.count_masked(values)
+        raise _error(f"{name} without masked values", f"{hidden} masked")
+    return values
+
+
 def check_images(
     images, *, name="images", levels=None, image_shape=None, at_most=None
 ) -> np.ndarray:
@@ -256,7 +264,7 @@ def check_images(
         image_shape: if given, (H, W, C); None means any size.
         at_most: if given, the largest number of images.
     """
-    images = np.asarray(images)
+    images = np.asarray(check_unmasked(name, images))
     if images.dtype == object or not (
         np.issubdtype(images.dtype, np.number) or images.dtype == bool
     ):

@@ -18,9 +18,10 @@ def logits_function(model):
 
     A model with two inputs takes the labels as a second argument.
 
-    The function is compiled once per input shape; on TensorFlow without XLA, which on a CPU
-    takes longer to compile than it saves. It is compiled again if anything in the model
-    changes, except the values of the weights.
+    On TensorFlow the function is compiled once for any number of images, without XLA,
+    which on a CPU takes longer to compile than it saves. On JAX it is compiled once per
+    input shape. It is compiled again if anything in the model changes, except the values
+    of the weights.
 
     Raises:
         ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
@@ -53,8 +54,10 @@ def _compile(reference):
     lock = threading.Lock()
 
     def compiled(*inputs):
+        # for any number of images: Keras's `add` could take a known one for channels
+        specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in inputs]
         with lock:  # of threads that begin together, one compiles
-            concrete = function.get_concrete_function(*inputs)
+            concrete = function.get_concrete_function(*specs)
         return concrete(*inputs)
 
     return compiled

@@ -16,6 +16,7 @@ from pixelcnn_edu._checks import (
     check_labels,
     check_levels,
     check_positive_int,
+    check_unmasked,
 )
 from pixelcnn_edu.models import likelihood_of, logits_function
 
@@ -104,12 +105,13 @@ def mean_and_standard_error(values) -> tuple[float, float]:
 
     Raises:
         ValueError: fewer than two values, or another shape; a value that is no real
-            number, is NaN, or is infinite.
+            number, is NaN, is infinite, or is hidden by NumPy's mask.
 
     Example:
         >>> mean_and_standard_error([1.0, 3.0])
         (2.0, 1.0)
     """
+    check_unmasked("values", values)
     try:
         values = np.asarray(values)
     except ValueError as error:  # lists of different lengths

@@ -304,11 +304,11 @@ def complete(
             than 10 particles: fewer than half of them).
     """
     likelihood = likelihood_of(model, likelihood)
-    images, known = np.asarray(images), np.asarray(known)
+    images, known = np.asanyarray(images), np.asarray(known)
     fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
     if fits:
-        blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN
-        images = np.where(known[:, :, None], images, blank)
+        blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN, or masked
+        images = np.ma.where(known[:, :, None], images, blank)
     images = check_images(
         images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
     )

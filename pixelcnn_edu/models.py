@@ -50,6 +50,12 @@ class ImageModel(_cpu.TrainedInHalves):
     Keras model, and ``model.likelihood`` survives. On a CPU the base class trains a batch
     in two halves at the same time, see `_cpu`. (On a GPU the base class does nothing.)
 
+    The functions of this package accept any number of images. In a direct call of the
+    model, and in Keras's own ``fit``, ``evaluate`` and ``predict``, a sum on TensorFlow may
+    be wrong. If a layer adds one number per image to N channels, and a batch has N images,
+    Keras's ``add`` gives the numbers to the channels. Choose another batch size, or let the
+    layer add one number per channel.
+
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
         outputs: as for `keras.Model`: the logits tensor.

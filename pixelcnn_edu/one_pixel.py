@@ -40,6 +40,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_PIXEL,
     PER_ROW,
     kernel_of,
+    labels_as_read,
     read_graph,
     weight_by_pixel,
     with_weight,
@@ -259,7 +260,7 @@ class _Row:
 def _draw_images(loop, is_constant, numbers, given, known, setting, *labels):
     """Draw images, row by row: (H, W, N, C). The arrays are as in `_Run`."""
     height, width, count, _ = numbers.shape
-    fixed = dict(zip(loop.inputs[1:], labels, strict=True))
+    fixed = labels_as_read(loop.inputs, labels)
     for tensor in loop.tensors:
         if tensor.when == PER_IMAGE and tensor.operation:
             fixed[tensor] = tensor.call(fixed)

@@ -18,6 +18,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_PIXEL,
     PER_ROW,
     kernel_of,
+    labels_as_read,
     read_graph,
     weight_by_pixel,
     with_weight,
@@ -39,12 +40,13 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         >>> draw(model, model.likelihood, u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
         (2, 5, 4, 1)
     """
-    (image, *label_inputs), tensors, output = read_graph(model)
+    inputs, tensors, output = read_graph(model)
     count, height, width, channels = uniforms.shape
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
+    image = inputs[0]
     pages[image] = np.where(known[:, :, None], given, 0)
-    of_label = dict(zip(label_inputs, labels, strict=True))
+    of_label = labels_as_read(inputs, labels)
     for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)
         if len(t.spec.shape) == 4:

@@ -92,6 +92,8 @@ class Tensor:
             lambda value: values[value] if isinstance(value, Tensor) else value,
             (self.args, self.kwargs),
         )
+        if _is_sum(self.operation):
+            args, kwargs = _of_one_shape(self.operation, args, kwargs)
         if "training" in inspect.signature(self.operation.call).parameters:
             kwargs["training"] = False
         return self.operation(*args, **kwargs)
@@ -107,6 +109,36 @@ class Tensor:
         if dtype is None and self.sources:  # an operation of keras.ops has none
             return keras.backend.result_type(*[s.dtype for s in self.sources])
         return dtype or keras.config.floatx()
+
+
+def _is_sum(operation):
+    """Return whether an operation calls Keras's ``add`` on its sources."""
+    by_name = type(operation).__name__ == "Add" and not is_of_user(operation)  # x + y
+    return by_name or isinstance(operation, layers.Add | layers.Average)
+
+
+def _of_one_shape(operation, args, kwargs):
+    """Return the arguments of a sum with all arrays broadcast to one shape.
+
+    On TensorFlow, Keras's ``add`` takes its second array for a bias if only one axis of it
+    is longer than 1, and as long as the channels of the first array. That axis may be the
+    axis of images: 16 images with one channel, added to 16 channels.
+    """
+    arrays = [x for x in keras.tree.flatten((args, kwargs)) if getattr(x, "shape", ())]
+    rank = max(len(x.shape) for x in arrays)
+
+    def ranked(x):  # a layer puts the axes that are missing after the first axis
+        missing = rank - len(x.shape) if isinstance(operation, layers.Layer) else 0
+        return (*x.shape[:1], *[1] * missing, *x.shape[1:])
+
+    shape = np.broadcast_shapes(*map(ranked, arrays))
+
+    def whole(x):
+        if not getattr(x, "shape", ()) or x.shape == shape:
+            return x
+        return ops.broadcast_to(ops.reshape(x, ranked(x)), shape)
+
+    return keras.tree.map_structure(whole, (args, kwargs))
 
 
 def read_graph(model):
@@ -151,6 +183,17 @@ def read_graph(model):
 
     [output] = keras.tree.flatten(graph._run_through_graph(inputs, adder))
     return inputs, tensors, output
+
+
+def labels_as_read(inputs, labels) -> dict:
+    """Return {input tensor: labels}, in the type to which the model casts them.
+
+    Args:
+        inputs: the first result of `read_graph`.
+        labels: nothing, or one array (N,).
+    """
+    pairs = zip(inputs[1:], labels, strict=True)
+    return {tensor: ops.cast(label, tensor.spec.dtype) for tensor, label in pairs}
 
 
 def _check_inner(model, graph, args):

@@ -153,6 +153,19 @@ def test_any_random_model_gives_its_images_back(case, seed, count):
     tally("images compressed and decompressed", count)
 
 
+@pytest.mark.parametrize("method", ["cached", "naive"])
+def test_one_channel_added_to_as_many_channels_as_images_costs_its_nats(method):
+    image = keras.Input((3, 4, 1))
+    x = layers.add([MaskedConv2D(c, 3, "A")(image) for c in (16, 1)])
+    logits = MaskedConv2D(1, 1)(layers.ReLU()(x))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    randomize(model)
+    images = np.random.default_rng(0).integers(0, 2, (16, 3, 4, 1))
+    bits = code_length(model, images, method=method)
+    nats = evaluation.nats_per_image(model, images)
+    np.testing.assert_allclose(bits, nats / math.log(2), rtol=0.01)
+
+
 def test_more_images_than_a_slice_holds_and_a_single_one():
     model = shared_trivial()
     images = images_of(model, 300)

@@ -459,3 +459,11 @@ def test_levels_that_are_not_divided_are_named():
         data.check_images(images, levels=4)
     with pytest.raises(ValueError, match="Divide by 255[.]"):
         data.check_images(images * 40, levels=4)
+
+
+def test_images_with_masked_values_are_refused():
+    images = np.ma.masked_equal([0.0, 1.0], 1.0).reshape(1, 1, 2, 1)
+    with pytest.raises(ValueError, match="images without masked.* Received: 1 masked"):
+        data.check_images(images)
+    nothing_masked = data.check_images(np.ma.array(images.data))
+    np.testing.assert_array_equal(nothing_masked, images.data)

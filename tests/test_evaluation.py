@@ -148,6 +148,27 @@ def test_the_standard_error_is_that_of_the_mean():
     assert error == pytest.approx(values.std(ddof=1) / 20)
 
 
+@pytest.mark.parametrize("with_layer", [True, False], ids=["layer", "operation"])
+def test_nats_of_as_many_images_as_channels_are_those_of_one_image_at_a_time(
+    with_layer,
+):
+    image, label = keras.Input((3, 4, 1)), keras.Input((), dtype="int32")
+    x = MaskedConv2D(16, 3, "A")(image)
+    number = keras.layers.Reshape((1, 1, 1))(keras.layers.Embedding(3, 1)(label))
+    x = keras.layers.add([x, number]) if with_layer else x + number
+    logits = MaskedConv2D(1, 1)(keras.layers.ReLU()(x))
+    model = ImageModel([image, label], logits, likelihood=Bernoulli(), num_classes=3)
+    randomize(model)
+    images = np.random.default_rng(0).integers(0, 2, (16, 3, 4, 1))
+    together, alone = (
+        evaluation.nats_per_image(
+            model, images, labels=np.arange(16) % 3, batch_size=size
+        )
+        for size in (16, 1)
+    )
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
 def test_bad_arguments_are_named():
     model = random_model()
     gray = np.full((1, 3, 3, 1), 0.5, "float32")
@@ -184,6 +205,7 @@ def test_bad_arguments_are_named():
         ([True, False], "real numbers. Received: bool"),
         ([1.0, 2.0, math.nan], "finite. Received: nan at index 2"),
         ([1.0, -math.inf], "finite. Received: -inf at index 1"),
+        (np.ma.masked_greater([1.0, 2.0, 9.0], 5), "values without masked values"),
     ],
 )
 def test_a_mean_of_what_is_no_finite_number_is_refused(values, words):

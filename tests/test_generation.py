@@ -378,11 +378,12 @@ def test_everything_known_comes_back_unchanged():
     np.testing.assert_array_equal(drawn[:, 0], images)
 
 
-@pytest.mark.parametrize("unknown", [np.nan, np.inf, -1, 0.3, 255])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -1, 0.3, 255, np.ma.masked])
 def test_unknown_pixels_may_be_anything(unknown):
     known = np.eye(3, dtype=bool)
     images = evaluation.all_images((3, 3, 1))[[5, 300]]
-    marked = np.where(known[:, :, None], images, unknown)
+    where = np.ma.where if unknown is np.ma.masked else np.where
+    marked = where(known[:, :, None], images, unknown)
     first, second = (
         generation.complete(small(), given, known, count=2, seed=0)
         for given in (images, marked)

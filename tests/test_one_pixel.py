@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import operator
 import weakref
 
 from pixelcnn_edu import generation, one_pixel, page_cache
@@ -201,6 +202,66 @@ def test_labels_reach_every_pixel():
             generation.generate(model, 9, labels=wrong)
     with pytest.raises(ValueError, match="no labels"):
         generation.generate(small(), 2, labels=1)
+
+
+def test_a_label_has_the_type_of_the_model_s_input():
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="uint8")
+    number = ops.reshape(label * 30, (-1, 1, 1, 1))  # 9 * 30 is 14 in uint8
+    x = MaskedConv2D(6, 3, "A")(image) + 0.05 * number
+    compare_features([image, label], x, count=10, classes=10)
+
+
+SUMS = {
+    "layer": lambda *tensors: layers.add(tensors),
+    "operation": lambda *tensors: functools.reduce(operator.add, tensors),
+    "average": lambda *tensors: layers.average(tensors),
+}
+
+
+def compare_features(inputs, x, count, classes=3):
+    """Compare all loops on ``count`` images of a model with the features ``x``."""
+    logits = MaskedConv2D(1, 1)(layers.ReLU()(x))
+    classes = classes if isinstance(inputs, list) else None
+    model = ImageModel(inputs, logits, likelihood=Bernoulli(), num_classes=classes)
+    randomize(model, seed=1)
+    labels = [np.arange(count) % classes] if classes else []
+    cached = compare(model, count=count, labels=labels[0] if labels else None)
+    uniforms = np.random.default_rng(0).random(cached.shape, dtype="float32")
+    nothing = 0 * uniforms, np.zeros(cached.shape[1:3], bool)
+    pages = page_cache.draw(model, Bernoulli(), uniforms, *nothing, 1.0, *labels)
+    assert_same_images(model, cached, pages, uniforms, labels)
+
+
+@pytest.mark.parametrize("sum_of", SUMS.values(), ids=SUMS)
+def test_one_channel_is_added_to_as_many_channels_as_there_are_images(sum_of):
+    image = keras.Input((3, 4, 1))
+    one = MaskedConv2D(1, 5, "A")(image)
+    compare_features(image, sum_of(MaskedConv2D(16, 3, "A")(image), one, one), count=16)
+
+
+@pytest.mark.parametrize("sum_of", SUMS.values(), ids=SUMS)
+def test_one_channel_is_added_to_as_many_channels_as_a_row_has_pixels(sum_of):
+    image = keras.Input((8, 6, 1))
+    parts = [StackConv2D(c, 3, "vertical", "A")(image) for c in (6, 1)]
+    compare_features(image, sum_of(*parts), count=1)
+
+
+@pytest.mark.parametrize("sum_of", SUMS.values(), ids=SUMS)
+@pytest.mark.parametrize("channels", [1, 6])
+def test_a_label_adds_one_number_to_a_row_of_as_many_pixels_as_images(sum_of, channels):
+    image, label = keras.Input((3, 6, 1)), keras.Input((), dtype="int32")
+    rows = StackConv2D(channels, 3, "vertical", "A")(image)
+    number = layers.Reshape((1, 1, 1))(layers.Embedding(3, 1)(label))
+    compare_features([image, label], sum_of(rows, number), count=6)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_a_part_of_the_label_is_added_to_as_many_numbers_as_there_are_images(shape):
+    image, label = keras.Input((3, 4, 1)), keras.Input((), dtype="int32")
+    number = layers.Reshape(shape)(layers.Embedding(3, 1)(label))
+    of_label = layers.add([layers.Embedding(3, 6)(label), number])
+    x = MaskedConv2D(6, 3, "A")(image) + layers.Reshape((1, 1, 6))(of_label)
+    compare_features([image, label], x, count=6)
 
 
 def test_new_weights_are_used_at_once():

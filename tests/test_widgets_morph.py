@@ -118,6 +118,32 @@ def test_a_model_without_labels_is_refused(model):
         with_labels(model, np.eye(4))
 
 
+def reads_levels(of_levels, of_label):
+    """Return a model whose pixels go through an Embedding of 4 levels."""
+    image, label = keras.Input((5, 6, 1)), keras.Input((), dtype="int32")
+    levels = keras.ops.cast(keras.ops.round(image[..., 0]), "int32")
+    features = MaskedConv2D(8, 3, "A")(of_levels(levels))
+    features += keras.layers.Reshape((1, 1, 8))(of_label(label))
+    inputs, logits = [image, label], MaskedConv2D(1, 1)(features)
+    return models.ImageModel(inputs, logits, likelihood=Bernoulli(), num_classes=4)
+
+
+def test_an_embedding_of_pixels_stays_as_it_is():
+    model = reads_levels(*[keras.layers.Embedding(4, 8) for _ in range(2)])
+    copy = with_labels(model, np.eye(4)[[1, 0, 2, 3]])
+    ours, theirs = (
+        evaluation.nats_per_image(one, images(), labels=k)
+        for one, k in ((copy, 0), (model, 1))
+    )
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_embedding_of_labels_and_pixels_is_refused():
+    shared = keras.layers.Embedding(4, 8)
+    with pytest.raises(ValueError, match="Embedding layers of their own"):
+        with_labels(reads_levels(shared, shared), np.eye(4))
+
+
 def test_labels_that_another_layer_reads_are_refused():
     image, label = keras.Input((5, 6, 1)), keras.Input((), dtype="int32")
     features = MaskedConv2D(4, 3, "A")(image)
@@ -125,7 +151,9 @@ def test_labels_that_another_layer_reads_are_refused():
     features += keras.layers.Reshape((1, 1, 4))(told)
     inputs, logits = [image, label], MaskedConv2D(1, 1)(features)
     model = models.ImageModel(inputs, logits, likelihood=Bernoulli(), num_classes=4)
-    with pytest.raises(ValueError, match="labels go into Embedding layers alone"):
+    with pytest.raises(
+        ValueError, match="labels go into Embedding layers of their own"
+    ):
         with_labels(model, np.eye(4))
 
 

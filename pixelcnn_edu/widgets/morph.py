@@ -10,7 +10,6 @@ from pixelcnn_edu.widgets._base import (
     check_page_seed,
 )
 
-import keras
 import numpy as np
 
 COUNT = 8
@@ -31,8 +30,8 @@ def with_labels(model, mixtures) -> ImageModel:
         An `ImageModel` with labels 0 … K - 1. Its changes do not change ``model``.
 
     Raises:
-        ValueError: the model takes no labels, another layer than an Embedding reads them,
-            or ``mixtures`` has another shape.
+        ValueError: the model takes no labels; a layer reads them that is no Embedding, or
+            reads something else too; or ``mixtures`` has another shape.
 
     Example:
         >>> from pixelcnn_edu.models import gated_pixelcnn
@@ -48,18 +47,23 @@ def with_labels(model, mixtures) -> ImageModel:
         )
     config = {**model.get_config(), "num_classes": len(mixtures)}
     (label, *_) = config["input_layers"][1]
+    of_label = set()
     for layer in config["layers"]:
-        if layer["class_name"] == "Embedding":
-            layer["config"]["input_dim"] = len(mixtures)
-        elif f"'{label}'" in str(layer["inbound_nodes"]):
+        reads = [f"'{label}'" in str(node) for node in layer["inbound_nodes"]]
+        if not any(reads):
+            continue
+        name = layer["config"]["name"]
+        if layer["class_name"] != "Embedding" or not all(reads):
             raise ValueError(
-                "Expected a model whose labels go into Embedding layers alone. Received: "
-                f"a model whose labels go into the layer {layer['config']['name']!r}"
+                "Expected a model whose labels go into Embedding layers of their own. "
+                f"Received: a model whose labels go into the layer {name!r}"
             )
+        layer["config"]["input_dim"] = len(mixtures)
+        of_label.add(name)
     copy = type(model).from_config(config)
     for old, new in zip(model.layers, copy.layers, strict=True):
         weights = old.get_weights()
-        if isinstance(old, keras.layers.Embedding):
+        if old.name in of_label:
             weights = [mixtures @ weights[0]]
         new.set_weights(weights)
     return copy
