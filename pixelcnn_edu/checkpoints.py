@@ -143,7 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
     def __init__(self, folder, settings, callbacks=()):
         super().__init__()
         self.folder = check_path("folder", folder)
-        self._lock = identity_of_lock(self.folder)
+        self._lock = self._present_lock()
         self.settings = through_json(settings)
         self.optimizer = settings.get("optimizer")
         self.callbacks = callbacks
@@ -154,6 +154,9 @@ class Checkpoint(keras.callbacks.Callback):
     @property
     def _paths(self):
         return self.folder / "checkpoint.npz", self.folder / "checkpoint.previous.npz"
+
+    def _present_lock(self):
+        return identity_of_lock(self.folder / "checkpoint.lock")
 
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
@@ -325,7 +328,7 @@ class Checkpoint(keras.callbacks.Callback):
             "after_training": self._now(),
             "callbacks": callbacks,
         }
-        if identity_of_lock(self.folder) != self._lock:
+        if self._present_lock() != self._lock:
             raise OSError(
                 f"Expected {self.folder} to be the folder that this run has locked. "
                 "Received: another folder or none, since the run's folder was deleted or "
