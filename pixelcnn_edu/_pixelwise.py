@@ -4,6 +4,8 @@
 activation of a user, `check_by_trial` tries whether it works on each pixel by itself.
 """
 
+import functools
+
 from pixelcnn_edu._checks import NotByPixel
 
 import keras
@@ -132,8 +134,10 @@ def check_activation(layer, channels):
 def check_by_trial(layer, what, function, *channels):
     """Run a function on random features: on whole images, and on pixels alone.
 
-    Half of the pixels run alone, so that a mean over the whole batch shows. The layer gets
-    random weights meanwhile: its own may be zero at first.
+    Half of the pixels run alone, so that a mean over the whole batch shows. As many pixels
+    as channels run once more, so that Keras's ``add`` shows: of one number per pixel, it
+    makes a bias of the channels. The layer gets random weights meanwhile: its own may be
+    zero at first.
 
     Args:
         layer, what: named in the error if the results differ.
@@ -144,13 +148,15 @@ def check_by_trial(layer, what, function, *channels):
     maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
     half = np.prod(_TRIAL) // 2
     pixels = [each.reshape(-1, 1, 1, each.shape[-1])[:half] for each in maps]
+    few = [[each[:c] for each in pixels] for c in sorted({*channels})]
     weights = [(w, rng.normal(0, 0.1, w.shape)) for w in layer.trainable_weights]
     try:
         with keras.StatelessScope(weights):  # nothing is written into the layer
             results = [
-                function(*map(ops.convert_to_tensor, each)) for each in (maps, pixels)
+                function(*map(ops.convert_to_tensor, each))
+                for each in (maps, pixels, *few)
             ]
-        whole, alone = (np.asarray(ops.cast(r, "float32")) for r in results)
+        whole, alone, *few = (np.asarray(ops.cast(r, "float32")) for r in results)
     except Exception as error:  # of a user's code: any
         size = "{}×{}".format(*_TRIAL[1:])
         refuse(
@@ -161,7 +167,12 @@ def check_by_trial(layer, what, function, *channels):
     # a GPU rounds matrix products to 1e-3, and bfloat16 has 8 bits
     tolerance = scale * (3e-2 if "16" in layer.compute_dtype else 1e-3)
     same_shape = whole.shape[:3] == _TRIAL and whole.size == 2 * alone.size
-    if not same_shape or not np.allclose(
-        whole.reshape(2, -1)[0], alone.ravel(), rtol=0, atol=tolerance, equal_nan=True
-    ):
+    close = functools.partial(np.allclose, rtol=0, atol=tolerance, equal_nan=True)
+    if not same_shape or not close(whole.reshape(2, -1)[0], alone.ravel()):
         refuse(layer, f"{what} does not work on each pixel by itself, as a trial shows")
+    if not all(close(some, alone[: len(some)]) for some in few):
+        refuse(
+            layer,
+            f"{what} works in another way on as many pixels as channels, as a trial shows. "
+            "Write x + y in its code, not keras.ops.add(x, y)",
+        )

@@ -12,7 +12,9 @@ says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pi
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
   does the same at every pixel and reads no other pixel. The first drawing tries the layer
-  on random features. (`PositionBias` has a weight for each pixel. It is a special case
+  on random features. In ``call`` write ``x + y``, not ``keras.ops.add(x, y)``: with one
+  channel added to N, and with N images, Keras's ``add`` gives a wrong sum on TensorFlow.
+  (`PositionBias` has a weight for each pixel. It is a special case
   in `pixel_graph.weight_by_pixel`, and no example for a class of your own.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
   ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that compute the same

@@ -168,9 +168,17 @@ def replaced(x):
     return layer(x)
 
 
+class AddsMean(layers.Layer):
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return ops.add(inputs, ops.mean(inputs, axis=-1, keepdims=True))
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
+        (AddsMean(), "Write x [+] y in its code, not keras.ops.add"),
         (
             OwnCall(8, 3),
             "replaces `call`, .* as MaskedConv2D .* into a layer of its own",
