@@ -456,8 +456,8 @@ prelu_gradients = Exercise(
     ),
     shape="Gradients are shaped as x and slope are.",
     otherwise=("grad_x is another one.", "grad_slope is another one."),
-    praise="A shared slope hears from every pixel: with shared_axes=[1, 2] its gradient is "
-    "a sum over the page, 784 terms for a digit.",
+    praise="A shared slope gets a gradient from every pixel: with shared_axes=[1, 2] its "
+    "gradient is the sum over the page, 784 terms for a digit.",
     atol=1e-4,
     show=_first_wrong_gradient,
 )
