@@ -263,7 +263,7 @@ whole_counts = Exercise(
     ),
     shape="Return integers, one for each level.",
     otherwise=_LEFTOVER,
-    praise="The coder can write every level, and both sides share the same integers.",
+    praise="The coder can write every level, and the integers sum to the total.",
     show=_what_is_wanted,
 )
 

@@ -189,7 +189,7 @@ pooled = Exercise(
         "The mean is another one.",
         "The mean is right, its standard error is another one.",
     ),
-    praise="Nothing is lost: three numbers per batch tell as much as all its digits.",
+    praise="For the mean and its standard error, three numbers per batch are enough.",
     show=plus_minus(4),
 )
 
