@@ -74,7 +74,7 @@ export default { render({ el }) {
     <p class="sentence">1 quarter</p>
     <label>quarters <input type="range" min="0" max="4" value="1"></label>
     <button>full</button>
-    <table><td></td></table></div>`;
+    <canvas></canvas></div>`;
   const [slider, button] = [el.querySelector("input"), el.querySelector("button")];
   const tell = () => {
     el.querySelector("p").textContent = `${slider.value} quarters`;
