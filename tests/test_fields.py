@@ -81,34 +81,24 @@ def test_the_blind_shares_of_the_whole_page_are_the_known_ones(first, pooled, ea
 
 
 @pytest.mark.parametrize(
-    ("page", "pixel", "first", "further"),
+    ("page", "pixel", "first", "further", "gated"),
     [
-        (PAGE, PIXEL, 7, 0),
-        (PAGE, PIXEL, 7, 10),
-        (PAGE, PIXEL, 3, 13),
-        ((11, 11), (5, 5), 3, 4),
-        ((9, 12), (6, 10), 5, 2),
+        (PAGE, PIXEL, 7, 0, False),
+        (PAGE, PIXEL, 7, 10, False),
+        (PAGE, PIXEL, 3, 13, False),
+        ((11, 11), (5, 5), 3, 4, False),
+        ((9, 12), (6, 10), 5, 2, False),
+        (PAGE, PIXEL, 7, 0, True),
+        (PAGE, PIXEL, 7, 5, True),
+        (PAGE, PIXEL, 3, 13, True),
+        ((11, 11), (5, 5), 3, 2, True),
+        ((9, 12), (6, 10), 5, 2, True),
     ],
 )
-def test_a_plain_field_is_the_one_of_a_real_network(page, pixel, first, further):
-    field = field_of(plain(page, first, further), pixel)
-    assert np.array_equal(seen(page, pixel, first=first, further=further), field)
-
-
-@pytest.mark.parametrize(
-    ("page", "pixel", "first", "further"),
-    [
-        (PAGE, PIXEL, 7, 0),
-        (PAGE, PIXEL, 7, 5),
-        (PAGE, PIXEL, 3, 13),
-        ((11, 11), (5, 5), 3, 2),
-        ((9, 12), (6, 10), 5, 2),
-    ],
-)
-def test_a_gated_field_is_the_one_of_two_real_stacks(page, pixel, first, further):
-    field = field_of(two_stacks(page, first, further), pixel)
-    ours = seen(page, pixel, first=first, further=further, gated=True)
-    assert np.array_equal(ours, field)
+def test_a_field_is_the_one_of_a_real_network(page, pixel, first, further, gated):
+    network = (two_stacks if gated else plain)(page, first, further)
+    ours = seen(page, pixel, first=first, further=further, gated=gated)
+    assert np.array_equal(ours, field_of(network, pixel))
 
 
 @pytest.mark.parametrize("depth", [1, 4])
