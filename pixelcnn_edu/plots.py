@@ -6,15 +6,21 @@ Digits are drawn as ink on paper: 1 is black.
 
 from pathlib import Path
 
+from pixelcnn_edu import _alt
 from pixelcnn_edu._checks import check_notebook, check_positive_int
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
 
 plt.style.use(Path(__file__).parent / "pixelcnn_edu.mplstyle")
+_alt.show_in_ipython()
 
 SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
+EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
+FRAME = "#808080"  # around an image
+INK_ON = {SEEN: "white", HIDDEN: "#555555", "#EAF3F8": "black"}  # text, by its face
 
 
 def image_grid(images, *, columns=8, labels=None, ax=None):
@@ -62,7 +68,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         x = i % columns * (width + gap)
         page[y : y + height, x : x + width] = image
         frame = Rectangle((x - 0.5, y - 0.5), width, height, fill=False)
-        frame.set(edgecolor="#BBBBBB", linewidth=0.8)
+        frame.set(edgecolor=FRAME, linewidth=0.8)
         ax.add_patch(frame)
         if labels is not None:
             ax.text(
@@ -75,7 +81,10 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
             )
     ax.imshow(page[..., 0] if channels == 1 else page, vmin=0, vmax=1)
     ax.set_axis_off()
-    return ax
+    words = f"{count} image{'s' * (count > 1)} of {height}×{width} pixels"
+    words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
+    told = "" if labels is None else f": {', '.join(map(str, labels))}"
+    return _alt.describe(ax, words + told)
 
 
 def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
@@ -92,7 +101,8 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
     picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax)
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
-    return ax
+    height, width = np.shape(values)
+    return _alt.describe(ax, f"Map of {height}×{width} pixels {_alt.span(values)}")
 
 
 def mask(kernel_mask, *, title=None, ax=None):
@@ -111,19 +121,18 @@ def mask(kernel_mask, *, title=None, ax=None):
     ax = _axes(ax, figsize=(0.5 * width + 0.6, 0.5 * height + 0.9))
     for (row, col), value in np.ndenumerate(kernel_mask):
         cell = Rectangle((col, row), 1, 1, edgecolor="white", linewidth=2)
-        cell.set_facecolor(SEEN if value else HIDDEN)
+        face = SEEN if value else HIDDEN
+        cell.set_facecolor(face)
         ax.add_patch(cell)
-        color = "white" if value else "#555555"
-        text = f"{value:g}"
-        ax.text(col + 0.5, row + 0.5, text, ha="center", va="center", color=color)
-    center = Rectangle((width // 2, height // 2), 1, 1, fill=False)
-    center.set(edgecolor=TARGET, linewidth=3, zorder=3)
-    ax.add_patch(center)
+        ink, text = INK_ON[face], f"{value:g}"
+        ax.text(col + 0.5, row + 0.5, text, ha="center", va="center", color=ink)
+    frame(ax, width // 2, height // 2)
     ax.set(xlim=(-0.1, width + 0.1), ylim=(height + 0.1, -0.1), aspect="equal")
     ax.set_axis_off()
     if title:
         ax.set_title(title)
-    return ax
+    rows = "; ".join(" ".join(f"{value:g}" for value in row) for row in kernel_mask)
+    return _alt.describe(ax, f"Mask of {height}×{width}, row by row: {rows}")
 
 
 def receptive_field(field, row, col, *, title=None, ax=None):
@@ -137,11 +146,18 @@ def receptive_field(field, row, col, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(3.6, 3.8))
     ax.imshow(np.asarray(field, float), cmap="cividis", vmin=0, vmax=1)
-    ax.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, color=TARGET))
+    target = Rectangle(
+        (col - 0.5, row - 0.5), 1, 1, facecolor=TARGET, edgecolor=EDGE, linewidth=1.5
+    )
+    ax.add_patch(target)
     ax.set(xticks=[], yticks=[])
     seen = int(np.sum(field))
     ax.set_title(title if title is not None else f"{seen} pixels seen")
-    return ax
+    words = f"{seen} of {np.size(field)} pixels seen"
+    if seen:
+        (top, bottom), (left, right) = (_ends(places) for places in np.nonzero(field))
+        words += f", rows {top} to {bottom}, columns {left} to {right}"
+    return _alt.describe(ax, f"{words}; target at row {row}, column {col}")
 
 
 def dependency(matrix, *, title=None, ax=None):
@@ -155,11 +171,16 @@ def dependency(matrix, *, title=None, ax=None):
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
     ax.imshow(np.asarray(matrix, float), cmap="cividis", vmin=0, vmax=1)
-    ax.plot([-0.5, size - 0.5], [-0.5, size - 0.5], color=TARGET, linewidth=1)
+    ends = [-0.5, size - 0.5]
+    ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
     ax.set(xlabel="input (place in reading order)", ylabel="output (place in order)")
     if title:
         ax.set_title(title)
-    return ax
+    changed = np.asarray(matrix, bool)
+    below, above = np.tril(changed, -1).sum(), np.triu(changed, 1).sum()
+    on = changed.sum() - below - above
+    words = f"Dependencies of {size} outputs: {below} on earlier inputs"
+    return _alt.describe(ax, f"{words}, {on} on their own, {above} on later ones")
 
 
 def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
@@ -178,7 +199,7 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     ax.legend()
-    return ax
+    return _alt.describe(ax, f"Line chart. {'; '.join(map(_alt.curve, ax.lines))}")
 
 
 _STAGES = (
@@ -206,9 +227,10 @@ def architecture(*, here=None, ax=None):
         x, y = i % 4 * 2.5, -(i // 4) * 1.7
         filled = here is not None and here in notebooks
         box = FancyBboxPatch((x, y), 1.9, 0.9, boxstyle="round,pad=0.08")
-        box.set(facecolor=SEEN if filled else "#EAF3F8", edgecolor=SEEN, linewidth=1.5)
+        face = SEEN if filled else "#EAF3F8"
+        box.set(facecolor=face, edgecolor=SEEN, linewidth=1.5)
         ax.add_patch(box)
-        ink = "white" if filled else "black"
+        ink = INK_ON[face]
         ax.text(x + 0.95, y + 0.62, name, ha="center", va="center", color=ink, size=11)
         ax.text(x + 0.95, y + 0.24, detail, ha="center", va="center", color=ink, size=9)
         ax.text(x + 0.95, y - 0.24, notebooks, ha="center", va="center", size=10)
@@ -219,7 +241,23 @@ def architecture(*, here=None, ax=None):
     )
     ax.set(xlim=(-0.2, 9.6), ylim=(-2.2, 1.15), aspect="equal")
     ax.set_axis_off()
-    return ax
+    boxes = [
+        f"{name} ({detail}; notebook {number})" for name, detail, number in _STAGES
+    ]
+    words = f"{len(boxes)} boxes, each with an arrow to the next: {', '.join(boxes)}"
+    return _alt.describe(ax, words if here is None else f"{words}. Filled: {here}")
+
+
+def frame(ax, left, top):
+    """Draw a red frame around the cell of size 1 at (left, top)."""
+    cell = Rectangle((left, top), 1, 1, fill=False)
+    cell.set(edgecolor=TARGET, linewidth=3, zorder=3, path_effects=with_edge(3))
+    ax.add_patch(cell)
+
+
+def with_edge(width):
+    """Return the path effects of a line of a width: a white edge on both sides."""
+    return [withStroke(linewidth=width + 2, foreground=EDGE)]
 
 
 def _arrow(start, end, style="arc3"):
@@ -231,6 +269,10 @@ def _arrow(start, end, style="arc3"):
         color="#444444",
         connectionstyle=style,
     )
+
+
+def _ends(places):
+    return places.min(), places.max()
 
 
 def _axes(ax, **figure):

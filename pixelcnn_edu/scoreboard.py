@@ -12,7 +12,7 @@ import json
 import math
 from pathlib import Path
 
-from pixelcnn_edu import plots
+from pixelcnn_edu import _alt, plots
 from pixelcnn_edu._checks import check_notebook, check_number, check_one_of
 from pixelcnn_edu._files import atomic_write, locked
 from pixelcnn_edu.evaluation import mean_and_standard_error
@@ -76,7 +76,11 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
     ax.invert_yaxis()
     ax.set(xlabel="nats per image on 1,000 test digits (lower is better)")
     ax.set_xlim(0, max(values) * 1.2)
-    return ax
+    told = [
+        f"{row['name']} {row['nats_per_image']:.1f} ± {row['standard_error']:.1f}"
+        for row in board.values()
+    ]
+    return _alt.describe(ax, f"Scoreboard: {', '.join(told)}")
 
 
 def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:

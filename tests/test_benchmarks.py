@@ -53,15 +53,16 @@ def test_dilation_adds_no_product(monkeypatch):
     assert script.products(near) == script.products(far)
 
 
-@pytest.fixture
-def small(monkeypatch):
+@pytest.fixture(scope="module")
+def small():
     """A network like ``coffee``, 5 × 5, with 100 images that it drew, and their p."""
     model = models.pixelcnn(
         (5, 5, 1), filters=4, depth=2, activation="relu", position=True
     )
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
-    uniforms = load("generation", monkeypatch).some_uniforms(100, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        uniforms = load("generation", patch).some_uniforms(100, 5)
     images = generation.generate(model, 100, uniforms=uniforms, method="naive")
     assert 0 < images.mean() < 1
     p = keras.ops.sigmoid(model.predict_on_batch(images))
@@ -142,7 +143,8 @@ import sys
 sys.path.insert(0, {str(FOLDER)!r})
 sys.modules |= dict.fromkeys({blocked!r})
 import training
-training.main(["--child", {name!r}, "4", "1024"])
+training.DEPTH, training.IMAGES = 1, 128
+training.main(["--child", {name!r}, "4", "64"])
 """
     return subprocess.run(
         [python, "-c", code], input="\n" * turns, capture_output=True, text=True

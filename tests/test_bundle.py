@@ -66,6 +66,7 @@ def test_the_zip_holds_the_wheel_and_all_notebooks_with_one_more_cell(built):
         held = {name.partition("/")[2]: file.read(name) for name in file.namelist()}
     assert held.pop(wheel.name) == wheel.read_bytes()
     folder = bundle.ROOT / "notebooks"
+    assert held.pop("glossary.md") == (folder / "glossary.md").read_bytes()
     originals = {
         path.relative_to(folder).as_posix(): json.loads(path.read_text("utf-8"))
         for path in folder.rglob("[0-9]*.ipynb")

@@ -23,7 +23,6 @@ def stack(size, first, count, *, seed=0):
     return keras.Model(inputs, x)
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "model_arguments",
     [
@@ -34,17 +33,20 @@ def stack(size, first, count, *, seed=0):
     ],
     ids=str,
 )
-def test_models_are_causal_and_use_what_they_may(model_arguments, seed):
-    keras.utils.set_random_seed(seed)
+def test_models_are_causal_and_use_what_they_may(model_arguments):
     model = pixelcnn(**model_arguments, filters=8, depth=3)
-    matrix = causality.dependency_matrix(model)
-    assert not np.triu(matrix).any()
-    height, width, _ = model_arguments["image_shape"]
-    if width > 1:  # the left neighbor, except across the edge of the page
-        left = np.diagonal(matrix, -1)
-        inside = np.arange(1, height * width) % width != 0
-        assert left[inside].all()
-    causality.assert_causal(model)
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        another = pixelcnn(**model_arguments, filters=8, depth=3)
+        model.set_weights(another.get_weights())  # it is compiled once
+        matrix = causality.dependency_matrix(model)
+        assert not np.triu(matrix).any()
+        height, width, _ = model_arguments["image_shape"]
+        if width > 1:  # the left neighbor, except across the edge of the page
+            left = np.diagonal(matrix, -1)
+            inside = np.arange(1, height * width) % width != 0
+            assert left[inside].all()
+        causality.assert_causal(model)
 
 
 class LevelsFirst(Categorical):

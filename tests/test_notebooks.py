@@ -6,10 +6,8 @@ with one fault and sees it refused.
 """
 
 import ast
-import base64
 import copy
 import functools
-import io
 import json
 import pkgutil
 import re
@@ -20,11 +18,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import notebooks
+from pixelcnn_edu import _alt
 
-import matplotlib.pyplot as plt
 import minutes
 import nbformat
 import pytest
+import stills
 
 ROOT = Path(__file__).parents[1]
 MAIN = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -200,9 +199,19 @@ def check_short_cells(nb, path):
 
 def check_figures(nb, path):
     outputs = [output for cell in code_cells(nb) for output in cell["outputs"]]
-    figures = sum("image/png" in output.get("data", {}) for output in outputs)
+    figures = sum(len(stills.found(output.get("data", {}))) for output in outputs)
     if is_main(path) and figures < 2:
         yield f"{figures} figures (at least 2)"
+
+
+def check_alternative_texts(nb, path):
+    for output in (output for cell in code_cells(nb) for output in cell["outputs"]):
+        data = output.get("data", {})
+        if any(kind.startswith("image/") for kind in data):
+            yield f"a picture without an alternative text: {output_text(output)[:60]!r}"
+        pictures = "".join(data.get("text/html", "")).count("<img")
+        if pictures > sum(bool(words.strip()) for words, _ in stills.found(data)):
+            yield "an <img> without an alternative text"
 
 
 def check_widgets(nb, path):
@@ -211,9 +220,9 @@ def check_widgets(nb, path):
     if plain != nb:
         yield "a widget's view or state is stored; make notebooks"
     for output in (output for cell in code_cells(nb) for output in cell["outputs"]):
-        picture = output.get("data", {}).get("image/png", "")
-        if output["output_type"] == "execute_result" and len(picture) > 80_000:
-            yield f"a still picture of {len(picture):,} characters; the limit is 80,000"
+        for _, picture in stills.found(output.get("data", {})):
+            if output["output_type"] == "execute_result" and len(picture) > 80_000:
+                yield f"a still picture of {len(picture):,} characters (80,000 at most)"
 
 
 def check_words(nb, path):
@@ -406,10 +415,11 @@ def printed(text, name="stdout"):
     return {"output_type": "stream", "name": name, "text": text}
 
 
-def figure():
+def figure(words="Line chart", **data):
+    html = _alt.image("iVBORw0KGgo=", words)
     return {
         "output_type": "display_data",
-        "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"},
+        "data": {"text/html": html, "text/plain": "<Figure size 640x480>", **data},
         "metadata": {},
     }
 
@@ -473,7 +483,8 @@ def error():
 
 def show_widget(nb, *, view=False, state=False, picture="x"):
     """Add the output of a cell that shows a widget."""
-    data = {"image/png": picture, "text/plain": "Fork: a digit"}
+    html = _alt.image(picture, "a digit")
+    data = {"text/html": html, "text/plain": "Fork: a digit"}
     if view:
         data[notebooks.VIEW] = {"model_id": "1", "version_major": 2, "version_minor": 0}
     result = {"output_type": "execute_result", "data": data, "metadata": {}}
@@ -509,6 +520,11 @@ FAULTS = [
     ("size", lambda nb: add_output(nb, printed("x" * 1_500_000))),
     ("short_cells", lambda nb: set_code(nb, "x = 1\n\n" * 21)),
     ("figures", lambda nb: nb["cells"][2]["outputs"].pop()),
+    ("alternative_texts", lambda nb: add_output(nb, figure(" "))),
+    (
+        "alternative_texts",
+        lambda nb: add_output(nb, figure(**{"image/png": "iVBORw0KGgo="})),
+    ),
     ("widgets", lambda nb: show_widget(nb, view=True)),
     ("widgets", lambda nb: show_widget(nb, state=True)),
     ("widgets", lambda nb: show_widget(nb, picture=80_001 * "x")),
@@ -642,8 +658,10 @@ def test_a_stored_notebook_shows_the_still_pictures_of_its_widgets(stored, stric
     assert list(check_outputs(nb, path)) == []
     for cell, quarters in zip(nb["cells"][1:], (1, 3), strict=True):
         shown = cell["outputs"][0]["data"]
-        assert shown.keys() == {"image/png", "text/plain"}
-        picture = plt.imread(io.BytesIO(base64.b64decode(shown["image/png"])))
+        assert shown.keys() == {"text/html", "text/plain"}
+        ((words, _),) = stills.found(shown)
+        assert words.startswith("a bar. ")
+        picture = stills.pixels(shown)
         assert (picture[..., 0] < 0.5).mean() == pytest.approx(quarters / 4, abs=0.01)
     assert "makeAnswers" not in text  # the program of the explorers
     results = re.findall(r"Cell (\d) (PASSED|FAILED)", strict_run)
@@ -694,11 +712,20 @@ def test_the_minutes_count_words_visible_lines_and_stars():
         nbformat.v4.new_markdown_cell("# One two\n\nthree <b>four</b>"),
         nbformat.v4.new_code_cell("x = 1\n\ny = 2"),
         nbformat.v4.new_code_cell("z = 3", metadata=hidden),
-        nbformat.v4.new_markdown_cell("### ★★ Exercise"),
-        nbformat.v4.new_markdown_cell("### ★★★ Exercise, at home"),
+        nbformat.v4.new_markdown_cell("### Exercise ★★ Name"),
+        nbformat.v4.new_markdown_cell("## Questions", metadata={"tags": ["question"]}),
+        nbformat.v4.new_markdown_cell("### Exercise ★★★ (at home) Name"),
         nbformat.v4.new_code_cell("at_home = 4"),
         nbformat.v4.new_markdown_cell("not counted"),
-        nbformat.v4.new_markdown_cell("## After it"),
+        nbformat.v4.new_markdown_cell(
+            "Why? <details><summary>So</summary>Wrong.</details>",
+            metadata={"tags": ["question"]},
+        ),
+        nbformat.v4.new_markdown_cell("[Solution](x)\n\n## References\n\nA paper."),
     ]
     nb = nbformat.v4.new_notebook(cells=cells)
-    assert minutes.count(nb) == (5 + 3 + 3, 2, 10)
+    assert minutes.count(minutes.path_of(nb)) == (5 + 4 + 2 + 2, 2, 10)
+    cells[0].metadata.tags = ["core"]
+    assert minutes.count(
+        [cell for cell in cells if "core" in notebooks.tags(cell)]
+    ) == ((5, 0, 0))

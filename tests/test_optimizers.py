@@ -6,6 +6,7 @@ import sys
 
 from pixelcnn_edu import models, optimizers, training
 from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli
 
 import keras
 import numpy as np
@@ -97,24 +98,29 @@ def test_keras_s_own_settings_are_kept():
         assert abs(found - stepped(value, gradients, kernel())).max() > 0.01
 
 
-@pytest.mark.parametrize("name", optimizers.BY_NAME)
-def test_a_model_saved_in_training_is_loaded_by_a_new_process(name, tmp_path):
-    model = models.pixelcnn((5, 5, 1), filters=2, depth=1)
-    path = tmp_path / "model.keras"
-    training.fit(model, np.zeros((8, 5, 5, 1)), epochs=1, optimizer=name, verbose=0)
-    model.save(path)
+def test_models_saved_in_training_are_loaded_by_a_new_process(tmp_path):
+    paths, expected = [], []
+    for name in optimizers.BY_NAME:
+        image = keras.Input((5, 5, 1))
+        logits = MaskedConv2D(1, 1)(MaskedConv2D(2, 3, "A")(image))
+        model = models.ImageModel(image, logits, likelihood=Bernoulli())
+        training.fit(model, np.zeros((8, 5, 5, 1)), epochs=1, optimizer=name, verbose=0)
+        paths.append(tmp_path / f"{name}.keras")
+        model.save(paths[-1])
+        expected += [type(model.optimizer).__name__, "1"]
     script = """
 import sys
 import pixelcnn_edu
 import keras
 
-optimizer = keras.models.load_model(sys.argv[1]).optimizer
-print(type(optimizer).__name__, int(optimizer.iterations))
+for path in sys.argv[1:]:
+    optimizer = keras.models.load_model(path).optimizer
+    print(type(optimizer).__name__, int(optimizer.iterations))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, path], capture_output=True, text=True
+        [sys.executable, "-c", script, *paths], capture_output=True, text=True
     )
-    assert done.stdout.split() == [type(model.optimizer).__name__, "1"], done.stderr
+    assert done.stdout.split() == expected, done.stderr
 
 
 @pytest.mark.parametrize("name", optimizers.BY_NAME)

@@ -7,11 +7,8 @@ from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
 import numpy as np
 import pytest
-from effort import examples, tally
-from hypothesis import given, settings
 from test_evaluation import randomize
 from test_one_pixel import assert_same_images
-from test_oracles import recipes
 
 MODELS = {
     "plain": lambda: pixelcnn((4, 3, 1), filters=4, depth=1, position=True),
@@ -49,17 +46,6 @@ def test_it_draws_the_images_of_the_naive_loop(name):
     np.testing.assert_array_equal(page_cache.draw(*arguments), naive)
     known, given = arguments[4], arguments[3]
     np.testing.assert_array_equal(naive[:, known], given[:, known])
-
-
-@settings(max_examples=examples(8, 100))
-@given(recipes(most_values=30, most_levels=16))
-def test_random_models_are_drawn_as_by_the_naive_loop(recipe):
-    model = recipe.build()
-    arguments = arguments_of(model, count=3, seed=recipe.seed)
-    uniforms, labels = arguments[2], arguments[6:]
-    pages, naive = page_cache.draw(*arguments), generation.naive(*arguments)
-    assert_same_images(model, naive, pages, uniforms, labels)
-    tally("random models: cache of whole pages = naive")
 
 
 def test_a_temperature_of_0_takes_the_most_likely_values():

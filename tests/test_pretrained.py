@@ -47,6 +47,11 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def model(name):
+    return pretrained.load(name)
+
+
 def test_there_are_pretrained_models():
     assert "coffee" in pretrained.names()
 
@@ -63,8 +68,8 @@ def test_the_build_block_is_the_preset_s(name):
     assert pretrained.card(name)["build"] == PRESETS[name].build()
 
 
-def test_the_arrays_are_float32_in_the_order_of_the_weights(name):
-    weights = pretrained.load(name).weights
+def test_the_arrays_are_float32_in_the_order_of_the_weights(name, model):
+    weights = model.weights
     with np.load(pretrained.FOLDER / f"{name}.npz") as file:
         assert list(file) == sorted(file)
         for (key, array), weight in zip(file.items(), weights, strict=True):
@@ -81,8 +86,8 @@ def test_the_card_s_command_builds_it_again(name):
     assert (args.seed, args.precision) == (card["seed"], card["precision"])
 
 
-def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name):
-    model, card, preset = pretrained.load(name), pretrained.card(name), PRESETS[name]
+def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name, model):
+    card, preset = pretrained.card(name), PRESETS[name]
     assert models.live_weights(model) == card["weights"]
     assert preset.as_data().items() <= card["recipe"].items()
     assert model.likelihood == preset.likelihood
@@ -94,11 +99,12 @@ def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name)
     mean, error = evaluation.mean_and_standard_error(nats)
     # other digits than the card's, so only close: three standard errors of both
     assert abs(mean - card["nats_per_image"]) < 3 * (error + card["standard_error"])
-    causality.assert_causal(model, trials=1)
+    if name in ("coffee", "night", "conditional", "colored", "levels_256_mixture"):
+        causality.assert_causal(model, trials=1)  # one network of each kind
 
 
-def test_drawn_digits_have_the_ink_of_real_ones(name):
-    model, preset = pretrained.load(name), PRESETS[name]
+def test_drawn_digits_have_the_ink_of_real_ones(name, model):
+    preset = PRESETS[name]
     digits, classes = data.load_mnist()[1]
     labels = classes[:16] if preset.num_classes else None
     drawn = generation.generate(model, 16, seed=0, labels=labels)

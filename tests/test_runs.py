@@ -1621,7 +1621,7 @@ def test_a_run_that_was_stopped_has_ended_wherever_it_was_interrupted(tmp_path, 
     assert 3 <= len(epochs) < 12 and epochs == list(range(len(epochs)))
     best = np.argmin(history.history["val_loss"])
     assert best < len(epochs) - 1  # so that restored weights are not the last ones
-    for moment in [None, "end", *([2] if mean else range(1, len(epochs)))]:
+    for moment in (None, "end", 2 if mean else len(epochs) - 1):
         folder = tmp_path / f"{moment}"
         if moment is not None:
             assert stopping(folder, moment, **mean) is None
@@ -1657,14 +1657,12 @@ def test_what_other_callbacks_remember_goes_on_too(tmp_path):
     whole, history, best = run(tmp_path / "whole")
     assert len(set(history["learning_rate"])) > 1
     assert np.argmin(history["val_loss"]) == 1
-    for moment in (2, 4):
-        folder = tmp_path / f"{moment}"
-        assert run(folder, moment) is None
-        model, again, same_best = run(folder)
-        for name in ("val_loss", "learning_rate"):
-            assert again[name] == history[name]
-        assert_same(model, whole)
-        assert_same(same_best, best)
+    assert run(tmp_path / "broken", 4) is None
+    model, again, same_best = run(tmp_path / "broken")
+    for name in ("val_loss", "learning_rate"):
+        assert again[name] == history[name]
+    assert_same(model, whole)
+    assert_same(same_best, best)
 
 
 def test_what_callbacks_do_before_training_is_done_once(tmp_path):
@@ -1709,7 +1707,7 @@ def test_a_model_is_saved_after_the_same_batches_in_a_resumed_run(tmp_path):
 
     steps = []
     assert run(tmp_path / "whole") == [3, 6]
-    for moment in (1, 2, 3):
+    for moment in (1, 2):
         before = run(tmp_path / f"{moment}", moment)
         shutil.copytree(tmp_path / f"{moment}", tmp_path / f"{moment} earlier")
         assert before + run(tmp_path / f"{moment}") == [3, 6]
@@ -1736,7 +1734,7 @@ def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
     log = tmp_path / "log.csv"
     logger, whole = run(tmp_path / "whole")
     assert len(whole.split()) == 4 and "epoch" in whole
-    for moment, same in [(1, False), (2, False), (2, True), ("end", False)]:
+    for moment, same in [(2, False), (1, True), ("end", False)]:
         log.unlink()
         folder = tmp_path / f"{moment} {same}"
         logger, part = run(folder, moment)

@@ -8,13 +8,13 @@ import sys
 import pytest
 
 
-def start(folder, **environment):
+def start(folder, then="", **environment):
     """Import the package in a new process with these settings of Keras."""
     env = {name: v for name, v in os.environ.items() if name != "KERAS_BACKEND"}
     env |= {"PYTHONPATH": os.pathsep.join(sys.path), "KERAS_HOME": str(folder)}
     script = "import sys; sys.modules['jax'] = None; import pixelcnn_edu; print('ok')"
     return subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", f"{script}; {then}"],
         env=env | environment,
         capture_output=True,
         text=True,
@@ -50,7 +50,14 @@ def test_a_backend_that_cannot_work_is_named_in_one_sentence(
 
 
 def test_tensorflow_by_variable_wins_over_the_file_and_is_the_default(tmp_path):
-    (tmp_path / "keras.json").write_text('{"backend": "torch"}', "utf-8")
-    assert start(tmp_path, KERAS_BACKEND="tensorflow").stdout == "ok\n"
+    file = {"backend": "torch", "floatx": "float64"}
+    file["image_data_format"] = "channels_first"
+    (tmp_path / "keras.json").write_text(json.dumps(file), "utf-8")
+    build = "from pixelcnn_edu import models; models.pixelcnn(filters=4, depth=1)"
+    done = start(tmp_path, then=build, KERAS_BACKEND="tensorflow")
+    assert done.stdout == "ok\n"
+    # the other settings of the file are named in one sentence
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ValueError: Expected Keras's floatx to be 'float32'")
     (tmp_path / "keras.json").write_text("damaged", "utf-8")
     assert start(tmp_path).stdout == "ok\n"

@@ -1,8 +1,5 @@
 """What all explorers share: the network, the settings, and a still picture."""
 
-import base64
-import io
-
 from pixelcnn_edu import export, models
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, check_page_seed
@@ -10,6 +7,7 @@ from pixelcnn_edu.widgets._base import Explorer, binary_image_shape, check_page_
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stills
 
 
 class Bar(Explorer):
@@ -33,7 +31,7 @@ def network():
 def test_a_page_without_widgets_gets_the_still_picture_and_a_text(network):
     bar = Bar(network, 3)
     data, _ = bar._repr_mimebundle_()
-    picture = plt.imread(io.BytesIO(base64.b64decode(data["image/png"])))
+    picture = stills.pixels(data)
     assert picture.shape[:2] == (100, 400)
     assert (picture[..., 0] < 0.5).mean() == pytest.approx(3 / 4, abs=0.01)
     assert data["text/plain"] == repr(bar) == "Bar: a bar"

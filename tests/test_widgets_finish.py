@@ -3,18 +3,15 @@
 The explorer itself runs in a page: see browser/test_finish_and_guess.py.
 """
 
-import base64
-import io
-
 from pixelcnn_edu import generation, models, widgets
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.plots import SEEN
 from pixelcnn_edu.widgets.finish import given_rows
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stills
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -70,7 +67,7 @@ def test_the_still_picture_shows_given_ink_blue_and_drawn_ink_black(
 
 def test_it_offers_the_still_picture_and_its_sentence(finish, model, digits):
     bundle, _ = finish._repr_mimebundle_()
-    page = plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    page = stills.pixels(bundle)
     assert np.ptp(page[..., :3], axis=-1).max() > 0.5  # blue
     assert bundle["text/plain"] == repr(finish)
     assert repr(finish).startswith("FinishMyDigit: ")

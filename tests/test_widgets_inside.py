@@ -1,16 +1,15 @@
 """The explorer of a network's inside: its arguments, its pixel, its still picture."""
 
-import base64
-import io
+import functools
 
 from pixelcnn_edu import causality, generation, models, plots, widgets
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.widgets.inside import costliest_pixel
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stills
 from matplotlib.colors import to_rgb
 
 KINDS = {
@@ -21,7 +20,9 @@ KINDS = {
 }
 
 
+@functools.cache
 def small(kind):
+    """A model that no test changes."""
     build = models.gated_pixelcnn if kind == "labels" else models.pixelcnn
     model = build(**{"image_shape": (5, 6, 1), "filters": 4, "depth": 1, **KINDS[kind]})
     rng = np.random.default_rng(0)
@@ -32,7 +33,7 @@ def small(kind):
 def picture(explorer):
     bundle, _ = explorer._repr_mimebundle_()
     assert bundle["text/plain"] == repr(explorer)
-    return plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))[..., :3]
+    return stills.pixels(bundle)[..., :3]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,14 +64,15 @@ def test_the_still_picture_shows_the_receptive_field_of_the_pixel(kind):
     paper = image[..., :1].repeat(3, -1) if image.shape[-1] == 1 else 1 - image
     tinted = 0.6 * (1 - paper) + 0.4 * np.array(to_rgb(plots.SEEN))
     left = page[:, : page.shape[1] * 42 // 100].reshape(-1, 3)
-    for at in np.ndindex(field.shape):
-        if field[at] and at != (row, col):
-            assert np.abs(left - tinted[at]).max(axis=-1).min() < 0.01
+    field[row, col] = False
+    for color in np.unique(tinted[field], axis=0):
+        assert np.abs(left - color).max(axis=-1).min() < 0.01
     red = np.abs(left - to_rgb(plots.TARGET)).max(axis=-1) < 0.01
     assert red.mean() == pytest.approx(1 / 42, rel=0.9)
-    again = picture(widgets.Inside(model, seed=3))
-    assert np.array_equal(page, again)
-    assert not np.array_equal(page, picture(widgets.Inside(model, seed=4)))
+    if kind == "ink":
+        again = picture(widgets.Inside(model, seed=3))
+        assert np.array_equal(page, again)
+        assert not np.array_equal(page, picture(widgets.Inside(model, seed=4)))
 
 
 def test_it_starts_at_its_seed_and_leaves_pixel_and_layer_to_the_page():

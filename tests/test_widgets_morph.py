@@ -226,7 +226,7 @@ def test_the_readings_follow_bayes_rule(model):
 def test_its_text_and_its_still_picture_are_always_the_same(model):
     first, again = (Morph(model, first=0, second=3) for _ in range(2))
     (bundle, _), (other, _) = first._repr_mimebundle_(), again._repr_mimebundle_()
-    assert bundle["image/png"] == other["image/png"]
+    assert bundle["text/html"] == other["text/html"]
     assert bundle["text/plain"] == other["text/plain"] == repr(first)
     assert repr(first).startswith("Morph: ")
 

@@ -89,6 +89,7 @@ def main(folder=FOLDER) -> int:
     name = f"{'-'.join(wheel.name.split('-')[:2])}-notebooks"
     with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(wheel, f"{name}/{wheel.name}")
+        archive.write(ROOT / "notebooks" / "glossary.md", f"{name}/glossary.md")
         for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
             if ".ipynb_checkpoints" not in path.parts:
                 within = path.relative_to(ROOT / "notebooks").as_posix()

@@ -189,10 +189,12 @@ export function ticks(last) {
 // A frame around a pixel, `around` pixels larger on each side.
 export function frame(page, shape, pixel, color, x, y, scale, around = 0) {
   const [row, col] = [Math.floor(pixel / shape[1]), pixel % shape[1]];
-  page.strokeStyle = color;
-  page.lineWidth = Math.max(2, scale / 4);
   const side = (1 + 2 * around) * scale;
-  page.strokeRect(x + (col - around) * scale, y + (row - around) * scale, side, side);
+  for (const [style, edge] of [["white", 2], [color, 0]]) { // to be seen on ink and on paper
+    page.strokeStyle = style;
+    page.lineWidth = Math.max(2, scale / 4) + edge;
+    page.strokeRect(x + (col - around) * scale, y + (row - around) * scale, side, side);
+  }
 }
 
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -239,9 +241,7 @@ export class Pad {
       for (let y = 0; y <= this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
       this.over?.(page);
       if (!this.picture.element.matches(":focus")) return;
-      // white and blue, to be seen on ink and on paper
-      frame(page, shape, this.cursor, "white", 0.5, 0.5, scale, 0.15);
-      frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale, 0);
+      frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale);
     });
   }
 

@@ -7,7 +7,7 @@ and the first settings, and draws one still picture for pages without JavaScript
 import base64
 import io
 
-from pixelcnn_edu import export, plots  # noqa: F401 (sets the series' matplotlib style)
+from pixelcnn_edu import _alt, export, plots  # noqa: F401 (plots sets the style)
 from pixelcnn_edu._checks import check_number, check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
 
@@ -60,16 +60,21 @@ class Explorer(anywidget.AnyWidget):
 
     def png(self) -> bytes:
         """Return the still picture."""
+        return self._still()[0]
+
+    def _still(self):
+        """Return the still picture and its alternative text."""
         figure = Figure(figsize=self.size, dpi=100, layout="none")
         self.draw(figure)
         page = io.BytesIO()
         figure.savefig(page, format="png", dpi="figure", metadata={"Software": None})
-        return page.getvalue()
+        return page.getvalue(), f"{self.about.rstrip('.')}. {_alt.text(figure)}"
 
     def _repr_mimebundle_(self, **kwargs):
         """Offer the still picture beside the widget, for pages that show no widgets."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        data["image/png"] = base64.b64encode(self.png()).decode()
+        png, words = self._still()
+        data["text/html"] = _alt.image(base64.b64encode(png).decode(), words)
         data["text/plain"] = repr(self)
         return data, metadata
 

@@ -6,7 +6,6 @@ from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 LATER = 0.3  # the gray of pixels not read yet; paper is 0, ink is 1
 
@@ -70,9 +69,7 @@ class BeatTheNetwork(Explorer):
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(True)
         row, col = divmod(int(first), p_ink.shape[1])
-        square = Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False)
-        ax.add_patch(square)
-        square.set(edgecolor=plots.TARGET, linewidth=3, zorder=3)
+        plots.frame(ax, col - 0.5, row - 0.5)
         title = f"Question 1 of {1 + len(others)}: is the framed pixel ink?"
         figure.text(0.02, 0.93, title, size=12, weight="bold")
 

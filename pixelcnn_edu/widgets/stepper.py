@@ -6,7 +6,6 @@ from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, check_pa
 from pixelcnn_edu.widgets.fork import first_of_seed
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 NOT_YET = 0.25  # the gray of a pixel that is not drawn
 
@@ -61,7 +60,8 @@ class GenerationStepper(Explorer):
         right = figure.add_axes((0.5, 0.38, 0.46, 0.26))
         right.barh(0, p[at], color=plots.SEEN)
         right.barh(0, 1 - p[at], left=p[at], color="#E4E4E4")
-        right.axvline(u[at], color=plots.TARGET, linewidth=4)
+        edge = plots.with_edge(4)
+        right.axvline(u[at], color=plots.TARGET, linewidth=4, path_effects=edge)
         right.set(xlim=(0, 1), yticks=[])
         right.set_xlabel("uniform number, 0 to 1: ink left of p")
         value = "< p = {:.2f}: ink" if image[at] else "≥ p = {:.2f}: paper"
@@ -78,7 +78,6 @@ def draw_up_to(ax, image, at, shape):
 def frame_next(ax, at, shape):
     """Draw a frame around pixel ``at``."""
     row, col = divmod(at, shape[1])
-    edge = {"edgecolor": plots.TARGET, "linewidth": 3}
-    ax.add_patch(Rectangle((col - 0.5, row - 0.5), 1, 1, fill=False, **edge))
+    plots.frame(ax, col - 0.5, row - 0.5)
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set(visible=True, color="#BBBBBB")
+    ax.spines[:].set(visible=True, color=plots.FRAME)

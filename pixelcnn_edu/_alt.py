@@ -1,0 +1,164 @@
+"""Alternative texts: what a screen reader says of a figure.
+
+A plot function tells with `describe` what it draws. `text` puts that together with titles,
+axis labels, and what a reader draws with plain matplotlib. In IPython, each figure is shown
+as HTML with its text: ``<img alt="…">``. (A page drops the metadata of a PNG output.)
+"""
+
+import html
+import math
+import sys
+
+import numpy as np
+from matplotlib.figure import Figure
+
+MOST = 20  # lines, texts, or bars that are listed one by one
+
+
+def describe(ax, words):
+    """Set what the alternative text says of all that is drawn on ``ax`` so far."""
+    ax._described = words, ax.get_children()
+    return ax
+
+
+def number(value) -> str:
+    """Return whole numbers whole, others to two digits, which other machines find too.
+
+    Example:
+        >>> [number(x) for x in (784, 511.99999, 0.0234, 123.4, -0.0, float("nan"))]
+        ['784', '512', '0.023', '120', '0', 'nan']
+    """
+    if not math.isfinite(value):
+        return str(float(value))
+    if not math.isclose(value, round(value), rel_tol=1e-5, abs_tol=1e-12):
+        value = float(f"{value:.2g}")
+    whole = value == round(value) or abs(value) >= 10
+    return f"{round(value):,}" if whole else f"{value:g}"
+
+
+def span(values) -> str:
+    """Return the least and the greatest of the finite numbers: ``"from 1 to 3"``."""
+    values = np.ma.masked_invalid(values).compressed()
+    least, greatest = (values.min(), values.max()) if values.size else (np.nan, np.nan)
+    return f"from {number(least)} to {number(greatest)}"
+
+
+def curve(line) -> str:
+    """Return in words what a line of matplotlib shows."""
+    x, y = (np.asarray(values, float) for values in line.get_data(orig=False))
+    if len(x) == 2 and x[0] == x[1]:
+        told = f"a vertical line at {number(x[0])}"
+    elif len(x) == 2 and y[0] == y[1]:
+        told = f"a horizontal line at {number(y[0])}"
+    elif line.get_linestyle() == "None" or not np.isfinite(y).any():
+        told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
+    else:
+        ends = number(y[0]), number(y[-1])
+        told = f"from {ends[0]} at {number(x[0])} to {ends[1]} at {number(x[-1])}"
+        for word, value in (("lowest", np.nanmin(y)), ("highest", np.nanmax(y))):
+            told += "" if number(value) in ends else f", {word} {number(value)}"
+    return _name(line) + told
+
+
+def text(figure) -> str:
+    """Return the alternative text of a figure. It is never empty."""
+    parts = [told.get_text() for told in figure.texts]
+    parts += [part for ax in figure.axes for part in _of_axes(ax)]
+    parts = [" ".join(part.split()).rstrip(".") for part in parts]
+    return ". ".join(filter(None, parts)) or "An empty figure"
+
+
+def image(png, words, **size) -> str:
+    """Return a PNG in base64 as an HTML element with an alternative text.
+
+    JupyterLab shows the first line in place of an output that is hidden. It tells nothing.
+    """
+    size = "".join(f' {side}="{length}"' for side, length in size.items())
+    src = f"data:image/png;base64,{png}"
+    return f'<!-- figure -->\n<img alt="{html.escape(words)}" src="{src}"{size}>'
+
+
+def show_in_ipython():
+    """Let IPython, if this is IPython, show each figure as HTML, and store nothing else."""
+    ipython = sys.modules.get("IPython")
+    if shell := ipython and ipython.get_ipython():
+        formatter = shell.display_formatter.ipython_display_formatter
+        formatter.for_type(Figure, _show)
+
+
+def _show(figure):
+    from IPython import display, get_ipython
+    from IPython.core.pylabtools import print_figure
+
+    try:  # as IPython's settings say: its size, for a screen of high resolution
+        draw = get_ipython().display_formatter.formatters["image/png"].lookup(figure)
+        png = draw(figure)
+    except KeyError:
+        png = print_figure(figure, base64=True)
+    data = {"text/plain": repr(figure)}
+    if png:
+        png, size = png if isinstance(png, tuple) else (png, {})
+        data["text/html"] = image(png, text(figure), **size)
+    display.display(data, raw=True)
+
+
+def _of_axes(ax):
+    """Yield what is to be said of one ax."""
+
+    def of(what, side):
+        return getattr(ax, f"get_{side}{what}")()
+
+    if ax.get_label() == "<colorbar>":
+        side = "y" if ax.get_ylabel() else "x"
+        yield f"Color bar {span(of('lim', side))}: {of('label', side)}"
+        return
+    words, known = getattr(ax, "_described", ("", []))
+    yield from (ax.get_title(), words)
+    for name, side in (("Horizontal", "x"), ("Vertical", "y")):
+        if ax.axison and of("label", side):
+            scale = of("scale", side).replace("linear", "")
+            yield f"{name} {scale} axis: {of('label', side)}"
+    new = {id(artist) for artist in ax.get_children()}
+    yield "; ".join(_artists(ax, new - {id(artist) for artist in known}))
+
+
+def _artists(ax, new):
+    """Yield in words what artists show; ``new`` holds the id of each."""
+
+    def some(artists, kind, tell=None):
+        found = [artist for artist in artists if id(artist) in new]
+        new.difference_update(map(id, found))
+        if found and (tell is None or len(found) > MOST):
+            return [_count(found, kind)]
+        return [tell(artist) for artist in found]
+
+    yield from some(ax.lines, "line", curve)
+    for bars in ax.containers:
+        yield from [_bars(ax, bars)] if some(bars, "bar") else []
+    yield from some(ax.images, "picture", lambda one: _picture(one.get_array()))
+    yield from some(ax.patches, "shape")
+    yield from some(ax.collections, "area")
+    yield from some(ax.texts, "text", lambda told: f"“{told.get_text()}”")
+
+
+def _picture(values):
+    return f"a picture of {values.shape[0]}×{values.shape[1]} {span(values)}"
+
+
+def _bars(ax, bars):
+    if len(bars) > MOST:
+        return f"{_name(bars)}{len(bars)} bars {span(bars.datavalues)}"
+    told = [number(value) for value in bars.datavalues]
+    side = ax.yaxis if bars.orientation == "horizontal" else ax.xaxis
+    names = [tick.get_text() for tick in side.get_ticklabels()]
+    if len(names) == len(told) and all(names):
+        told = [" ".join(pair) for pair in zip(names, told, strict=True)]
+    return f"{_name(bars)}bars: {', '.join(told)}"
+
+
+def _count(artists, kind):
+    return f"{len(artists)} {kind}{'s' * (len(artists) > 1)}"
+
+
+def _name(artist):
+    return "" if artist.get_label().startswith("_") else f"{artist.get_label()}: "

@@ -1,0 +1,383 @@
+"""Alternative texts: each figure of a notebook has one, in JupyterLab and in an export."""
+
+import base64
+import html.parser
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import notebooks
+from pixelcnn_edu import _alt, masks, plots, scoreboard
+
+import matplotlib
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+import stills
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).parents[1]
+
+
+def said(ax):
+    return _alt.text(ax.figure)
+
+
+SAYS = {
+    "image_grid": (
+        lambda: plots.image_grid(np.zeros((10, 28, 28, 1))),
+        "10 images of 28×28 pixels, 2 rows of 8",
+    ),
+    "one image": (
+        lambda: plots.image_grid(np.zeros((1, 5, 4, 3))).set_title("an image").axes,
+        "an image. 1 image of 5×4 pixels",
+    ),
+    "labels": (
+        lambda: plots.image_grid(np.zeros((2, 5, 5, 1)), labels=["a", "3 nats"]),
+        "2 images of 5×5 pixels, 1 row of 2: a, 3 nats",
+    ),
+    "heatmap": (
+        lambda: plots.heatmap(np.array([[0.123, np.nan], [1, 2]]), label="bits"),
+        "Map of 2×2 pixels from 0.12 to 2. Color bar from 0 to 1: bits",
+    ),
+    "mask": (
+        lambda: plots.mask(masks.causal_mask(3, "A"), title="A"),
+        "A. Mask of 3×3, row by row: 1 1 1; 1 0 0; 0 0 0",
+    ),
+    "receptive_field": (
+        lambda: plots.receptive_field(np.tri(4) > 0, 1, 2, title="t"),
+        "t. 10 of 16 pixels seen, rows 0 to 3, columns 0 to 3; "
+        "target at row 1, column 2",
+    ),
+    "a field that is empty": (
+        lambda: plots.receptive_field(np.zeros((4, 4), bool), 0, 0, title="t"),
+        "t. 0 of 16 pixels seen; target at row 0, column 0",
+    ),
+    "dependency": (
+        lambda: plots.dependency(np.tri(4) + np.eye(4, k=2)),
+        "Dependencies of 4 outputs: 6 on earlier inputs, 4 on their own, 2 on later "
+        "ones. Horizontal axis: input (place in reading order). "
+        "Vertical axis: output (place in order)",
+    ),
+    "curves": (
+        lambda: plots.curves({"train": [123.4, 88, 90.04], "test": ([2, 4], [3, 1])}),
+        "Line chart. train: from 120 at 1 to 90 at 3, lowest 88; "
+        "test: from 3 at 2 to 1 at 4. "
+        "Horizontal axis: epoch. Vertical axis: nats per image",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_a_plot_function_says_what_it_draws(name):
+    draw, expected = SAYS[name]
+    assert said(draw()) == expected
+
+
+def test_the_architecture_and_the_scoreboard_name_their_parts():
+    words = said(plots.architecture(here="04"))
+    assert "masked convolution (7 × 7, type A; notebook 02, 03)" in words
+    assert words.endswith("Filled: 04")
+    words = said(scoreboard.show("03"))
+    for row in scoreboard.rows("03"):
+        assert f"{row['name']} {row['nats_per_image']:.1f} ± " in words
+
+
+def test_what_a_reader_adds_to_a_plot_is_said_too():
+    ax = plots.curves({"a": [3, 2]})
+    ax.axhline(406)
+    ax.text(0, 394, "all that\ncome before it")
+    ax.set(yscale="log", ylim=(1, 500), title="How\nmany?")
+    assert said(ax) == (
+        "How many?. Line chart. a: from 3 at 1 to 2 at 2. Horizontal axis: epoch. "
+        "Vertical log axis: nats per image. "
+        "a horizontal line at 406; “all that come before it”"
+    )
+
+
+def test_plain_matplotlib_is_described():
+    figure, (left, middle, right) = plt.subplots(1, 3)
+    figure.suptitle("Three")
+    left.barh(["a", "b"], [1, 2.345], label="cost")
+    left.set(xlabel="bits")
+    middle.hist(np.arange(60), bins=30)
+    middle.plot([1, 2, 3], [0, 0, 5], "o")
+    middle.axvline(2.5)
+    picture = right.imshow(np.eye(4))
+    right.add_patch(plt.Rectangle((0, 0), 1, 1))
+    figure.colorbar(picture, ax=right, label="nats")
+    assert _alt.text(figure) == (
+        "Three. Horizontal axis: bits. cost: bars: a 1, b 2.3. "
+        "3 marks, x from 1 to 3, y from 0 to 5; a vertical line at 2.5; "
+        "30 bars from 2 to 2. a picture of 4×4 from 0 to 1; 1 shape. "
+        "Color bar from 0 to 1: nats"
+    )
+
+
+def test_no_figure_is_without_a_text():
+    assert _alt.text(Figure()) == "An empty figure"
+    for draw in (lambda ax: None, lambda ax: ax.plot([], []), lambda ax: ax.pie([1])):
+        figure, ax = plt.subplots()
+        draw(ax)
+        assert _alt.text(figure)
+
+
+def test_the_text_does_not_depend_on_the_last_digits():
+    """Another processor rounds differently: here, by 1e-6 of each number."""
+    values = np.array([512, 1 / 3, 123.4, 0.0472])
+    first, other = (
+        said(plots.curves({"a": values * factor})) for factor in (1, 1 - 1e-6)
+    )
+    assert first == other
+
+
+class Images(html.parser.HTMLParser):
+    """The attributes of each <img> of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.found.append(dict(attributes))
+
+
+def test_html_in_a_title_is_escaped():
+    title = "p(x) < \"1\" & <script>alert(1)</script> onload='x'"
+    ax = plots.image_grid(np.zeros((1, 2, 2, 1)))
+    ax.set_title(title)
+    page = _alt.image("AAAA", said(ax))
+    (img,) = Images(page).found
+    assert img["alt"].startswith(title) and img["src"].endswith("base64,AAAA")
+    assert "<script" not in page and img.keys() == {"alt", "src"}
+
+
+def test_the_line_that_stands_for_a_hidden_output_does_not_tell_what_is_seen():
+    first, *_ = _alt.image("AAAA", "24 of 784 pixels seen").splitlines()
+    assert first == "<!-- figure -->"
+
+
+CELLS = [
+    "from pixelcnn_edu import plots\n"
+    "import matplotlib.pyplot as plt\nimport numpy as np",
+    "ax = plots.curves({'a': [3, 2]})\nax.set_title('\"2 < 3\"')\nplt.show()",
+    "_ = plots.mask(np.eye(3))",  # shown at the cell's end
+    "figure, ax = plt.subplots()\nax.plot([1, 2], [3, 4])\nplt.close()\nfigure",
+    "%config InlineBackend.figure_formats = ['svg', 'png']\n"
+    "plt.plot([1, 2], [3, 5])\nplt.show()",
+    "%config InlineBackend.figure_formats = ['retina']\n"
+    "plt.plot([1, 2], [3, 6])\nplt.show()",
+    "%config InlineBackend.figure_formats = ['svg']\n"
+    "plt.plot([1, 2], [3, 7])\nplt.show()",
+]
+TEXTS = [
+    '"2 < 3". Line chart. a: from 3 at 1 to 2 at 2. Horizontal axis: epoch. '
+    "Vertical axis: nats per image",
+    "Mask of 3×3, row by row: 1 0 0; 0 1 0; 0 0 1",
+    *(f"from 3 at 1 to {last} at 2" for last in (4, 5, 6, 7)),
+]
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory):
+    """A notebook that is run and stored."""
+    path = tmp_path_factory.mktemp("figures") / "00_figures.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(text) for text in CELLS]), path)
+    notebooks.refresh(path)
+    return path
+
+
+def test_a_notebook_holds_each_figure_once_with_its_text(notebook):
+    cells = nbformat.read(notebook, 4).cells
+    assert cells[0].outputs == []
+    for cell, words in zip(cells[1:], TEXTS, strict=True):
+        (output,) = cell.outputs
+        assert output.data.keys() == {"text/html", "text/plain"}
+        ((text, png),) = stills.found(output.data)
+        assert text == words
+        assert base64.b64decode(png).startswith(b"\x89PNG")
+        assert output.data["text/plain"].startswith("<Figure size ")
+    sizes = [stills.pixels(cell.outputs[0].data).shape[1] for cell in cells[4:6]]
+    assert (
+        sizes[1] > 1.9 * sizes[0] and 'width="' in cells[5].outputs[0].data["text/html"]
+    )
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("nbconvert"), reason="no nbconvert")
+def test_an_export_holds_the_text_of_each_figure(notebook):
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--stdout", notebook]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert [img["alt"] for img in Images(done.stdout).found] == TEXTS
+
+
+@pytest.mark.parametrize("folder", [".", "notebooks"])
+def test_a_strict_run_compares_the_texts_and_not_the_pixels(notebook, tmp_path, folder):
+    """It is started at the root, or beside the notebook; of two figures, one is wrong."""
+    for name in ("pyproject.toml", "conftest.py", "nbval.cfg"):
+        shutil.copy(ROOT / name, tmp_path)
+    nb = nbformat.read(notebook, 4)
+    nb.cells = nb.cells[:3]
+    for cell in nb.cells[1:]:
+        data = cell.outputs[0].data
+        ((_, png),) = stills.found(data)
+        data["text/html"] = data["text/html"].replace(png, "AAAA")
+    data["text/html"] = data["text/html"].replace("0 1 0", "1 1 0")
+    path = tmp_path / "notebooks" / "00_changed.ipynb"
+    path.parent.mkdir()
+    nbformat.write(nb, path)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    told = subprocess.run(
+        [*command, path], cwd=tmp_path / folder, capture_output=True, text=True
+    ).stdout
+    assert "1 failed, 2 passed" in told and "1 1 0" in told, told[-3000:]
+
+
+# --------------------------------------------------------------------------- contrast
+
+# Machado, Oliveira and Fernandes 2009, severity 1: of linear RGB
+SIGHT = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def luminance(color, sight):
+    """Return the relative luminance of WCAG 2 of a color as someone sees it."""
+    srgb = np.array(matplotlib.colors.to_rgb(color))
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return np.clip(SIGHT[sight] @ linear, 0, 1) @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    """Return the least contrast of two colors, of all kinds of sight."""
+    pairs = [sorted(luminance(color, s) for color in (one, other)) for s in SIGHT]
+    return min((light + 0.05) / (dark + 0.05) for dark, light in pairs)
+
+
+PAPER = "white"
+SEEN_ENDS = plt.get_cmap("cividis")([0.0, 1.0])
+
+
+def test_marks_stand_out_from_what_lies_beside_them():
+    for color in plt.rcParams["axes.prop_cycle"].by_key()["color"]:
+        assert contrast(color, PAPER) >= 3, color
+    for mark in (plots.SEEN, plots.TARGET, plots.FRAME):
+        assert contrast(mark, PAPER) >= 3
+    assert contrast(plots.SEEN, plots.HIDDEN) >= 3
+    assert contrast(*SEEN_ENDS) >= 3
+    # a red pixel and its edge: one of the two on each face, and they on each other
+    assert contrast(plots.TARGET, plots.EDGE) >= 3
+    for face in (*SEEN_ENDS, plots.SEEN, plots.HIDDEN, "white", "black"):
+        assert max(contrast(face, c) for c in (plots.TARGET, plots.EDGE)) >= 3
+
+
+def test_text_stands_out_from_its_face():
+    for face, ink in plots.INK_ON.items():
+        assert contrast(face, ink) >= 4.5, face
+
+
+def test_what_is_red_has_a_white_edge():
+    ax = plots.receptive_field(np.tri(4) > 0, 1, 2)
+    (target,) = ax.patches
+    assert matplotlib.colors.same_color(target.get_facecolor(), plots.TARGET)
+    assert matplotlib.colors.same_color(target.get_edgecolor(), plots.EDGE)
+    assert target.get_linewidth() >= 1
+    drawn = [
+        plots.mask(np.eye(3)).patches[-1],
+        plots.dependency(np.eye(3)).lines[0],
+    ]
+    for mark in drawn:
+        (effect,) = mark.get_path_effects()
+        assert effect._gc["foreground"] == plots.EDGE
+        assert effect._gc["linewidth"] >= mark.get_linewidth() + 2
+
+
+WEB = ROOT / "pixelcnn_edu" / "web"
+
+
+def rules(css):
+    """Return the properties of each rule of a style sheet, by its selector."""
+    found = re.findall(r"([^{}]+)\{([^{}]*)\}", css)
+    return {name.strip(): re.findall(r"([\w-]+): *([^;]+)", all) for name, all in found}
+
+
+def low_contrast(css):
+    """Yield each color of a style sheet that stands out too little from what is behind."""
+    for name, properties in rules(css).items():
+        behind = dict(properties).get("background", PAPER)
+        for key, value in properties:
+            least = 4.5 if key == "color" and "disabled" not in name else 3
+            for color in re.findall(r"#\w+|\bblack\b|\bwhite\b", value):
+                if key != "background" and contrast(color, behind) < least:
+                    yield name, key, color
+
+
+def test_the_explorers_stand_out_from_their_paper():
+    css = (WEB / "style.css").read_text("utf-8")
+    assert len(rules(css)) > 20 and list(low_contrast(css)) == []
+    script = (WEB / "ui.js").read_text("utf-8")
+    colors = dict(re.findall(r'^  (\w+): "(#\w+)",$', script, re.MULTILINE))
+    assert (colors["seen"], colors["target"]) == (plots.SEEN, plots.TARGET)
+    for name in ("ink", "seen", "target"):
+        assert contrast(colors[name], colors["paper"]) >= 3
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "a { color: #888; }",
+        "a { color: white; background: #56B4E9; }",
+        "a { border: 1px solid #bbb; }",
+    ],
+)
+def test_a_bad_style_is_found(rule):
+    assert len(list(low_contrast(rule))) == 1
+
+
+@pytest.mark.parametrize(
+    ("mark", "beside"),
+    [
+        (plots.TARGET, SEEN_ENDS[0]),  # red directly on navy
+        (plots.TARGET, plots.SEEN),
+        ("#E69F00", PAPER),
+        ("#CC79A7", PAPER),  # for some readers alone
+        ("#BBBBBB", PAPER),
+    ],
+)
+def test_a_bad_color_is_found(mark, beside):
+    assert contrast(mark, beside) < 3
+
+
+def test_the_contrast_is_that_of_the_standard():
+    assert contrast("white", "black") == pytest.approx(21)
+    both = [luminance(c, "normal") for c in (plots.TARGET, SEEN_ENDS[0])]
+    assert (both[0] + 0.05) / (both[1] + 0.05) == pytest.approx(2.75, abs=0.01)
