@@ -294,6 +294,7 @@ CALLS = {
     "plots.image_grid": (plots.image_grid, (X,), {"columns": 3}),
     "plots.heatmap": (plots.heatmap, (X[0, ..., 0],), {"label": "", "vmax": 2.0}),
     "plots.receptive_field": (plots.receptive_field, (FIELD, 2, 3), {}),
+    "plots.with_edge": (plots.with_edge, (3,), {}),
     "presets.Preset": (
         lambda **how: Preset("", **how).model(),
         (),
