@@ -51,7 +51,8 @@ ALONE = """
     notebooks/07* tests/test_runs* tests/test_training* tests/test_models*
     tests/test_pretrained* notebooks/10* notebooks/12* notebooks/06* tests/test_oracles*
     notebooks/17* notebooks/05* tests/test_compression* tests/test_generation*
-    tests/test_one_pixel* tests/test_mutants* tests/test_widgets_[a-f]*
+    tests/test_one_pixel* tests/test_mutants* tests/test_alt* tests/test_benchmarks*
+    tests/test_o* tests/test_widgets_[a-f]*
     tests/test_widgets_[g-z]* notebooks/09* notebooks/15* notebooks/19* notebooks/04*
     notebooks/08* notebooks/14* notebooks/11* notebooks/13* tests/test_cache*
     tests/test_planted* notebooks/18* notebooks/16*
