@@ -255,15 +255,7 @@ def test_a_strict_run_compares_the_texts_and_not_the_pixels(notebook, tmp_path, 
     path = tmp_path / "notebooks" / "00_changed.ipynb"
     path.parent.mkdir()
     nbformat.write(nb, path)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q"]
     told = subprocess.run(
         [*command, path], cwd=tmp_path / folder, capture_output=True, text=True
     ).stdout

@@ -721,6 +721,8 @@ def test_the_minutes_count_words_visible_lines_and_stars():
             "Why? <details><summary>So</summary>Wrong.</details>",
             metadata={"tags": ["question"]},
         ),
+        nbformat.v4.new_markdown_cell("## Appendix: more"),
+        nbformat.v4.new_markdown_cell("### A part of it\n\nnot counted"),
         nbformat.v4.new_markdown_cell("[Solution](x)\n\n## References\n\nA paper."),
     ]
     nb = nbformat.v4.new_notebook(cells=cells)

@@ -5,9 +5,9 @@
 
 The path of a page ends with the exercise ★★★ or with the appendix. Its words and its
 visible lines of code are counted, without answers that are folded; a ★ takes 5 minutes
-and a ★★ takes 10. SCALE is fitted to the times of readers who worked through 18 pages and
-predicted each output: the model differs from them by 5 minutes in the mean and by 16 at
-most. The core are the cells tagged ``core``: the shortest path to a digit of one's own.
+and a ★★ takes 10. SCALE is fitted to the minutes that readers of 18 pages estimated: the
+model differs from them by 5 minutes in the mean and by 16 at most. The core is the cells
+tagged ``core``: the shortest path to a digit of one's own.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import nbformat
 WORDS, LINES, SCALE = 200, 12, 2.2  # WORDS and LINES in a minute, at SCALE 1
 EXERCISE = {1: 5, 2: 10}  # minutes, by the number of stars
 AT_HOME = re.compile(r"^#+ (.*★★★.*|Appendix.*|References)$", re.MULTILINE)
+OPENS = re.compile("^## |^### Exercise ", re.MULTILINE)  # not: a part of an appendix
 FOLDED = re.compile(r"</summary>.*?</details>", re.DOTALL)
 README = NOTEBOOKS.parent / "README.md"
 STATED = re.compile(r"(About|[Tt]ime:\**) (\d+) minutes")
@@ -31,9 +32,7 @@ def path_of(nb):
     """Return the cells of a page without exercises ★★★, appendix and references."""
     found, at_home = [], False
     for cell in nb.cells:
-        if cell.cell_type == "markdown" and re.search(
-            "^##+ ", cell.source, re.MULTILINE
-        ):
+        if cell.cell_type == "markdown" and OPENS.search(cell.source):
             at_home = AT_HOME.search(cell.source) is not None
         if not at_home or "question" in tags(cell):
             found.append(cell)
