@@ -86,21 +86,21 @@ CHANGES = {
     "layer normalization": ("base", {"network": normalized}),
     "gated, 16 filters, 4 blocks": ("base", {"network": gated(depth=4)}),
     "gated, with skips": ("base", {"network": gated(depth=4, skip=True)}),
-    "gated, with skips, rate 1e-2": (
+    "gated, with skips, rate 0.01": (
         "base",
         {"network": gated(depth=4, skip=True), "learning_rate": 1e-2},
     ),
-    "gated, with skips, rate 1e-2, Muon": ("base", gated_with_muon()),
+    "gated, with skips, rate 0.01, Muon": ("base", gated_with_muon()),
     "constant learning rate": (
         "base",
         {"optimizer": lambda steps: keras.optimizers.Nadam(3e-3, global_clipnorm=1.0)},
     ),
-    "RMSprop at 1e-3": (
+    "RMSprop at 0.001": (
         "base",
         {"optimizer": lambda steps: keras.optimizers.RMSprop(1e-3)},
     ),
-    "learning rate 1e-2": ("base", {"learning_rate": 1e-2}),
-    "Muon, learning rate 1e-2": (
+    "learning rate 0.01": ("base", {"learning_rate": 1e-2}),
+    "Muon, learning rate 0.01": (
         "base",
         {"learning_rate": 1e-2, "optimizer": "muon"},
     ),
@@ -117,7 +117,7 @@ CHANGES = {
     ),
     "weight decay 0.01": ("base", {"optimizer": nadam(weight_decay=0.01)}),
     "one static draw": ("base", {"digits": "static"}),
-    "float32": ("base", {"precision": "float32"}),
+    "numbers of 32 bits": ("base", {"precision": "float32"}),
     "4,000 digits": ("4,000 digits", {"bundled": True}),
     "4,000 digits, dropout 0.1": (
         "4,000 digits",

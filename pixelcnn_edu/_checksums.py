@@ -1,17 +1,24 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
 import collections
-import dis
 import functools
 import hashlib
 import json
 import numbers
-import os
-import sys
 import types
 
 from pixelcnn_edu._cache import attributes, given_by_keras
-from pixelcnn_edu._checks import graph_of, plain
+from pixelcnn_edu._checks import plain
+from pixelcnn_edu._functions import (
+    HOLDERS,
+    is_installed,
+    is_namespace,
+    is_user_s,
+    read_by,
+    unwrapped,
+    values_around,
+)
+from pixelcnn_edu._model_checks import graph_of
 
 import keras
 import numpy as np
@@ -19,19 +26,8 @@ import numpy as np
 _PLAIN = str | bytes | numbers.Number | np.generic | slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
-_FUNCTION = types.FunctionType | types.MethodType
 _MAPPING = dict | types.MappingProxyType
-_HOLDERS = functools.partial | types.MethodType | np.ndarray
 _LEFT_OUT = {"dtype", "trainable"}
-_LIBRARIES = {
-    "builtins",
-    "jax",
-    "jaxlib",
-    "keras",
-    "numpy",
-    "pixelcnn_edu",
-    "tensorflow",
-}
 
 
 def as_json(value):
@@ -183,15 +179,15 @@ def _without_layers(config):
 def _held(thing, around=()):
     """Return what no configuration tells, see `network_checksum`."""
     is_layer, config = isinstance(thing, keras.Operation), _config(thing) or {}
-    plain_too = not _tells_all(thing) or (is_layer and _is_user_s(thing))
+    plain_too = not _tells_all(thing) or (is_layer and is_user_s(thing))
     if isinstance(thing, keras.Model):  # if Keras knows the model, it has its layers
-        plain_too = _is_user_s(thing) and not config
+        plain_too = is_user_s(thing) and not config
     notes = _notes_of(thing) if plain_too else ()
     held, found = attributes(thing), {}
 
     def counts(one, name):
         told = not is_layer and not config.keys().isdisjoint((name, name.lstrip("_")))
-        if _is_user_s(one) and not isinstance(one, keras.Operation):
+        if is_user_s(one) and not isinstance(one, keras.Operation):
             return not told or not _tells_all(one)
         if told or _is_array(one):
             return not told
@@ -227,7 +223,7 @@ def _tells_all(thing):
     """Return whether ``get_config`` knows the class: no user's class has inherited it."""
     if _config(thing) is None:
         return False
-    return not _is_user_s(thing) or _is_user_s(type(thing).get_config)
+    return not is_user_s(thing) or is_user_s(type(thing).get_config)
 
 
 def _notes_of(thing):
@@ -249,34 +245,9 @@ def _is_array(value):
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
-def _is_user_s(value):
-    """Return whether a value is a function of a user, or an object of a user's class."""
-    value = _unwrapped(value)
-    its = value if isinstance(value, _FUNCTION) else type(value)
-    return not isinstance(value, type) and not _is_of_library(its)
-
-
-def _unwrapped(value):
-    """Return the function in a `tf.function` or a `functools.cache`, else ``value``."""
-    is_wrapper = callable(value) and not isinstance(value, _FUNCTION | _HOLDERS)
-    if not is_wrapper or _is_of_user(type(value)):
-        return value
-    return getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
-
-
-def _is_of_library(its):
-    return _package_of(its) in _LIBRARIES
-
-
-def _package_of(its):
-    """Return the first part of the name of a module, or of the module of ``its``."""
-    name = its.__name__ if isinstance(its, types.ModuleType) else its.__module__
-    return (name or "").split(".")[0]
-
-
 def _content(value, around=()):
     """Return what a value consists of, for JSON: of a function, its code and its values."""
-    value = _unwrapped(value)
+    value = unwrapped(value)
     if any(value is one for one in around):  # a function that calls itself
         return "itself"
 
@@ -310,79 +281,32 @@ def _content(value, around=()):
             config["name"] = None  # Keras numbers it
         held = {} if _tells_all(value) else _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]
-    if not _is_user_s(value) or isinstance(value, keras.Operation):
+    if not is_user_s(value) or isinstance(value, keras.Operation):
         return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
-        cells = [*map(_in_cell, value.__closure__ or ())]
-        parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
-        known = (*around, value)
-        read = _all_read_globals(value, known)
-        # each helper function is described once: the others are "itself" in it
-        known += tuple(one for _, one in read if isinstance(one, types.FunctionType))
-        found = [
-            [name, _content(one, tuple(o for o in known if o is not one))]
-            for name, one in read
-        ]
-        return of(*parts) + ([found] if found else [])
+        return _of_function(value, (*around, value))
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
 
 
-def _all_read_globals(function, known):
-    """Return `_read_globals` of a function and of each function found that is not known."""
-    found, functions = [], [function]
-    for one in functions:  # this list grows
-        for name, value in _read_globals(one):
-            if any(value is other for other in (*known, *functions)):
-                continue
-            found.append((name, value))
-            if isinstance(value, types.FunctionType):
-                functions.append(value)
-    return found
+def _of_function(function, known):
+    """Return a function's code, the values that it holds, and those that it reads.
 
-
-def _read_globals(function):
-    """Return (name, value) of the constants and of the user's functions that it reads.
-
-    A constant may lie in a module or a class of the user's: then its name is
-    ``module.name``. What the function itself writes is no constant.
+    Args:
+        function: a user's.
+        known: the values around, and the function itself.
     """
-    names = (f"around.{name}" for name in function.__code__.co_freevars)
-    cells = dict(zip(names, map(_in_cell, function.__closure__ or ()), strict=True))
-    there = {**function.__globals__, **cells}
-    read, written = _names_in(function.__code__)
-    found = {}
-    for first, *more in read:
-        name, value = first, there.get(first)
-        while more and _is_space(value) and hasattr(value, more[0]):
-            name, value = f"{name}.{more[0]}", getattr(value, more.pop(0))
-        if first in there and name not in {*written, *cells}:  # cells are described
-            found[name] = _unwrapped(value)
-    return [(name, one) for name, one in sorted(found.items()) if _is_constant(one)]
-
-
-def _names_in(code):
-    """Return the names that a code reads, as (name, attribute, …), and those it writes."""
-    read, written, codes = set(), set(), [code]
-    for code in codes:  # this list grows: a code may hold others
-        chain = ()
-        for step in dis.get_instructions(code):
-            if step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-                chain = chain and (*chain, step.argval)
-                continue
-            if chain and step.opname == "STORE_ATTR":
-                written.add(".".join((*chain, step.argval)))
-            elif chain:
-                read.add(chain)
-            chain = ()
-            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                chain = (step.argval,)
-            elif step.opname == "LOAD_DEREF":
-                chain = (f"around.{step.argval}",)
-            elif step.opname == "STORE_GLOBAL":
-                written.add(step.argval)
-        codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    return read, written
+    holds = function.__defaults__, function.__kwdefaults__
+    parts = function.__code__, values_around(function), *holds
+    found = [_content(part, known) for part in parts]
+    read = read_by(function, known, _is_constant)
+    # each helper function is described once: the others are "itself" in it
+    known += tuple(one for _, one in read if isinstance(one, types.FunctionType))
+    values = [
+        [name, _content(one, tuple(o for o in known if o is not one))]
+        for name, one in read
+    ]
+    return [*found, values] if values else found
 
 
 def _is_constant(value):
@@ -391,46 +315,8 @@ def _is_constant(value):
         return False
     if hasattr(value, "assign"):  # a variable, which may change in training
         return False
-    if isinstance(value, _PLAIN | _LIST | _SET | _MAPPING | _HOLDERS):
+    if isinstance(value, _PLAIN | _LIST | _SET | _MAPPING | HOLDERS):
         return True
     its = value if isinstance(value, types.FunctionType) else type(value)
-    known = _is_array(value) or _is_namespace(value) or _config(value) is not None
-    return known or _is_of_user(its)
-
-
-def _is_of_user(its):
-    """Return whether a module, a function or a class is no part of an installed package."""
-    name = _package_of(its)
-    module = sys.modules.get(name)
-    place = getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
-    if name == "__main__":  # whose file is pytest's, for example
-        return True
-    return not (
-        name in _LIBRARIES or name in sys.stdlib_module_names or "-packages" in place
-    )
-
-
-def _is_space(value):
-    """Return whether a function reads names in a value: a user's module, for example."""
-    if isinstance(value, type | types.ModuleType):
-        return _is_of_user(value)
-    return _is_namespace(value)
-
-
-def _is_namespace(value):
-    """Return whether a value is like an `argparse.Namespace`: of Python, with attributes.
-
-    Objects that are not compared by value, such as loggers, change while they are used.
-    """
-    if not isinstance(getattr(value, "__dict__", None), dict) or value is os.environ:
-        return False
-    kind = type(value)
-    compared = kind.__eq__ is not object.__eq__
-    return compared and _package_of(kind) in sys.stdlib_module_names
-
-
-def _in_cell(cell):
-    try:
-        return cell.cell_contents
-    except ValueError:  # the name has no value yet
-        return None
+    known = _is_array(value) or is_namespace(value) or _config(value) is not None
+    return known or not is_installed(its)

@@ -39,9 +39,10 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, epochs):
         super().__init__()
         self.epochs = epochs
+        self.first = None  # the first epoch of this call, if there is one to train
 
     def on_train_begin(self, logs=None):
-        self.first, self.began = None, time.perf_counter()
+        self.began = time.perf_counter()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.first = epoch if self.first is None else self.first
@@ -95,9 +96,10 @@ def train(
             for target in (path, card_path):
                 with atomic_write(target, trial=True) as temporary:
                     temporary.touch()
-            _refuse_foreign(name, out, path, card_path)
+            pretrained.refuse_foreign(name, out)
         return None, []
 
+    progress = Progress(preset.epochs)
     with _together(coordinator, processes, rank) as rank:
         _ranks.from_first(try_to_write)
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
@@ -119,7 +121,7 @@ def train(
             validation_labels=y_val,
             seed=seed,
             folder=out,
-            callbacks=[Progress(preset.epochs)] if rank == 0 else [],
+            callbacks=[progress] if rank == 0 else [],
             verbose=verbose,
             **preset.recipe(),
         ).history
@@ -128,6 +130,9 @@ def train(
         return
     bare = preset.model()  # in float32, without the optimizer's state
     bare.set_weights(model.get_weights())
+    if progress.first is None and name in pretrained.names(out):
+        _keep(path, bare, pretrained.load(name, out))
+        return
     nats = evaluation.nats_per_image(bare, held_out, labels=y_val)
     mean, error = evaluation.mean_and_standard_error(nats)
     cores = machine.cores_of_process()
@@ -175,18 +180,16 @@ def _together(coordinator, processes, rank):
     return contextlib.nullcontext(0)
 
 
-def _refuse_foreign(name, out, *files):
-    """Refuse a folder in which files of this name are not those of an earlier `train`."""
-    there = [file.name for file in files if file.exists()]
-    try:
-        earlier = name in pretrained.names(out) and pretrained.card(name, out)
-    except ValueError:
-        earlier = None
-    if there and not earlier:
+def _keep(path, model, kept):
+    """Say that a run had ended and its result is there, or refuse another model there."""
+    pairs = zip(model.get_weights(), kept.get_weights(), strict=True)
+    if not all(np.array_equal(*pair) for pair in pairs):
         raise ValueError(
-            "Expected a folder without files of the user that have the names of the "
-            f"weights and the card. Received: {out}, with {', '.join(there)}"
+            f"Expected {path} to hold the result of this run, which has ended. Received: "
+            "other weights. Move both files to another folder: then the same command "
+            "writes the result again."
         )
+    print(f"The run had ended before; {path} holds its result.")
 
 
 def draw(name, *, count, seed, temperature, labels, method, out):

@@ -50,7 +50,11 @@ class Batches(keras.utils.PyDataset):
         self.soft_targets = soft_targets
         self.seed = seed
         self.shuffle = shuffle
-        self.epoch = 0  # set at the start of each epoch
+        self.epoch = 0
+
+    def on_epoch_end(self):
+        """Go on to the next epoch. (`training.fit` sets the epoch itself.)"""
+        self.epoch += 1
 
     def __len__(self):
         return -(-len(self.images) // self.batch_size)

@@ -16,15 +16,8 @@ levels, 0 and 1.) The second kind has values drawn from [0, 1).
 import functools
 
 from pixelcnn_edu import _jax
-from pixelcnn_edu._checks import (
-    check_finite,
-    check_image_shape_of,
-    check_logits,
-    check_positive_int,
-    check_seed,
-    is_int,
-    plain,
-)
+from pixelcnn_edu._checks import check_positive_int, check_seed, is_int, plain
+from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_logits
 from pixelcnn_edu.likelihoods import check_likelihood
 from pixelcnn_edu.models import logits_function
 

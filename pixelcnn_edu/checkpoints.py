@@ -11,6 +11,7 @@ import time
 import weakref
 
 from pixelcnn_edu import _ranks
+from pixelcnn_edu._callbacks import appending
 from pixelcnn_edu._checkpoint_file import (
     read_newest,
     refuse_foreign_files,
@@ -71,25 +72,11 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         else:
             # A run that a callback stopped trains no more: no epoch is left to Keras.
             first = settings["epochs"] if checkpoint.stopped else epoch
-            with checkpoint.noting_checksum(), _appending(callbacks if epoch else ()):
+            with checkpoint.noting_checksum(), appending(callbacks, epoch):
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
     return history
-
-
-@contextlib.contextmanager
-def _appending(callbacks):
-    """In this block, let Keras's ``CSVLogger`` append: it would begin its file anew."""
-    loggers = [one for one in callbacks if isinstance(one, keras.callbacks.CSVLogger)]
-    loggers = [one for one in loggers if not one.append]
-    for one in loggers:
-        one.append = True
-    try:
-        yield
-    finally:
-        for one in loggers:
-            one.append, one.append_header = False, True
 
 
 def _weight_decay(model):

@@ -19,28 +19,17 @@ detects this, and `decompress` raises an error.
 
 import contextlib
 import functools
-import itertools
 import math
-import weakref
-import zlib
 
-from pixelcnn_edu._cache import asked_by_a_graph
-from pixelcnn_edu._checks import (
-    NotByPixel,
-    check_image_shape_of,
-    check_images,
-    check_labels,
-    check_one_of,
-    check_positive_int,
-    plain,
-)
+from pixelcnn_edu._checks import check_images, check_one_of, check_positive_int
+from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
+from pixelcnn_edu._coding_loop import CodingLoop
+from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import PixelLoop, pixel_loop
+from pixelcnn_edu.one_pixel import pixel_loop
 
-import keras
 import numpy as np
-from keras import ops
 
 TOTAL = 2**16  # a probability is one of 1/TOTAL … 1
 MOST_TOTAL = 2**53  # up to here float64 has all integers
@@ -71,18 +60,18 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     images = _checked(model, images, likelihood)
     check_that_header_holds(*images.shape, likelihood.levels)
     encoder = _constriction().queue.RangeEncoder()
-    sums = _checksums(model, labels, likelihood, len(images))
+    sums = checksums_of_model(model, labels, likelihood, len(images))
 
     def write(rows, values, counts):
         encoder.encode(values, _family(), counts / TOTAL)
 
     _visit(model, images, write, labels, method, likelihood)
-    if sums != _checksums(model, labels, likelihood, len(images)):
+    if sums != checksums_of_model(model, labels, likelihood, len(images)):
         raise ValueError(
             "Expected a model whose weights stay as they are while images are compressed. "
             "Received: weights that changed. Does it train in another thread?"
         )
-    sums = (*sums, _checksum(images))
+    sums = (*sums, checksum_of_images(images))
     code = encoder.get_compressed()
     return CodeFile(images.shape, likelihood.levels, method, sums, code).pack()
 
@@ -120,7 +109,7 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
             f"Expected at most as many values as {len(file.code):,} words of code can "
             f"hold. Received: count={count:,} images of {values // count:,} values"
         )
-    ours = _checksums(model, labels, likelihood, count)
+    ours = checksums_of_model(model, labels, likelihood, count)
     for name, want, got in zip(("model", "labels"), file.checksums, ours, strict=False):
         if want != got:
             raise ValueError(
@@ -147,7 +136,7 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
             image_shape=tuple(shape),
             likelihood=likelihood,
         )
-        received = f"{_checksum(images):08x}"
+        received = f"{checksum_of_images(images):08x}"
     except AssertionError:  # constriction: no encoder with these probabilities wrote it
         received = "data that does not decode"
     expected = f"{file.checksums[2]:08x}"
@@ -303,98 +292,11 @@ def _check_total(total, levels):
     return total
 
 
-class _CodingLoop(PixelLoop):
-    """A `PixelLoop` whose values are chosen by a Python function, outside the graph.
-
-    Several threads may use it at the same time. Each call of `run_once` has a number; the
-    graph passes the number on, and ``coders`` finds the function by its number.
-    """
-
-    xla = False  # XLA cannot call Python
-    constant = None
-
-    def __init__(self, model, likelihood):
-        if keras.config.backend() != "tensorflow":
-            raise NotByPixel(
-                "Expected TensorFlow as the backend of Keras, whose compiled loop can ask "
-                f"a coder. Received: {keras.config.backend()}."
-            )
-        super().__init__(model, likelihood)
-        self.coders, self.counter = {}, itertools.count()
-
-    def choose(self, logits, numbers, setting, channels):
-        """Return the values of a pixel, (N, C), see `PixelLoop.choose`.
-
-        The numbers are the places of the values in reading order. The setting is the
-        number of the call of `run_once`.
-        """
-        import tensorflow as tf
-
-        loop = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
-
-        def ask(number, place, p):
-            return loop().coders[int(number)].next_values(int(place), p)
-
-        values, every = ops.zeros(numbers.shape), np.arange(numbers.shape[-1])
-        for channel in channels:
-            p = self.likelihood.probabilities(logits, values)[:, channel]
-            inputs = setting, numbers[0, channel], p
-            answer = tf.numpy_function(ask, inputs, tf.float32)
-            answer = ops.reshape(answer, (numbers.shape[0], 1))
-            values = ops.where(every == channel, answer, values)
-        return values
-
-    def run_once(self, shape, answer, *labels):
-        """Return the chosen values, float32 (N, H, W, C), of images of this shape."""
-        places = np.arange(math.prod(shape[1:]), dtype="int32").reshape(shape[1:])
-        places = np.broadcast_to(places, shape)
-        given, known = np.zeros(shape, "float32"), np.zeros(shape[1:3], bool)
-        number = next(self.counter)
-        coder = self.coders[number] = _Coder(answer)
-        try:
-            images = self.draw(places, given, known, np.int32(number), *labels)
-        finally:
-            del self.coders[number]
-        if coder.error is not None:
-            raise coder.error
-        return images
-
-
-class _Coder:
-    """What answers in one run of a `_CodingLoop`, and the place of the next value."""
-
-    def __init__(self, answer):
-        self.answer, self.place, self.error = answer, 0, None
-
-    def next_values(self, place, p):
-        """Return the value at a place of each image, float32 (N,).
-
-        An error is stored, and raised after the graph has ended: TensorFlow would change
-        its type.
-
-        Args:
-            place: in reading order. The graph must ask for one place after the other.
-            p: (N, levels), the probabilities.
-        """
-        try:
-            if self.error is None:
-                if place != self.place:
-                    raise RuntimeError(
-                        f"Expected value {self.place}. Received: {place}"
-                    )
-                self.place += 1
-                with asked_by_a_graph():
-                    return self.answer(p)
-        except BaseException as error:
-            self.error = error
-        return np.zeros(len(p), "float32")
-
-
 def _run_cached(model, likelihood, shape, answer, *labels):
     advice = (
         "method='cached' needs this. Use method='naive', which runs any causal model."
     )
-    loop = pixel_loop(model, likelihood, kind=_CodingLoop, advice=advice)
+    loop = pixel_loop(model, likelihood, kind=CodingLoop, advice=advice)
     return loop.run_once(shape, answer, *labels)
 
 
@@ -443,36 +345,6 @@ def _bits(counts, values):
 def _checked(model, images, likelihood):
     levels, shape = likelihood.levels, model.inputs[0].shape[1:]
     return check_images(images, levels=levels, image_shape=shape)
-
-
-def _checksum(images):
-    return zlib.crc32(np.ascontiguousarray(images, "<f4").tobytes())
-
-
-def _checksums(model, labels, likelihood, count):
-    """Return the checksums of the model's weights and likelihood, and of the labels."""
-    arguments = likelihood._arguments().items()
-    words = ", ".join(f"{name}={_words(value)}" for name, value in arguments)
-    of_model = zlib.crc32(f"{type(likelihood).__name__}({words})".encode())
-    for weight in model.get_weights():
-        of_model = zlib.crc32(np.ascontiguousarray(weight).tobytes(), of_model)
-    of_labels, size = 0, 2**16
-    for label in check_labels(model, labels, count):
-        for at in range(0, count, size):
-            part = label[at : at + size].astype("<i8").tobytes()
-            of_labels = zlib.crc32(part, of_labels)
-    return of_model, of_labels
-
-
-def _words(value) -> str:
-    """Return what is the same in every process for an argument of a likelihood."""
-    value = plain(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_words, value))}]"
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{value.shape}{zlib.crc32(np.ascontiguousarray(value))}"
-    known = isinstance(value, int | float | complex | str | bytes | None)
-    return repr(value) if known else type(value).__name__
 
 
 @functools.cache

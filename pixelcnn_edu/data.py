@@ -7,13 +7,9 @@ The package contains 5,000 real MNIST digits (Y. LeCun, C. Cortes, C. Burges; CC
 3.0). Only ``source="full"`` may need the network.
 """
 
-import gzip
-import hashlib
-import math
-import socket
 from pathlib import Path
 
-from pixelcnn_edu import _pictures
+from pixelcnn_edu import _digit_files, _pictures
 from pixelcnn_edu._checks import (
     check_bool,
     check_images,
@@ -27,20 +23,11 @@ from pixelcnn_edu._checks import (
     plain,
 )
 
-import keras
 import numpy as np
 
 BUNDLED = Path(__file__).parent / "bundled" / "digits.npz"
 BUNDLED_SHA256 = "25b4b2b8eca950edfb1adacaf54b7fac0c08716e49bd3e5dce61c2428fcb8492"
 DOWNLOAD_TIMEOUT_SECONDS = 30
-_DARKEST = 128  # the brightest pixel of a set in 0 to 255 is not darker
-_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-_IDX_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 
 
 def load_mnist(source="bundled"):
@@ -67,45 +54,17 @@ def load_mnist(source="bundled"):
         ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
     if source == "bundled":
-        if not BUNDLED.is_file() or _sha256(BUNDLED) != BUNDLED_SHA256:
-            raise ValueError(
-                f"{BUNDLED.name} does not match its checksum. Reinstall the package."
-            )
-        arrays = _read_npz(BUNDLED)
+        arrays = _digit_files.read_unchanged(BUNDLED, BUNDLED_SHA256)
     elif source == "full":
-        arrays = _read_npz(_full_mnist())
+        arrays = _digit_files.read_full(DOWNLOAD_TIMEOUT_SECONDS)
     else:
-        path = check_path("source", source)
-        if path.is_dir():
-            arrays = [_read_idx(_find_idx(path, name)) for name in _IDX_FILES]
-        elif path.exists():
-            arrays = _read_npz(path)
-        else:
-            raise FileNotFoundError(
-                "Expected source to be 'bundled', 'full', or the path of an .npz file or "
-                f"a folder of IDX files. Nothing is there: {source}"
-            )
-    x_train, y_train, x_test, y_test = arrays
-    labels = [_as_integers(y, source) for y in (y_train, y_test)]
-    for x, y in ((x_train, y_train), (x_test, y_test)):
-        if x.dtype != np.uint8 or x.ndim != 3 or y.shape != x.shape[:1] or not x.size:
-            raise ValueError(
-                "Expected uint8 images (N, H, W) and one label each. Received: images "
-                f"{x.dtype} {x.shape}, labels {y.dtype} {y.shape} from {source}"
-            )
-    tops = [int(x.max()) for x in (x_train, x_test)]
-    top = 1 if 1 in tops else max(tops)  # 1: a set that is binarized already
-    if 0 < top < _DARKEST:
-        raise ValueError(
-            "Expected images with values from 0 to 255, since they are divided by 255. "
-            f"Received: values 0 to {top} from {source}. Multiply them by 255/{top}."
-        )
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise ValueError(
-            "Expected training and test images of one size. Received: "
-            f"{x_train.shape[1:]} and {x_test.shape[1:]} from {source}"
-        )
-    return (_to_float(x_train), labels[0]), (_to_float(x_test), labels[1])
+        arrays = _digit_files.read(check_path("source", source), source)
+    x_train, y_train, x_test, y_test = _digit_files.checked(arrays, source)
+    return (_to_float(x_train), y_train), (_to_float(x_test), y_test)
+
+
+def _to_float(images):
+    return (images.astype("float32") / 255)[..., None]
 
 
 def load_folder(
@@ -395,87 +354,3 @@ def colorize(images, *, seed=0) -> np.ndarray:
         for color in (ink, paper)
     )
     return quantize(images * ink + (1 - images) * paper, 4)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _as_integers(labels, source):
-    """Return labels as int64, if each of them is a whole number."""
-    with np.errstate(invalid="ignore"):  # NaN becomes a number, which differs from NaN
-        if labels.dtype.kind in "biuf" and (labels.astype("int64") == labels).all():
-            return labels.astype("int64")
-    raise ValueError(
-        f"Expected labels that are whole numbers. Received: {labels.dtype} "
-        f"{labels.ravel()[:3]} … from {source}"
-    )
-
-
-def _to_float(images):
-    return (images.astype("float32") / 255)[..., None]
-
-
-def _full_mnist() -> Path:
-    cached = Path(keras.config.keras_home()) / "datasets" / "mnist.npz"
-    if cached.exists():
-        return cached
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        keras.datasets.mnist.load_data()
-    except Exception as error:
-        raise ConnectionError(
-            f"MNIST is not in Keras's cache and could not be downloaded: {error}. "
-            f"Put mnist.npz at {cached}, or give its path as source=. "
-            "source='bundled' works without a network."
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)
-    return cached
-
-
-def _read_npz(path: Path) -> list[np.ndarray]:
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            missing = [name for name in _ARRAYS if name not in file.files]
-            if missing:
-                raise ValueError(f"it lacks the arrays {', '.join(missing)}")
-            return [file[name] for name in _ARRAYS]
-    except Exception as error:  # a damaged zip file can raise many types
-        raise ValueError(
-            f"Expected an .npz file with the arrays {', '.join(_ARRAYS)}. Cannot read "
-            f"{path}: {error}"
-        ) from error
-
-
-def _find_idx(folder: Path, name: str) -> Path:
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        if candidate.exists():
-            return candidate
-    raise FileNotFoundError(f"Expected {name} or {name}.gz in the folder {folder}")
-
-
-def _read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file: two zero bytes, type 8 (uint8), rank, sizes, then the values."""
-    try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except Exception as error:  # so can a damaged gzip file
-        raise ValueError(f"Cannot read {path}: {error}") from error
-    rank = 3 if "images" in path.name else 1
-    magic = bytes([0, 0, 8, rank])
-    if raw[:4] != magic:
-        raise ValueError(
-            f"Expected {path} to be an IDX file of bytes, beginning with {magic.hex()}. "
-            f"Received: {raw[:4].hex() or 'an empty file'}"
-        )
-    start = 4 + 4 * rank
-    shape = [int.from_bytes(raw[at : at + 4], "big") for at in range(4, start, 4)]
-    expected = start + math.prod(shape)
-    if len(raw) != expected:
-        raise ValueError(
-            f"Expected {path} to hold {expected:,} bytes, as its header says. "
-            f"Received: {len(raw):,}. The file is damaged."
-        )
-    return np.frombuffer(raw[start:], np.uint8).reshape(shape)

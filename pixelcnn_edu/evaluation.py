@@ -11,13 +11,12 @@ from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_image_shape,
-    check_image_shape_of,
     check_images,
-    check_labels,
     check_levels,
     check_positive_int,
     check_unmasked,
 )
+from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu.models import likelihood_of, logits_function
 
 import numpy as np

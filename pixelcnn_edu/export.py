@@ -12,13 +12,9 @@ import importlib.resources
 import json
 import string
 
-from pixelcnn_edu._checks import (
-    NotByPixel,
-    check_image_shape_of,
-    check_images,
-    check_path,
-)
+from pixelcnn_edu._checks import NotByPixel, check_images, check_path
 from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._model_checks import check_image_shape_of
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical

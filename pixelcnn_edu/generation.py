@@ -27,9 +27,7 @@ from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_bool,
-    check_image_shape_of,
     check_images,
-    check_labels,
     check_one_of,
     check_positive_int,
     check_seed,
@@ -42,6 +40,7 @@ from pixelcnn_edu._drawing import (
     on_gpu,
     slice_size,
 )
+from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu._pixelwise import is_of_user
 from pixelcnn_edu.models import likelihood_of, logits_function
 from pixelcnn_edu.one_pixel import pixel_loop

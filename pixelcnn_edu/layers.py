@@ -33,11 +33,11 @@ from pixelcnn_edu._checks import (
     check_levels,
     check_mask_type,
     check_positive_int,
-    check_precision,
     check_shares,
     fixed_arguments,
     plain,
 )
+from pixelcnn_edu._model_checks import check_precision
 from pixelcnn_edu.masks import causal_mask
 
 import keras

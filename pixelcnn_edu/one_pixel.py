@@ -7,8 +7,9 @@ of earlier pixels instead of computing them again). Taught by notebook 10.
 
 - it keeps only what a later pixel reads: for each tensor the last finished rows, and a
   window to the left in the current row;
-- it splits each kernel in two. The part for finished rows runs as one convolution when a
-  row begins; the part for the current row is a matrix product at each pixel;
+- it splits each kernel in two (`_kernel_parts`). The part for finished rows runs as one
+  convolution when a row begins; the part for the current row is a matrix product at each
+  pixel;
 - the loop over all pixels is compiled into one function.
 
 A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
@@ -33,13 +34,19 @@ import weakref
 
 from pixelcnn_edu import _jax
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
+from pixelcnn_edu._checks import NotByPixel
+from pixelcnn_edu._kernel_parts import (
+    finish,
+    split_kernel,
+    sum_above,
+    sum_current_row,
+)
+from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu._pixelwise import is_of_user
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
-    kernel_of,
     labels_as_read,
     read_graph,
     weight_by_pixel,
@@ -229,7 +236,7 @@ class _Run:
         setting: for ``choose``.
         fixed: {tensor: (H or 1, W or 1, N, channels)}, of tensors that depend on the label
             alone.
-        kernels: {tensor: what `_split_kernel` returns}, for each convolution.
+        kernels: {tensor: what `split_kernel` returns}, for each convolution.
     """
 
     loop: PixelLoop
@@ -276,7 +283,7 @@ def _draw_images(loop, is_constant, numbers, given, known, setting, *labels):
             if len(value.shape) == 4
         },
         kernels={
-            t: _split_kernel(t)
+            t: split_kernel(t)
             for t in loop.tensors
             if t.is_convolution and t.when != PER_IMAGE
         },
@@ -326,12 +333,23 @@ def _begin_row(run, index, finished):
     sums = {}
     for tensor in run.loop.tensors:
         if tensor in run.kernels:
-            sums[tensor] = _sum_above(tensor, run.kernels, finished, strips, width)
+            rows = _known_rows(tensor, finished, strips)
+            sums[tensor] = sum_above(tensor, run.kernels[tensor], rows, width)
             if tensor.when == PER_ROW:
-                strips[tensor] = _finish(tensor.operation, sums[tensor])
+                strips[tensor] = finish(tensor.operation, sums[tensor])
         elif tensor.when == PER_ROW:
             strips[tensor] = _run_pixelwise(tensor, strips, index)
     return _Row(index, strips, sums)
+
+
+def _known_rows(convolution, finished, strips):
+    """Return the rows of its source that are known when a row begins; None for none."""
+    (source,) = convolution.sources
+    rows = finished.get(source)
+    if source.when == PER_ROW:
+        here = _padded(source, strips)
+        rows = here if rows is None else ops.concatenate([rows, here])
+    return rows
 
 
 def _draw_pixel(run, row, col, windows, strips):
@@ -376,10 +394,10 @@ def _run_pixel(run, row, col, values, windows):
         if tensor.when != PER_PIXEL or not tensor.operation:
             continue
         if tensor in run.kernels:
-            total = _sum_current_row(tensor, run.kernels, windows, here)
+            total = sum_current_row(tensor, run.kernels[tensor], windows, here)
             if row.sums_above[tensor] is not None:
                 total = total + _of_pixel(row.sums_above[tensor], col)
-            here[tensor] = _finish(tensor.operation, total)
+            here[tensor] = finish(tensor.operation, total)
         else:
             here[tensor] = _run_pixelwise(tensor, here, row.index, col)
     return here
@@ -392,101 +410,6 @@ def _repeat(steps, body, *state):
         return i + 1, *body(i, *state)
 
     return ops.while_loop(lambda i, *_: i < steps, step, (0, *state))[1:]
-
-
-# ------------------------------------------------------------------ one operation
-
-
-def _split_kernel(tensor):
-    """Split a convolution's kernel: a part for finished rows, and one for the current row.
-
-    Example: a 3×3 kernel of type B begins one row up and one pixel to the left, so
-    first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second
-    part is ``kernel[1, :2]``, the left tap and the center. All other taps are 0 and left
-    out::
-
-        x x x    first part
-        x x ·    second part
-        · · ·
-
-    Returns:
-        The first part, (kh, kw, in, out), or None; the second part, (kw, in, out), or
-        None; and (first_row, first_col, step), where the kernel begins relative to the
-        pixel, and the distance between two taps.
-    """
-    layer, (source,) = tensor.operation, tensor.sources
-    kernel, (first_row, first_col), step = kernel_of(layer)
-    kernel = ops.cast(kernel, tensor.dtype)
-    rows_above, taps_left = -first_row // step, -first_col // step
-    if source.when == PER_ROW:  # then the source's current row is finished too
-        rows_above += 1
-    rows_above = min(rows_above, kernel.shape[0])
-    above, current = kernel[:rows_above], None
-    if source.when == PER_PIXEL and rows_above < kernel.shape[0]:
-        current = kernel[rows_above, : taps_left + 1]
-    return (above if rows_above else None), current, (first_row, first_col, step)
-
-
-def _sum_above(tensor, kernels, finished, strips, width):
-    """Sum a convolution over the rows that are known when a row begins: (W, N, F).
-
-    None if the kernel has no part there.
-    """
-    above, _, (first_row, first_col, step) = kernels[tensor]
-    if above is None:
-        return None
-    (source,) = tensor.sources
-    rows = finished.get(source)
-    if source.when == PER_ROW:
-        here = _padded(source, strips)
-        rows = here if rows is None else ops.concatenate([rows, here])
-    # `rows` reaches as far as the convolution that looks farthest. What lies before the
-    # first tap of this kernel is skipped.
-    row, col = source.kept_rows + first_row, source.kept_sides + first_col
-    size = width + (above.shape[1] - 1) * step
-    rows = rows[row : row + above.shape[0] * step : step, col : col + size]
-    rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
-    total = ops.conv(
-        rows,
-        above,
-        padding="valid",
-        data_format="channels_last",
-        dilation_rate=(1, step),
-    )
-    return ops.transpose(total[:, 0], (1, 0, 2))
-
-
-def _sum_current_row(tensor, kernels, windows, here):
-    """Sum a convolution over the current row, up to its pixel: (1, N, F).
-
-    0 if the kernel has no part there.
-    """
-    _, current, (_, first_col, step) = kernels[tensor]
-    if current is None:
-        return ops.zeros((), tensor.dtype)
-    (source,) = tensor.sources
-    parts, taps_left = [], -first_col // step
-    has_center = current.shape[0] > taps_left
-    if taps_left:  # they read the window
-        taps = min(current.shape[0], taps_left)
-        window = ops.reshape(windows[source], (-1, source.kept_left, source.channels))
-        first = source.kept_left + first_col
-        read = window[:, first : first + taps * step : step]
-        parts.append(ops.reshape(read, (-1, taps * source.channels)))
-    if has_center:  # it reads the pixel itself
-        parts.append(here[source][0])
-    x = ops.cast(ops.concatenate(parts, -1), tensor.dtype)
-    count, matrix = x.shape[0], ops.reshape(current, (-1, current.shape[-1]))
-    if count == 1:  # a second row of zeros: XLA on a CPU is slow at vector times matrix
-        x = ops.pad(x, ((0, 1), (0, 0)))
-    return ops.matmul(x, matrix)[None, :count]
-
-
-def _finish(layer, total):
-    """Add a convolution's bias to a strip, and apply its activation."""
-    if layer.use_bias:
-        total = total + ops.cast(layer.bias, total.dtype)
-    return total if layer.activation is None else layer.activation(total[None])[0]
 
 
 def _run_pixelwise(tensor, strips, row, col=None):

@@ -17,7 +17,8 @@ import inspect
 import math
 
 from pixelcnn_edu._cache import runs_its_graph
-from pixelcnn_edu._checks import NotByPixel, check_model, graph_of
+from pixelcnn_edu._checks import NotByPixel
+from pixelcnn_edu._model_checks import check_model, graph_of
 from pixelcnn_edu._pixelwise import (
     ONLY_MASKED,
     check_activation,

@@ -12,7 +12,9 @@ from pixelcnn_edu._checks import check_notebook, check_positive_int
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.path import Path as Line
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 plt.style.use(Path(__file__).parent / "pixelcnn_edu.mplstyle")
 _alt.show_in_ipython()
@@ -20,7 +22,8 @@ _alt.show_in_ipython()
 SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
 EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
 FRAME = "#808080"  # around an image
-INK_ON = {SEEN: "white", HIDDEN: "#555555", "#EAF3F8": "black"}  # text, by its face
+PALE, DARK = "#EAF3F8", "#444444"  # boxes and arrows
+INK_ON = {SEEN: "white", HIDDEN: "#555555", PALE: "black"}  # text, by its face
 
 
 def image_grid(images, *, columns=8, labels=None, ax=None):
@@ -54,9 +57,11 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         )
     columns = min(check_positive_int("columns", columns), count)
     rows = -(-count // columns)
-    gap = max(1, height // 14)
+    alone = count == 1 and labels is None  # as large as a heatmap beside it
+    gap = 0 if alone else max(1, height // 14)
     top = gap if labels is None else max(gap, height // 4)
-    size = (rows * (height + top) + 1, columns * (width + gap) + 1, channels)
+    end = 0 if alone else 1
+    size = (rows * (height + top) + end, columns * (width + gap) + end, channels)
     page = np.ones(size, "float32")
     if channels == 1:
         page[:] = 0
@@ -68,7 +73,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         x = i % columns * (width + gap)
         page[y : y + height, x : x + width] = image
         frame = Rectangle((x - 0.5, y - 0.5), width, height, fill=False)
-        frame.set(edgecolor=FRAME, linewidth=0.8)
+        frame.set(edgecolor=FRAME, linewidth=0.8, clip_on=False)
         ax.add_patch(frame)
         if labels is not None:
             ax.text(
@@ -173,7 +178,9 @@ def dependency(matrix, *, title=None, ax=None):
     ax.imshow(np.asarray(matrix, float), cmap="cividis", vmin=0, vmax=1)
     ends = [-0.5, size - 0.5]
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
-    ax.set(xlabel="input (place in reading order)", ylabel="output (place in order)")
+    for axis, name in ((ax.xaxis, "input"), (ax.yaxis, "output")):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.set_label_text(f"{name} (place in reading order)")
     if title:
         ax.set_title(title)
     changed = np.asarray(matrix, bool)
@@ -224,28 +231,52 @@ def architecture(*, here=None, ax=None):
     here = None if here is None else check_notebook("here", here)
     ax = _axes(ax, figsize=(9, 3.6))
     for i, (name, detail, notebooks) in enumerate(_STAGES):
-        x, y = i % 4 * 2.5, -(i // 4) * 1.7
+        x, y = i % 4 * 2.5, -(i // 4) * 1.9
         filled = here is not None and here in notebooks
-        box = FancyBboxPatch((x, y), 1.9, 0.9, boxstyle="round,pad=0.08")
-        face = SEEN if filled else "#EAF3F8"
-        box.set(facecolor=face, edgecolor=SEEN, linewidth=1.5)
-        ax.add_patch(box)
-        ink = INK_ON[face]
+        ink = _box(ax, x, y, SEEN if filled else PALE)
         ax.text(x + 0.95, y + 0.62, name, ha="center", va="center", color=ink, size=11)
         ax.text(x + 0.95, y + 0.24, detail, ha="center", va="center", color=ink, size=9)
         ax.text(x + 0.95, y - 0.24, notebooks, ha="center", va="center", size=10)
         if i % 4:
-            ax.add_patch(_arrow((x - 0.5, y + 0.45), (x - 0.1, y + 0.45)))
-    ax.add_patch(
-        _arrow((8.45, -0.45), (0.95, -0.65), "angle,angleA=-90,angleB=0,rad=4")
-    )
-    ax.set(xlim=(-0.2, 9.6), ylim=(-2.2, 1.15), aspect="equal")
+            _arrow(ax, (x - 0.5, y + 0.45), (x - 0.1, y + 0.45))
+    _arrow(ax, (8.45, -0.4), (8.45, -0.6), (0.95, -0.6), (0.95, -0.9))
+    ax.set(xlim=(-0.2, 9.6), ylim=(-2.4, 1.15), aspect="equal")
     ax.set_axis_off()
     boxes = [
         f"{name} ({detail}; notebook {number})" for name, detail, number in _STAGES
     ]
     words = f"{len(boxes)} boxes, each with an arrow to the next: {', '.join(boxes)}"
     return _alt.describe(ax, words if here is None else f"{words}. Filled: {here}")
+
+
+def residual_block(*, ax=None):
+    """Draw the block 2h → h → 2h, with the line that carries its input to the sum.
+
+    Args:
+        ax: where to draw.
+    """
+    ax = _axes(ax, figsize=(9, 1.9))
+    steps = ("PReLU", "1×1", "PReLU", "3×3\nmask B", "PReLU", "1×1")
+    channels = (f"{n} channels" for n in ("2h", "h", "h", "2h"))
+    for i, name in enumerate(steps):
+        x = 1.5 * i
+        ink = _box(ax, x, 0, PALE, width=0.9)
+        ax.text(x + 0.45, 0.45, name, ha="center", va="center", color=ink, size=11)
+        _arrow(ax, (x - 0.5, 0.45), (x - 0.1, 0.45))
+    for x, words in zip((-0.6, 2.7, 5.7, 8.7), channels, strict=True):
+        ax.text(x, -0.3, words, ha="center", va="center", size=10)
+    ax.text(-0.75, 0.45, "x", ha="center", va="center", size=13)
+    _arrow(ax, (8.5, 0.45), (8.95, 0.45))
+    ax.text(9.15, 0.45, "+", ha="center", va="center", size=18)
+    _arrow(ax, (-0.45, 0.5), (-0.45, 1.4), (9.15, 1.4), (9.15, 0.7))
+    _arrow(ax, (9.35, 0.45), (9.8, 0.45))
+    ax.text(10.1, 0.45, "out", ha="center", va="center", size=13)
+    ax.set(xlim=(-1.4, 10.5), ylim=(-0.5, 1.6), aspect="equal")
+    ax.set_axis_off()
+    chain = ", ".join(steps).replace("\n", " ")
+    words = f"The input x, of 2h channels, goes through {chain}. The first 1×1 makes h"
+    words += " channels, the last one 2h. A line around all of them carries x to a sum"
+    return _alt.describe(ax, f"{words} with the result, the output of the block")
 
 
 def frame(ax, left, top):
@@ -260,15 +291,19 @@ def with_edge(width):
     return [withStroke(linewidth=width + 2, foreground=EDGE)]
 
 
-def _arrow(start, end, style="arc3"):
-    return FancyArrowPatch(
-        start,
-        end,
-        arrowstyle="-|>",
-        mutation_scale=14,
-        color="#444444",
-        connectionstyle=style,
-    )
+def _box(ax, x, y, face, width=1.9):
+    """Draw a box with round corners, and return the color of text on its face."""
+    box = FancyBboxPatch((x, y), width, 0.9, boxstyle="round,pad=0.08")
+    box.set(facecolor=face, edgecolor=SEEN, linewidth=1.5)
+    ax.add_patch(box)
+    return INK_ON[face]
+
+
+def _arrow(ax, *corners):
+    """Draw straight lines from corner to corner, with a head at the last one."""
+    arrow = FancyArrowPatch(path=Line(corners), arrowstyle="-|>", mutation_scale=14)
+    arrow.set(facecolor=DARK, edgecolor=DARK, joinstyle="miter")
+    ax.add_patch(arrow)
 
 
 def _ends(places):

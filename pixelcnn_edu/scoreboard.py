@@ -4,8 +4,8 @@ Each row names the notebook that measures it, on the 1,000 bundled test digits,
 binarized once with seed 0 (one draw of the dynamic protocol). The board stores the
 result. When the notebook runs again, `show` compares the new result with the stored
 one. No row was trained on these digits. But they were used to choose the settings of
-the row *preset minutes*, so that row may be a little too good. The settings of `coffee`
-and `night` were chosen with 10,000 validation digits.
+the row *preset minutes, 4 epochs*, so that row may be a little too good. The settings
+of `coffee` and `night` were chosen with 10,000 validation digits.
 """
 
 import json

@@ -29,19 +29,21 @@ import functools
 import warnings
 
 from pixelcnn_edu import _jax, _ranks, data, generation
+from pixelcnn_edu._callbacks import (
+    check_callbacks,
+    inner_optimizer,
+    with_mean_weights,
+)
 from pixelcnn_edu._checks import (
     check_bool,
-    check_callbacks,
-    check_image_shape_of,
     check_images,
-    check_labels,
     check_one_of,
     check_path,
     check_positive_int,
     check_seed,
-    not_finite,
     plain,
 )
+from pixelcnn_edu._model_checks import check_image_shape_of, check_labels, not_finite
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
@@ -84,7 +86,9 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
-    known = {id(variable) for variable in _inner(optimizer)._trainable_variables}
+    known = {
+        id(variable) for variable in inner_optimizer(optimizer)._trainable_variables
+    }
     if known and any(id(one) not in known for one in model.trainable_variables):
         raise ValueError(
             "Expected optimizer to be a new Keras optimizer, or the one that trains this "
@@ -103,12 +107,7 @@ def compile_model(
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
     # optimizer into a LossScaleOptimizer: a checkpoint would miss one of its variables.
     with strategy.scope():
-        _inner(model.optimizer).build(model.trainable_variables)
-
-
-def _inner(optimizer):
-    """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
+        inner_optimizer(model.optimizer).build(model.trainable_variables)
 
 
 def fit(
@@ -231,7 +230,7 @@ def fit(
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
     )
-    callbacks = [set_epoch, *_with_mean_weights(model.optimizer, callbacks)]
+    callbacks = [set_epoch, *with_mean_weights(model.optimizer, callbacks)]
     train = functools.partial(
         model.fit,
         pipeline(own),
@@ -289,31 +288,6 @@ def _held_out(model, likelihood, images, labels):
     if likelihood.levels == 2:
         images = data.binarize(images, seed=0)
     return Batches(images, 256, binarize=False, labels=labels, shuffle=False)
-
-
-def _with_mean_weights(optimizer, callbacks):
-    """Return callbacks that see the running mean of the weights, if there is one.
-
-    At the end of an epoch the first callback swaps the weights and their mean. So the
-    other callbacks save, restore and draw with the mean, which was validated. The last
-    callback swaps back.
-    """
-    if not _inner(optimizer).use_ema:
-        several = getattr(_inner(optimizer), "optimizers", ())
-        if any(one.use_ema for one in several):
-            raise ValueError(
-                "Expected an optimizer with one running mean of all weights. Received: "
-                f"use_ema inside {optimizer!r}"
-            )
-        return callbacks
-    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
-    # when the next epoch begins. The checkpoint, which runs last, needs the trained weights
-    # at the end of an epoch. (Then Keras's own call finds nothing to swap.)
-    swap_back = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
-    )
-    return [swap, *callbacks, swap_back]
 
 
 class SampleGrid(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ import io
 import re
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 IMG = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)"')
 
@@ -20,3 +21,11 @@ def pixels(data):
     """Return the one picture of an output's data, (H, W, channels)."""
     ((_, png),) = found(data)
     return plt.imread(io.BytesIO(base64.b64decode(png)))
+
+
+def sentence(explorer):
+    """Return the sentence above an explorer's still picture."""
+    figure = Figure()
+    explorer.draw(figure)
+    (text,) = figure.texts
+    return text.get_text()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import notebooks
 from pixelcnn_edu import _alt, masks, plots, scoreboard
+from pixelcnn_edu.widgets import fork
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -61,7 +62,13 @@ SAYS = {
         lambda: plots.dependency(np.tri(4) + np.eye(4, k=2)),
         "Dependencies of 4 outputs: 6 on earlier inputs, 4 on their own, 2 on later "
         "ones. Horizontal axis: input (place in reading order). "
-        "Vertical axis: output (place in order)",
+        "Vertical axis: output (place in reading order)",
+    ),
+    "residual_block": (
+        plots.residual_block,
+        "The input x, of 2h channels, goes through PReLU, 1×1, PReLU, 3×3 mask B, PReLU, "
+        "1×1. The first 1×1 makes h channels, the last one 2h. A line around all of them "
+        "carries x to a sum with the result, the output of the block",
     ),
     "curves": (
         lambda: plots.curves({"train": [123.4, 88, 90.04], "test": ([2, 4], [3, 1])}),
@@ -240,9 +247,8 @@ def test_a_figure_without_a_text_is_found_in_an_export(exported):
     assert words in (None, "", "No description has been provided for this image")
 
 
-@pytest.mark.parametrize("folder", [".", "notebooks"])
-def test_a_strict_run_compares_the_texts_and_not_the_pixels(notebook, tmp_path, folder):
-    """It is started at the root, or beside the notebook; of two figures, one is wrong."""
+def test_a_strict_run_compares_the_texts_and_not_the_pixels(notebook, tmp_path):
+    """It is started beside the notebook; of two figures, one is wrong."""
     for name in ("pyproject.toml", "conftest.py", "nbval.cfg"):
         shutil.copy(ROOT / name, tmp_path)
     nb = nbformat.read(notebook, 4)
@@ -257,7 +263,7 @@ def test_a_strict_run_compares_the_texts_and_not_the_pixels(notebook, tmp_path, 
     nbformat.write(nb, path)
     command = [sys.executable, "-m", "pytest", "--nbval", "-q"]
     told = subprocess.run(
-        [*command, path], cwd=tmp_path / folder, capture_output=True, text=True
+        [*command, path], cwd=path.parent, capture_output=True, text=True
     ).stdout
     assert "1 failed, 2 passed" in told and "1 1 0" in told, told[-3000:]
 
@@ -285,17 +291,27 @@ SIGHT = {
 }
 
 
-def luminance(color, sight):
-    """Return the relative luminance of WCAG 2 of a color as someone sees it."""
+def seen(color, sight):
+    """Return linear red, green and blue of a color as someone sees it."""
     srgb = np.array(matplotlib.colors.to_rgb(color))
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.clip(SIGHT[sight] @ linear, 0, 1) @ [0.2126, 0.7152, 0.0722]
+    return np.clip(SIGHT[sight] @ linear, 0, 1)
+
+
+def luminance(color, sight):
+    """Return the relative luminance of WCAG 2 of a color as someone sees it."""
+    return seen(color, sight) @ [0.2126, 0.7152, 0.0722]
 
 
 def contrast(one, other):
     """Return the least contrast of two colors, of all kinds of sight."""
     pairs = [sorted(luminance(color, s) for color in (one, other)) for s in SIGHT]
     return min((light + 0.05) / (dark + 0.05) for dark, light in pairs)
+
+
+def difference(one, other):
+    """Return how far apart two colors are, of all kinds of sight: in red, green or blue."""
+    return min(np.abs(seen(one, s) - seen(other, s)).max() for s in SIGHT)
 
 
 PAPER = "white"
@@ -362,8 +378,11 @@ def test_the_explorers_stand_out_from_their_paper():
     script = (WEB / "ui.js").read_text("utf-8")
     colors = dict(re.findall(r'^  (\w+): "(#\w+)",$', script, re.MULTILINE))
     assert (colors["seen"], colors["target"]) == (plots.SEEN, plots.TARGET)
-    for name in ("ink", "seen", "target"):
+    assert (colors["target"], colors["gone"]) == (fork.GAINED, fork.LOST)
+    for name in ("ink", "seen", "target", "gone", "border"):
         assert contrast(colors[name], colors["paper"]) >= 3
+    for name in ("ink", "target"):
+        assert difference(colors["gone"], colors[name]) >= 0.25
 
 
 @pytest.mark.parametrize(
@@ -386,10 +405,15 @@ def test_a_bad_style_is_found(rule):
         ("#E69F00", PAPER),
         ("#CC79A7", PAPER),  # for some readers alone
         ("#BBBBBB", PAPER),
+        ("#F5B8B8", PAPER),  # lost ink, a pale red
     ],
 )
 def test_a_bad_color_is_found(mark, beside):
     assert contrast(mark, beside) < 3
+
+
+def test_colors_that_some_readers_confuse_are_found():
+    assert difference("#C77700", plots.TARGET) < 0.25  # orange and red
 
 
 def test_the_contrast_is_that_of_the_standard():

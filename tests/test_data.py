@@ -4,7 +4,7 @@ import gzip
 import socket
 import threading
 
-from pixelcnn_edu import data
+from pixelcnn_edu import _digit_files, data
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def arrays():
 
 
 def write_idx(folder, arrays, *, compress=False):
-    for name, array in zip(data._IDX_FILES, arrays.values(), strict=True):
+    for name, array in zip(_digit_files.IDX_FILES, arrays.values(), strict=True):
         raw = bytes([0, 0, 8, array.ndim])
         raw += np.array(array.shape, ">u4").tobytes() + array.tobytes()
         if compress:
@@ -150,7 +150,7 @@ def flip_a_bit(path):
 
 
 def pickled(path):
-    np.savez(path, **{name: np.array([{}], object) for name in data._ARRAYS})
+    np.savez(path, **{name: np.array([{}], object) for name in _digit_files.ARRAYS})
 
 
 @pytest.mark.parametrize("damage", [truncate, empty, other_kind, flip_a_bit, pickled])

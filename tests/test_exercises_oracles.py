@@ -318,6 +318,11 @@ def floor_by_clipping(images):
 
 
 @also_right("lowest_crossentropy")
+def floor_of_clipped_images(images):
+    return floor_by_clipping(np.clip(images, 1e-7, 1 - 1e-7))
+
+
+@also_right("lowest_crossentropy")
 def floor_by_keras(images):
     cost = keras.losses.binary_crossentropy(images, images).numpy()
     return cost.sum(axis=(1, 2)).tolist()
@@ -870,6 +875,15 @@ def in_bits_from_the_two_costs(logits, images):
     paid = np.where(images > 0, costs[1], costs[0])
     every = (1, 2, 3)
     return (paid - mean).sum(every) / square.sum(every) ** 0.5
+
+
+@also_right("surprise")
+def from_clipped_probabilities(logits, images):
+    p = np.clip(1 / (1 + np.exp(-logits)), 1e-12, 1 - 1e-12)
+    paid = -np.where(images == 1, np.log(p), np.log(1 - p))
+    expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    variance = (p * (1 - p) * logits**2).sum((1, 2, 3))
+    return (paid - expected).sum((1, 2, 3)) / np.sqrt(variance)
 
 
 def test_surprise_has_mean_0_and_deviation_1_for_images_that_the_network_draws():

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 
-from pixelcnn_edu import checkpoints, data, models, pretrained, training
+from pixelcnn_edu import _digit_files, checkpoints, data, models, pretrained, training
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
@@ -299,7 +299,7 @@ def test_any_damage_to_the_bundled_digits_is_refused_by_name(tmp_path, monkeypat
 def test_any_damage_to_a_file_of_digits_is_refused_by_name(tmp_path):
     arrays = {
         name: np.zeros((5, 4, 4) if name[0] == "x" else 5, "uint8")
-        for name in data._ARRAYS
+        for name in _digit_files.ARRAYS
     }
     path = tmp_path / "mine.npz"
     np.savez_compressed(path, **arrays)
@@ -360,7 +360,9 @@ print("batches:", len(batches))
 )
 def test_files_and_folders_without_permission_are_named(tmp_path):
     path, folder = tmp_path / "mnist.npz", tmp_path / "run"
-    np.savez(path, **{name: np.zeros((1, 2, 2), "uint8") for name in data._ARRAYS})
+    np.savez(
+        path, **{name: np.zeros((1, 2, 2), "uint8") for name in _digit_files.ARRAYS}
+    )
     folder.mkdir()
     for one in (path, folder):
         one.chmod(0o600)
@@ -454,7 +456,7 @@ def test_a_pickle_in_a_data_file_or_a_checkpoint_is_not_run(finished, tmp_path):
     mark = tmp_path / "it ran"
     poison = np.array([Payload(mark)], object)
     path = tmp_path / "mnist.npz"
-    np.savez(path, **{name: poison for name in data._ARRAYS})
+    np.savez(path, **{name: poison for name in _digit_files.ARRAYS})
     with pytest.raises(ValueError, match=r"mnist.npz"):
         data.load_mnist(path)
     (tmp_path / "raw.npz").write_bytes(pickle.dumps(Payload(mark)))

@@ -125,7 +125,7 @@ def test_a_mutant_is_caught_if_a_test_fails_and_no_file_changes(
 
 @needs_fork
 def test_a_mutant_that_does_not_end_is_caught(project):
-    done = run(project, {"n > 0": "n < 9"}, ["tests/test_small.py"], limit=5)
+    done = run(project, {"n > 0": "n < 9"}, ["tests/test_small.py"], limit=2)
     assert json.loads(done.stdout) == ["while n < 9:", "time ran out"]
 
 

@@ -32,7 +32,7 @@ from pixelcnn_edu import (
 )
 from pixelcnn_edu._checks import fixed_arguments
 from pixelcnn_edu.presets import Preset
-from pixelcnn_edu.widgets import finish, fork, guess, morph
+from pixelcnn_edu.widgets import fork, morph, reading
 from pixelcnn_edu.widgets._base import Explorer
 
 import keras
@@ -310,11 +310,6 @@ CALLS = {
         ((5, 5), (2, 2)),
         {"first": 3, "gated": True},
     ),
-    "widgets.finish.given_rows": (
-        finish.given_rows,
-        ("top", 2, (5, 5)),
-        {},
-    ),
     "widgets.finish.FinishMyDigit": (
         widgets.FinishMyDigit,
         (PAGE, DIGITS[:2]),
@@ -322,20 +317,13 @@ CALLS = {
     ),
     "export.network": (export.network, (OPEN,), {"image_shape": (5, 6, 1)}),
     "export.page": (exported, (OPEN,), {"image_shape": (5, 6, 1)}),
-    "widgets.inside.Inside": (widgets.Inside, (PAGE,), {"seed": 3}),
     "widgets.fork.flipping_number": (fork.flipping_number, (X[0], 1, 2), {}),
-    "widgets.fork.later_changes": (fork.later_changes, (X[0], X[1], 1, 2), {}),
     "widgets.fork.draw_flipped": (fork.draw_flipped, (PAGE, 3, [(1, 2)]), {}),
     "widgets.fork.Fork": (widgets.Fork, (PAGE,), {"seed": 3}),
-    "widgets.guess.uncertain_pixels": (
-        guess.uncertain_pixels,
+    "widgets.reading.uncertain_pixels": (
+        reading.uncertain_pixels,
         (np.linspace(0, 1, 30).reshape(5, 6), 2, 4),
         {},
-    ),
-    "widgets.guess.BeatTheNetwork": (
-        widgets.BeatTheNetwork,
-        (PAGE, DIGITS),
-        {"questions": 2, "among": 4},
     ),
     "widgets.morph.Morph": (
         morph.Morph,
@@ -352,8 +340,8 @@ CALLS = {
         (),
         {"first": 4, "second": 9},
     ),
-    "widgets.touch.TouchableDigit": (widgets.TouchableDigit, (PAGE,), {"seed": 3}),
-    "widgets.stepper.GenerationStepper": (
+    "widgets.reading.TouchableDigit": (widgets.TouchableDigit, (PAGE,), {"seed": 3}),
+    "widgets.reading.GenerationStepper": (
         widgets.GenerationStepper,
         (PAGE,),
         {"seed": 3},
@@ -401,7 +389,7 @@ def told(result):
             else json.dumps(named, default=lambda v: json.dumps(v.get_config()))
         )
     if isinstance(result, Explorer):
-        return [told(result.settings), list(result.images), result.png()]
+        return [told(result.settings), list(result.images), result.still()]
     if isinstance(result, keras.KerasTensor):
         return tuple(result.shape)
     if isinstance(result, dict):

@@ -13,7 +13,7 @@ import pytest
 from test_notebooks import MAIN, SERIES, names_of_cell, tags
 
 LONGEST = 50  # minutes
-CORE_HOURS, SERIES_HOURS = 4, 14
+CORE_HOURS, SERIES_HOURS = 4, 12
 CORE = [*SERIES[:8], "09"]
 MARK = "◆"
 

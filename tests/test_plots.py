@@ -28,6 +28,7 @@ DRAWINGS = {
     "dependency": lambda ax: plots.dependency(np.tri(9, k=-1), title="d", ax=ax),
     "curves": lambda ax: plots.curves({"a": [3, 2], "b": ([1, 5], [4, 1])}, ax=ax),
     "architecture": lambda ax: plots.architecture(here="04", ax=ax),
+    "residual_block": lambda ax: plots.residual_block(ax=ax),
     "scoreboard": lambda ax: scoreboard.show("09", ax=ax),
 }
 
@@ -69,3 +70,39 @@ def test_a_mask_shows_its_numbers_and_its_center():
 def test_a_receptive_field_says_how_many_pixels_are_seen():
     ax = plots.receptive_field(np.tri(4) > 0, 1, 1)
     assert ax.get_title() == "10 pixels seen"
+
+
+def test_one_image_is_as_large_as_a_heatmap_beside_it():
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
+    plots.image_grid(np.ones((1, 28, 28, 1)), ax=left)
+    plots.heatmap(np.ones((28, 28)), label="nats", ax=right)
+    figure.canvas.draw()
+    assert left.images[0].get_array().shape == right.images[0].get_array().shape
+    sides = (left.bbox.width, left.bbox.height, left.bbox.y0)
+    np.testing.assert_allclose(
+        sides, (right.bbox.width, right.bbox.height, right.bbox.y0)
+    )
+
+
+def test_a_dependency_matrix_has_two_like_axes():
+    for size in (3, 12, 16, 66):
+        figure, ax = plt.subplots(figsize=(4.2, 4.2))
+        plots.dependency(np.eye(size), ax=ax)
+        figure.canvas.draw()
+        assert list(ax.get_xticks()) == list(ax.get_yticks())
+        words = ax.get_xlabel(), ax.get_ylabel()
+        assert words[0].partition(" ")[2] == words[1].partition(" ")[2]
+
+
+def test_each_arrow_of_the_architecture_ends_at_its_box():
+    ax = plots.architecture()
+    ax.figure.canvas.draw()
+    kinds = (plots.FancyArrowPatch, plots.FancyBboxPatch)
+    arrows, boxes = (
+        [p.get_window_extent() for p in ax.patches if isinstance(p, kind)]
+        for kind in kinds
+    )
+    *along, back = arrows  # the last arrow leads to the second row
+    for arrow, box in zip(along, boxes[1:4] + boxes[5:], strict=True):
+        assert abs(arrow.x1 - box.x0) < 5 and box.y0 < arrow.y0 < box.y1
+    assert abs(back.y0 - boxes[4].y1) < 5 and boxes[4].x0 < back.x0 < boxes[4].x1

@@ -250,6 +250,30 @@ def test_another_network_of_the_same_weights_is_refused(model, card, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_does_not_run_its_graph_is_refused(tmp_path):
+    """The file was written, and another network was loaded from it."""
+
+    class Halved(models.ImageModel):
+        def call(self, *args, **kwargs):
+            return super().call(*args, **kwargs) / 2
+
+    plain = tiny()
+    own = Halved(plain.inputs, plain.outputs, likelihood=plain.likelihood)
+    with pytest.raises(ValueError, match="Received: another .* a call of its own"):
+        pretrained.save(tmp_path, "mine", own, {"build": TINY})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["mine.npz", "mine.json"])
+def test_files_of_the_user_are_not_overwritten(name, tmp_path):
+    (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(ValueError, match=f"without files of the user .*{name}"):
+        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    assert (tmp_path / name).read_bytes() == b"{}" and len(
+        list(tmp_path.iterdir())
+    ) == 1
+
+
 def test_precision_and_what_can_be_trained_make_no_other_network(tmp_path):
     """Nor does a class of its own, nor a file in between."""
     card = as_block(depth=2, dilations=[1, 2])

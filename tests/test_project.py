@@ -489,7 +489,9 @@ def test_the_table_of_slow_tests_gives_a_reason_for_each():
 
 
 @pytest.mark.parametrize("budget", [2.8, 9])
-def test_the_suite_runs_two_groups_at_a_time_if_they_fit_together(monkeypatch, budget):
+def test_the_suite_runs_three_groups_at_a_time_if_they_fit_together(
+    monkeypatch, budget
+):
     import suite
 
     monkeypatch.setattr(suite, "HEAVY", {"tests/test_h*": 1.7, "tests/test_v*": 3.5})
@@ -508,7 +510,7 @@ def test_the_suite_runs_two_groups_at_a_time_if_they_fit_together(monkeypatch, b
 
     suite.run_all(jobs, call)
     assert sorted(order) == sorted(jobs) and order[0] == jobs[0]
-    assert max(count for count, _ in most) == 2
+    assert max(count for count, _ in most) == (3 if budget == 9 else 2)
     over = [held for count, held in most if count > 1 and held > 2.8]
     assert bool(over) == (budget == 9)  # the planted bug: no limit
 

@@ -35,6 +35,7 @@ import pixelcnn_edu
 from pixelcnn_edu import (
     __main__,
     _checksums,
+    _digit_files,
     _files,
     _ranks,
     batches,
@@ -1745,6 +1746,25 @@ def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
         assert run(tmp_path / "new", logger=logger)[1] == whole
 
 
+@pytest.mark.parametrize("append", [False, True])
+def test_an_epoch_that_is_done_again_stands_once_in_a_csv_file(tmp_path, append):
+    """The row is written before the checkpoint, and Ctrl-C comes in between."""
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    log = tmp_path / "log.csv"
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
+    for more in ([stop], []):
+        logger = keras.callbacks.CSVLogger(log, append=append, separator=";")
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(tmp_path / "run", callbacks=[logger, *more], epochs=3)
+        logger.csv_file.close()
+        rows = log.read_text("utf-8").splitlines()
+    assert [row.split(";")[0] for row in rows] == ["epoch", "0", "1", "2"]
+
+
 def test_an_ended_run_tells_callbacks_what_they_knew(tmp_path):
     def early():
         return keras.callbacks.EarlyStopping("val_loss", patience=2)
@@ -1986,6 +2006,10 @@ TAKE_PATHS = {
     "pretrained.card": (kept_in(lambda at: pretrained.card("mine", at)), "kept"),
     "pretrained.load": (kept_in(lambda at: pretrained.load("mine", at)), "kept"),
     "pretrained.names": (kept_in(pretrained.names), "kept"),
+    "pretrained.refuse_foreign": (
+        kept_in(lambda at: pretrained.refuse_foreign("mine", at)),
+        "kept",
+    ),
     "pretrained.save": (kept_in(str), "kept"),
     "training.fit": (lambda at: fit(at), "run"),
     "export.page": (lambda at: export.page(masked(), at), "page.html"),
@@ -1995,7 +2019,9 @@ TAKE_PATHS = {
 def functions_with_paths():
     for found in pkgutil.walk_packages(pixelcnn_edu.__path__, "pixelcnn_edu."):
         # the shell does it for `one_file`, a program; `checkpoints` and `data` for theirs
-        if found.name.endswith(("one_file", "_checkpoint_file", "_pictures")):
+        if found.name.endswith(
+            ("one_file", "_checkpoint_file", "_digit_files", "_pictures")
+        ):
             continue
         module = importlib.import_module(found.name)
         for name, function in vars(module).items():
@@ -2023,7 +2049,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "work")
     digits = {
         name: np.zeros((40, 28, 28) if name[0] == "x" else 40, "uint8")
-        for name in data._ARRAYS
+        for name in _digit_files.ARRAYS
     }
     np.savez(tmp_path / "home" / "mnist.npz", **digits)
     return tmp_path / "home"

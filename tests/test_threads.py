@@ -10,6 +10,7 @@ import itertools
 import threading
 
 from pixelcnn_edu import (
+    _coding_loop,
     causality,
     compression,
     data,
@@ -228,5 +229,5 @@ def test_a_coder_whose_threads_share_a_run_is_caught(monkeypatch):
         return [{name: own[name] for name in names} for own in every]
 
     expected = one_by_one(calls(model))
-    monkeypatch.setattr(compression.itertools, "count", lambda: itertools.repeat(0))
+    monkeypatch.setattr(_coding_loop.itertools, "count", lambda: itertools.repeat(0))
     assert differing(together(calls(copy_of(model)), rounds=5), expected)

@@ -88,6 +88,20 @@ def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
     assert (by_image[0] != by_image[1])[gray].any()
 
 
+def test_keras_s_own_fit_draws_afresh_in_each_epoch_too():
+    seen = []
+
+    class Noting(Batches):
+        def __getitem__(self, index):
+            seen.append(self.epoch)
+            return super().__getitem__(index)
+
+    model = tiny()
+    training.compile_model(model, steps=9)
+    model.fit(Noting(TINY, 16, binarize=True), epochs=3, verbose=0)
+    assert set(seen) >= {0, 1, 2}  # Keras asks for the batches ahead
+
+
 def test_soft_targets_are_the_gray_values_of_what_is_drawn(digits):
     drawn = Batches(digits[0], 64, binarize=True)
     batches = Batches(digits[0], 64, binarize=True, soft_targets=True)
@@ -526,18 +540,9 @@ def test_the_command_line_trains_and_writes_weights_and_card(
         y_test=np.zeros(32, "uint8"),
     )
     out = tmp_path / "run"
-    __main__.main(
-        [
-            "train",
-            "--preset",
-            "tiny",
-            "--data",
-            str(tmp_path / "mnist.npz"),
-            "--out",
-            str(out),
-        ]
-        + ["--verbose", "0"]
-    )
+    command = ["train", "--preset", "tiny", "--data", str(tmp_path / "mnist.npz")]
+    command += ["--out", str(out), "--verbose", "0"]
+    __main__.main(command)
     told = capsys.readouterr().out
     assert "epoch 1 of 1" in told and "0 minutes left" in told
     assert "nats per image" in told
@@ -551,6 +556,14 @@ def test_the_command_line_trains_and_writes_weights_and_card(
     nats = evaluation.nats_per_image(model, held_out).mean()
     assert card["nats_per_image"] == pytest.approx(nats, abs=0.01)
     assert str(tmp_path) not in json.dumps(card)
+    __main__.main(command)
+    assert "The run had ended before" in capsys.readouterr().out
+    model.set_weights([w + 1 for w in model.get_weights()])  # as after more training
+    pretrained.save(out, "tiny", model, {**card, "note": "mine"})
+    with pytest.raises(SystemExit):
+        __main__.main(command)
+    assert "tiny.npz to hold the result of this run" in capsys.readouterr().err
+    assert pretrained.card("tiny", out)["note"] == "mine"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ The explorer itself runs in a page: see browser/test_finish_and_guess.py.
 from pixelcnn_edu import generation, models, widgets
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.plots import SEEN
-from pixelcnn_edu.widgets.finish import given_rows
 
 import keras
 import numpy as np
@@ -37,13 +36,6 @@ def finish(model, digits):
     return widgets.FinishMyDigit(model, digits, seed=5)
 
 
-def test_given_rows_are_those_above_or_those_below():
-    top = given_rows("top", 2, PAGE)
-    assert top.dtype == bool and top.shape == PAGE
-    assert np.array_equal(top.all(axis=1), [True] * 2 + [False] * 4)
-    assert np.array_equal(given_rows("bottom", 2, PAGE), ~top)
-
-
 def test_the_page_gets_the_digits_and_begins_with_half_a_digit(finish, digits):
     assert finish.explorer == "finish"
     assert finish.settings == {"given": "0.3", "particles": 1, "future": 5}
@@ -56,7 +48,7 @@ def test_the_still_picture_shows_given_ink_blue_and_drawn_ink_black(
     figure = Figure(figsize=finish.size)
     finish.draw(figure)
     page = figure.axes[0].images[0].get_array()
-    known = given_rows("top", 3, PAGE)
+    known = np.repeat([True, False], 3)[:, None].repeat(5, axis=1)
     (futures,) = generation.complete(
         model, digits[:1], known, count=16, seed=5, method="naive"
     )
@@ -73,7 +65,7 @@ def test_it_offers_the_still_picture_and_its_sentence(finish, model, digits):
     assert repr(finish).startswith("FinishMyDigit: ")
     for seed, same in ((5, True), (6, False)):
         other = widgets.FinishMyDigit(model, digits, seed=seed)
-        assert (other.png() == finish.png()) == same
+        assert (other.still() == finish.still()) == same
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, None, "1"])

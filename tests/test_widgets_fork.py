@@ -2,6 +2,7 @@
 
 from pixelcnn_edu import generation, models, plots, widgets
 from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.widgets._base import bits
 from pixelcnn_edu.widgets.fork import (
     GAINED,
     LOST,
@@ -10,7 +11,6 @@ from pixelcnn_edu.widgets.fork import (
     draw_flipped,
     draw_forks,
     first_of_seed,
-    flip_bits,
 )
 
 import keras
@@ -113,8 +113,7 @@ def test_the_uniform_numbers_given_are_left_as_they_were(model, drawn):
 
 def test_the_price_is_that_of_the_flipped_pixel_after_the_same_past(model, drawn):
     image = drawn[0]
-    logits = np.asarray(model(image[None]))[0]
-    price = flip_bits(logits, image)
+    price = bits(model, image[None], 1 - image[None])[0]
     for row, col in EVERYWHERE[::7]:
         flipped = image.copy()
         flipped[row, col] = 1 - flipped[row, col]

@@ -170,7 +170,8 @@ def _test(desk, groups, quick):
         with open(desk.output, "wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        options = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={desk.copy}"]
+        options = ["-x", "-q", f"--rootdir={desk.copy}"]
+        options += ["-p", "no:cacheprovider", "-p", "no:nbval"]
         options += ["-W", "ignore:Module already imported"]  # by the parent process
         for group in groups:
             _limit()  # for what is imported; then for each test
@@ -261,7 +262,8 @@ def run(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.pop("PIXELCNN_EDU_TRUST", None)  # the short form of the tests
     for plugin in importlib.metadata.entry_points(group="pytest11"):
-        plugin.load()
+        if plugin.name != "nbval":
+            plugin.load()
     for name in PRELOADED:
         importlib.import_module(name)
     gc.freeze()  # what is imported by now need not be searched for garbage

@@ -4,9 +4,11 @@
     python tools/suite.py --quick    a few of each kind, in 90 seconds
 
 XLA keeps what it has compiled until its process ends, and a suite in one process grows to
-9 GB. Here each group of tests has a process of its own, and two run at a time: the longest
-first, unless the two together would need more memory than BUDGET. `pytest --nbval` runs the
-same tests in one process.
+9 GB. Here each group of tests has a process of its own, and three run at a time: the
+longest first, unless they would need more memory together than BUDGET. On Linux these
+processes and the kernels of the notebooks are forked from one that has imported TensorFlow
+already. `pytest --nbval` runs the same tests in one process, with kernels as JupyterLab
+starts them.
 
 Prints a line for each group, with its seconds and its memory at most, the output of a group
 that fails, the slowest tests as rows of the table in CONTRIBUTING.md, and how much memory
@@ -14,11 +16,12 @@ all processes together held at most (PSS: shared pages count once).
 """
 
 import argparse
-import collections
+import atexit
 import functools
 import itertools
+import multiprocessing
+import os
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,40 +29,46 @@ import time
 import xml.etree.ElementTree
 from pathlib import Path
 
+import kernels
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[1]
-AT_ONCE = 2
-BUDGET = 2.9  # GB, of groups that run at the same time
-LIGHT = 1.2  # GB: what a group may hold that is not in HEAVY
+LINUX = sys.platform == "linux"  # elsewhere TensorFlow may not survive a fork
+FORK = multiprocessing.get_context("forkserver" if LINUX else "spawn")
+IMPORTED = ["pixelcnn_edu", "nbformat", "ipykernel.kernelapp"]
+AT_ONCE = 3  # on two cores: a group often waits for a process that it has started
+# More threads than cores wait for each other. (Notebooks have all threads: their trained
+# networks depend on the order of sums.)
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
+BUDGET = 3.2  # GB, of groups that run at the same time
+LIGHT = 0.9  # GB: what a group may hold that is not in HEAVY
 HEAVY = {  # GB of those that hold more; the line of a group says what it held
-    "notebooks/07*": 1.4,
-    "notebooks/10*": 1.7,
-    "notebooks/11*": 1.4,
-    "notebooks/15*": 1.3,
-    "notebooks/17*": 1.3,
-    "tests/test_compression*": 1.4,
-    "tests/test_generation*": 1.4,
-    "tests/test_one_pixel*": 1.3,
-    "tests/test_oracles*": 1.4,
-    "tests/test_pretrained*": 2.2,
-    "tests/test_training*": 1.6,
+    "notebooks/10*": 1.1,
+    "notebooks/15*": 1.1,
+    "notebooks/17*": 1.0,
+    "tests/test_compression*": 1.2,
+    "tests/test_masks*": 1.2,
+    "tests/test_one_pixel*": 1.1,
+    "tests/test_oracles*": 1.1,
+    "tests/test_pretrained*": 1.6,
+    "tests/test_training*": 1.1,
+    "tests/test_widgets_g*": 1.2,
 }
 # The longest first. A file belongs to the first group that fits; a test holds that each
 # belongs to one.
 ALONE = """
-    notebooks/07* tests/test_runs* tests/test_training* tests/test_models*
-    tests/test_pretrained* notebooks/10* notebooks/12* notebooks/06* tests/test_oracles*
-    notebooks/17* notebooks/05* tests/test_compression* tests/test_generation*
-    tests/test_one_pixel* tests/test_mutants* tests/test_alt* tests/test_benchmarks*
-    tests/test_o* tests/test_widgets_[a-f]*
-    tests/test_widgets_[g-z]* notebooks/09* notebooks/15* notebooks/19* notebooks/04*
-    notebooks/08* notebooks/14* notebooks/11* notebooks/13* tests/test_cache*
-    tests/test_planted* notebooks/18* notebooks/16*
-    tests/test_faults* tests/test_gated* tests/test_numpy* notebooks/0[0-2]*
-    tests/test_page* tests/test_ablation* tests/test_threads* tests/test_notebooks*
-    tests/test_exercises*
-    tests/test_[a-c]* tests/test_[d-l]* tests/test_[m-z]* notebooks/03* pixelcnn_edu/*
+    tests/test_pretrained* tests/test_runs* tests/test_compression* tests/test_training*
+    tests/test_models* tests/test_one_pixel* tests/test_cache* notebooks/19* notebooks/07*
+    tests/test_widgets_[g-z]* notebooks/09* notebooks/08* notebooks/10* notebooks/04*
+    notebooks/18* notebooks/16* tests/test_exercises* tests/test_faults* notebooks/14*
+    tests/test_benchmarks* tests/test_oracles* tests/test_o*
+    notebooks/15* notebooks/11* notebooks/05* tests/test_generation* notebooks/06*
+    tests/test_planted* tests/test_gated* tests/test_threads* notebooks/0[0-2]*
+    notebooks/13* notebooks/12* tests/test_alt* tests/test_numpy* tests/test_notebooks*
+    notebooks/17* tests/test_page* tests/test_ablation* tests/test_mutants*
+    tests/test_widgets_[a-f]* notebooks/03*
+    tests/test_[a-c]* tests/test_[d-l]* tests/test_[m-z]* pixelcnn_edu/*
 """
 QUICK = """
     notebooks/02* tests/test_masks* tests/test_layers* tests/test_likelihoods*
@@ -93,28 +102,35 @@ def _fits(folder, start, name):
     return path.parts[0] == folder and Path(path.name).match(start)
 
 
+def run_pytest(arguments, output):
+    """Run pytest in this process, and write what it says into a file."""
+    with open(output, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(ROOT)
+    if not any(name.endswith(".ipynb") for name in arguments):
+        os.environ.update(ONE_THREAD)
+    elif LINUX:
+        kernels.fork_kernels()
+    sys.path.insert(0, str(ROOT))
+    code = pytest.main(arguments)
+    atexit._run_exitfuncs()  # a process of multiprocessing does not do this
+    sys.exit(code)
+
+
 def run(group, folder, memory=None) -> dict:
     """Run a group; return its name, whether it failed, its counts and its tests."""
     began = time.perf_counter()
-    report = Path(tempfile.mkstemp(suffix=".xml", dir=folder)[1])
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
-    process = subprocess.Popen(
-        [*command, f"--junitxml={report}", *group],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
+    report, told = (
+        Path(tempfile.mkstemp(suffix=suffix, dir=folder)[1])
+        for suffix in (".xml", ".txt")
     )
-    output, _ = process.communicate()
+    options = ["--nbval", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    process = FORK.Process(target=run_pytest, args=([*options, *group], told))
+    process.start()
+    if memory:
+        memory.peaks[process.pid] = 0
+    process.join()
     tests = counts = None
     if report.stat().st_size:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
@@ -125,9 +141,9 @@ def run(group, folder, memory=None) -> dict:
             for case in suite.iter("testcase")
         ]
     seconds = time.perf_counter() - began
-    failed = process.returncode != 0 or counts is None
+    failed = process.exitcode != 0 or counts is None
     if failed:
-        print(output, flush=True)
+        print(told.read_text("utf-8", "replace"), flush=True)
     name = group[0] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
     held = memory.peaks[process.pid] / 2**30 if memory else 0
     word = "FAILED " if failed else ""
@@ -138,39 +154,40 @@ def run(group, folder, memory=None) -> dict:
 class Memory(threading.Thread):
     """Each second, add up the memory of this process and of all that it started.
 
-    ``peak`` is the most that all held together, in bytes; ``peaks`` the most of each child
-    with what it started, by its process id.
+    ``peak`` is the most that all held together, in bytes; ``peaks`` the most of each group
+    with what it started, by the process id of the group. A group enters itself there.
     """
 
     def __init__(self):
         super().__init__(daemon=True)
         self.peak, self.over = 0, threading.Event()
-        self.peaks = collections.Counter()
+        self.peaks = {}
 
     def run(self):
         while not self.over.wait(1):
-            me = psutil.Process()
-            total = pss([me])
-            for child in me.children():
-                try:
-                    held = pss([child, *child.children(recursive=True)])
-                except psutil.Error:  # it ended in the meantime
-                    continue
-                self.peaks[child.pid] = max(self.peaks[child.pid], held)
-                total += held
-            self.peak = max(self.peak, total)
+            held = {one.pid: pss(one) for one in family(os.getpid())}
+            self.peak = max(self.peak, sum(held.values()))
+            for pid, peak in list(self.peaks.items()):
+                now = sum(held.get(one.pid, 0) for one in family(pid))
+                self.peaks[pid] = max(peak, now)
 
 
-def pss(processes) -> int:
-    """Return the memory of processes in bytes; pages that several share count once."""
-    total = 0
-    for process in processes:
-        try:
-            memory = process.memory_full_info()
-        except psutil.Error:
-            continue
-        total += getattr(memory, "pss", memory.uss)  # PSS: Linux alone
-    return total
+def family(pid) -> list:
+    """Return a process and all that it started, as far as they still run."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def pss(process) -> int:
+    """Return the memory of a process in bytes; pages that several share count in part."""
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return getattr(memory, "pss", memory.uss)  # PSS: Linux alone
 
 
 def memory_of(group) -> float:
@@ -243,8 +260,10 @@ def main(argv=None) -> int:
     parser.add_argument("--slowest", type=int, default=20, help="how many to list")
     arguments = parser.parse_args(argv)
     began, memory = time.perf_counter(), Memory()
+    FORK.set_forkserver_preload(IMPORTED)
     memory.start()
     jobs = groups(everything(), (QUICK if arguments.quick else ALONE).split())
+    jobs.sort(key=lambda group: len(group) < 5)  # those of many files are long, too
     with tempfile.TemporaryDirectory() as folder:
         results = run_all(jobs, functools.partial(run, folder=folder, memory=memory))
     memory.over.set()

@@ -143,7 +143,7 @@ lowest_crossentropy = Exercise(
     shape="One number for each image is asked for, (N,).",
     otherwise="That is not the lowest cross-entropy.",
     praise="Only images of 0 and 1 can cost nothing. Gray ones have a floor above 0.",
-    atol=1e-3,
+    atol=2e-3,  # 784 clipped pixels cost 1.34e-3 nats
 )
 
 

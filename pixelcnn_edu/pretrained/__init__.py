@@ -17,15 +17,11 @@ import random
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import (
-    check_finite,
-    check_model,
-    check_one_of,
-    check_path,
-    plain,
-)
+from pixelcnn_edu._cache import runs_its_graph
+from pixelcnn_edu._checks import check_one_of, check_path, plain
 from pixelcnn_edu._checksums import same_network
 from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
@@ -124,10 +120,12 @@ def save(folder, name: str, model, card: dict):
             is that of `presets.Preset.build`. The card may hold NumPy numbers.
 
     Raises:
-        ValueError: the name is no name of a file, or that of a run's state; a weight is
-            not finite; the card has no ``build`` block, or JSON cannot hold the card; or
-            the model is not the network of the ``build`` block. The precision may be
-            another, but not the weights, as after ``enable_lora`` or ``quantize``.
+        ValueError: the name is no name of a file, or that of a run's state; files of
+            these names are there that this function has not written; a weight is not
+            finite; the card has no ``build`` block, or JSON cannot hold the card; or the
+            model is not the network of the ``build`` block, or has a ``call`` of its own.
+            The precision may be another, but not the weights, as after ``enable_lora``
+            or ``quantize``.
         OSError: a file could not be written. An older model of this name is unchanged.
             (Only if the process is killed between the last two steps, which rename one
             file each, does `load` refuse the pair. Then save again.)
@@ -141,6 +139,7 @@ def save(folder, name: str, model, card: dict):
             f"Received: {name!r}"
         )
     folder, card = check_path("folder", folder), _through_json(card)
+    refuse_foreign(name, folder)
     width = len(str(len(model.weights)))
     arrays = {
         f"{i:0{width}}_{weight.name}": np.asarray(
@@ -159,11 +158,13 @@ def save(folder, name: str, model, card: dict):
     finally:
         random.setstate(state)  # to build a network draws seeds
     likelihood = getattr(model, "likelihood", described.likelihood)
-    if likelihood != described.likelihood or not same_network(model, described):
+    same = likelihood == described.likelihood and same_network(model, described)
+    if not same or not runs_its_graph(model):
         raise ValueError(
             "Expected model to be the network that card['build'] describes. Received: "
             "another network with weights of the same shapes. Are dilations, dropout, "
-            "activation and likelihood in card['build'] those of the model?"
+            "activation and likelihood in card['build'] those of the model? Does its class "
+            "have a call of its own?"
         )
     folder.mkdir(parents=True, exist_ok=True)
     raw = io.BytesIO()
@@ -175,6 +176,22 @@ def save(folder, name: str, model, card: dict):
     ):
         card_file.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
         arrays_file.write_bytes(raw.getvalue())
+
+
+def refuse_foreign(name, folder):
+    """Refuse a folder with files of this name that are not those of an earlier `save`."""
+    folder = check_path("folder", folder)
+    files = [folder / f"{name}{kind}" for kind in (".npz", ".json")]
+    there = [file.name for file in files if file.exists()]
+    try:
+        earlier = name in names(folder) and card(name, folder)
+    except ValueError:
+        earlier = None
+    if there and not earlier:
+        raise ValueError(
+            "Expected a folder without files of the user that have the names of the "
+            f"weights and the card. Received: {folder}, with {', '.join(there)}"
+        )
 
 
 def _through_json(card) -> dict:

@@ -9,6 +9,14 @@ export function answersOf(graph, weights, plain) {
   const net = new Network(graph, weights, plain);
   const size = net.height * net.width * net.channels;
 
+  // A pixel gets its other value. All earlier pixels stay, and the later ones are drawn
+  // again with their old numbers.
+  function flip({ uniforms, image }, pixel) {
+    const numbers = uniforms.slice();
+    numbers[pixel] = flippingNumber(image[pixel]);
+    return { uniforms: numbers, image: net.draw({ uniforms: numbers }) };
+  }
+
   const answers = {
     // The uniform numbers of image `child` of a seed, as generate() in Python has them.
     uniforms: ({ seed, child = 0 }) => uniformNumbers(seed, child, size),
@@ -23,38 +31,29 @@ export function answersOf(graph, weights, plain) {
         answers.drawFrom({ ...options, uniforms: answers.uniforms({ seed, child }) })
       ),
 
-    // For each of `pixels`: the image that has another value there. All earlier pixels
-    // stay, and the later ones are drawn again with their old numbers. The latest flip is
-    // drawn first, so each drawing but the first begins at its flip, see `draw` in
-    // network.js. For gray images without labels.
-    forks({ uniforms, image, pixels }) {
+    // The image of a seed after flips of pixels, one after another, and its uniform numbers.
+    // For gray images without labels.
+    flipped({ seed, flips }) {
+      const uniforms = answers.uniforms({ seed });
+      const drawn = { uniforms, image: net.draw({ uniforms }) };
+      return flips.reduce(flip, drawn);
+    },
+
+    // For each of `pixels`: the image after a flip there. The latest flip is drawn first,
+    // so each drawing but the first begins at its flip, see `draw` in network.js.
+    forks({ pixels, ...drawn }) {
       const order = [...pixels.keys()].sort((i, j) => pixels[j] - pixels[i]);
       const images = [];
-      for (const i of order) {
-        const numbers = uniforms.slice();
-        numbers[pixels[i]] = flippingNumber(image[pixels[i]]);
-        images[i] = net.draw({ uniforms: numbers });
-      }
+      for (const i of order) images[i] = flip(drawn, pixels[i]).image;
       return images;
     },
 
-    // The logits of a given image, (H, W, logits per pixel), and what each pixel costs.
-    read({ image, label }) {
-      net.read(image, label);
-      return { logits: net.page(net.output), cost: net.cost.slice() };
-    },
-
-    // The features of a tensor for a given image, (H, W, channels).
-    features({ image, label, tensor }) {
-      net.read(image, label);
-      return net.page(net.tensors[tensor]);
-    },
-
-    // The same of several tensors, after one pass, and what each pixel costs.
-    pages({ image, label, tensors }) {
+    // Of a given image: the logits, (H, W, logits per pixel), the features of tensors,
+    // (H, W, channels) each, and what each pixel costs.
+    read({ image, label, tensors = [] }) {
       net.read(image, label);
       const pages = tensors.map((index) => net.page(net.tensors[index]));
-      return { pages, cost: net.cost.slice() };
+      return { logits: net.page(net.output), pages, cost: net.cost.slice() };
     },
 
     // For each tensor the pixels of which the logits of a pixel are made, see network.js.

@@ -3,12 +3,11 @@
 // One pass of the network over an image gives the cost of all its pixels.
 
 import { sigmoid } from "./likelihoods.js";
-import { COLORS, Picture, Sentence, Slider } from "./ui.js";
-import { button, frame, make, paint, row, ticks } from "./ui.js";
+import { COLORS, Images, Picture, Sentence, Slider, axis, button, capital } from "./ui.js";
+import { make, placeOf, row, ticks, upTo } from "./ui.js";
 
 const DEAR = 1; // bits: the other value had a probability above 1/2
 const MOST = 5; // bits, the end of the color scale
-const SCALE = 8; // pixels of the page
 // The color map cividis, which readers of all kinds of color vision see alike.
 const CIVIDIS = [
   ...[[0, 34, 78], [8, 51, 112], [53, 69, 108], [79, 87, 108], [102, 105, 112]],
@@ -18,103 +17,69 @@ const CIVIDIS = [
 
 export function bits({ engine, graph, images, root, answer }) {
   const [height, width] = graph.image_shape;
-  const [shape, count] = [[height, width], height * width];
-  let at = null; // how many pixels are read; at first, all before the dearest one
-  let state = null; // of the digit: the image, p(ink), the bits, and the bits paid so far
+  const count = height * width;
+  const own = { at: 0, image: 0 }; // how many pixels are read, and of which image
+  let state = null; // of the image: its pixels, p(ink), the bits, and the bits paid so far
 
-  const read = new Slider("read", {
-    ...{ min: 0, max: count, value: 0 },
-    act: goTo,
-  });
-  read.input.style.width = "440px"; // on a wide page: there are many pixels
+  const read = new Slider("read", own, "at", { max: count, act: () => draw() });
   const dear = button("next pixel above 1 bit", () => {
-    const next = state.bits.findIndex((own, i) => i > at && own > DEAR);
-    goTo(next < 0 ? count : next);
+    const next = state.bits.findIndex((cost, i) => i > own.at && cost > DEAR);
+    read.value = next < 0 ? count : next;
+    draw();
   });
-  const digit = new Slider("image", {
-    ...{ min: 0, max: images.length - 1, value: 0 },
-    act: () => show(),
-  });
+  const most = images.length - 1;
+  const which = new Slider("image", own, "image", { max: most, act: () => show() });
   const sentence = new Sentence();
-  const seen = new Picture(width * SCALE + 1, height * SCALE + 1, "The pixels read so far");
-  const cost = new Picture(seen.width, seen.height, "The bits of each pixel");
+  const seen = new Images(graph.image_shape, 8, "The pixels read so far");
+  const cost = new Images(graph.image_shape, 8, "The bits of each pixel");
   const paid = new Picture(356, 240, "The bits paid so far");
-  const named = (name, picture) => make("div", {}, make("div", {}, name), picture.element);
-  const pair = make("div", { class: "pair" }, named("what it has seen", seen));
-  pair.append(named("bits: blue 0, yellow 5 or more", cost));
-  root.append(row(read, dear, digit), sentence.element, row(pair, paid.element));
+  const named = (name, picture) => make("div", {}, make("div", {}, name), picture);
+  const both = [named("what it has seen", seen), named("bits: blue 0, yellow 5 or more", cost)];
+  root.append(row(read, dear, which), sentence.element, row(...both, paid));
   for (const control of [read.input, dear]) control.disabled = true;
 
   const show = answer(async () => {
-    const image = images[digit.value];
+    const image = images[own.image];
     const { logits, cost } = await engine.ask("read", { image });
     const bits = Array.from(cost, (nats) => nats / Math.LN2);
     const sums = [0];
-    for (const own of bits) sums.push(sums.at(-1) + own);
+    for (const more of bits) sums.push(sums.at(-1) + more);
+    if (!state) read.value = bits.indexOf(Math.max(...bits)); // at first, the dearest one
     state = { image, p: Array.from(logits, sigmoid), bits, sums };
-    at ??= bits.indexOf(Math.max(...bits));
     for (const control of [read.input, dear]) control.disabled = false;
     draw();
   });
 
-  function goTo(pixel) {
-    at = pixel;
-    draw();
-  }
-
   function draw() {
-    read.value = at;
+    const [{ at }, { image, bits }] = [own, state];
+    const next = (on) => (page) => at < count && on.frame(page, at, COLORS.target);
     sentence.text = told();
     seen.about = `The pixels read so far: ${at} of ${count}`;
-    const { image, bits } = state;
-    drawPage(seen, (i) => (i >= at ? COLORS.notYet : image[i] ? "black" : "white"));
-    drawPage(cost, (i) => colorOf(bits[i] / MOST));
+    seen.show([upTo(image, at)], next(seen));
+    cost.show([(pixel) => cividis(bits[pixel] / MOST)], next(cost));
     drawPaid();
-  }
-
-  function drawPage(picture, color) {
-    picture.draw((page) => {
-      paint(page, shape, color, 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      if (at < count) frame(page, shape, at, COLORS.target, 0.5, 0.5, SCALE);
-    });
   }
 
   // The bits paid before each pixel, and where the reader is.
   function drawPaid() {
-    const { sums } = state;
+    const [{ at }, { sums }] = [own, state];
     const text = `${sums[at].toFixed(1)} of ${sums[count].toFixed(1)} bits`;
     paid.about = `The bits paid so far: ${text}`;
-    const [left, right, top, bottom] = [52, paid.width - 16, 30, paid.height - 46];
-    const x = (pixels) => left + ((right - left) * pixels) / count;
-    const y = (sum) => bottom + ((top - bottom) * sum) / (sums[count] || 1);
+    const [left, right, top, bottom] = [40, paid.width - 16, 30, paid.height - 46];
+    const y = (bits) => bottom + ((top - bottom) * bits) / (sums[count] || 1);
     paid.draw((page) => {
-      page.fillStyle = "black";
-      page.textAlign = "center";
-      page.fillText(text, (left + right) / 2, 4);
-      page.fillRect(left, bottom, right - left, 1);
+      const x = axis(page, { left, right, y: bottom, last: count, name: "pixels read" });
+      page.fillText(`bits paid: ${text}`, (left + right) / 2, 4);
       page.fillRect(left, top, 1, bottom - top);
-      for (const pixels of ticks(count)) {
-        page.fillRect(x(pixels), bottom, 1, 5);
-        page.fillText(String(pixels), x(pixels), bottom + 8);
-      }
-      page.fillText("pixels read", (left + right) / 2, bottom + 28);
       page.textAlign = "right";
-      for (const sum of ticks(sums[count])) {
-        page.fillRect(left - 5, y(sum), 5, 1);
-        page.fillText(String(sum), left - 8, y(sum) - 7);
+      for (const bits of ticks(sums[count])) {
+        page.fillRect(left - 5, y(bits), 5, 1);
+        page.fillText(String(bits), left - 8, y(bits) - 7);
       }
-      page.save();
-      page.translate(2, (top + bottom) / 2);
-      page.rotate(-Math.PI / 2);
-      page.textAlign = "center";
-      page.fillText("bits paid", 0, 0);
-      page.restore();
       page.strokeStyle = COLORS.seen;
       page.lineWidth = 2;
       page.beginPath();
-      sums.forEach((sum, pixels) => page.lineTo(x(pixels), y(sum)));
+      sums.forEach((bits, pixels) => page.lineTo(x(pixels), y(bits)));
       page.stroke();
       page.fillStyle = COLORS.target;
       page.beginPath();
@@ -124,20 +89,18 @@ export function bits({ engine, graph, images, root, answer }) {
   }
 
   function told() {
+    const [{ at }, { image, p, bits }] = [own, state];
     if (at === count) return "All pixels are read.";
-    const value = state.image[at] ? "ink" : "paper";
-    const [p, bits] = [state.p[at].toFixed(3), state.bits[at].toFixed(2)];
-    return (
-      `Row ${Math.floor(at / width)}, column ${at % width}: p(ink) = ${p}; ` +
-      `it is ${value}: ${bits} bits.`
-    );
+    const value = image[at] ? "ink" : "paper";
+    const place = capital(placeOf(at, width));
+    return `${place}: p(ink) = ${p[at].toFixed(3)}; it is ${value}: ${bits[at].toFixed(2)} bits.`;
   }
 
   show();
 }
 
 // The color of a share of the scale.
-function colorOf(share) {
+function cividis(share) {
   const place = Math.min(share, 1) * (CIVIDIS.length - 1);
   const index = Math.min(Math.floor(place), CIVIDIS.length - 2);
   const [from, to] = [CIVIDIS[index], CIVIDIS[index + 1]];

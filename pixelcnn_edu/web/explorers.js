@@ -637,6 +637,14 @@ function answersOf(graph, weights, plain) {
   const net = new Network(graph, weights, plain);
   const size = net.height * net.width * net.channels;
 
+  // A pixel gets its other value. All earlier pixels stay, and the later ones are drawn
+  // again with their old numbers.
+  function flip({ uniforms, image }, pixel) {
+    const numbers = uniforms.slice();
+    numbers[pixel] = flippingNumber(image[pixel]);
+    return { uniforms: numbers, image: net.draw({ uniforms: numbers }) };
+  }
+
   const answers = {
     // The uniform numbers of image `child` of a seed, as generate() in Python has them.
     uniforms: ({ seed, child = 0 }) => uniformNumbers(seed, child, size),
@@ -651,38 +659,29 @@ function answersOf(graph, weights, plain) {
         answers.drawFrom({ ...options, uniforms: answers.uniforms({ seed, child }) })
       ),
 
-    // For each of `pixels`: the image that has another value there. All earlier pixels
-    // stay, and the later ones are drawn again with their old numbers. The latest flip is
-    // drawn first, so each drawing but the first begins at its flip, see `draw` in
-    // network.js. For gray images without labels.
-    forks({ uniforms, image, pixels }) {
+    // The image of a seed after flips of pixels, one after another, and its uniform numbers.
+    // For gray images without labels.
+    flipped({ seed, flips }) {
+      const uniforms = answers.uniforms({ seed });
+      const drawn = { uniforms, image: net.draw({ uniforms }) };
+      return flips.reduce(flip, drawn);
+    },
+
+    // For each of `pixels`: the image after a flip there. The latest flip is drawn first,
+    // so each drawing but the first begins at its flip, see `draw` in network.js.
+    forks({ pixels, ...drawn }) {
       const order = [...pixels.keys()].sort((i, j) => pixels[j] - pixels[i]);
       const images = [];
-      for (const i of order) {
-        const numbers = uniforms.slice();
-        numbers[pixels[i]] = flippingNumber(image[pixels[i]]);
-        images[i] = net.draw({ uniforms: numbers });
-      }
+      for (const i of order) images[i] = flip(drawn, pixels[i]).image;
       return images;
     },
 
-    // The logits of a given image, (H, W, logits per pixel), and what each pixel costs.
-    read({ image, label }) {
-      net.read(image, label);
-      return { logits: net.page(net.output), cost: net.cost.slice() };
-    },
-
-    // The features of a tensor for a given image, (H, W, channels).
-    features({ image, label, tensor }) {
-      net.read(image, label);
-      return net.page(net.tensors[tensor]);
-    },
-
-    // The same of several tensors, after one pass, and what each pixel costs.
-    pages({ image, label, tensors }) {
+    // Of a given image: the logits, (H, W, logits per pixel), the features of tensors,
+    // (H, W, channels) each, and what each pixel costs.
+    read({ image, label, tensors = [] }) {
       net.read(image, label);
       const pages = tensors.map((index) => net.page(net.tensors[index]));
-      return { pages, cost: net.cost.slice() };
+      return { logits: net.page(net.output), pages, cost: net.cost.slice() };
     },
 
     // For each tensor the pixels of which the logits of a pixel are made, see network.js.
@@ -786,20 +785,27 @@ const COLORS = {
   notYet: "#bfbfbf",
   seen: "#0072B2",
   target: "#D00000",
-  gone: "#f5b8b8",
+  gone: "#2F8FCB",
+  border: "#808080",
+  tint: "rgb(0 114 178 / 0.4)", // seen, with the image behind it
 };
 
-const MOST_SEED = 2 ** 32 - 1;
+const sum = (values) => values.reduce((a, b) => a + b, 0);
 
-// A number from an address, made one that the explorer can have.
-function within(value, least, most, step = 1) {
-  const steps = Math.round((Math.min(Math.max(value, least), most) - least) / step);
-  return least + steps * step;
-}
+const placeOf = (pixel, width) =>
+  `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// The parts of "404.501." as texts: pixels, of which the last may be missing.
-function pixelsIn(text) {
-  return /^\d+(\.\d+)*\.?$/.test(text) ? text.split(".") : [""];
+// A whole number from an address, made one that the explorer can have.
+const within = (value, least, most) =>
+  Math.min(Math.max(Math.floor(value), least), most);
+
+// The pixels in "404.501.", of which the last may be missing: null. An address may hold more
+// than an image of `size` pixels has.
+function pixelsIn(text, size) {
+  const pixels = text.split(".").map((part) => (part === "" ? null : Number(part)));
+  const fits = /^\d+(\.\d+)*\.?$/.test(text) && pixels.every((pixel) => pixel < size);
+  return fits ? pixels : [null];
 }
 
 // An element with attributes and children. A function as attribute listens to an event.
@@ -809,9 +815,14 @@ function make(tag, attributes = {}, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== null) element.setAttribute(name, value);
   }
-  element.append(...children);
+  element.append(...children.map((child) => child.element ?? child));
   return element;
 }
+
+// A row of controls, which breaks on a narrow page.
+const row = (...parts) => make("div", { class: "row" }, ...parts);
+
+const button = (text, act) => make("button", { type: "button", click: act }, text);
 
 // A new id for an element. JupyterLab loads this module again for each explorer, so a
 // random number tells the copies apart.
@@ -819,68 +830,76 @@ const copy = Math.random().toString(36).slice(2);
 let made = 0;
 const newId = () => `pixelcnn-${copy}-${++made}`;
 
-// A named slider with its value beside it. `show` makes a text of the value.
+// A slider for the number own[key], which `show` writes beside it. A number from an address
+// becomes one that the slider has. `act` is called after each move.
 class Slider {
-  constructor(name, { min, max, step = 1, value, show = String, act }) {
+  constructor(name, own, key, { min = 0, max, step = 1, show = String, act }) {
     const id = newId();
-    this.show = show;
+    Object.assign(this, { own, key, show });
     this.text = make("output", { for: id, "aria-live": "off" }); // the slider says it
-    this.input = make("input", { id, type: "range", min, max, step, value });
-    this.input.addEventListener("input", () => (this.tell(), act(this.value)));
+    const value = step === 1 ? Math.floor(own[key]) : own[key];
+    const style = max > 300 ? "width: 440px" : null; // on a wide page
+    this.input = make("input", { id, type: "range", style, min, max, step, value });
+    this.input.addEventListener("input", () => {
+      this.read();
+      act();
+    });
     this.element = make("span", { class: "control" }, make("label", { for: id }, name));
     this.element.append(this.input, this.text);
-    this.tell();
+    this.read();
   }
 
-  get value() {
-    return Number(this.input.value);
+  read() {
+    this.own[this.key] = Number(this.input.value);
+    this.tell();
   }
 
   set value(value) {
     this.input.value = value;
-    this.tell();
+    this.read();
   }
 
   tell() {
-    this.text.textContent = this.show(this.value);
+    this.text.textContent = this.show(this.own[this.key]);
     this.input.setAttribute("aria-valuetext", this.text.textContent);
   }
 }
 
-// A named group of buttons of which one is chosen. options: [[text, value], …]. A value that
-// is no option, from an address perhaps, stands for the first one.
+function seedSlider(own, key, act, name = "seed") {
+  return new Slider(name, own, key, { max: within(own[key], 99, 2 ** 32 - 1), act });
+}
+
+// A named group of buttons of which one is chosen: own[key]. options: [[text, value], …]. A
+// value that is no option, from an address perhaps, becomes the first one.
 class Choice {
-  constructor(name, { options, value, act }) {
+  constructor(name, own, key, { options, act }) {
     const group = newId();
-    const chosen = Math.max(0, options.findIndex(([, own]) => own === value));
-    const buttons = options.flatMap(([text, own], i) => {
+    if (!options.some(([, value]) => value === own[key])) own[key] = options[0][1];
+    const buttons = options.flatMap(([text, value], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
-      input.checked = i === chosen;
-      input.addEventListener("change", () => act(own));
+      input.checked = value === own[key];
+      input.addEventListener("change", () => {
+        own[key] = value;
+        act();
+      });
       return [input, make("label", { for: id }, text)];
     });
     this.element = make("fieldset", { class: "choice" }, make("legend", {}, name));
     this.element.append(...buttons);
   }
-
-  set disabled(is) {
-    this.element.disabled = is;
-  }
 }
 
-function button(text, act, title = null) {
-  return make("button", { type: "button", title, click: act }, text);
+function labelChoice(name, own, key, classes, act) {
+  own[key] = within(own[key], 0, classes - 1);
+  const options = Array.from({ length: classes }, (_, k) => [String(k), k]);
+  return new Choice(name, own, key, { options, act });
 }
-
-// A row of controls, which breaks on a narrow page.
-const row = (...parts) =>
-  make("div", { class: "row" }, ...parts.map((part) => part.element ?? part));
 
 // A sentence below or above a picture; screen readers announce its changes.
 class Sentence {
-  constructor() {
-    this.element = make("p", { class: "sentence", "aria-live": "polite" });
+  constructor(text = "", kind = "") {
+    this.element = make("p", { class: `sentence ${kind}`, "aria-live": "polite" }, text);
   }
 
   set text(text) {
@@ -888,30 +907,21 @@ class Sentence {
   }
 }
 
-// The Python call that draws the same images.
-class PythonCall {
-  constructor() {
-    this.text = make("code");
-    this.element = make("p", { class: "call" }, "The same in Python: ", this.text);
-  }
+// The Python call that draws the same images; its text stands in the last child.
+const pythonCall = () =>
+  make("p", { class: "call" }, "The same in Python: ", make("code"));
 
-  // `flips`: pixels that were flipped one after another.
-  flipped(seed, flips, width) {
-    const pairs = flips.map((pixel) => `(${Math.floor(pixel / width)}, ${pixel % width})`);
-    this.text.textContent = `widgets.fork.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
-  }
-
-  generated(count, options) {
-    const named = Object.entries(options).map(([name, value]) => `${name}=${value}`);
-    this.text.textContent = `generation.generate(model, ${count}, ${named.join(", ")})`;
-  }
+// `flips`: pixels that were flipped one after another.
+function flippedInPython(seed, flips, width) {
+  const pairs = flips.map((pixel) => `(${Math.floor(pixel / width)}, ${pixel % width})`);
+  return `widgets.fork.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
 }
 
 // A canvas of a fixed size in pixels of the page, sharp on every screen. It shrinks on a
 // narrow page. draw(page) gets the 2D context.
 class Picture {
   constructor(width, height, about) {
-    [this.width, this.height] = [width, height];
+    Object.assign(this, { width, height });
     this.element = make("canvas", { role: "img" });
     this.about = about;
     this.element.style.width = `${width}px`;
@@ -929,34 +939,105 @@ class Picture {
     this.element.height = this.height * dense;
     const page = this.element.getContext("2d");
     page.scale(dense, dense);
-    page.imageSmoothingEnabled = false;
     page.font = "14px system-ui, sans-serif";
     page.textBaseline = "top";
     act(page);
   }
 }
 
+// Images side by side, each with a border and with room above it for a text.
+class Images extends Picture {
+  constructor(shape, scale, about, { count = 1, columns = 1, gap = 2, above = 0 } = {}) {
+    const [height, width] = shape;
+    const cell = [width * scale + gap, height * scale + gap + above];
+    super(columns * cell[0], Math.ceil(count / columns) * cell[1], about);
+    Object.assign(this, { shape, scale, columns, cell, above });
+  }
+
+  // Where a pixel of image i begins.
+  place(pixel, i) {
+    const { columns, cell, scale, shape } = this;
+    const x = (i % columns) * cell[0] + 1 + (pixel % shape[1]) * scale;
+    const y = Math.floor(i / columns) * cell[1] + 1 + Math.floor(pixel / shape[1]) * scale;
+    return [x, y + this.above];
+  }
+
+  // Where a pointer is, [y, x] in pixels of the first image; the page may have shrunk it.
+  where({ offsetX, offsetY }) {
+    const scale = (this.scale * this.element.clientWidth) / this.width;
+    return [(offsetY - 1) / scale, (offsetX - 1) / scale];
+  }
+
+  // Which image is at a pointer.
+  at(event) {
+    const [y, x] = this.where(event).map((v) => v * this.scale);
+    return Math.floor(y / this.cell[1]) * this.columns + Math.floor(x / this.cell[0]);
+  }
+
+  // Draw images: of each a function from a pixel's index to its color in CSS. over(page, i)
+  // draws more.
+  show(colors, over) {
+    const [height, width] = this.shape.map((pixels) => pixels * this.scale);
+    this.draw((page) => {
+      colors.forEach((color, i) => {
+        const [x, y] = this.place(0, i);
+        for (let pixel = 0; pixel < this.shape[0] * this.shape[1]; pixel++) {
+          this.fill(page, pixel, color(pixel), i);
+        }
+        page.strokeStyle = COLORS.border;
+        page.lineWidth = 1;
+        page.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
+        over?.(page, i);
+      });
+    });
+  }
+
+  fill(page, pixel, color, i = 0) {
+    page.fillStyle = color;
+    page.fillRect(...this.place(pixel, i), this.scale, this.scale);
+  }
+
+  // Write a text above image i.
+  title(page, text, i) {
+    const [x, y] = this.place(0, i);
+    page.fillStyle = "black";
+    page.font = "12px system-ui, sans-serif";
+    page.fillText(text, x + 1, y - this.above);
+  }
+
+  // A frame around a pixel, `around` pixels larger on each side.
+  frame(page, pixel, color, { i = 0, around = 0 } = {}) {
+    const [x, y] = this.place(pixel, i).map((v) => v - around * this.scale);
+    const side = (1 + 2 * around) * this.scale;
+    for (const [style, edge] of [["white", 2], [color, 0]]) { // to be seen on ink and on paper
+      page.strokeStyle = style;
+      page.lineWidth = Math.max(2, this.scale / 4) + edge;
+      page.strokeRect(x, y, side, side);
+    }
+  }
+}
+
+// Images of about 84 pixels of the page each, side by side.
+class SmallImages extends Images {
+  constructor(shape, count, about, { columns = 4, above = 0 } = {}) {
+    const scale = Math.max(1, Math.floor(84 / Math.max(shape[0], shape[1])));
+    super(shape, scale, about, { count, columns, gap: 6, above });
+  }
+}
+
 // The CSS color of a pixel: ink is black, unless the network has colors.
-function colorOf(image, pixel, channels) {
+const colorOf = (image, channels) => (pixel) => {
   const byte = (k) => Math.round(255 * image[pixel * channels + k]);
   if (channels === 3) return `rgb(${byte(0)} ${byte(1)} ${byte(2)})`;
   const gray = 255 - byte(0);
   return `rgb(${gray} ${gray} ${gray})`;
-}
+};
 
-// Paint an image at (x, y), `scale` pixels of the page per pixel. color: from a pixel's
-// index to CSS.
-function paint(page, shape, color, x, y, scale) {
-  const [height, width] = shape;
-  for (let pixel = 0; pixel < height * width; pixel++) {
-    page.fillStyle = color(pixel);
-    const [row, col] = [Math.floor(pixel / width), pixel % width];
-    // up to the next pixel's edge, so that no line of the page shows between them
-    const [left, top] = [Math.floor(x + col * scale), Math.floor(y + row * scale)];
-    const [right, bottom] = [x + (col + 1) * scale, y + (row + 1) * scale];
-    page.fillRect(left, top, Math.floor(right) - left, Math.floor(bottom) - top);
-  }
-}
+// The color of a pixel of which only those before pixel `at` are known.
+const upTo = (image, at) => (pixel) => {
+  if (pixel >= at) return COLORS.notYet;
+  return image[pixel] ? "black" : COLORS.paper;
+};
 
 // From 0 on, three to seven round numbers up to a last one.
 function ticks(last) {
@@ -966,35 +1047,61 @@ function ticks(last) {
   return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => round(i * step));
 }
 
-// A frame around a pixel, `around` pixels larger on each side.
-function frame(page, shape, pixel, color, x, y, scale, around = 0) {
-  const [row, col] = [Math.floor(pixel / shape[1]), pixel % shape[1]];
-  const side = (1 + 2 * around) * scale;
-  for (const [style, edge] of [["white", 2], [color, 0]]) { // to be seen on ink and on paper
-    page.strokeStyle = style;
-    page.lineWidth = Math.max(2, scale / 4) + edge;
-    page.strokeRect(x + (col - around) * scale, y + (row - around) * scale, side, side);
+// Draw a horizontal axis from 0 to `last`. Returns where a value is on it.
+function axis(page, { left, right, y, last, name }) {
+  const x = (value) => left + ((right - left) * value) / last;
+  page.fillStyle = "black";
+  page.textAlign = "center";
+  page.fillRect(left, y, right - left, 1);
+  for (const value of ticks(last)) {
+    page.fillRect(x(value), y, 1, 5);
+    page.fillText(String(value), x(value), y + 8);
   }
+  page.fillText(name, (left + right) / 2, y + 28);
+  return x;
+}
+
+// Draw values as bars up or down from 0, at least up to `most`; few bars with their names
+// and values. There is a point below bar number `marked`, which may be too small to be seen.
+function drawBars(picture, values, { colors, names, note, most = 0, marked }) {
+  const [top, bottom, step] = [20, picture.height - 46, picture.width / values.length];
+  const [low, high] = [Math.min(0, ...values), Math.max(most, ...values)];
+  const y = (value) => top + ((bottom - top) * (high - value)) / (high - low || 1);
+  const wide = Math.max(1, Math.min(60, 0.8 * step));
+  picture.draw((page) => {
+    page.textAlign = "center";
+    values.forEach((value, k) => {
+      const middle = (k + 0.5) * step;
+      page.fillStyle = colors(k);
+      page.fillRect(middle - wide / 2, y(value), wide, y(0) - y(value));
+      if (k === marked) page.fillRect(middle - 2, y(0) + 1, 4, 4);
+      page.fillStyle = "black";
+      if (values.length > 8) return;
+      page.fillText(names(k), middle, bottom + 5);
+      page.fillText(value.toPrecision(3), middle, y(Math.max(0, value)) - 17);
+    });
+    page.fillRect(0, y(0), picture.width, 1);
+    page.fillText(note, picture.width / 2, bottom + 27);
+  });
 }
 
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-const clamp = (x, most) => Math.max(0, Math.min(most - 1, x));
 
 // An image to click (with `act`) or to draw on (with `drawn`): by mouse, finger or keys.
 //
 //   color(pixel)   the CSS color of a pixel
 //   name(pixel)    what a pixel is, in a word
 //   act(pixel)     after a click, or Space at the cursor
-//   drawn(ink)     after a stroke; `ink` (H·W bytes, 0 or 1) is then the new drawing
+//   drawn()        after a stroke; pad.ink (H·W bytes, 0 or 1) is then the new drawing
 class Pad {
   constructor(shape, { scale = 11, label, color, name, act, drawn, brush = 2.3 }) {
     [this.height, this.width] = shape;
-    Object.assign(this, { shape, scale, color, name, act, drawn, brush });
+    Object.assign(this, { color, name, act, drawn, brush });
     this.cursor = 0;
     this.pen = 1; // 0 erases
     this.ink = new Uint8Array(this.height * this.width);
     this.last = null; // where the pen was, [y, x] in pixels of the image
-    this.picture = new Picture(this.width * scale + 1, this.height * scale + 1, label);
+    this.picture = new Images(shape, scale, label);
     const canvas = this.picture.element;
     canvas.tabIndex = 0;
     canvas.className = "pad";
@@ -1003,49 +1110,36 @@ class Pad {
     canvas.style.cursor = drawn ? "crosshair" : "pointer";
     this.said = make("span", { class: "unseen", "aria-live": "polite" });
     this.element = make("div", { class: "grid" }, canvas, this.said);
-    for (const name of ["pointerdown", "pointermove", "click", "keydown", "keyup"]) {
+    for (const name of ["pointerdown", "pointermove", "click", "keydown"]) {
       canvas.addEventListener(name, (event) => this[name](event));
     }
-    for (const name of ["lostpointercapture", "blur"]) {
-      canvas.addEventListener(name, () => this.endStroke());
-    }
+    if (drawn) canvas.addEventListener("lostpointercapture", () => this.endStroke());
     for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.draw());
   }
 
   draw() {
-    const { scale, shape } = this;
-    this.picture.draw((page) => {
-      paint(page, shape, this.color, 0, 0, scale);
+    const { picture } = this;
+    const { scale } = picture;
+    picture.show([this.color], (page) => {
       page.fillStyle = "rgb(128 128 128 / 0.25)"; // lines between the pixels
-      for (let x = 0; x <= this.width; x++) page.fillRect(x * scale, 0, 1, 1e4);
-      for (let y = 0; y <= this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
+      for (let x = 1; x < this.width; x++) page.fillRect(x * scale, 0, 1, 1e4);
+      for (let y = 1; y < this.height; y++) page.fillRect(0, y * scale, 1e4, 1);
       this.over?.(page);
-      if (!this.picture.element.matches(":focus")) return;
-      frame(page, shape, this.cursor, COLORS.seen, 0.5, 0.5, scale);
+      if (picture.element.matches(":focus")) picture.frame(page, this.cursor, COLORS.seen);
     });
   }
 
-  get place() {
-    return [Math.floor(this.cursor / this.width), this.cursor % this.width];
-  }
-
   moveTo(row, col) {
-    this.cursor = clamp(row, this.height) * this.width + clamp(col, this.width);
-    const [r, c] = this.place;
+    const [y, x] = [within(row, 0, this.height - 1), within(col, 0, this.width - 1)];
+    this.cursor = y * this.width + x;
     const name = this.name ? `: ${this.name(this.cursor)}` : "";
-    this.said.textContent = `row ${r}, column ${c}${name}`;
+    this.said.textContent = placeOf(this.cursor, this.width) + name;
     this.draw();
   }
 
   choose() {
     this.said.textContent = ""; // what the pixel was
     this.act(this.cursor);
-  }
-
-  // In pixels of the image; the page may have shrunk the canvas.
-  where(event) {
-    const shrunk = this.picture.element.clientWidth / this.picture.width;
-    return [event.offsetY, event.offsetX].map((v) => v / shrunk / this.scale);
   }
 
   // Ink (or paper) on every pixel whose center is under the pen on its way to (y, x).
@@ -1061,62 +1155,53 @@ class Pad {
       });
     }
     this.last = [y, x];
-    this.moveTo(Math.floor(y), Math.floor(x));
+    this.moveTo(y, x);
   }
 
   endStroke() {
-    if (!this.last) return;
     this.last = null;
-    this.drawn(this.ink);
+    this.drawn();
   }
 
   pointerdown(event) {
     if (!this.drawn || event.button !== 0 || !event.isPrimary) return;
-    this.endStroke(); // of the keyboard
     this.picture.element.setPointerCapture(event.pointerId);
-    this.penTo(...this.where(event));
+    this.penTo(...this.picture.where(event));
   }
 
   pointermove(event) {
     if (this.drawn && this.picture.element.hasPointerCapture(event.pointerId)) {
-      this.penTo(...this.where(event));
+      this.penTo(...this.picture.where(event));
     }
   }
 
   click(event) {
     if (this.drawn) return;
-    this.moveTo(...this.where(event).map(Math.floor));
+    this.moveTo(...this.picture.where(event));
     this.choose();
   }
 
   keydown(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const [row, col] = this.place;
-    const [down, right] = KEYS[event.key] ?? [0, 0];
     const acts = event.key === " " || event.key === "Enter";
     const erases = this.drawn && (event.key === "Delete" || event.key === "Backspace");
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!acts && !erases && !KEYS[event.key]) return;
     event.preventDefault(); // the page does not scroll
-    event.stopPropagation();
     if (acts && event.repeat) return;
-    if (!this.drawn) {
-      if (acts) this.choose();
-      else this.moveTo(row + down, col + right);
-    } else if (acts || erases || event.shiftKey) {
-      this.last ??= [row + 0.5, col + 0.5];
-      const to = [clamp(row + down, this.height), clamp(col + right, this.width)];
-      this.penTo(to[0] + 0.5, to[1] + 0.5, erases ? 0 : this.pen);
-      if (!event.shiftKey) this.endStroke(); // a line ends when Shift is let go
+    const [y, x] = [Math.floor(this.cursor / this.width), this.cursor % this.width];
+    const [down, right] = KEYS[event.key] ?? [0, 0];
+    if (acts && !this.drawn) {
+      this.choose();
+    } else if (acts || erases || (this.drawn && event.shiftKey)) {
+      this.last = [y + 0.5, x + 0.5];
+      this.penTo(y + down + 0.5, x + right + 0.5, erases ? 0 : this.pen);
+      this.endStroke();
     } else {
-      this.moveTo(row + down, col + right);
+      this.moveTo(y + down, x + right);
     }
   }
-
-  keyup(event) {
-    if (event.key === "Shift" && this.drawn) this.endStroke();
-  }
 }
-return { COLORS, MOST_SEED, within, pixelsIn, make, Slider, Choice, button, row, Sentence, PythonCall, Picture, colorOf, paint, ticks, frame, Pad };
+return { COLORS, sum, placeOf, capital, within, pixelsIn, make, row, button, Slider, seedSlider, Choice, labelChoice, Sentence, pythonCall, flippedInPython, Picture, Images, SmallImages, colorOf, upTo, ticks, axis, drawBars, Pad };
 })();
 
 const bits_js = (() => {
@@ -1125,12 +1210,11 @@ const bits_js = (() => {
 // One pass of the network over an image gives the cost of all its pixels.
 
 const { sigmoid } = likelihoods_js;
-const { COLORS, Picture, Sentence, Slider } = ui_js;
-const { button, frame, make, paint, row, ticks } = ui_js;
+const { COLORS, Images, Picture, Sentence, Slider, axis, button, capital } = ui_js;
+const { make, placeOf, row, ticks, upTo } = ui_js;
 
 const DEAR = 1; // bits: the other value had a probability above 1/2
 const MOST = 5; // bits, the end of the color scale
-const SCALE = 8; // pixels of the page
 // The color map cividis, which readers of all kinds of color vision see alike.
 const CIVIDIS = [
   ...[[0, 34, 78], [8, 51, 112], [53, 69, 108], [79, 87, 108], [102, 105, 112]],
@@ -1140,103 +1224,69 @@ const CIVIDIS = [
 
 function bits({ engine, graph, images, root, answer }) {
   const [height, width] = graph.image_shape;
-  const [shape, count] = [[height, width], height * width];
-  let at = null; // how many pixels are read; at first, all before the dearest one
-  let state = null; // of the digit: the image, p(ink), the bits, and the bits paid so far
+  const count = height * width;
+  const own = { at: 0, image: 0 }; // how many pixels are read, and of which image
+  let state = null; // of the image: its pixels, p(ink), the bits, and the bits paid so far
 
-  const read = new Slider("read", {
-    ...{ min: 0, max: count, value: 0 },
-    act: goTo,
-  });
-  read.input.style.width = "440px"; // on a wide page: there are many pixels
+  const read = new Slider("read", own, "at", { max: count, act: () => draw() });
   const dear = button("next pixel above 1 bit", () => {
-    const next = state.bits.findIndex((own, i) => i > at && own > DEAR);
-    goTo(next < 0 ? count : next);
+    const next = state.bits.findIndex((cost, i) => i > own.at && cost > DEAR);
+    read.value = next < 0 ? count : next;
+    draw();
   });
-  const digit = new Slider("image", {
-    ...{ min: 0, max: images.length - 1, value: 0 },
-    act: () => show(),
-  });
+  const most = images.length - 1;
+  const which = new Slider("image", own, "image", { max: most, act: () => show() });
   const sentence = new Sentence();
-  const seen = new Picture(width * SCALE + 1, height * SCALE + 1, "The pixels read so far");
-  const cost = new Picture(seen.width, seen.height, "The bits of each pixel");
+  const seen = new Images(graph.image_shape, 8, "The pixels read so far");
+  const cost = new Images(graph.image_shape, 8, "The bits of each pixel");
   const paid = new Picture(356, 240, "The bits paid so far");
-  const named = (name, picture) => make("div", {}, make("div", {}, name), picture.element);
-  const pair = make("div", { class: "pair" }, named("what it has seen", seen));
-  pair.append(named("bits: blue 0, yellow 5 or more", cost));
-  root.append(row(read, dear, digit), sentence.element, row(pair, paid.element));
+  const named = (name, picture) => make("div", {}, make("div", {}, name), picture);
+  const both = [named("what it has seen", seen), named("bits: blue 0, yellow 5 or more", cost)];
+  root.append(row(read, dear, which), sentence.element, row(...both, paid));
   for (const control of [read.input, dear]) control.disabled = true;
 
   const show = answer(async () => {
-    const image = images[digit.value];
+    const image = images[own.image];
     const { logits, cost } = await engine.ask("read", { image });
     const bits = Array.from(cost, (nats) => nats / Math.LN2);
     const sums = [0];
-    for (const own of bits) sums.push(sums.at(-1) + own);
+    for (const more of bits) sums.push(sums.at(-1) + more);
+    if (!state) read.value = bits.indexOf(Math.max(...bits)); // at first, the dearest one
     state = { image, p: Array.from(logits, sigmoid), bits, sums };
-    at ??= bits.indexOf(Math.max(...bits));
     for (const control of [read.input, dear]) control.disabled = false;
     draw();
   });
 
-  function goTo(pixel) {
-    at = pixel;
-    draw();
-  }
-
   function draw() {
-    read.value = at;
+    const [{ at }, { image, bits }] = [own, state];
+    const next = (on) => (page) => at < count && on.frame(page, at, COLORS.target);
     sentence.text = told();
     seen.about = `The pixels read so far: ${at} of ${count}`;
-    const { image, bits } = state;
-    drawPage(seen, (i) => (i >= at ? COLORS.notYet : image[i] ? "black" : "white"));
-    drawPage(cost, (i) => colorOf(bits[i] / MOST));
+    seen.show([upTo(image, at)], next(seen));
+    cost.show([(pixel) => cividis(bits[pixel] / MOST)], next(cost));
     drawPaid();
-  }
-
-  function drawPage(picture, color) {
-    picture.draw((page) => {
-      paint(page, shape, color, 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      if (at < count) frame(page, shape, at, COLORS.target, 0.5, 0.5, SCALE);
-    });
   }
 
   // The bits paid before each pixel, and where the reader is.
   function drawPaid() {
-    const { sums } = state;
+    const [{ at }, { sums }] = [own, state];
     const text = `${sums[at].toFixed(1)} of ${sums[count].toFixed(1)} bits`;
     paid.about = `The bits paid so far: ${text}`;
-    const [left, right, top, bottom] = [52, paid.width - 16, 30, paid.height - 46];
-    const x = (pixels) => left + ((right - left) * pixels) / count;
-    const y = (sum) => bottom + ((top - bottom) * sum) / (sums[count] || 1);
+    const [left, right, top, bottom] = [40, paid.width - 16, 30, paid.height - 46];
+    const y = (bits) => bottom + ((top - bottom) * bits) / (sums[count] || 1);
     paid.draw((page) => {
-      page.fillStyle = "black";
-      page.textAlign = "center";
-      page.fillText(text, (left + right) / 2, 4);
-      page.fillRect(left, bottom, right - left, 1);
+      const x = axis(page, { left, right, y: bottom, last: count, name: "pixels read" });
+      page.fillText(`bits paid: ${text}`, (left + right) / 2, 4);
       page.fillRect(left, top, 1, bottom - top);
-      for (const pixels of ticks(count)) {
-        page.fillRect(x(pixels), bottom, 1, 5);
-        page.fillText(String(pixels), x(pixels), bottom + 8);
-      }
-      page.fillText("pixels read", (left + right) / 2, bottom + 28);
       page.textAlign = "right";
-      for (const sum of ticks(sums[count])) {
-        page.fillRect(left - 5, y(sum), 5, 1);
-        page.fillText(String(sum), left - 8, y(sum) - 7);
+      for (const bits of ticks(sums[count])) {
+        page.fillRect(left - 5, y(bits), 5, 1);
+        page.fillText(String(bits), left - 8, y(bits) - 7);
       }
-      page.save();
-      page.translate(2, (top + bottom) / 2);
-      page.rotate(-Math.PI / 2);
-      page.textAlign = "center";
-      page.fillText("bits paid", 0, 0);
-      page.restore();
       page.strokeStyle = COLORS.seen;
       page.lineWidth = 2;
       page.beginPath();
-      sums.forEach((sum, pixels) => page.lineTo(x(pixels), y(sum)));
+      sums.forEach((bits, pixels) => page.lineTo(x(pixels), y(bits)));
       page.stroke();
       page.fillStyle = COLORS.target;
       page.beginPath();
@@ -1246,20 +1296,18 @@ function bits({ engine, graph, images, root, answer }) {
   }
 
   function told() {
+    const [{ at }, { image, p, bits }] = [own, state];
     if (at === count) return "All pixels are read.";
-    const value = state.image[at] ? "ink" : "paper";
-    const [p, bits] = [state.p[at].toFixed(3), state.bits[at].toFixed(2)];
-    return (
-      `Row ${Math.floor(at / width)}, column ${at % width}: p(ink) = ${p}; ` +
-      `it is ${value}: ${bits} bits.`
-    );
+    const value = image[at] ? "ink" : "paper";
+    const place = capital(placeOf(at, width));
+    return `${place}: p(ink) = ${p[at].toFixed(3)}; it is ${value}: ${bits[at].toFixed(2)} bits.`;
   }
 
   show();
 }
 
 // The color of a share of the scale.
-function colorOf(share) {
+function cividis(share) {
   const place = Math.min(share, 1) * (CIVIDIS.length - 1);
   const index = Math.min(Math.floor(place), CIVIDIS.length - 2);
   const [from, to] = [CIVIDIS[index], CIVIDIS[index + 1]];
@@ -1519,135 +1567,107 @@ const finish_js = (() => {
 // are chosen in proportion to their weights.
 
 const { doubleNumbers } = random_js;
-const { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } = ui_js;
-const { button, make, paint, row, within } = ui_js;
+const { COLORS, Choice, Pad, Sentence, Slider, SmallImages } = ui_js;
+const { button, make, row, seedSlider, sum } = ui_js;
 
-const [FUTURES, COLUMNS, TOGETHER] = [16, 4, 16]; // TOGETHER are drawn at a time
+const FUTURES = 16; // are shown, and so many are drawn at a time
 const PARTICLES = [1, 16, 64, 256];
-const [SCALE, GAP] = [11, 6]; // pixels of the page
 const NOT_GIVEN = { ink: "#bec5cc", paper: "#e5ebf2" };
 
 function finish({ engine, graph, settings, images, root, answer, remember }) {
   const [height, width] = graph.image_shape;
-  const shape = [height, width];
-  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
-  const cell = [width * scale + GAP, height * scale + GAP];
 
   // "0.14": rows 0 to 13 are given, the top. "14.28": rows 14 to 27, the bottom.
   const ends = settings.given.split(".").map(Number);
-  let top = ends[0] === 0;
-  let edge = top ? ends[1] : ends[0]; // the first row of the lower part
-  if (!(edge >= 1 && edge < height)) [top, edge] = [true, height >> 1];
-  let particles = PARTICLES.includes(settings.particles) ? settings.particles : 1;
-  let seed = within(Math.floor(settings.future), 0, MOST_SEED);
+  const own = { top: ends[0] === 0, edge: ends[0] || ends[1] }; // edge: where the bottom begins
+  if (!(own.edge >= 1 && own.edge < height)) Object.assign(own, { top: true, edge: height >> 1 });
   let example = 0; // which of the images was on the pad last
-  let moved = false; // whether the reader has done something
   let drawn = null; // what was drawn for one drawing and one seed
 
-  const act = (set) => (value) => {
-    set(value);
-    moved = true;
+  const act = () => {
+    settings.given = own.top ? `0.${own.edge}` : `${own.edge}.${height}`;
     showGiven();
     show();
   };
-  const side = new Choice("given", {
-    options: [["the top", true], ["the bottom", false]],
-    value: top,
-    act: act((is) => (top = is)),
+  const options = [["the top", true], ["the bottom", false]];
+  const side = new Choice("given", own, "top", { options, act });
+  const slider = new Slider("rows", own, "edge", {
+    ...{ min: 1, max: height - 1, act },
+    show: (at) => (own.top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
   });
-  const slider = new Slider("rows", {
-    ...{ min: 1, max: height - 1, value: edge },
-    show: (at) => (top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
-    act: act((value) => (edge = value)),
-  });
-  const many = new Choice("particles", {
+  const many = new Choice("particles", settings, "particles", {
     options: PARTICLES.map((count) => [count === 1 ? "1: clamping" : String(count), count]),
-    value: particles,
-    act: act((count) => (particles = count)),
+    act,
   });
-  const seeds = new Slider("seed", {
-    ...{ min: 0, max: Math.max(99, seed), value: seed },
-    act: act((value) => (seed = value)),
-  });
-  const pad = new Pad(shape, {
-    scale: SCALE,
+  const seeds = seedSlider(settings, "future", act);
+  const pad = new Pad(graph.image_shape, {
     label: "A pad to draw on: the part that is given. Space or Shift with an arrow draws.",
     color(pixel) {
       const ink = pad.ink[pixel];
       if (!isGiven(pixel)) return ink ? NOT_GIVEN.ink : NOT_GIVEN.paper;
       return ink ? COLORS.seen : COLORS.paper;
     },
-    drawn: act(() => {}),
+    drawn: act,
   });
-  const pen = new Choice("pen", {
-    options: [["draw", 1], ["erase", 0]],
-    value: 1,
-    act: (ink) => (pad.pen = ink),
+  const pens = { options: [["draw", 1], ["erase", 0]], act() {} };
+  const clear = button("clear", () => {
+    pad.ink.fill(0);
+    act();
   });
-  const clear = button("clear", act(() => pad.ink.fill(0)));
-  const left = make("div", {}, pad.element, row(pen, clear));
+  const left = make("div", {}, pad, row(new Choice("pen", pad, "pen", pens), clear));
   if (images.length) {
     pad.ink.set(images[0]);
-    const next = act(() => {
+    const next = button("a test digit", () => {
       example = (example + 1) % images.length;
       pad.ink.set(images[example]);
+      act();
     });
-    left.append(row(button("a test digit", next)));
+    left.append(row(next));
   }
   const sentence = new Sentence();
   const effect = new Sentence();
   const about = "Sixteen ways in which the network goes on with your drawing";
-  const grid = new Picture(COLUMNS * cell[0], (FUTURES / COLUMNS) * cell[1], about);
-  const progress = make("progress", { "aria-label": "particles drawn", value: 0 });
-  const key = new Sentence();
-  key.text =
+  const grid = new SmallImages(graph.image_shape, FUTURES, about);
+  const key = new Sentence(
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
-    "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
-    "network's ink. The gray part of the pad is not given: the network draws it. If the " +
-    "bottom is given, the network draws as many tops (particles) as you say, and those " +
-    "that lead to your bottom best are shown.";
+      "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
+      "network's ink. The gray part of the pad is not given: the network draws it. If the " +
+      "bottom is given, the network draws as many tops (particles) as you say, and those " +
+      "that lead to your bottom best are shown."
+  );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
-  root.append(row(left, grid), progress, key.element);
+  root.append(row(left, grid), key.element);
 
-  function isGiven(pixel) {
-    return pixel < edge * width === top;
-  }
+  const isGiven = (pixel) => pixel < own.edge * width === own.top;
 
   function showGiven() {
     slider.tell();
-    many.disabled = top;
-    many.element.style.display = top ? "none" : "";
+    many.element.disabled = own.top;
+    many.element.style.display = own.top ? "none" : "";
     pad.draw();
   }
 
   // Draw particles, and show 16 futures whenever there are as many as a choice offers: the
   // first answer is soon there.
   const show = answer(async (stale) => {
-    const rows = top ? `0.${edge}` : `${edge}.${height}`;
-    if (moved) remember({ given: rows, particles, future: seed });
+    remember();
+    const [{ top }, { particles, future: seed }] = [own, settings];
     const known = pad.ink.map((_, pixel) => isGiven(pixel));
     const given = Float32Array.from(pad.ink, (ink, pixel) => ink * known[pixel]);
-    const of = [seed, top, edge, ...given].join();
+    const of = [seed, ...known, ...given].join();
     if (drawn?.of !== of) drawn = { of, seed, top, known, particles: [] };
     const most = top ? 1 : particles;
     for (const count of PARTICLES.filter((n) => n <= most && (n > 1 || most === 1))) {
       while (drawn.particles.length < Math.max(count, FUTURES)) {
-        tellProgress(most);
         const from = drawn.particles.length;
-        const more = await engine.draw({ seed, from, count: TOGETHER, known, given });
+        const more = await engine.draw({ seed, from, count: FUTURES, known, given });
         drawn.particles.push(...more.map((one) => ({ ...one, nats: costOf(one, known) })));
         if (stale() && drawn.particles.length > FUTURES) return;
       }
       draw(count);
       if (stale()) return;
     }
-    tellProgress(most);
   });
-
-  function tellProgress(most) {
-    [progress.max, progress.value] = [most, Math.min(most, drawn.particles.length)];
-    progress.style.visibility = progress.value < most ? "visible" : "hidden";
-  }
 
   function draw(count) {
     const { seed, known } = drawn;
@@ -1656,41 +1676,32 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     const futures = count === 1 ? all : choose(weights, seed).map((i) => all[i]);
     const bits = median(futures.map(({ nats }) => nats)) / Math.LN2;
     tell(count, bits.toFixed(0), 1 / sum(weights.map((weight) => weight ** 2)));
-    grid.draw((page) => {
-      futures.forEach(({ image }, i) => {
-        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
-        const ink = (pixel) => (known[pixel] ? COLORS.seen : "black");
-        const color = (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
-        paint(page, shape, color, x + 1, y + 1, scale);
-        page.strokeStyle = "#ccc";
-        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
-      });
-    });
+    const ink = (pixel) => (known[pixel] ? COLORS.seen : "black");
+    const color = (image) => (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
+    grid.show(futures.map(({ image }) => color(image)));
   }
 
   // size: the effective sample size.
   function tell(count, bits, size) {
     const few = count > 1 && size < Math.min(5, count / 2);
     effect.element.classList.toggle("warning", few);
+    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
     if (drawn.top) {
       sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
       effect.text = "The top comes first: each future is an exact draw.";
-      return;
+    } else {
+      const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
+      sentence.text =
+        `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
+        "bits (median).";
+      effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
+      if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
     }
-    const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
-    sentence.text =
-      `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
-      "bits (median).";
-    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
-    if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
-    else effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
   }
 
   showGiven();
   show();
 }
-
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 // -log p(given pixels | those before them), in nats.
 const costOf = ({ cost }, known) => sum(cost.filter((_, pixel) => known[pixel]));
@@ -1727,153 +1738,107 @@ const fork_js = (() => {
 // Pixel k is ink if u_k < p(ink | pixels before k). A flip changes one uniform number, to 0
 // or to almost 1. All others stay, so every later difference is caused by the flip.
 
-const { flippingNumber, softplus } = likelihoods_js;
-const { COLORS, Pad, Picture, PythonCall, Sentence, Slider } = ui_js;
-const { MOST_SEED, button, frame, paint, pixelsIn, row, within } = ui_js;
+const { softplus } = likelihoods_js;
+const { COLORS, Images, Pad, Sentence, SmallImages, button, capital } = ui_js;
+const { flippedInPython, pixelsIn, placeOf, pythonCall, row, seedSlider } = ui_js;
 
-const [CANDIDATES, SHOWN, TOGETHER] = [128, 16, 8]; // compared, shown, drawn at a time
-const [SCALE, SMALL, GAP] = [11, 3, 10]; // pixels of the page
+const [CANDIDATES, SHOWN] = [64, 16]; // flips that are compared, and shown
 const LEAST = 0.05; // probability of a flip that is compared
 
 function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
-  const shape = [height, width];
-  let seed = within(settings.seed, 0, MOST_SEED);
   // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
   // the explorer chooses the flip itself.
-  const pixels = pixelsIn(settings.flip);
-  const last = pixels.pop();
-  let flips = pixels.map(Number);
-  let next = last ? { pixel: Number(last) } : null; // the fork on show
-  if ([...flips, next?.pixel ?? 0].some((pixel) => pixel >= height * width)) {
-    [flips, next] = [[], null];
-  }
+  let flips = pixelsIn(settings.flip, height * width);
+  const last = flips.pop();
+  let next = last === null ? null : { pixel: last }; // the fork on show
   let state = null; // the digit: its numbers, its image, and what each flip costs
-  let moved = false; // whether the reader has done something
   let telling = []; // the flips that change most
 
-  const slider = new Slider("seed", {
-    min: 0,
-    max: Math.max(99, seed),
-    value: seed,
-    act(value) {
-      [seed, flips, next, moved] = [value, [], null, true];
-      show();
-    },
-  });
-  const onward = button("go on from this fork", () => {
-    if (!next?.image) return; // the fork is not drawn yet
-    [flips, next, moved] = [[...flips, next.pixel], null, true];
+  const change = (before, fork) => {
+    [flips, next] = [before, fork];
+    settings.flip = [...flips, next?.pixel ?? ""].join(".");
     show();
+  };
+  const slider = seedSlider(settings, "seed", () => change([], null));
+  const onward = button("go on from this fork", () => {
+    if (next?.image) change([...flips, next.pixel], null); // or it is not drawn yet
   });
-  const pad = new Pad(shape, {
-    scale: SCALE,
+  const pad = new Pad(graph.image_shape, {
     label: "The drawn digit. A click, or Space, flips a pixel.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
     name: (pixel) => (state?.image[pixel] ? "ink" : "paper"),
-    act(pixel) {
-      [next, moved] = [{ pixel }, true];
-      show();
-    },
+    act: (pixel) => change(flips, { pixel }),
   });
-  pad.over = (page) => {
-    page.fillStyle = "rgb(0 114 178 / 0.4)";
-    for (const { pixel } of telling) {
-      const [r, c] = [Math.floor(pixel / width), pixel % width];
-      page.fillRect(c * SCALE, r * SCALE, SCALE, SCALE);
-    }
-  };
-  const about = "The digit after the flip: ink of both gray, new ink red, lost ink pale red";
-  const picture = new Picture(width * SCALE + 1, height * SCALE + 1, about);
+  pad.over = (page) => telling.forEach(({ pixel }) => pad.picture.fill(page, pixel, COLORS.tint));
+  const about = "The digit after the flip: ink of both gray, new ink red, lost ink blue";
+  const picture = new Images(graph.image_shape, 11, about);
   const sentence = new Sentence();
-  const [columns, cell] = [root.clientWidth < 500 ? 4 : 8, SMALL * width + GAP];
-  const high = SMALL * height + GAP + 16;
-  const size = [columns * cell, (SHOWN / columns) * high];
-  const others = new Picture(...size, "The flips that change most");
-  const key = new Sentence();
-  key.text =
+  const others = new SmallImages(graph.image_shape, SHOWN, "The flips that change most", {
+    columns: root.clientWidth < 500 ? 4 : 8,
+    above: 16,
+  });
+  const key = new Sentence(
     "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
-    "change most (blue on the digit), the pixels that each changes, and its price in bits. " +
-    "Click one to see it large.";
-  root.append(row(slider, onward), row(pad, picture.element));
-  const call = new PythonCall();
-  root.append(sentence.element, call.element, key.element, others.element);
-  others.element.addEventListener("click", ({ offsetX, offsetY }) => {
-    const shrunk = others.element.clientWidth / others.width;
-    const [x, y] = [offsetX / shrunk / cell, offsetY / shrunk / high].map(Math.floor);
-    const one = telling[y * columns + x];
-    if (!one) return;
-    [next, moved] = [{ pixel: one.pixel, image: one.image, of: state.name }, true];
-    show();
+      "change most (blue on the digit), the pixels that each changes, and its price in " +
+      "bits. Click one to see it large."
+  );
+  const call = pythonCall();
+  root.append(row(slider, onward), row(pad, picture), sentence.element, call);
+  root.append(key.element, others.element);
+  others.element.addEventListener("click", (event) => {
+    const one = telling[others.at(event)];
+    if (one) change(flips, { pixel: one.pixel });
   });
 
   // Draw the digit, unless it is there already; then the fork; then the other forks. If the
   // reader moves something meanwhile (`stale`), nothing of an old answer is kept.
   const show = answer(async (stale) => {
-    const name = [seed, ...flips].join();
+    const name = [settings.seed, ...flips].join();
     if (state?.name !== name) {
-      const digit = await digitOf();
+      const digit = await engine.ask("flipped", { seed: settings.seed, flips });
+      const { logits } = await engine.ask("read", digit);
       if (stale()) return;
-      [state, telling] = [{ name, found: [], ...digit }, []];
+      [state, telling] = [{ name, ...digit, ...pricesOf(digit.image, logits) }, []];
     }
-    const shown = next ?? { pixel: cheapest(state.bits), automatic: true };
-    const known = shown.of === name ? shown.image : null; // or the fork of another digit
-    const image = known ?? (await forksOf([shown.pixel]))[0];
+    const pixel = next?.pixel ?? state.cheapest;
+    const [image] = await forksOf([pixel]);
     if (stale()) return;
-    next = { ...shown, image, of: name };
+    next = { pixel, image };
     draw();
-    call.flipped(seed, [...flips, next.pixel], width);
-    const last = next.automatic ? "" : next.pixel;
-    if (moved) remember({ seed, flip: [...flips, last].join(".") });
+    call.lastChild.textContent = flippedInPython(settings.seed, [...flips, pixel], width);
+    remember();
     await compare(stale);
   });
-
-  async function digitOf() {
-    const uniforms = await engine.ask("uniforms", { seed });
-    let { image } = await engine.ask("drawFrom", { uniforms });
-    for (const pixel of flips) {
-      uniforms[pixel] = flippingNumber(image[pixel]);
-      ({ image } = await engine.ask("drawFrom", { uniforms }));
-    }
-    const { logits } = await engine.ask("read", { image });
-    const bits = image.map((ink, i) => flipBits(logits[i], ink));
-    const likely = [...bits.keys()].filter((i) => bits[i] <= -Math.log2(LEAST));
-    likely.sort((i, j) => bits[i] - bits[j]);
-    return { uniforms, image, bits, candidates: likely.slice(0, CANDIDATES) };
-  }
 
   const forksOf = (pixels) =>
     engine.ask("forks", { uniforms: state.uniforms, image: state.image, pixels });
 
   // Of the likely flips, find those that change most, at least 3 pixels from each other.
-  // A few at a time: the reader's own flip comes first, and then the search goes on.
   async function compare(stale) {
-    const { found, candidates } = state;
     if (telling.length) return;
-    while (found.length < candidates.length) {
-      const part = candidates.slice(found.length, found.length + TOGETHER);
-      const images = await forksOf(part);
+    const { likely } = state;
+    const images = [];
+    while (images.length < likely.length) { // a few at a time: a move waits for them
+      images.push(...(await forksOf(likely.slice(images.length, images.length + 8))));
       if (stale()) return;
-      part.forEach((pixel, i) => {
-        found.push({ pixel, image: images[i], changed: changesAfter(pixel, images[i]) });
-      });
     }
-    for (const one of [...found].sort((a, b) => b.changed - a.changed)) {
-      if (telling.length < SHOWN && telling.every((other) => apart(one, other) >= 3)) {
-        telling.push(one);
-      }
+    const changed = images.map((image, i) => changesAfter(likely[i], image));
+    for (const i of [...likely.keys()].sort((i, j) => changed[j] - changed[i])) {
+      const near = ({ pixel }) => apart(pixel, likely[i]) < 3;
+      if (telling.length === SHOWN || telling.some(near)) continue;
+      telling.push({ pixel: likely[i], image: images[i], changed: changed[i] });
     }
     draw();
   }
 
   function apart(one, other) {
-    const rows = Math.floor(one.pixel / width) - Math.floor(other.pixel / width);
-    return Math.max(Math.abs(rows), Math.abs((one.pixel % width) - (other.pixel % width)));
+    const rows = Math.floor(one / width) - Math.floor(other / width);
+    return Math.max(Math.abs(rows), Math.abs((one % width) - (other % width)));
   }
 
-  function changesAfter(pixel, image) {
-    return image.filter((ink, i) => i > pixel && ink !== state.image[i]).length;
-  }
+  const changesAfter = (pixel, image) =>
+    image.filter((ink, i) => i > pixel && ink !== state.image[i]).length;
 
   const colorOf = (image) => (pixel) => {
     const [before, after] = [state.image[pixel], image[pixel]];
@@ -1883,64 +1848,49 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   };
 
   function draw() {
+    const price = (pixel) => `${state.bits[pixel].toFixed(1)} bits`;
     pad.draw();
-    picture.draw((page) => {
-      paint(page, shape, colorOf(next.image), 0, 0, SCALE);
-      frame(page, shape, next.pixel, COLORS.seen, 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.lineWidth = 1;
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-    });
-    sentence.text = told();
+    picture.show([colorOf(next.image)], (page) =>
+      picture.frame(page, next.pixel, COLORS.seen)
+    );
+    sentence.text = told(price(next.pixel));
     const list = telling.map(
-      ({ pixel, changed }) =>
-        `row ${Math.floor(pixel / width)}, column ${pixel % width}: ` +
-        `${changed} pixels, ${state.bits[pixel].toFixed(1)} bits`
+      ({ pixel, changed }) => `${placeOf(pixel, width)}: ${changed} pixels, ${price(pixel)}`
     );
     others.about = `The flips that change most: ${list.join("; ")}`;
-    others.draw((page) => {
-      if (state.found.length < state.candidates.length) {
-        page.fillText("The likely flips are compared …", 2, 0);
-      }
-      telling.forEach(({ pixel, image, changed }, i) => {
-        const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * high];
-        page.fillStyle = "black";
-        page.font = "12px system-ui, sans-serif";
-        page.fillText(`${changed}: ${state.bits[pixel].toFixed(1)} bits`, x + 2, y);
-        paint(page, shape, colorOf(image), x + 1, y + 16, SMALL);
-        page.strokeStyle = "#bbb";
-        page.lineWidth = 1;
-        page.strokeRect(x + 0.5, y + 15.5, SMALL * width + 1, SMALL * height + 1);
-        frame(page, shape, pixel, COLORS.seen, x + 1, y + 16, SMALL, 1);
-      });
+    others.show(telling.map(({ image }) => colorOf(image)), (page, i) => {
+      const { pixel, changed } = telling[i];
+      others.title(page, `${changed}: ${price(pixel)}`, i);
+      others.frame(page, pixel, COLORS.seen, { i, around: 1 });
     });
   }
 
-  function told() {
+  function told(price) {
     const { pixel, image } = next;
-    const [r, c] = [Math.floor(pixel / width), pixel % width];
+    const place = capital(placeOf(pixel, width));
     const [was, is] = state.image[pixel] ? ["ink", "paper"] : ["paper", "ink"];
     if (image[pixel] === state.image[pixel]) {
-      return `Row ${r}, column ${c} cannot be flipped: the network is certain of ${was}.`;
+      return `${place} cannot be flipped: the network is certain of ${was}.`;
     }
-    const bits = state.bits[pixel];
-    const p = (2 ** -bits).toPrecision(3);
-    const later = height * width - pixel - 1;
-    const changed = changesAfter(pixel, image);
     return (
-      `Row ${r}, column ${c} is flipped to ${is}: ${bits.toFixed(1)} bits, since the ` +
-      `network gave ${is} the probability ${p}. ${changed} of ${later} later pixels ` +
-      "change. Gray: ink in both. Red: new ink. Pale red: ink that is gone."
+      `${place} is flipped to ${is}: ${price}, since the network gave ${is} the ` +
+      `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
+      `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
+      "Gray: ink in both. Red: new ink. Blue: ink that is gone."
     );
   }
 
   show();
 }
 
-const cheapest = (bits) => bits.indexOf(Math.min(...bits));
-
-// -log2 of the probability of the other value of a pixel.
-const flipBits = (logit, ink) => softplus(ink ? logit : -logit) / Math.LN2;
+// What each flip costs: -log2 of the probability of the other value. And the pixels whose
+// flip is likely, the cheapest first.
+function pricesOf(image, logits) {
+  const bits = image.map((ink, i) => softplus(ink ? logits[i] : -logits[i]) / Math.LN2);
+  const order = [...bits.keys()].sort((i, j) => bits[i] - bits[j]);
+  const likely = order.filter((i) => bits[i] <= -Math.log2(LEAST)).slice(0, CANDIDATES);
+  return { bits, likely, cheapest: order[0] };
+}
 return { fork };
 })();
 
@@ -1950,20 +1900,20 @@ const guess_js = (() => {
 // All pay by one rule: -log2 of the probability that they gave to the true value.
 
 const { sigmoid } = likelihoods_js;
-const { COLORS, Picture, Sentence, Slider, button } = ui_js;
-const { frame, make, paint, row } = ui_js;
+const { COLORS, Images, Picture, Sentence, Slider, button } = ui_js;
+const { drawBars, make, row, upTo } = ui_js;
 
-const SCALE = 11; // pixels of the page
 const PLAYERS = { you: COLORS.seen, network: "#E69F00", coin: "#777777" };
 
 function guess({ engine, graph, settings, images, root, answer }) {
-  const [height, width] = graph.image_shape;
-  const shape = [height, width];
+  const own = { percent: 50 };
   let number = 0; // of the digit
   let game = null;
 
-  const slider = new Slider("p(ink) in %", {
-    ...{ min: 1, max: 99, value: 50, act() {} },
+  const slider = new Slider("p(ink) in %", own, "percent", {
+    min: 1,
+    max: 99,
+    act() {},
     show(value) {
       const [ink, paper] = [bits(value / 100), bits(1 - value / 100)];
       return `${value}: you pay ${ink} bits if it is ink, ${paper} if paper`;
@@ -1976,17 +1926,14 @@ function guess({ engine, graph, settings, images, root, answer }) {
     number = (number + 1) % images.length;
     begin();
   });
-  const question = new Sentence();
-  question.element.classList.add("strong");
-  const [said, costs, warning] = [new Sentence(), new Sentence(), new Sentence()];
-  warning.element.classList.add("warning");
+  const question = new Sentence("", "strong");
+  const [said, costs, warning] = [new Sentence(), new Sentence(), new Sentence("", "warning")];
   const about = "The digit up to the next pixel; all later pixels are gray";
-  const picture = new Picture(width * SCALE, height * SCALE, about);
-  const bars = new Picture(400, 150, "");
-  const right = make("div", { class: "beside" });
-  right.append(...[said, costs, warning, bars].map(({ element }) => element));
+  const picture = new Images(graph.image_shape, 11, about);
+  const bars = new Picture(300, 200, "");
+  const beside = make("div", { class: "beside" }, said, costs, warning, bars);
   const buttons = [reveal, again, ...(images.length > 1 ? [other] : [])];
-  root.append(question.element, row(slider), row(...buttons), row(picture, right));
+  root.append(question.element, row(slider), row(...buttons), row(picture, beside));
 
   // One pass is enough, because the logit of each pixel depends on earlier pixels only.
   const begin = answer(async () => {
@@ -2005,7 +1952,7 @@ function guess({ engine, graph, settings, images, root, answer }) {
     const { image, cost, inkOf, places, paid } = game;
     const place = places[game.asked];
     const ink = image[place] === 1;
-    const gave = ink ? slider.value / 100 : 1 - slider.value / 100; // to what it was
+    const gave = ink ? own.percent / 100 : 1 - own.percent / 100; // to what it was
     const last = { you: -Math.log2(gave), network: cost[place] / Math.LN2, coin: 1 };
     for (const name of Object.keys(PLAYERS)) paid[name] += last[name];
     game.asked++;
@@ -2023,50 +1970,32 @@ function guess({ engine, graph, settings, images, root, answer }) {
 
   // Show the next question, or the end.
   function next() {
-    const { places, asked, image } = game;
+    const { places, asked, image, paid } = game;
     const over = asked === places.length;
     reveal.disabled = slider.input.disabled = over;
     slider.value = 50;
     question.text = over
       ? `All ${asked} answered: ${verdict()}.`
       : `Question ${asked + 1} of ${places.length}: is the framed pixel ink?`;
-    const end = over ? image.length : places[asked];
-    const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
-    picture.draw((page) => {
-      paint(page, shape, (i) => (i < end ? known(i) : COLORS.notYet), 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      if (asked) frame(page, shape, places[asked - 1], COLORS.seen, 0, 0, SCALE);
-      if (!over) frame(page, shape, end, COLORS.target, 0, 0, SCALE);
+    picture.show([upTo(image, over ? image.length : places[asked])], (page) => {
+      if (asked) picture.frame(page, places[asked - 1], COLORS.seen);
+      if (!over) picture.frame(page, places[asked], COLORS.target);
     });
-    drawBars();
+    const names = Object.keys(PLAYERS);
+    const list = names.map((name) => `${name} ${paid[name].toFixed(1)}`);
+    bars.about = `Bits paid so far: ${list.join(", ")}`;
+    drawBars(bars, Object.values(paid), {
+      names: (k) => names[k],
+      colors: (k) => PLAYERS[names[k]],
+      note: "bits paid so far (fewer is better)",
+      most: places.length,
+    });
   }
 
   function verdict() {
     const { you, network } = game.paid;
     if (you === network) return "a draw";
     return you < network ? "you beat the network" : "the network paid less";
-  }
-
-  function drawBars() {
-    const { paid, places } = game;
-    const players = Object.entries(PLAYERS);
-    const told = players.map(([name]) => `${name} ${paid[name].toFixed(1)}`);
-    bars.about = `Bits paid so far: ${told.join(", ")}`;
-    const longest = 1.15 * Math.max(places.length, ...Object.values(paid));
-    const [left, high, full] = [66, 38, bars.width - 66];
-    bars.draw((page) => {
-      players.forEach(([name, color], i) => {
-        const length = (full * paid[name]) / longest;
-        page.fillStyle = color;
-        page.fillRect(left, i * high, length, high - 10);
-        page.fillStyle = "black";
-        page.fillText(name, 0, i * high + 6);
-        page.fillText(paid[name].toFixed(1), left + length + 6, i * high + 6);
-      });
-      page.fillRect(left, 0, 1, 3 * high - 10);
-      page.fillText("bits paid so far (fewer is better)", left, 3 * high + 4);
-    });
   }
 
   begin();
@@ -2091,308 +2020,182 @@ const inside_js = (() => {
 // the last kernel that sum to the logit.
 
 const { LIKELIHOODS } = likelihoods_js;
-const { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } = ui_js;
-const { colorOf, frame, make, paint, row, within } = ui_js;
+const { COLORS, Choice, Images, Pad, Picture, Sentence, Slider } = ui_js;
+const { colorOf, drawBars, labelChoice, make, placeOf, row, seedSlider, sum } = ui_js;
 
-const WIDE = 560; // pixels of the page
-const MOST = 256; // channels on show
+const MOST = 64; // channels on show
 const LISTED = 8; // products in the table
-const NO_KERNEL = "The last layer is no convolution, so no single kernel makes them.";
 const [POSITIVE, NEGATIVE] = [[230, 97, 0], [94, 60, 153]]; // orange, purple
-const signColor = (value) => `rgb(${(value < 0 ? NEGATIVE : POSITIVE).join(" ")})`;
 
 function inside({ engine, graph, settings, root, answer, remember }) {
-  const [height, width, channels] = graph.image_shape;
-  const shape = [height, width];
+  const shape = graph.image_shape;
+  const [height, width, channels] = shape;
   const { levels, tensors } = graph;
+  const classes = graph.num_classes;
   const last = tensors[graph.output];
   const perValue = last.channels / channels; // logits
   const whole = ({ size }) => size[0] === height && size[1] === width;
   const layers = [...tensors.keys()].filter((i) => whole(tensors[i])); // those on show
-  // A number, or a string of digits, that counts something; else null.
-  const counting = (value, many) =>
-    value !== "" && Number.isInteger(Number(value)) && value < many ? Number(value) : null;
-  const chosen = {
-    look: within(Math.floor(settings.look), 0, MOST_SEED),
-    label: counting(settings.lookclass, graph.num_classes) ?? 0,
-    pixel: counting(settings.pixel, height * width), // null: the one that costs most
-    layer: counting(settings.layer, layers.length) ?? Math.max(0, layers.length - 2),
-    channel: 0,
-    level: null, // null: the one that was drawn
-  };
+  const place = (pixel) => placeOf(pixel, width);
+  // A number that counts something, from a string of digits; else null.
+  const counting = (text, many) =>
+    text !== "" && Number.isInteger(Number(text)) && text < many ? Number(text) : null;
+  settings.pixel = counting(settings.pixel, height * width); // null: the one that costs most
+  settings.layer = counting(settings.layer, layers.length) ?? Math.max(0, layers.length - 2);
+  const own = { channel: 0 }; // of the pixel: its color
   let state = null; // the image, its logits, and the features of the layer
   let kernel = null; // of the last layer
-  let sheet = null; // the features of the layer as pictures
-  let moved = false; // whether the reader has done something
 
-  const choose = (name) => (value) => {
-    chosen[name] = value;
-    if (name !== "level" && name !== "layer") chosen.level = null;
-    moved = true;
-    show();
-  };
-  const most = Math.max(99, chosen.look);
-  const look = { min: 0, max: most, value: chosen.look, act: choose("look") };
-  const controls = [new Slider("image (seed)", look)];
-  if (graph.num_classes) {
-    const options = Array.from({ length: graph.num_classes }, (_, k) => [String(k), k]);
-    const act = choose("label");
-    controls.push(new Choice("class", { options, value: chosen.label, act }));
-  }
+  const act = () => show();
+  const controls = [seedSlider(settings, "look", act, "image (seed)")];
+  if (classes) controls.push(labelChoice("class", settings, "lookclass", classes, act));
   const names = channels === 3 ? ["red", "green", "blue"] : [...Array(channels).keys()];
   if (channels > 1) {
     const options = names.map((name, k) => [String(name), k]);
-    controls.push(new Choice("color", { options, value: 0, act: choose("channel") }));
+    controls.push(new Choice("color", own, "channel", { options, act }));
   }
-  const level = new Slider("level", { min: 0, max: levels - 1, act: choose("level") });
-  if (perValue > 1) controls.push(level);
-
-  const scale = Math.max(2, Math.floor(308 / Math.max(height, width)));
   const pad = new Pad(shape, {
-    scale,
+    scale: Math.max(2, Math.floor(308 / Math.max(height, width))),
     label: "The image. A click, or Space, chooses a pixel.",
-    color: (at) => (state ? colorOf(state.image, at, channels) : "white"),
-    act: choose("pixel"),
+    color: (pixel) => (state ? colorOf(state.image, channels)(pixel) : "white"),
+    act(pixel) {
+      settings.pixel = pixel;
+      show();
+    },
   });
   const chances = new Picture(300, 200, "");
   const sentence = new Sentence();
-  const key = new Sentence();
-  key.text =
+  const key = new Sentence(
     "Click a pixel, or go there with the arrow keys and press Space. A red frame marks " +
-    "it. Tinted blue: its receptive field. No other pixel can change its probabilities.";
+      "it. Tinted blue: its receptive field. No other pixel can change its probabilities."
+  );
 
-  const layer = new Slider("layer", {
-    ...{ min: 0, max: layers.length - 1, value: chosen.layer, act: choose("layer") },
+  const layer = new Slider("layer", settings, "layer", {
+    max: layers.length - 1,
     show: (value) => nameOf(tensors[layers[value]]),
+    act,
   });
   const toldLayer = new Sentence();
-  const small = Math.max(1, Math.floor(140 / Math.max(height, width)));
-  const field = new Picture(width * small + 2, height * small + 2, "");
-  const bars = new Picture(360, 142, "");
+  const bars = new Picture(360, 190, "");
   const maps = make("div", { class: "grid" });
-  const keyLayer = new Sentence();
-  keyLayer.text =
-    "Blue: the pixels of the layer that lead to the logits. The bars: the features of the " +
-    "pixel. Below: each channel for the whole image; orange is above 0, purple below.";
-  const values = make("p");
-  const all = make("details", {}, make("summary", {}, "all values at the pixel"), values);
-
-  const toldSum = new Sentence();
-  const steps = new Picture(360, 220, "");
+  const keyLayer = new Sentence(
+    "The bars: the features of the pixel. Below: each channel for the whole image, with the " +
+      "pixel in a red frame; orange is above 0, purple below."
+  );
+  const isKernel = last.layer === "Convolution";
+  const noKernel = "The last layer is no convolution, so no single kernel makes the logits.";
+  const toldSum = new Sentence(isKernel ? "" : noKernel);
   const table = make("table");
-
-  root.append(row(...controls), sentence.element, row(pad, chances.element), key.element);
-  root.append(make("h3", {}, "The features of each layer"), row(layer));
-  root.append(toldLayer.element, row(field.element, bars.element));
-  root.append(keyLayer.element, maps, all);
+  root.append(row(...controls), sentence.element, row(pad, chances), key.element);
+  root.append(make("h3", {}, "The features of each layer"), row(layer), toldLayer.element);
+  root.append(bars.element, keyLayer.element, maps);
   root.append(make("h3", {}, "The products that make the logit"), toldSum.element);
-  if (last.layer === "Convolution") root.append(row(steps.element, table));
+  const farthest = make("summary", {}, `The ${LISTED} products that are farthest from 0`);
+  if (isKernel) root.append(make("details", { open: "" }, farthest, table));
 
   const show = answer(async () => {
-    const now = { ...chosen }; // what the reader chooses meanwhile is shown next
+    const now = { ...settings, ...own }; // what the reader chooses meanwhile is shown next
     await take(now);
-    now.pixel ??= chosen.pixel = state.cost.indexOf(Math.max(...state.cost));
-    const fields = await engine.ask("fields", { pixel: now.pixel });
-    const drawn = levelAt(now.pixel, now.channel);
-    now.level ??= drawn;
-    draw(now, fields, drawn);
-    const { look, pixel, layer, label } = now;
-    if (moved) remember({ look, pixel, layer, lookclass: label });
+    now.pixel ??= settings.pixel ??= state.cost.indexOf(Math.max(...state.cost));
+    draw(now, await engine.ask("fields", { pixel: now.pixel }));
+    remember();
   });
 
   // Draw the image, and read what is shown of it, unless all of this is there already.
-  async function take({ look, label, layer }) {
-    const name = `${look} ${label}`;
-    if (last.layer === "Convolution") {
-      kernel ??= await engine.ask("kernel", { tensor: graph.output });
-    }
+  async function take({ look: seed, lookclass: label, layer }) {
+    const name = `${seed} ${label}`;
+    if (isKernel) kernel ??= await engine.ask("kernel", { tensor: graph.output });
     if (state?.name !== name) {
-      const [{ image }] = await engine.ask("draw", { seed: look, children: [0], label });
+      const [{ image }] = await engine.ask("draw", { seed, children: [0], label });
       state = { name, image };
     }
     if (state.layer === layer) return;
-    const wanted = [graph.output, last.from[0], layers[layer]];
-    const asked = { image: state.image, label, tensors: wanted };
-    const { pages, cost } = await engine.ask("pages", asked);
-    const [logits, inputs, features] = pages;
+    const asked = { image: state.image, label, tensors: [last.from[0], layers[layer]] };
+    const { logits, pages, cost } = await engine.ask("read", asked);
+    const [inputs, features] = pages;
     Object.assign(state, { logits, inputs, features, layer, cost });
   }
 
-  const levelAt = (at, channel) =>
-    Math.round(state.image[at * channels + channel] * (levels - 1));
-
-  function draw(now, fields, drawn) {
-    const { pixel, channel } = now;
-    const at = (pixel * channels + channel) * perValue; // where the value's logits begin
+  function draw({ pixel, channel, layer }, fields) {
+    const value = pixel * channels + channel;
+    const level = Math.round(state.image[value] * (levels - 1)); // the one that was drawn
+    const at = value * perValue; // where the value's logits begin
     const p = LIKELIHOODS[graph.likelihood].probabilities(state.logits, at, levels);
-    const own = perValue > 1 ? now.level : 0; // the logit on show
-    const logit = state.logits[at + own];
-    level.value = now.level;
+    // the logit on show, and the level whose probability it gives
+    const [logit, shown] = perValue > 1 ? [at + level, level] : [at, 1];
+    const told = { logit: state.logits[logit], name: nameOfLevel(shown), p: p[shown] };
     pad.cursor = pixel;
     pad.over = (page) => {
-      page.fillStyle = "rgb(0 114 178 / 0.4)";
-      fields[0].forEach((read, i) => {
-        const [x, y] = [(i % width) * scale, Math.floor(i / width) * scale];
-        if (read) page.fillRect(x, y, scale, scale);
-      });
-      frame(page, shape, pixel, COLORS.target, 0.5, 0.5, scale, 0.3);
+      fields[0].forEach((read, i) => read && pad.picture.fill(page, i, COLORS.tint));
+      pad.picture.frame(page, pixel, COLORS.target, { around: 0.3 });
     };
     pad.draw();
-    const shown = perValue > 1 ? now.level : 1;
-    sentence.text = told(now, fields[0], drawn, logit, p[shown]);
-    drawChances(p, drawn);
-    drawLayer(now, fields[layers[now.layer]]);
-    if (kernel) drawSum(pixel, channel * perValue + own, logit, shown, p[shown]);
-    else toldSum.text = `${nameOf(last)} makes the logits. ${NO_KERNEL}`;
-  }
-
-  const levelName = (k) => (perValue > 1 ? `level ${k}` : ["paper", "ink"][k]);
-  const placeOf = (pixel) => `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
-
-  function told({ pixel, channel, level }, read, drawn, logit, p) {
     const color = channels > 1 ? `, ${names[channel]}` : "";
-    const earlier = count(read.subarray(0, pixel));
     const who = last.channels > 1 ? "The pixel's logits depend" : "The logit depends";
-    const same = read[pixel] ? "; those of a color also on the pixel's earlier colors" : "";
-    const chance =
-      perValue > 1
-        ? `The logit of level ${level} is ${logit.toFixed(3)}. The softmax of all ` +
-          `${levels} logits gives p(level ${level}) = ${p.toPrecision(3)}.`
-        : `The logit is ${logit.toFixed(3)}, and p(ink) = sigmoid(logit) = ` +
-          `${p.toPrecision(3)}.`;
-    return (
-      `At ${placeOf(pixel)}${color}, ${levelName(drawn)} was drawn. ${chance} ` +
-      `${who} on ${earlier} of the ${pixel} earlier pixels${same}.`
-    );
-  }
-
-  // The probability of each level, as a bar; that of the drawn one is red.
-  function drawChances(p, drawn) {
-    const list = p.map((value, k) => `${levelName(k)} ${value.toPrecision(2)}`);
+    const same = fields[0][pixel] ? "; those of a color also on the pixel's earlier colors" : "";
+    sentence.text =
+      `At ${place(pixel)}${color}, ${nameOfLevel(level)} was drawn. ${chance(told)} ${who} on ` +
+      `${sum(fields[0].subarray(0, pixel))} of the ${pixel} earlier pixels${same}.`;
+    const largest = `0 to ${p.length - 1}; the largest is ${Math.max(...p).toPrecision(2)}`;
+    const list = p.map((one, k) => `${nameOfLevel(k)} ${one.toPrecision(2)}`);
     chances.about = p.length > 8 ? "The probability of each level" : list.join(", ");
-    const [top, bottom, step] = [24, chances.height - 44, chances.width / p.length];
-    const [largest, middle] = [Math.max(...p), chances.width / 2];
-    chances.draw((page) => {
-      page.textAlign = "center";
-      p.forEach((value, k) => {
-        const high = ((bottom - top) * value) / largest;
-        page.fillStyle = k === drawn ? COLORS.target : COLORS.ink;
-        const wide = Math.max(1, Math.min(60, 0.8 * step));
-        page.fillRect((k + 0.5) * step - wide / 2, bottom - high, wide, high);
-        if (p.length > 8) return;
-        page.fillText(value.toPrecision(2), (k + 0.5) * step, bottom - high - 18);
-        page.fillText(perValue > 1 ? k : levelName(k), (k + 0.5) * step, bottom + 5);
-      });
-      page.fillStyle = "black";
-      page.fillRect(0, bottom, chances.width, 1);
-      if (p.length > 8) {
-        page.fillStyle = COLORS.target; // where the drawn level is, however small its bar
-        page.fillRect((drawn + 0.5) * step - 2, bottom + 1, 4, 4);
-        page.fillStyle = "black";
-        page.fillText(`largest: ${largest.toPrecision(2)}`, middle, 2);
-        page.textAlign = "left";
-        page.fillText("0", 0, bottom + 5);
-        page.textAlign = "right";
-        page.fillText(p.length - 1, chances.width, bottom + 5);
-        page.textAlign = "center";
-      }
-      page.fillText("probability of each level; red: drawn", middle, bottom + 24);
+    drawBars(chances, p, {
+      colors: (k) => (k === level ? COLORS.target : COLORS.ink),
+      names: nameOfLevel,
+      note: `probability of ${p.length > 8 ? largest : "each"}; red: drawn`,
+      marked: level,
     });
+    drawLayer(pixel, layer, sum(fields[layers[layer]]));
+    if (kernel) drawSum(pixel, logit - pixel * last.channels, told.logit);
   }
 
-  function drawLayer({ layer, pixel }, read) {
+  const nameOfLevel = (k) => (perValue > 1 ? `level ${k}` : ["paper", "ink"][k]);
+
+  const chance = ({ logit, name, p }) =>
+    perValue > 1
+      ? `The logit of ${name} is ${logit.toFixed(3)}. The softmax of all ${levels} logits ` +
+        `gives p(${name}) = ${p.toPrecision(3)}.`
+      : `The logit is ${logit.toFixed(3)}, and p(ink) = sigmoid(logit) = ${p.toPrecision(3)}.`;
+
+  // count: pixels of the layer on which the logits depend
+  function drawLayer(pixel, layer, count) {
     const tensor = tensors[layers[layer]];
     const many = tensor.channels;
-    const here = state.features.subarray(pixel * many, (pixel + 1) * many);
+    const here = [...state.features.subarray(pixel * many, (pixel + 1) * many)];
     const [low, high] = [Math.min(...here), Math.max(...here)];
-    const channelOf = (value) => `channel ${here.indexOf(value)}`;
+    const nameOfChannel = (value) => `channel ${here.indexOf(value)}`;
     toldLayer.text =
       `Layer ${layer} of ${layers.length - 1} is ${nameOf(tensor)}, with ` +
-      `${many} channel${many > 1 ? "s" : ""}. At ${placeOf(pixel)} its features go ` +
-      `from ${low.toFixed(3)} (${channelOf(low)}) to ${high.toFixed(3)} ` +
-      `(${channelOf(high)}). The logits of this pixel depend on its features at ` +
-      `${count(read)} pixel${count(read) === 1 ? "" : "s"}.`;
-    values.textContent = Array.from(here, (v, k) => `${k}: ${v.toFixed(3)}`).join(", ");
-    field.about = `${count(read)} pixels of the layer, on which the logits depend`;
-    field.draw((page) => {
-      const color = (at) => (read[at] ? COLORS.seen : COLORS.paper);
-      paint(page, shape, color, 1, 1, small);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, field.width - 1, field.height - 1);
-      frame(page, shape, pixel, COLORS.target, 1, 1, small, 0.3);
+      `${many} channel${many > 1 ? "s" : ""}. At ${place(pixel)} its features go ` +
+      `from ${low.toFixed(3)} (${nameOfChannel(low)}) to ${high.toFixed(3)} ` +
+      `(${nameOfChannel(high)}). The logits of this pixel depend on its features at ` +
+      `${count} pixel${count === 1 ? "" : "s"}.`;
+    bars.about = `Features: ${here.map((value) => value.toFixed(3)).join(", ")}`;
+    drawBars(bars, here, {
+      colors: (k) => shade(Math.sign(here[k])),
+      names: String,
+      note: `channels 0 to ${many - 1} at the pixel`,
     });
-    drawBars(here);
-    drawMaps(tensor, pixel);
+    drawMaps(many, pixel);
   }
 
-  // The features of the pixel, a bar for each channel.
-  function drawBars(here) {
-    bars.about = `Features at the pixel, ${here.length} channels`;
-    const largest = Math.max(...here.map(Math.abs)) || 1;
-    const [middle, step] = [61, bars.width / here.length];
-    bars.draw((page) => {
-      here.forEach((value, k) => {
-        const high = (60 * Math.abs(value)) / largest;
-        page.fillStyle = signColor(value);
-        const [x, wide] = [k * step, Math.max(1, Math.min(40, step - 1))];
-        page.fillRect(x, value < 0 ? middle : middle - high, wide, high);
-      });
-      page.fillStyle = "black";
-      page.fillRect(0, middle, bars.width, 1);
-      const text = `channels 0 to ${here.length - 1} at the pixel; up to ±`;
-      page.fillText(`${text}${largest.toPrecision(3)}`, 0, 125);
-    });
-  }
-
-  // Each channel as a small picture: orange above 0, purple below, white 0.
-  function drawMaps(tensor, pixel) {
-    const shown = Math.min(tensor.channels, MOST);
-    const side = shown > 64 ? 28 : 56;
-    const zoom = Math.max(1, Math.floor(side / Math.max(height, width)));
-    const [wide, high] = [width * zoom + 4, height * zoom + 4];
-    const columns = Math.min(shown, Math.max(1, Math.floor(WIDE / wide)));
-    const about =
-      `${shown === 1 ? "The only channel" : `Channels 0 to ${shown - 1}`} of the layer, ` +
-      "each for the whole image";
-    const size = [columns * wide, Math.ceil(shown / columns) * high];
-    const picture = new Picture(...size, about);
-    if (sheet?.features !== state.features) sheet = sheetOf(state.features, shown);
-    picture.draw((page) => {
-      page.strokeStyle = "#ccc";
-      for (let k = 0; k < shown; k++) {
-        const [x, y] = [(k % columns) * wide + 1, Math.floor(k / columns) * high + 1];
-        const part = [0, k * height, width, height];
-        page.drawImage(sheet.canvas, ...part, x, y, width * zoom, height * zoom);
-        page.strokeRect(x - 0.5, y - 0.5, width * zoom + 1, height * zoom + 1);
-      }
-      const [r, c] = [Math.floor(pixel / width), pixel % width];
-      page.strokeStyle = COLORS.target;
-      for (let k = 0; k < shown; k++) {
-        const [x, y] = [(k % columns) * wide + 1, Math.floor(k / columns) * high + 1];
-        page.strokeRect(x + c * zoom - 0.5, y + r * zoom - 0.5, zoom + 1, zoom + 1);
-      }
-    });
+  // Each channel as a small picture.
+  function drawMaps(many, pixel) {
+    const count = Math.min(many, MOST);
+    const zoom = Math.max(1, Math.floor(56 / Math.max(height, width)));
+    const columns = Math.min(count, Math.max(1, Math.floor(560 / (width * zoom + 2))));
+    const which = count === 1 ? "The only channel" : `Channels 0 to ${count - 1}`;
+    const about = `${which} of the layer, each for the whole image`;
+    const picture = new Images(shape, zoom, about, { count, columns });
+    const largest = state.features.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
+    const color = (k) => (at) => shade(state.features[at * many + k] / largest);
+    picture.show(Array.from({ length: count }, (_, k) => color(k)), (page, i) =>
+      picture.frame(page, pixel, COLORS.target, { i })
+    );
     maps.replaceChildren(picture.element);
   }
 
-  // The first channels, one below the other, a dot for each feature.
-  function sheetOf(features, shown) {
-    const largest = features.reduce((most, v) => Math.max(most, Math.abs(v)), 0) || 1;
-    const many = features.length / (height * width);
-    const canvas = make("canvas", { width, height: shown * height });
-    const page = canvas.getContext("2d");
-    const image = page.createImageData(width, shown * height);
-    for (let k = 0; k < shown; k++) {
-      for (let at = 0; at < height * width; at++) {
-        const share = features[at * many + k] / largest;
-        image.data.set(shade(share), 4 * (k * height * width + at));
-      }
-    }
-    page.putImageData(image, 0, 0);
-    return { features, canvas };
-  }
-
-  // The products of which the logit is the sum, the largest first.
+  // The products of which the logit is the sum, those farthest from 0 first.
   function productsOf(pixel, output) {
     const inputs = tensors[last.from[0]].channels;
     const products = [];
@@ -2406,75 +2209,34 @@ function inside({ engine, graph, settings, root, answer, remember }) {
         products.push({ at: r * width + c, channel, input, weight, value: input * weight });
       }
     }
-    return products.sort((a, b) => b.value - a.value);
+    return products.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   }
 
-  function drawSum(pixel, output, logit, shown, p) {
+  // output: the channel of the last layer that is the logit.
+  function drawSum(pixel, output, logit) {
     const products = productsOf(pixel, output);
     const bias = kernel.bias[output];
+    const total = (some) => sum(some.map(({ value }) => value)).toFixed(3);
     const up = products.filter(({ value }) => value > 0);
     const down = products.filter(({ value }) => value < 0);
-    const source = nameOf(tensors[last.from[0]]);
     toldSum.text =
-      `The last kernel multiplies each feature that it reads of ${source} by a weight. ` +
-      `${up.length} products are above 0 and sum to ${total(up).toFixed(3)}. ` +
-      `${down.length} are below 0 and sum to ${total(down).toFixed(3)}. With the bias ` +
-      `${bias.toFixed(3)} this is the logit: ${logit.toFixed(3)}. So ` +
-      `p(${levelName(shown)}) = ${p.toPrecision(3)}.`;
-    drawSteps([...up, ...down], bias, logit);
-    fillTable(pixel, products, bias, logit);
-  }
-
-  // From the bias to the logit, a step for each product.
-  function drawSteps(products, bias, logit) {
-    const sums = [bias];
-    for (const { value } of products) sums.push(sums.at(-1) + value);
-    const [low, high] = [Math.min(0, ...sums), Math.max(0, ...sums)];
-    const [left, top, bottom] = [52, 10, steps.height - 30];
-    const y = (value) => top + ((bottom - top) * (high - value)) / (high - low || 1);
-    const wide = (steps.width - left) / (products.length + 2);
-    steps.about = `From the bias by ${products.length} products to the logit`;
-    steps.draw((page) => {
-      const bar = (i, from, to, color) => {
-        page.fillStyle = color;
-        const [a, b] = [y(Math.max(from, to)), y(Math.min(from, to))];
-        page.fillRect(left + i * wide, a, Math.max(1, wide - 1), Math.max(1, b - a));
-      };
-      bar(0, 0, bias, COLORS.notYet);
-      products.forEach(({ value }, i) => {
-        bar(i + 1, sums[i], sums[i + 1], signColor(value));
-      });
-      bar(products.length + 1, 0, logit, "black");
-      page.fillStyle = "black";
-      page.fillRect(left, y(0), steps.width - left, 1);
-      page.textAlign = "right";
-      for (const value of [low, high]) {
-        const text = value.toFixed(1).replace("-0.0", "0.0");
-        page.fillText(text, left - 6, y(value) - (value === low ? 12 : 4));
-      }
-      page.textAlign = "left";
-      page.fillText("bias, then each product", left, bottom + 8);
-      page.textAlign = "right";
-      page.fillText("logit", steps.width, bottom + 8);
-    });
-  }
-
-  function fillTable(pixel, products, bias, logit) {
-    const size = ({ value }) => Math.abs(value);
-    const listed = [...products].sort((a, b) => size(b) - size(a)).slice(0, LISTED);
-    const rest = products.filter((product) => !listed.includes(product));
-    const line = (...cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell)));
-    const head = ["channel", "feature", "weight", "product"];
+      "The last kernel multiplies each feature that it reads of " +
+      `${nameOf(tensors[last.from[0]])} by a weight. ` +
+      `${up.length} products are above 0 and sum to ${total(up)}. ` +
+      `${down.length} are below 0 and sum to ${total(down)}. With the bias ` +
+      `${bias.toFixed(3)} this is the logit: ${logit.toFixed(3)}.`;
+    const [listed, rest] = [products.slice(0, LISTED), products.slice(LISTED)];
     const rows = listed.map(({ at, channel, input, weight, value }) => {
-      const where = at === pixel ? `${channel}` : `${channel} at ${placeOf(at)}`;
-      return line(where, ...[input, weight, value].map((number) => number.toFixed(3)));
+      const where = at === pixel ? `${channel}` : `${channel} at ${place(at)}`;
+      return [where, ...[input, weight, value].map((number) => number.toFixed(3))];
     });
-    rows.unshift(make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text))));
-    const sums = [["bias", bias], ["logit", logit]];
-    if (rest.length) sums.unshift([`all others (${rest.length})`, total(rest)]);
-    for (const [name, value] of sums) rows.push(line(name, "", "", value.toFixed(3)));
-    const title = `The ${listed.length} products that are farthest from 0`;
-    table.replaceChildren(make("caption", {}, title), ...rows);
+    if (rest.length) rows.push([`all others (${rest.length})`, "", "", total(rest)]);
+    rows.push(["bias", "", "", bias.toFixed(3)], ["logit", "", "", logit.toFixed(3)]);
+    const line = (tag, cells) => make("tr", {}, ...cells.map((text) => make(tag, {}, text)));
+    table.replaceChildren(
+      line("th", ["channel", "feature", "weight", "product"]),
+      ...rows.map((cells) => line("td", cells))
+    );
   }
 
   show();
@@ -2484,13 +2246,11 @@ const nameOf = ({ layer, name, activation }) => {
   const what = activation ?? layer;
   return what.toLowerCase() === name ? what : `${what} (${name})`;
 };
-const total = (products) => products.reduce((sum, { value }) => sum + value, 0);
-const count = (bytes) => bytes.reduce((sum, byte) => sum + byte, 0);
 
-// From -1, purple, over 0, white, to 1, orange: red, green, blue and opacity.
+// From -1, purple, over 0, white, to 1, orange.
 function shade(share) {
   const color = share < 0 ? NEGATIVE : POSITIVE;
-  return [...color.map((part) => 255 + (part - 255) * Math.abs(share)), 255];
+  return `rgb(${color.map((part) => 255 + (part - 255) * Math.abs(share)).join(" ")})`;
 }
 return { inside };
 })();
@@ -2502,103 +2262,71 @@ const morph_js = (() => {
 // so the label causes every change.
 
 const { sigmoid } = likelihoods_js;
-const { Choice, MOST_SEED, Picture, Sentence, Slider } = ui_js;
-const { colorOf, make, paint, row, within } = ui_js;
+const { Sentence, Slider, SmallImages, colorOf, labelChoice } = ui_js;
+const { row, seedSlider, sum } = ui_js;
 
 const COUNT = 8;
 
 function morph({ engine, graph, settings, root, answer, remember }) {
-  const [height, width] = graph.image_shape;
   const classes = graph.num_classes;
-  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
-  // An address may hold any numbers.
-  const label = (value) => within(Math.floor(value), 0, classes - 1);
-  let [first, second] = [label(settings.from), label(settings.to)];
-  let share = within(settings.share, 0, 1, 0.05);
-  let seed = within(Math.floor(settings.morph), 0, MOST_SEED);
-  let asked = false; // whether the reader has moved something
 
-  const moved = (set) => (value) => {
-    set(value);
-    asked = true;
-    show();
-  };
-  const options = Array.from({ length: classes }, (_, k) => [String(k), k]);
-  const from = { options, value: first, act: moved((value) => (first = value)) };
-  const to = { options, value: second, act: moved((value) => (second = value)) };
-  const shares = new Slider("from → to", {
-    ...{ min: 0, max: 1, step: 0.05, value: share, show: (value) => value.toFixed(2) },
-    act: moved((value) => (share = value)),
-  });
-  const seeds = new Slider("seed", {
-    ...{ min: 0, max: Math.max(9, seed), value: seed },
-    act: moved((value) => (seed = value)),
-  });
+  const act = () => show();
+  const choices = ["from", "to"].map((end) => labelChoice(end, settings, end, classes, act));
+  const share = { max: 1, step: 0.05, show: (value) => value.toFixed(2), act };
+  const sliders = [
+    new Slider("from → to", settings, "share", share),
+    seedSlider(settings, "morph", act),
+  ];
   const sentence = new Sentence();
-  const digits = Array.from({ length: COUNT }, (_, i) => {
-    const picture = new Picture(width * scale + 2, height * scale + 2, `Digit ${i + 1}`);
-    return { picture, reading: make("div") };
+  const grid = new SmallImages(graph.image_shape, COUNT, "Eight digits", {
+    columns: root.clientWidth < 500 ? 4 : 8,
+    above: 16,
   });
-  const key = new Sentence();
-  key.text =
+  const key = new Sentence(
     "The network gets the label as a vector, and the slider mixes two such vectors. Above " +
-    "each digit: the label that the network itself gives it, of these two (Bayes' rule, " +
-    "both labels equally probable at first).";
-  root.append(row(new Choice("from", from), new Choice("to", to)), row(shares, seeds));
-  const figures = digits.map((own) => make("div", {}, own.reading, own.picture.element));
-  root.append(sentence.element, make("div", { class: "digits" }, ...figures), key.element);
+      "each digit: the label that the network itself gives it, of these two (Bayes' rule, " +
+      "both labels equally probable at first)."
+  );
+  root.append(row(...choices), row(...sliders), sentence.element, grid.element, key.element);
 
   const show = answer(async () => {
+    const now = { ...settings };
     const mixture = new Array(classes).fill(0);
-    mixture[first] += 1 - share;
-    mixture[second] += share;
-    const two = { first, second, share }; // as they are now
-    const drawn = await engine.draw({ seed, count: COUNT, label: mixture });
-    drawn.forEach(({ image }, i) => drawDigit(digits[i], image));
-    const both = [first, second].flatMap((label) =>
+    mixture[now.from] += 1 - now.share;
+    mixture[now.to] += now.share;
+    const drawn = await engine.draw({ seed: now.morph, count: COUNT, label: mixture });
+    const colors = drawn.map(({ image }) => colorOf(image, 1));
+    grid.show(colors, (page, i) => grid.title(page, "…", i)); // readings take longer
+    const both = [now.from, now.to].flatMap((label) =>
       drawn.map(({ image }) => ({ image, label }))
     );
     const costs = (await engine.askAll("read", both)).map(({ cost }) => sum(cost));
     // log p(image | second label) - log p(image | first label)
     const posterior = drawn.map((_, i) => sigmoid(costs[i] - costs[COUNT + i]));
-    posterior.forEach((p, i) => {
-      const text = reading(p, two);
-      digits[i].reading.textContent = text;
-      digits[i].picture.about = `A digit, read as ${text}`;
-    });
-    sentence.text = told(posterior, two);
-    if (asked) remember({ from: first, to: second, share, morph: seed });
+    const readings = posterior.map((p) => reading(p, now));
+    grid.show(colors, (page, i) => grid.title(page, readings[i], i));
+    grid.about = `Eight digits, read as ${readings.join(", ")}`;
+    sentence.text = told(posterior, now);
+    remember();
   });
-
-  function drawDigit({ picture, reading }, image) {
-    reading.textContent = "…"; // it takes longer than the digit
-    picture.about = "A digit";
-    picture.draw((page) => {
-      paint(page, [height, width], (pixel) => colorOf(image, pixel, 1), 1, 1, scale);
-      page.strokeStyle = "#ccc";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-    });
-  }
 
   show();
 }
 
 // What a digit is read as: the likelier of the two labels, and how surely.
-function reading(p, { first, second }) {
-  const [label, sure] = p >= 0.5 ? [second, p] : [first, 1 - p];
+function reading(p, { from, to }) {
+  const [label, sure] = p >= 0.5 ? [to, p] : [from, 1 - p];
   return `${label}: ${(100 * sure).toFixed(0)}%`;
 }
 
-function told(posterior, { first, second, share }) {
-  if (first === second) return `Both labels are ${first}. Choose two different ones.`;
+function told(posterior, { from, to, share }) {
+  if (from === to) return `Both labels are ${from}. Choose two different ones.`;
   const count = posterior.filter((p) => p >= 0.5).length;
   return (
-    `Told ${(1 - share).toFixed(2)} of ${first} and ${share.toFixed(2)} of ${second}: ` +
-    `${count} of ${COUNT} are read as ${second}.`
+    `Told ${(1 - share).toFixed(2)} of ${from} and ${share.toFixed(2)} of ${to}: ` +
+    `${count} of ${COUNT} are read as ${to}.`
   );
 }
-
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 return { morph };
 })();
 
@@ -2609,149 +2337,84 @@ const stepper_js = (() => {
 // p of a pixel depends on earlier pixels only. So no step needs the network.
 
 const { sigmoid } = likelihoods_js;
-const { COLORS, MOST_SEED, Picture, Sentence, Slider } = ui_js;
-const { button, frame, make, paint, row, within } = ui_js;
+const { COLORS, Images, Picture, Sentence, Slider, axis, button, make } = ui_js;
+const { placeOf, row, seedSlider, sum, upTo } = ui_js;
 
 const [LOW, HIGH] = [0.1, 0.9]; // a pixel is doubtful if p(ink) is between these
-const [FASTER, EVERY] = [4, 200]; // playing draws so many pixels in so many milliseconds
-const SETTLED = 300; // milliseconds without a move until the address is changed
-const SCALE = 11; // pixels of the page
 
 function stepper({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
-  const [shape, count] = [[height, width], height * width];
-  let seed = within(Math.floor(settings.stepped), 0, MOST_SEED);
-  // How many pixels are drawn. Without a number it starts where p(ink) is nearest to 1/2.
-  let at = settings.step && within(Math.floor(Number(settings.step)) || 0, 0, count);
+  const count = height * width;
   let state = null; // of the seed: the image, p(ink), the uniform numbers, and the cost
-  let [timer, later] = [null, null];
 
-  const drawn = new Slider("drawn", {
-    ...{ min: 0, max: count, value: 0 },
-    act: goTo,
-  });
-  drawn.input.style.width = "440px"; // on a wide page: there are many pixels
-  const play = button("play", () => (timer ? pause() : start()));
+  // How many pixels are drawn. Without a number it starts where p(ink) is nearest to 1/2.
+  const automatic = settings.step === "";
+  settings.step = Number(settings.step) || 0;
+  const drawn = new Slider("drawn", settings, "step", { max: count, act: () => draw() });
   const doubtful = button("next doubtful pixel", () => {
-    pause();
-    const next = state.p.findIndex((p, i) => i > at && LOW < p && p < HIGH);
-    goTo(next < 0 ? count : next);
-  });
-  const seeds = new Slider("seed", {
-    ...{ min: 0, max: Math.max(99, seed), value: seed },
-    act(value) {
-      seed = value;
-      keep();
-      show();
-    },
+    const next = state.p.findIndex((p, i) => i > settings.step && LOW < p && p < HIGH);
+    drawn.value = next < 0 ? count : next;
+    draw();
   });
   const sentence = new Sentence();
-  const picture = new Picture(width * SCALE + 1, height * SCALE + 1, "The image so far");
+  const picture = new Images(graph.image_shape, 11, "The image so far");
   const line = new Picture(356, 130, "The draw of the next pixel");
-  const key = new Sentence();
-  key.text =
+  const key = new Sentence(
     "Gray pixels are not drawn yet. The pixel in the red frame is the next one: u is a " +
-    "random number from 0 to 1, and the pixel is ink if u falls into the blue part, of " +
-    "length p. A pixel is doubtful if p is from 0.1 to 0.9.";
-  root.append(row(drawn, play, doubtful, seeds), sentence.element);
-  root.append(row(picture.element, make("div", {}, line.element, key.element)));
-  for (const control of [drawn.input, play, doubtful]) control.disabled = true;
+      "random number from 0 to 1, and the pixel is ink if u falls into the blue part, of " +
+      "length p. A pixel is doubtful if p is from 0.1 to 0.9."
+  );
+  const seeds = seedSlider(settings, "stepped", () => show());
+  root.append(row(drawn, doubtful, seeds), sentence.element);
+  root.append(row(picture, make("div", { class: "beside" }, line, key)));
+  for (const control of [drawn.input, doubtful]) control.disabled = true;
 
   const show = answer(async () => {
-    const uniforms = await engine.ask("uniforms", { seed });
-    const { image, cost } = await engine.ask("drawFrom", { uniforms });
-    const { logits } = await engine.ask("read", { image });
+    const digit = { seed: settings.stepped, flips: [] };
+    const { uniforms, image } = await engine.ask("flipped", digit);
+    const { logits, cost } = await engine.ask("read", { image });
     const p = Array.from(logits, sigmoid);
-    state = { image, p, uniforms, nats: cost.reduce((a, b) => a + b, 0) };
-    if (at === "") at = mostDoubtful(p);
-    for (const control of [drawn.input, play, doubtful]) control.disabled = false;
+    if (automatic && !state) drawn.value = mostDoubtful(p);
+    state = { image, p, uniforms, nats: sum(cost) };
+    for (const control of [drawn.input, doubtful]) control.disabled = false;
     draw();
   });
 
-  function goTo(pixel) {
-    at = pixel;
-    keep();
-    draw();
-  }
-
-  // Browsers allow few changes of an address in a second, so the last of many moves counts.
-  function keep() {
-    clearTimeout(later);
-    const settings = () => ({ step: String(at), stepped: seed });
-    later = setTimeout(() => root.isConnected && remember(settings()), SETTLED);
-  }
-
-  // It plays only when it is asked to, and a screen reader is told where it stops.
-  function start() {
-    if (at === count) goTo(0);
-    sentence.element.setAttribute("aria-live", "off");
-    play.textContent = "pause";
-    timer = setInterval(() => {
-      if (root.isConnected) goTo(Math.min(at + FASTER, count));
-      if (!root.isConnected || at === count) pause();
-    }, EVERY);
-  }
-
-  function pause() {
-    clearInterval(timer);
-    timer = null;
-    play.textContent = "play";
-    sentence.element.setAttribute("aria-live", "polite");
-  }
-
   function draw() {
-    drawn.value = at;
-    sentence.text = told();
+    const at = settings.step;
+    remember();
+    sentence.text =
+      at < count
+        ? `Next: ${placeOf(at, width)}. ${draws(at)}.`
+        : `Finished, at a cost of ${state.nats.toFixed(0)} nats.`;
     picture.about = `The image so far: ${at} of ${count} pixels are drawn`;
-    picture.draw((page) => {
-      const color = (i) => (i >= at ? COLORS.notYet : state.image[i] ? "black" : "white");
-      paint(page, shape, color, 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      if (at < count) frame(page, shape, at, COLORS.target, 0.5, 0.5, SCALE);
+    picture.show([upTo(state.image, at)], (page) => {
+      if (at < count) picture.frame(page, at, COLORS.target);
     });
-    line.about = at < count ? `The draw of the next pixel: ${draws()}` : "No pixel is left";
+    line.about = at < count ? `The draw of the next pixel: ${draws(at)}` : "No pixel is left";
     line.draw((page) => at < count && drawLine(page, state.p[at], state.uniforms[at]));
   }
 
-  // The interval from 0 to 1: ink from 0 to p, paper from p to 1, and u.
+  // The interval from 0 to 1: blue from 0 to p, gray from p to 1, and u.
   function drawLine(page, p, u) {
     const [left, right, top, bottom] = [10, line.width - 10, 26, 76];
-    const x = (value) => left + (right - left) * value;
-    page.textAlign = "center";
-    for (const [from, to, name, color, back] of [
-      [0, p, "ink", "white", COLORS.seen],
-      [p, 1, "paper", "black", "#e4e4e4"],
-    ]) {
-      page.fillStyle = back;
-      page.fillRect(x(from), top, x(to) - x(from), bottom - top);
-      page.fillStyle = color;
-      const [start, end] = widest(from, to, u);
-      const middle = x((start + end) / 2);
-      if (end - start > 0.15) page.fillText(name, middle, (top + bottom) / 2 - 7);
-    }
+    const name = "uniform number, 0 to 1: ink left of p (blue)";
+    const x = axis(page, { left, right, y: bottom + 4, last: 1, name });
+    page.fillStyle = COLORS.seen;
+    page.fillRect(left, top, x(p) - left, bottom - top);
+    page.fillStyle = "#e4e4e4";
+    page.fillRect(x(p), top, right - x(p), bottom - top);
     page.fillStyle = COLORS.target;
     page.fillRect(x(u) - 2, top - 4, 4, bottom - top + 8);
     page.fillText("u", x(u), top - 22);
-    page.fillStyle = "black";
-    for (const value of [0, 0.5, 1]) {
-      page.fillRect(x(value) - 0.5, bottom + 4, 1, 5);
-      page.fillText(String(value), x(value), bottom + 11);
-    }
-    page.fillText("uniform number, 0 to 1: ink left of p", x(0.5), bottom + 33);
   }
 
   // Such as u = 0.31 < p = 0.62: ink.
-  function draws() {
+  function draws(at) {
     const [p, u] = [state.p[at], state.uniforms[at]];
     const digits = Math.abs(u - p) > 0.01 ? 2 : 5;
     const [relation, value] = state.image[at] ? ["<", "ink"] : ["≥", "paper"];
     return `u = ${u.toFixed(digits)} ${relation} p = ${p.toFixed(digits)}: ${value}`;
-  }
-
-  function told() {
-    if (at === count) return `Finished, at a cost of ${state.nats.toFixed(0)} nats.`;
-    return `Next: row ${Math.floor(at / width)}, column ${at % width}. ${draws()}.`;
   }
 
   show();
@@ -2762,131 +2425,65 @@ function mostDoubtful(p) {
   const doubts = p.map((value) => Math.abs(value - 0.5));
   return doubts.indexOf(Math.min(...doubts));
 }
-
-// The wider part of an interval that u may cut: there is room for a word.
-function widest(from, to, u) {
-  if (u <= from || u >= to) return [from, to];
-  return u - from > to - u ? [from, u] : [u, to];
-}
 return { stepper };
 })();
 
 const temperature_js = (() => {
 // Sixteen images of a seed at a temperature, and what they cost at temperature 1.
 
-const { COLORS, Choice, MOST_SEED, Picture, PythonCall, Sentence, Slider } = ui_js;
-const { colorOf, paint, row, ticks, within } = ui_js;
+const { COLORS, Picture, Sentence, Slider, SmallImages } = ui_js;
+const { axis, colorOf, labelChoice, pythonCall, row, seedSlider, sum } = ui_js;
 
-const [COUNT, COLUMNS] = [16, 4];
-const [SAMPLE, AT_ONCE] = [64, 4]; // so many images tell the usual cost, 4 at a time
-const GAP = 6;
+const COUNT = 16;
 
 function temperature({ engine, graph, settings, root, answer, remember }) {
-  const [height, width, channels] = graph.image_shape;
-  const shape = [height, width];
-  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
-  const cell = [width * scale + GAP, height * scale + GAP];
-  let temperature = within(settings.temperature, 0, 2, 0.05);
-  let seed = within(settings.sixteen, 0, MOST_SEED);
-  let label = within(settings.label, 0, (graph.num_classes ?? 1) - 1);
-  const sampled = {}; // nats of images drawn at temperature 1, by label
-  let asked = false; // whether the reader has moved something
+  const channels = graph.image_shape[2];
+  const classes = graph.num_classes;
+  let last = 1; // nats at the end of the axis
 
-  const moved = (set) => (value) => {
-    set(value);
-    asked = true;
-    show();
-  };
-  const controls = [
-    new Slider("temperature", {
-      ...{ min: 0, max: 2, step: 0.05, value: temperature },
-      show: (value) => value.toFixed(2),
-      act: moved((value) => (temperature = value)),
-    }),
-    new Slider("seed", {
-      ...{ min: 0, max: Math.max(9, seed), value: seed },
-      act: moved((value) => (seed = value)),
-    }),
-  ];
-  if (graph.num_classes) {
-    const options = Array.from({ length: graph.num_classes }, (_, k) => [String(k), k]);
-    const act = moved((value) => (label = value));
-    controls.push(new Choice("class", { options, value: label, act }));
-  }
+  const act = () => show();
+  const heat = { max: 2, step: 0.05, show: (value) => value.toFixed(2), act };
+  const controls = [new Slider("temperature", settings, "temperature", heat)];
+  controls.push(seedSlider(settings, "sixteen", act));
+  if (classes) controls.push(labelChoice("class", settings, "label", classes, act));
   const sentence = new Sentence();
   const about = "Sixteen images drawn with these settings";
-  const grid = new Picture(COLUMNS * cell[0], (COUNT / COLUMNS) * cell[1], about);
+  const grid = new SmallImages(graph.image_shape, COUNT, about);
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
-  const call = new PythonCall();
-  root.append(row(...controls), sentence.element, row(grid.element, costs.element));
-  root.append(call.element);
+  const call = pythonCall();
+  root.append(row(...controls), sentence.element, row(grid, costs), call);
 
   const show = answer(async (stale) => {
+    const { temperature, sixteen: seed, label } = settings;
     const drawn = await engine.draw({ seed, count: COUNT, temperature, label });
     if (stale()) return;
     const images = drawn.map(({ image }) => image);
     const nats = drawn.map(({ cost }) => sum(cost));
-    drawGrid(images);
+    grid.show(images.map((image) => colorOf(image, channels)));
     sentence.text = told(images, nats);
-    const labels = graph.num_classes ? { labels: label } : {};
-    call.generated(COUNT, { seed, temperature: Number(temperature.toFixed(2)), ...labels });
-    if (asked) remember({ temperature, sixteen: seed, label });
+    const labels = classes ? `, labels=${label}` : "";
+    const how = `seed=${seed}, temperature=${temperature}${labels}`;
+    call.lastChild.textContent = `generation.generate(model, ${COUNT}, ${how})`;
     drawCosts(nats);
-    await sample(label, stale);
-    if (!stale()) drawCosts(nats);
+    remember();
   });
 
-  // Draw images at temperature 1. A move waits for the few that are being drawn at most.
-  async function sample(label, stale) {
-    const all = (sampled[label] ??= []);
-    while (all.length < SAMPLE && !stale()) {
-      const [own, from] = [Math.floor(all.length / COUNT), all.length % COUNT];
-      const drawn = await engine.draw({ seed: own, from, count: AT_ONCE, label });
-      all.push(...drawn.map(({ cost }) => sum(cost)));
-    }
-  }
-
   function told(images, nats) {
+    const { temperature } = settings;
     const drawn = `T = ${temperature.toFixed(2)}: `;
     const least = temperature ? "" : "Every pixel takes its most probable value. ";
-    const cost = `Measured at temperature 1, they cost ${mean(nats).toFixed(0)} nats each.`;
+    const cost = `Measured at temperature 1, they cost ${mean(nats).toFixed(0)} nats on average.`;
     if (graph.levels > 2 || channels > 1) return drawn + least + cost;
-    const ink = 100 * mean(images.map(mean));
-    return `${drawn}${ink.toFixed(1)} % ink. ${least}${cost}`;
-  }
-
-  function drawGrid(images) {
-    grid.draw((page) => {
-      images.forEach((image, i) => {
-        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
-        const color = (pixel) => colorOf(image, pixel, channels);
-        paint(page, shape, color, x + 1, y + 1, scale);
-        page.strokeStyle = "#ccc";
-        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
-      });
-    });
+    return `${drawn}${(100 * mean(images.map(mean))).toFixed(1)} % ink. ${least}${cost}`;
   }
 
   // Each image as a dot at its nats, the first image at the top.
   function drawCosts(nats) {
-    const known = sampled[label]?.length === SAMPLE ? mean(sampled[label]) : null;
-    const most = Math.max(1, 4 * (known ?? 0), 1.1 * Math.max(...nats));
-    const [left, right, top, bottom] = [16, costs.width - 16, 32, costs.height - 46];
-    const x = (value) => left + ((right - left) * value) / most;
+    last = Math.max(last, 1.1 * Math.max(...nats));
+    const [left, right, top, bottom] = [16, costs.width - 16, 12, costs.height - 46];
+    const name = "nats per image at temperature 1; red: their mean";
     costs.draw((page) => {
-      page.fillStyle = "black";
-      page.fillRect(left, bottom, right - left, 1);
-      page.textAlign = "center";
-      for (const value of ticks(most)) {
-        page.fillRect(x(value), bottom, 1, 5);
-        page.fillText(String(value), x(value), bottom + 8);
-      }
-      page.fillText("nats per image at temperature 1; red: their mean", (left + right) / 2, bottom + 28);
-      if (known) {
-        page.fillRect(x(known), top, 2, bottom - top);
-        page.textAlign = "left";
-        page.fillText("usual at T = 1", x(known), top - 20);
-      }
+      const x = axis(page, { left, right, y: bottom, last, name });
       page.fillStyle = COLORS.target;
       page.fillRect(x(mean(nats)) - 1, top, 3, bottom - top);
       page.fillStyle = COLORS.seen;
@@ -2901,7 +2498,6 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   show();
 }
 
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 const mean = (values) => sum(values) / values.length;
 return { temperature };
 })();
@@ -2910,67 +2506,44 @@ const touch_js = (() => {
 // A digit that draws itself, pixel by pixel. A touched pixel flips, and the rest is drawn
 // again: with the same random numbers, but after another past.
 
-const { flippingNumber } = likelihoods_js;
-const { COLORS, MOST_SEED, Pad, PythonCall, Sentence } = ui_js;
-const { button, frame, pixelsIn, row, within } = ui_js;
+const { COLORS, Pad, Sentence, button, capital, flippedInPython } = ui_js;
+const { pixelsIn, placeOf, pythonCall, row, upTo, within } = ui_js;
 
 const SECONDS = 2; // for a whole digit
 
 function touch({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const size = height * width;
-  let seed = within(settings.touch, 0, MOST_SEED);
-  let flips = pixelsIn(settings.touched).filter(Boolean).map(Number);
-  if (flips.some((pixel) => pixel >= size)) flips = [];
-  let digit = null; // its seed, its uniform numbers, and how many flips it has
+  settings.touch = within(settings.touch, 0, 2 ** 32 - 1);
+  let flips = pixelsIn(settings.touched, size).filter((pixel) => pixel !== null);
   let image = null;
   let drawn = 0; // pixels on show; the network has drawn all of them already
-  let moved = false;
 
-  const pad = new Pad([height, width], {
+  const change = (seed, touched, from) => {
+    [settings.touch, settings.touched] = [seed, touched.join(".")];
+    [flips, drawn] = [touched, Math.min(drawn, from)];
+    show();
+  };
+  const pad = new Pad(graph.image_shape, {
     scale: 12,
     label: "A digit that draws itself. A click, or Space, flips a pixel.",
-    color(pixel) {
-      if (!image || pixel >= drawn) return COLORS.notYet;
-      return image[pixel] ? "black" : "white";
-    },
+    color: (pixel) => upTo(image, image ? drawn : 0)(pixel),
     name: (pixel) => (pixel >= drawn ? "not drawn yet" : image?.[pixel] ? "ink" : "paper"),
-    act(pixel) {
-      if (!image) return;
-      [flips, moved, drawn] = [[...flips, pixel], true, Math.min(drawn, pixel)];
-      show();
-    },
+    act: (pixel) => image && change(settings.touch, [...flips, pixel], pixel),
   });
-  pad.over = (page) => {
-    if (drawn < size) frame(page, [height, width], drawn, COLORS.target, 0.5, 0.5, 12);
-  };
+  pad.over = (page) => drawn < size && pad.picture.frame(page, drawn, COLORS.target);
   const sentence = new Sentence();
-  const another = button("another digit", () => {
-    [seed, flips, moved, drawn] = [seed + 1, [], true, 0];
-    show();
-  });
-  const call = new PythonCall();
-  root.append(sentence.element, row(pad), row(another), call.element);
+  const another = button("another digit", () => change(settings.touch + 1, [], 0));
+  const call = pythonCall();
+  root.append(sentence.element, row(pad), row(another), call);
 
   const show = answer(async (stale) => {
-    if (digit?.seed !== seed || digit.flips > flips.length) {
-      const uniforms = await engine.ask("uniforms", { seed });
-      const answer = await engine.ask("drawFrom", { uniforms });
-      if (stale()) return;
-      [digit, image] = [{ seed, uniforms, flips: 0 }, answer.image];
-    }
-    while (digit.flips < flips.length) {
-      const pixel = flips[digit.flips];
-      const uniforms = digit.uniforms.slice();
-      uniforms[pixel] = flippingNumber(image[pixel]);
-      const answer = await engine.ask("drawFrom", { uniforms });
-      // a newer touch only adds a flip, and needs this one too
-      [digit, image] = [{ seed: digit.seed, uniforms, flips: digit.flips + 1 }, answer.image];
-      if (digit.seed !== seed) return;
-    }
-    if (moved) remember({ touch: seed, touched: flips.join(".") });
+    const digit = await engine.ask("flipped", { seed: settings.touch, flips });
+    if (stale()) return;
+    image = digit.image;
+    remember();
     sentence.text = told();
-    call.flipped(seed, flips, width);
+    call.lastChild.textContent = flippedInPython(settings.touch, flips, width);
     await drawItself(stale);
   });
 
@@ -2992,13 +2565,12 @@ function touch({ engine, graph, settings, root, answer, remember }) {
     if (pixel === undefined) {
       return "The network draws a digit, pixel by pixel. Touch a pixel to flip it.";
     }
-    const value = image[pixel] ? "ink" : "paper";
-    const [r, c] = [Math.floor(pixel / width), pixel % width];
     const later =
       pixel + 1 < size
         ? `The ${size - pixel - 1} later pixels are drawn again with the same random numbers.`
         : "No pixel comes later.";
-    return `Row ${r}, column ${c} is now ${value}. ${later}`;
+    const value = image[pixel] ? "ink" : "paper";
+    return `${capital(placeOf(pixel, width))} is now ${value}. ${later}`;
   }
 
   pad.draw();
@@ -3022,17 +2594,7 @@ const { temperature } = temperature_js;
 const { touch } = touch_js;
 const { make } = ui_js;
 
-const EXPLORERS = {
-  bits,
-  finish,
-  fork,
-  guess,
-  inside,
-  morph,
-  stepper,
-  temperature,
-  touch,
-};
+const EXPLORERS = { bits, finish, fork, guess, inside, morph, stepper, temperature, touch };
 
 // model.get(…) knows:
 //   explorer   one of the names above
@@ -3040,13 +2602,20 @@ const EXPLORERS = {
 //   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
+//
+// An explorer changes its own copy of the settings, and calls `remember` when they are on
+// show. Until the reader does something, nothing is kept.
 function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn waiting" });
   // JupyterLab would take arrow keys and letters for its own commands.
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  const own = { class: "pixelcnn waiting", "data-lm-suppress-shortcuts": "true" };
+  const root = make("div", own);
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
+  let moved = false;
+  for (const name of ["input", "keydown", "pointerdown", "click"]) {
+    root.addEventListener(name, () => (moved = true), { capture: true });
+  }
   el.append(root);
   let engine = null;
   const told = make("p", { class: "failed", role: "alert" });
@@ -3071,17 +2640,17 @@ function render({ model, el }) {
 
   function start() {
     root.classList.remove("waiting");
-    const graph = model.get("graph");
+    const [graph, settings] = [model.get("graph"), { ...model.get("settings") }];
     const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
     engine = new Engine(graph, weights);
     EXPLORERS[model.get("explorer")]({
       engine,
       graph,
-      settings: model.get("settings"),
+      settings,
       images: imagesOf(graph, bytesOf(model.get("images"))),
       root,
       answer: (act) => latest((stale) => whileBusy(() => act(stale)), failed),
-      remember: (settings) => model.remember?.(settings),
+      remember: () => moved && model.remember?.(settings),
     });
   }
 

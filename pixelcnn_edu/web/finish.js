@@ -6,135 +6,107 @@
 // are chosen in proportion to their weights.
 
 import { doubleNumbers } from "./random.js";
-import { COLORS, Choice, MOST_SEED, Pad, Picture, Sentence, Slider } from "./ui.js";
-import { button, make, paint, row, within } from "./ui.js";
+import { COLORS, Choice, Pad, Sentence, Slider, SmallImages } from "./ui.js";
+import { button, make, row, seedSlider, sum } from "./ui.js";
 
-const [FUTURES, COLUMNS, TOGETHER] = [16, 4, 16]; // TOGETHER are drawn at a time
+const FUTURES = 16; // are shown, and so many are drawn at a time
 const PARTICLES = [1, 16, 64, 256];
-const [SCALE, GAP] = [11, 6]; // pixels of the page
 const NOT_GIVEN = { ink: "#bec5cc", paper: "#e5ebf2" };
 
 export function finish({ engine, graph, settings, images, root, answer, remember }) {
   const [height, width] = graph.image_shape;
-  const shape = [height, width];
-  const scale = Math.max(1, Math.floor(84 / Math.max(height, width)));
-  const cell = [width * scale + GAP, height * scale + GAP];
 
   // "0.14": rows 0 to 13 are given, the top. "14.28": rows 14 to 27, the bottom.
   const ends = settings.given.split(".").map(Number);
-  let top = ends[0] === 0;
-  let edge = top ? ends[1] : ends[0]; // the first row of the lower part
-  if (!(edge >= 1 && edge < height)) [top, edge] = [true, height >> 1];
-  let particles = PARTICLES.includes(settings.particles) ? settings.particles : 1;
-  let seed = within(Math.floor(settings.future), 0, MOST_SEED);
+  const own = { top: ends[0] === 0, edge: ends[0] || ends[1] }; // edge: where the bottom begins
+  if (!(own.edge >= 1 && own.edge < height)) Object.assign(own, { top: true, edge: height >> 1 });
   let example = 0; // which of the images was on the pad last
-  let moved = false; // whether the reader has done something
   let drawn = null; // what was drawn for one drawing and one seed
 
-  const act = (set) => (value) => {
-    set(value);
-    moved = true;
+  const act = () => {
+    settings.given = own.top ? `0.${own.edge}` : `${own.edge}.${height}`;
     showGiven();
     show();
   };
-  const side = new Choice("given", {
-    options: [["the top", true], ["the bottom", false]],
-    value: top,
-    act: act((is) => (top = is)),
+  const options = [["the top", true], ["the bottom", false]];
+  const side = new Choice("given", own, "top", { options, act });
+  const slider = new Slider("rows", own, "edge", {
+    ...{ min: 1, max: height - 1, act },
+    show: (at) => (own.top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
   });
-  const slider = new Slider("rows", {
-    ...{ min: 1, max: height - 1, value: edge },
-    show: (at) => (top ? `0 to ${at - 1}` : `${at} to ${height - 1}`),
-    act: act((value) => (edge = value)),
-  });
-  const many = new Choice("particles", {
+  const many = new Choice("particles", settings, "particles", {
     options: PARTICLES.map((count) => [count === 1 ? "1: clamping" : String(count), count]),
-    value: particles,
-    act: act((count) => (particles = count)),
+    act,
   });
-  const seeds = new Slider("seed", {
-    ...{ min: 0, max: Math.max(99, seed), value: seed },
-    act: act((value) => (seed = value)),
-  });
-  const pad = new Pad(shape, {
-    scale: SCALE,
+  const seeds = seedSlider(settings, "future", act);
+  const pad = new Pad(graph.image_shape, {
     label: "A pad to draw on: the part that is given. Space or Shift with an arrow draws.",
     color(pixel) {
       const ink = pad.ink[pixel];
       if (!isGiven(pixel)) return ink ? NOT_GIVEN.ink : NOT_GIVEN.paper;
       return ink ? COLORS.seen : COLORS.paper;
     },
-    drawn: act(() => {}),
+    drawn: act,
   });
-  const pen = new Choice("pen", {
-    options: [["draw", 1], ["erase", 0]],
-    value: 1,
-    act: (ink) => (pad.pen = ink),
+  const pens = { options: [["draw", 1], ["erase", 0]], act() {} };
+  const clear = button("clear", () => {
+    pad.ink.fill(0);
+    act();
   });
-  const clear = button("clear", act(() => pad.ink.fill(0)));
-  const left = make("div", {}, pad.element, row(pen, clear));
+  const left = make("div", {}, pad, row(new Choice("pen", pad, "pen", pens), clear));
   if (images.length) {
     pad.ink.set(images[0]);
-    const next = act(() => {
+    const next = button("a test digit", () => {
       example = (example + 1) % images.length;
       pad.ink.set(images[example]);
+      act();
     });
-    left.append(row(button("a test digit", next)));
+    left.append(row(next));
   }
   const sentence = new Sentence();
   const effect = new Sentence();
   const about = "Sixteen ways in which the network goes on with your drawing";
-  const grid = new Picture(COLUMNS * cell[0], (FUTURES / COLUMNS) * cell[1], about);
-  const progress = make("progress", { "aria-label": "particles drawn", value: 0 });
-  const key = new Sentence();
-  key.text =
+  const grid = new SmallImages(graph.image_shape, FUTURES, about);
+  const key = new Sentence(
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
-    "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
-    "network's ink. The gray part of the pad is not given: the network draws it. If the " +
-    "bottom is given, the network draws as many tops (particles) as you say, and those " +
-    "that lead to your bottom best are shown.";
+      "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
+      "network's ink. The gray part of the pad is not given: the network draws it. If the " +
+      "bottom is given, the network draws as many tops (particles) as you say, and those " +
+      "that lead to your bottom best are shown."
+  );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
-  root.append(row(left, grid), progress, key.element);
+  root.append(row(left, grid), key.element);
 
-  function isGiven(pixel) {
-    return pixel < edge * width === top;
-  }
+  const isGiven = (pixel) => pixel < own.edge * width === own.top;
 
   function showGiven() {
     slider.tell();
-    many.disabled = top;
-    many.element.style.display = top ? "none" : "";
+    many.element.disabled = own.top;
+    many.element.style.display = own.top ? "none" : "";
     pad.draw();
   }
 
   // Draw particles, and show 16 futures whenever there are as many as a choice offers: the
   // first answer is soon there.
   const show = answer(async (stale) => {
-    const rows = top ? `0.${edge}` : `${edge}.${height}`;
-    if (moved) remember({ given: rows, particles, future: seed });
+    remember();
+    const [{ top }, { particles, future: seed }] = [own, settings];
     const known = pad.ink.map((_, pixel) => isGiven(pixel));
     const given = Float32Array.from(pad.ink, (ink, pixel) => ink * known[pixel]);
-    const of = [seed, top, edge, ...given].join();
+    const of = [seed, ...known, ...given].join();
     if (drawn?.of !== of) drawn = { of, seed, top, known, particles: [] };
     const most = top ? 1 : particles;
     for (const count of PARTICLES.filter((n) => n <= most && (n > 1 || most === 1))) {
       while (drawn.particles.length < Math.max(count, FUTURES)) {
-        tellProgress(most);
         const from = drawn.particles.length;
-        const more = await engine.draw({ seed, from, count: TOGETHER, known, given });
+        const more = await engine.draw({ seed, from, count: FUTURES, known, given });
         drawn.particles.push(...more.map((one) => ({ ...one, nats: costOf(one, known) })));
         if (stale() && drawn.particles.length > FUTURES) return;
       }
       draw(count);
       if (stale()) return;
     }
-    tellProgress(most);
   });
-
-  function tellProgress(most) {
-    [progress.max, progress.value] = [most, Math.min(most, drawn.particles.length)];
-    progress.style.visibility = progress.value < most ? "visible" : "hidden";
-  }
 
   function draw(count) {
     const { seed, known } = drawn;
@@ -143,41 +115,32 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     const futures = count === 1 ? all : choose(weights, seed).map((i) => all[i]);
     const bits = median(futures.map(({ nats }) => nats)) / Math.LN2;
     tell(count, bits.toFixed(0), 1 / sum(weights.map((weight) => weight ** 2)));
-    grid.draw((page) => {
-      futures.forEach(({ image }, i) => {
-        const [x, y] = [(i % COLUMNS) * cell[0], Math.floor(i / COLUMNS) * cell[1]];
-        const ink = (pixel) => (known[pixel] ? COLORS.seen : "black");
-        const color = (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
-        paint(page, shape, color, x + 1, y + 1, scale);
-        page.strokeStyle = "#ccc";
-        page.strokeRect(x + 0.5, y + 0.5, width * scale + 1, height * scale + 1);
-      });
-    });
+    const ink = (pixel) => (known[pixel] ? COLORS.seen : "black");
+    const color = (image) => (pixel) => (image[pixel] ? ink(pixel) : COLORS.paper);
+    grid.show(futures.map(({ image }) => color(image)));
   }
 
   // size: the effective sample size.
   function tell(count, bits, size) {
     const few = count > 1 && size < Math.min(5, count / 2);
     effect.element.classList.toggle("warning", few);
+    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
     if (drawn.top) {
       sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
       effect.text = "The top comes first: each future is an exact draw.";
-      return;
+    } else {
+      const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
+      sentence.text =
+        `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
+        "bits (median).";
+      effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
+      if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
     }
-    const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
-    sentence.text =
-      `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
-      "bits (median).";
-    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
-    if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
-    else effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
   }
 
   showGiven();
   show();
 }
-
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 // -log p(given pixels | those before them), in nats.
 const costOf = ({ cost }, known) => sum(cost.filter((_, pixel) => known[pixel]));

@@ -3,20 +3,20 @@
 // All pay by one rule: -log2 of the probability that they gave to the true value.
 
 import { sigmoid } from "./likelihoods.js";
-import { COLORS, Picture, Sentence, Slider, button } from "./ui.js";
-import { frame, make, paint, row } from "./ui.js";
+import { COLORS, Images, Picture, Sentence, Slider, button } from "./ui.js";
+import { drawBars, make, row, upTo } from "./ui.js";
 
-const SCALE = 11; // pixels of the page
 const PLAYERS = { you: COLORS.seen, network: "#E69F00", coin: "#777777" };
 
 export function guess({ engine, graph, settings, images, root, answer }) {
-  const [height, width] = graph.image_shape;
-  const shape = [height, width];
+  const own = { percent: 50 };
   let number = 0; // of the digit
   let game = null;
 
-  const slider = new Slider("p(ink) in %", {
-    ...{ min: 1, max: 99, value: 50, act() {} },
+  const slider = new Slider("p(ink) in %", own, "percent", {
+    min: 1,
+    max: 99,
+    act() {},
     show(value) {
       const [ink, paper] = [bits(value / 100), bits(1 - value / 100)];
       return `${value}: you pay ${ink} bits if it is ink, ${paper} if paper`;
@@ -29,17 +29,14 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     number = (number + 1) % images.length;
     begin();
   });
-  const question = new Sentence();
-  question.element.classList.add("strong");
-  const [said, costs, warning] = [new Sentence(), new Sentence(), new Sentence()];
-  warning.element.classList.add("warning");
+  const question = new Sentence("", "strong");
+  const [said, costs, warning] = [new Sentence(), new Sentence(), new Sentence("", "warning")];
   const about = "The digit up to the next pixel; all later pixels are gray";
-  const picture = new Picture(width * SCALE, height * SCALE, about);
-  const bars = new Picture(400, 150, "");
-  const right = make("div", { class: "beside" });
-  right.append(...[said, costs, warning, bars].map(({ element }) => element));
+  const picture = new Images(graph.image_shape, 11, about);
+  const bars = new Picture(300, 200, "");
+  const beside = make("div", { class: "beside" }, said, costs, warning, bars);
   const buttons = [reveal, again, ...(images.length > 1 ? [other] : [])];
-  root.append(question.element, row(slider), row(...buttons), row(picture, right));
+  root.append(question.element, row(slider), row(...buttons), row(picture, beside));
 
   // One pass is enough, because the logit of each pixel depends on earlier pixels only.
   const begin = answer(async () => {
@@ -58,7 +55,7 @@ export function guess({ engine, graph, settings, images, root, answer }) {
     const { image, cost, inkOf, places, paid } = game;
     const place = places[game.asked];
     const ink = image[place] === 1;
-    const gave = ink ? slider.value / 100 : 1 - slider.value / 100; // to what it was
+    const gave = ink ? own.percent / 100 : 1 - own.percent / 100; // to what it was
     const last = { you: -Math.log2(gave), network: cost[place] / Math.LN2, coin: 1 };
     for (const name of Object.keys(PLAYERS)) paid[name] += last[name];
     game.asked++;
@@ -76,50 +73,32 @@ export function guess({ engine, graph, settings, images, root, answer }) {
 
   // Show the next question, or the end.
   function next() {
-    const { places, asked, image } = game;
+    const { places, asked, image, paid } = game;
     const over = asked === places.length;
     reveal.disabled = slider.input.disabled = over;
     slider.value = 50;
     question.text = over
       ? `All ${asked} answered: ${verdict()}.`
       : `Question ${asked + 1} of ${places.length}: is the framed pixel ink?`;
-    const end = over ? image.length : places[asked];
-    const known = (pixel) => (image[pixel] ? "black" : COLORS.paper);
-    picture.draw((page) => {
-      paint(page, shape, (i) => (i < end ? known(i) : COLORS.notYet), 0, 0, SCALE);
-      page.strokeStyle = "#777";
-      page.strokeRect(0.5, 0.5, picture.width - 1, picture.height - 1);
-      if (asked) frame(page, shape, places[asked - 1], COLORS.seen, 0, 0, SCALE);
-      if (!over) frame(page, shape, end, COLORS.target, 0, 0, SCALE);
+    picture.show([upTo(image, over ? image.length : places[asked])], (page) => {
+      if (asked) picture.frame(page, places[asked - 1], COLORS.seen);
+      if (!over) picture.frame(page, places[asked], COLORS.target);
     });
-    drawBars();
+    const names = Object.keys(PLAYERS);
+    const list = names.map((name) => `${name} ${paid[name].toFixed(1)}`);
+    bars.about = `Bits paid so far: ${list.join(", ")}`;
+    drawBars(bars, Object.values(paid), {
+      names: (k) => names[k],
+      colors: (k) => PLAYERS[names[k]],
+      note: "bits paid so far (fewer is better)",
+      most: places.length,
+    });
   }
 
   function verdict() {
     const { you, network } = game.paid;
     if (you === network) return "a draw";
     return you < network ? "you beat the network" : "the network paid less";
-  }
-
-  function drawBars() {
-    const { paid, places } = game;
-    const players = Object.entries(PLAYERS);
-    const told = players.map(([name]) => `${name} ${paid[name].toFixed(1)}`);
-    bars.about = `Bits paid so far: ${told.join(", ")}`;
-    const longest = 1.15 * Math.max(places.length, ...Object.values(paid));
-    const [left, high, full] = [66, 38, bars.width - 66];
-    bars.draw((page) => {
-      players.forEach(([name, color], i) => {
-        const length = (full * paid[name]) / longest;
-        page.fillStyle = color;
-        page.fillRect(left, i * high, length, high - 10);
-        page.fillStyle = "black";
-        page.fillText(name, 0, i * high + 6);
-        page.fillText(paid[name].toFixed(1), left + length + 6, i * high + 6);
-      });
-      page.fillRect(left, 0, 1, 3 * high - 10);
-      page.fillText("bits paid so far (fewer is better)", left, 3 * high + 4);
-    });
   }
 
   begin();

@@ -12,17 +12,7 @@ import { temperature } from "./temperature.js";
 import { touch } from "./touch.js";
 import { make } from "./ui.js";
 
-const EXPLORERS = {
-  bits,
-  finish,
-  fork,
-  guess,
-  inside,
-  morph,
-  stepper,
-  temperature,
-  touch,
-};
+const EXPLORERS = { bits, finish, fork, guess, inside, morph, stepper, temperature, touch };
 
 // model.get(…) knows:
 //   explorer   one of the names above
@@ -30,13 +20,20 @@ const EXPLORERS = {
 //   graph, weights   the network, as `pixelcnn_edu.export.network` writes it
 //   images     images that the explorer shows, a byte for the level of each value
 // and model.remember(settings), if it exists, keeps what the reader has changed.
+//
+// An explorer changes its own copy of the settings, and calls `remember` when they are on
+// show. Until the reader does something, nothing is kept.
 export function render({ model, el }) {
-  const root = make("div", { class: "pixelcnn waiting" });
   // JupyterLab would take arrow keys and letters for its own commands.
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  const own = { class: "pixelcnn waiting", "data-lm-suppress-shortcuts": "true" };
+  const root = make("div", own);
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
+  let moved = false;
+  for (const name of ["input", "keydown", "pointerdown", "click"]) {
+    root.addEventListener(name, () => (moved = true), { capture: true });
+  }
   el.append(root);
   let engine = null;
   const told = make("p", { class: "failed", role: "alert" });
@@ -61,17 +58,17 @@ export function render({ model, el }) {
 
   function start() {
     root.classList.remove("waiting");
-    const graph = model.get("graph");
+    const [graph, settings] = [model.get("graph"), { ...model.get("settings") }];
     const weights = new Float32Array(bytesOf(model.get("weights")).buffer);
     engine = new Engine(graph, weights);
     EXPLORERS[model.get("explorer")]({
       engine,
       graph,
-      settings: model.get("settings"),
+      settings,
       images: imagesOf(graph, bytesOf(model.get("images"))),
       root,
       answer: (act) => latest((stale) => whileBusy(() => act(stale)), failed),
-      remember: (settings) => model.remember?.(settings),
+      remember: () => moved && model.remember?.(settings),
     });
   }
 

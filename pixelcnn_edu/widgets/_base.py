@@ -7,20 +7,25 @@ and the first settings, and draws one still picture for pages without JavaScript
 import base64
 import io
 
-from pixelcnn_edu import _alt, export, plots  # noqa: F401 (plots sets the style)
+from pixelcnn_edu import _alt, export, plots
 from pixelcnn_edu._checks import check_number, check_seed
 from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.models import logits_function
 
 import anywidget
+import numpy as np
 import traitlets
 from matplotlib.figure import Figure
+
+NOT_YET = 0.25  # the gray of a pixel that is not known; paper is 0, ink is 1
 
 
 class Explorer(anywidget.AnyWidget):
     """An explorer of a network, as it is when the explorer is made.
 
     Later changes of the model's weights do not reach the page: make a new explorer. A
-    subclass defines ``draw(figure)``, which draws the still picture with matplotlib.
+    subclass defines ``draw(figure)``, which draws the still picture with matplotlib. Each
+    explorer raises a ValueError for a model or another argument that it cannot show.
 
     Args:
         explorer: its name in ``web/main.js``.
@@ -42,12 +47,6 @@ class Explorer(anywidget.AnyWidget):
     size = (9, 4)  # of the still picture, in inches
 
     def __init__(self, explorer, model, *, about, images=(), **settings):
-        for name, value in settings.items():
-            if isinstance(value, int) and value >= 2**53:
-                raise ValueError(
-                    f"Expected {name} below 2**53, the whole numbers that JavaScript has. "
-                    f"Received: {value}"
-                )
         graph, weights = export.network(model)
         self.model, self.about = model, about
         super().__init__(
@@ -58,12 +57,8 @@ class Explorer(anywidget.AnyWidget):
             images=export.image_bytes(images, graph),
         )
 
-    def png(self) -> bytes:
-        """Return the still picture."""
-        return self._still()[0]
-
-    def _still(self):
-        """Return the still picture and its alternative text."""
+    def still(self) -> tuple[bytes, str]:
+        """Return the still picture as a PNG, and its alternative text."""
         figure = Figure(figsize=self.size, dpi=100, layout="none")
         self.draw(figure)
         page = io.BytesIO()
@@ -73,7 +68,7 @@ class Explorer(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         """Offer the still picture beside the widget, for pages that show no widgets."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        png, words = self._still()
+        png, words = self.still()
         data["text/html"] = _alt.image(base64.b64encode(png).decode(), words)
         data["text/plain"] = repr(self)
         return data, metadata
@@ -101,27 +96,42 @@ def check_on_slider(name, value, interval) -> float:
     return number
 
 
-def binary_image_shape(model) -> tuple[int, int]:
-    """Return (H, W) of a model of gray images with two levels, or raise ValueError."""
-    shape = tuple(model.inputs[0].shape[1:]) if hasattr(model, "inputs") else ()
-    levels = getattr(getattr(model, "likelihood", None), "levels", None)
-    if len(shape) != 3 or None in shape or shape[-1] != 1 or levels != 2:
+def ink_shape(model, *, labels=False) -> tuple[int, int]:
+    """Return (H, W) of a `Bernoulli` model (for labels too), or raise ValueError."""
+    shapes = [tuple(image.shape[1:]) for image in getattr(model, "inputs", ())]
+    likelihood = getattr(model, "likelihood", None)
+    one = len(shapes) == 1 + labels and len(shapes[0]) == 3 and None not in shapes[0]
+    if not one or shapes[0][2] != 1 or not isinstance(likelihood, Bernoulli):
+        inputs = "images and labels" if labels else "images alone"
         raise ValueError(
-            "Expected model to draw images (H, W, 1) of two levels. "
-            f"Received: {model!r} of shape {shape} and levels {levels}"
+            f"Expected model to take {inputs}, of shape (H, W, 1), and to carry "
+            f"likelihood=Bernoulli(). Received: {model!r} with inputs {shapes} and "
+            f"{likelihood!r}"
         )
-    return shape[:2]
+    return shapes[0][:2]
 
 
-def bernoulli_image_shape(model) -> tuple[int, int]:
-    """Return (H, W) of a `Bernoulli` model without labels, or raise ValueError.
+def bits(model, images, values) -> np.ndarray:
+    """Return what pixels cost: -log2 p(value | the pixels before it), float64 (N, H, W).
 
-    The logit of a pixel of such a model is log p(ink) - log p(paper).
+    ``images`` are (N, H, W, 1) of 0 and 1, and ``values`` too; or ``values`` is 1, for the
+    cost of ink. So p(ink) is 2 ** -cost.
     """
-    shape = binary_image_shape(model)
-    if len(model.inputs) != 1 or not isinstance(model.likelihood, Bernoulli):
-        raise ValueError(
-            "Expected model to take images alone and to carry likelihood=Bernoulli(). "
-            f"Received: {len(model.inputs)} inputs and {model.likelihood!r}"
-        )
-    return shape
+    logits = logits_function(model)(images).astype("float64")
+    towards = np.where(values, logits, -logits)
+    return (np.logaddexp(0, -towards) / np.log(2))[..., 0]
+
+
+def up_to(image, at, later=NOT_YET):
+    """Return an image (H, W, 1) as (H, W); only its first ``at`` pixels are known."""
+    page = np.where(np.arange(image.size) < at, image.ravel(), later)
+    return page.reshape(image.shape[:2])
+
+
+def show_page(ax, page, at, **colors):
+    """Draw one number per pixel, and a frame around pixel ``at``."""
+    ax.imshow(page, vmin=0, **{"vmax": 1, **colors})
+    row, col = divmod(int(at), page.shape[1])
+    plots.frame(ax, col - 0.5, row - 0.5)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color=plots.FRAME)

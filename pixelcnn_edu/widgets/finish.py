@@ -2,24 +2,10 @@
 
 from pixelcnn_edu import generation, plots
 from pixelcnn_edu._checks import check_images
-from pixelcnn_edu.widgets._base import Explorer, bernoulli_image_shape, check_page_seed
+from pixelcnn_edu.widgets._base import Explorer, check_page_seed, ink_shape
 
 import numpy as np
 from matplotlib.colors import to_rgb
-
-FUTURES = 16
-
-
-def given_rows(side, row, shape) -> np.ndarray:
-    """Return boolean (H, W): True for the given part of the image.
-
-    Args:
-        side: ``"top"`` or ``"bottom"``, the given part.
-        row: the first row of the bottom part.
-        shape: (H, W).
-    """
-    above = np.arange(shape[0])[:, None] < row
-    return np.broadcast_to(above if side == "top" else ~above, shape).copy()
 
 
 class FinishMyDigit(Explorer):
@@ -34,47 +20,33 @@ class FinishMyDigit(Explorer):
     the completions.
 
     Args:
-        model: a `Bernoulli` model for images (H, W, 1).
+        model: a `Bernoulli` model for images (H, W, 1), with at least two rows.
         digits: (N, H, W, 1) of 0 and 1, for the button "a test digit". The pad starts
             with the first.
         seed: of the completions, so that only the drawing changes them.
-
-    Raises:
-        ValueError: if an argument is not of that kind, or the model cannot run in a page.
     """
 
     size = (4.8, 4.8)
 
     def __init__(self, model, digits, *, seed=0):
-        shape = (*bernoulli_image_shape(model), 1)
+        shape = (*ink_shape(model), 1)
         if shape[0] < 2:
             raise ValueError(
                 "Expected model to take images of at least 2 rows, one given and one "
                 f"drawn. Received: images {shape}"
             )
         self.digits = check_images(digits, name="digits", levels=2, image_shape=shape)
-        super().__init__(
-            "finish",
-            model,
-            about="16 ways in which the network goes on with the top of a digit (blue)",
-            images=self.digits,
-            given=f"0.{shape[0] // 2}",
-            particles=1,
-            future=check_page_seed(seed),
-        )
+        about = "16 ways in which the network goes on with the top of a digit (blue)"
+        first = {"given": f"0.{shape[0] // 2}", "particles": 1}
+        first["future"] = check_page_seed(seed)
+        super().__init__("finish", model, about=about, images=self.digits, **first)
 
     def draw(self, figure):
         """Draw 16 completions of the top of the first digit."""
-        height, width = self.digits.shape[1:3]
-        known = given_rows("top", height // 2, (height, width))
-        (futures,) = generation.complete(
-            self.model,
-            self.digits[:1],
-            known,
-            count=FUTURES,
-            seed=self.settings["future"],
-            progress=False,
-        )
+        known = np.zeros(self.digits.shape[1:3], bool)
+        known[: len(known) // 2] = True
+        how = {"count": 16, "seed": self.settings["future"], "progress": False}
+        (futures,) = generation.complete(self.model, self.digits[:1], known, **how)
         pages = np.repeat(1 - futures, 3, axis=-1)
         pages[(futures[..., 0] == 1) & known] = to_rgb(plots.SEEN)
         plots.image_grid(pages, columns=4, ax=figure.add_axes((0, 0, 1, 1)))

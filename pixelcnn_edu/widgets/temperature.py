@@ -1,7 +1,7 @@
-"""Sixteen images at any temperature, and their cost at temperature 1."""
+"""Sixteen images at any temperature, and their cost at temperature 1. Notebook 09."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._checks import check_model
+from pixelcnn_edu._model_checks import check_model
 from pixelcnn_edu.widgets._base import Explorer, check_on_slider, check_page_seed
 
 import numpy as np
@@ -12,8 +12,7 @@ COUNT = 16
 class TemperatureAndSeed(Explorer):
     """Sixteen images at a temperature, drawn again when a slider moves.
 
-    Beside them is the cost of each image in nats under the model itself (temperature
-    1), and the usual cost: the mean of 64 images drawn at temperature 1.
+    Beside them is the cost of each image in nats under the model itself (temperature 1).
 
     Args:
         model: an `ImageModel` that runs in a page, see `export.network`. A model that
@@ -21,20 +20,14 @@ class TemperatureAndSeed(Explorer):
         temperature: 0 to 2 in steps of 0.05, where the slider starts.
         seed: the images are those of ``generation.generate(model, 16, seed=seed,
             temperature=temperature)``.
-
-    Raises:
-        ValueError: if an argument is not of that kind.
     """
 
     size = (9, 4.5)
 
     def __init__(self, model, *, temperature=0.6, seed=0):
         check_model(model)
-        first = {
-            "temperature": check_on_slider("temperature", temperature, "[0, 2]"),
-            "sixteen": check_page_seed(seed),
-            "label": 0,
-        }
+        heat = check_on_slider("temperature", temperature, "[0, 2]")
+        first = {"temperature": heat, "sixteen": check_page_seed(seed), "label": 0}
         about = "16 images at one temperature, and their nats at temperature 1"
         super().__init__("temperature", model, about=about, **first)
 
@@ -51,7 +44,13 @@ class TemperatureAndSeed(Explorer):
         ax.set_xlabel("nats per image at T = 1; red: their mean")
         ax.set_ylabel("one dot per image")
         ax.spines["left"].set_visible(False)
-        text = sentence(temperature, images, nats)
+        binary = images.shape[-1] == 1 and np.isin(images, [0, 1]).all()
+        ink = f"{100 * images.mean():.1f} % ink. " if binary else ""
+        least = "" if temperature else "Every pixel takes its most probable value. "
+        cost = (
+            f"Measured at temperature 1, they cost {nats.mean():.0f} nats on average."
+        )
+        text = f"T = {temperature:.2f}: {ink}{least}{cost}"
         figure.text(0.5, 0.93, text, size=15, ha="center", va="center")
 
 
@@ -63,17 +62,3 @@ def drawn(model, temperature, seed):
         model, COUNT, seed=seed, temperature=temperature, progress=False, **told
     )
     return images, evaluation.nats_per_image(model, images, **told)
-
-
-def sentence(temperature, images, nats) -> str:
-    """Say what images at a temperature are like.
-
-    Example:
-        >>> sentence(0.6, np.ones((2, 1, 1, 1)), np.array([0.2, 3.2]))
-        'T = 0.60: 100.0 % ink. Measured at temperature 1, they cost 2 nats each.'
-    """
-    binary = images.shape[-1] == 1 and np.isin(images, [0, 1]).all()
-    ink = f"{100 * images.mean():.1f} % ink. " if binary else ""
-    least = "" if temperature else "Every pixel takes its most probable value. "
-    cost = f"Measured at temperature 1, they cost {np.mean(nats):.0f} nats each."
-    return f"T = {temperature:.2f}: {ink}{least}{cost}"

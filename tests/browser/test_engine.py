@@ -545,9 +545,9 @@ def test_features_after_a_drawing_are_those_of_a_reading(engine, kind):
         "image": np.array(drawn["image"]),
         "tensors": list(range(len(export.network(model)[0]["tensors"]))),
     }
-    after_drawing = engine.ask("pages", **asked)
+    after_drawing = engine.ask("read", **asked)
     engine.load(model)  # all pages are empty again
-    assert engine.ask("pages", **asked) == after_drawing
+    assert engine.ask("read", **asked) == after_drawing
 
 
 @pytest.mark.parametrize("kind", ["position", "gated, colors"])
@@ -557,7 +557,7 @@ def test_the_last_kernel_makes_the_logits_of_keras(engine, kind):
     graph, _ = export.network(model)
     (image,), _ = images_and_labels(model, 1)
     last = graph["tensors"][graph["output"]]
-    features = engine.ask("features", image=image, tensor=last["from"][0])
+    (features,) = engine.ask("read", image=image, tensors=last["from"])["pages"]
     kernel = engine.ask("kernel", tensor=graph["output"])
     (tap,) = kernel["taps"]
     weights = np.reshape(tap["weights"], (-1, last["channels"]))

@@ -5,8 +5,8 @@ import re
 import time
 
 from pixelcnn_edu import export, generation, pretrained, widgets
-from pixelcnn_edu.models import logits_function
 from pixelcnn_edu.widgets import fork
+from pixelcnn_edu.widgets._base import bits as bits_of
 
 import numpy as np
 import pytest
@@ -137,8 +137,8 @@ def told_fork(model, seed, row, col):
     """Return what the fork explorer must say, from Python's computations."""
     old, uniforms = fork.first_of_seed(model, seed)
     (new,) = fork.draw_forks(model, old, uniforms, [(row, col)])
-    bits = fork.flip_bits(logits_function(model)(old[None])[0], old)[row, col]
-    changed = fork.later_changes(old, new, row, col)
+    bits = bits_of(model, old[None], 1 - old[None])[0, row, col]
+    changed = (old != new).sum() - 1
     later = 784 - 28 * row - col - 1
     value = "paper" if old[row, col, 0] else "ink"
     return (
@@ -182,14 +182,11 @@ def test_an_address_leads_to_the_same_fork(opened, coffee):
 def telling_by_hand(model, seed):
     """Return how many pixels each likely flip changes, and its bits, by pixel."""
     old, uniforms = fork.first_of_seed(model, seed)
-    bits = fork.flip_bits(logits_function(model)(old[None])[0], old)
-    at = [divmod(int(i), 28) for i in np.argsort(bits, axis=None, kind="stable")[:128]]
+    bits = bits_of(model, old[None], 1 - old[None])[0]
+    at = [divmod(int(i), 28) for i in np.argsort(bits, axis=None, kind="stable")[:64]]
     at = [pixel for pixel in at if bits[pixel] <= -np.log2(0.05)]
     forks = fork.draw_forks(model, old, uniforms, at)
-    changes = [
-        int(fork.later_changes(old, new, *pixel))
-        for new, pixel in zip(forks, at, strict=True)
-    ]
+    changes = [int((old != new).sum()) - 1 for new in forks]
     return dict(zip(at, changes, strict=True)), bits
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import notebooks
 from pixelcnn_edu import export, pretrained
-from pixelcnn_edu.widgets import Fork, TemperatureAndSeed, temperature
+from pixelcnn_edu.widgets import Fork, TemperatureAndSeed
 
 import nbformat
 import pytest
@@ -79,7 +79,7 @@ def told(sheet, name, text):
 
 def test_it_begins_with_what_it_was_given(sheet, saved, coffee):
     sentence = told(sheet, "TemperatureAndSeed", "T = ")
-    assert sentence == temperature.sentence(1, *temperature.drawn(coffee, 1, 2))
+    assert sentence == stills.sentence(explorers(coffee)[1])
 
 
 def test_the_saved_notebook_holds_the_pictures_and_no_network(saved, coffee):
@@ -92,7 +92,7 @@ def test_the_saved_notebook_holds_the_pictures_and_no_network(saved, coffee):
     pictures = [stills.found(data)[0][1] for data in outputs]
     for picture, made in zip(pictures, explorers(coffee), strict=True):
         shown = base64.b64decode(picture)
-        assert shown.startswith(b"\x89PNG") and len(shown) == len(made.png())
+        assert shown.startswith(b"\x89PNG") and len(shown) == len(made.still()[0])
     assert len(saved) < sum(map(len, pictures)) + 10_000
     _, weights = export.network(coffee)
     assert base64.b64encode(weights[:30].tobytes()).decode() not in saved
@@ -123,8 +123,8 @@ def test_the_sliders_are_answered_without_a_kernel(alone, coffee, heat, seed):
     for name, value in (("temperature", heat), ("seed", seed)):
         slider = shown.root.get_by_label(name, exact=True)
         sentence, _ = shown.told_after(partial(slider.fill, str(value)))
-    drawn = temperature.drawn(coffee, heat, seed)
-    assert sentence == temperature.sentence(heat, *drawn)
+    same = TemperatureAndSeed(coffee, temperature=heat, seed=seed)
+    assert sentence == stills.sentence(same)
 
 
 def test_each_control_has_an_id_of_its_own(alone):

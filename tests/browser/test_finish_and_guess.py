@@ -7,8 +7,7 @@ import warnings
 from pixelcnn_edu import data, export, generation, pretrained, widgets
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
-from pixelcnn_edu.widgets.finish import given_rows
-from pixelcnn_edu.widgets.guess import uncertain_pixels
+from pixelcnn_edu.widgets.reading import uncertain_pixels
 
 import numpy as np
 import pytest
@@ -57,6 +56,12 @@ def coffee():
 @pytest.fixture(scope="module")
 def digits():
     return data.binarize(data.load_mnist()[1][0][:4], seed=0)
+
+
+def given_rows(side, row, shape):
+    """Return boolean (H, W): the rows above ``row`` at the top, or the others."""
+    above = np.arange(shape[0])[:, None] < row
+    return np.broadcast_to(above if side == "top" else ~above, shape)
 
 
 def page_of(explorer, path):
@@ -118,15 +123,8 @@ class Finish:
     def choose(self, name):
         self.root.locator("label").get_by_text(name, exact=True).click()
 
-    def done(self):
-        """Wait until all particles are drawn and shown."""
-        self.root.page.wait_for_timeout(50)
-        done = self.root.locator("progress[style*=hidden]")
-        done.wait_for(state="attached", timeout=60_000)
-
     def compare(self, image, side, row, particles, seed):
         """Check futures, effective sample size and bits against generation.complete."""
-        self.done()
         known = given_rows(side, row, (28, 28))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -140,7 +138,15 @@ class Finish:
                 return_ess=True,
                 progress=False,
             )
+        if particles > 1:
+            told = self.effect.filter(has_text=f"of {particles} particles")
+            told.wait_for(timeout=60_000)
         futures = self.futures()
+        for _ in range(600):  # until all particles are drawn and shown
+            if np.array_equal(futures > 0, expected[..., 0] == 1):
+                break
+            self.root.page.wait_for_timeout(100)
+            futures = self.futures()
         assert np.array_equal(futures > 0, expected[..., 0] == 1)
         assert np.array_equal(futures == 2, (expected[..., 0] == 1) & known)
         logits = logits_function(self.model)(expected)
@@ -275,8 +281,12 @@ def test_a_drawing_by_mouse_and_keys_in_an_exported_page(
         page.page.keyboard.down("Shift")
         for _ in range(6):
             page.page.keyboard.press("ArrowRight")
-        finish.shown.told_after(lambda: page.page.keyboard.up("Shift"))
-        line = drawn_given(finish)
+        page.page.keyboard.up("Shift")
+        for _ in range(100):  # each key is a stroke of its own
+            line = drawn_given(finish)
+            if line[3, 12:19].all():
+                break
+            page.page.wait_for_timeout(100)
         assert line[3, 12:19].all()
         finish.compare(line, "top", 14, 1, 0)
 
@@ -284,7 +294,7 @@ def test_a_drawing_by_mouse_and_keys_in_an_exported_page(
 def test_a_drawing_by_touch(opened, exported, coffee):
     with opened(exported, "narrow") as page:
         finish = Finish(page, coffee)
-        finish.done()
+        finish.shown.told("your top")
         touch = page.context.new_cdp_session(page.page)
 
         def stroke():
@@ -331,7 +341,8 @@ def test_an_exported_page_has_it_for_models_that_it_fits(
 
 @pytest.fixture(scope="module")
 def guess_file(coffee, digits, tmp_path_factory):
-    game = widgets.BeatTheNetwork(coffee, digits[:2], questions=5)
+    game = widgets.BeatTheNetwork(coffee, digits[:2])
+    game.settings = {"questions": 5, "among": 160}
     return page_of(game, tmp_path_factory.mktemp("guess") / "guess.html")
 
 

@@ -91,6 +91,6 @@ def test_its_page_asks_only_this_computer(opened_notebook):
     assert sheet.outside() == []
 
 
-def test_every_explorer_but_one_is_shown_in_a_notebook():
+def test_every_explorer_is_shown_in_a_notebook():
     shown = {name for path in NOTEBOOKS for name in shown_in(path)}
-    assert set(widgets.__all__) - shown == {"Inside"}  # pages of `export.page` have it
+    assert set(widgets.__all__) == shown

@@ -1,0 +1,151 @@
+"""Functions of a user: which they are, and which values they read by name.
+
+`_checksums` asks here, since a function counts with what it reads. (Python's own
+`inspect.getclosurevars` sees no name that an inner function reads, and nothing inside a
+module or a class.)
+"""
+
+import dis
+import functools
+import os
+import sys
+import types
+
+import numpy as np
+
+FUNCTION = types.FunctionType | types.MethodType
+HOLDERS = functools.partial | types.MethodType | np.ndarray
+_LIBRARIES = {
+    "builtins",
+    "jax",
+    "jaxlib",
+    "keras",
+    "numpy",
+    "pixelcnn_edu",
+    "tensorflow",
+}
+
+
+def is_user_s(value):
+    """Return whether a value is a function of a user, or an object of a user's class."""
+    value = unwrapped(value)
+    its = value if isinstance(value, FUNCTION) else type(value)
+    return not isinstance(value, type) and _package_of(its) not in _LIBRARIES
+
+
+def unwrapped(value):
+    """Return the function in a `tf.function` or a `functools.cache`, else ``value``."""
+    is_wrapper = callable(value) and not isinstance(value, FUNCTION | HOLDERS)
+    if not is_wrapper or not is_installed(type(value)):
+        return value
+    return getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
+
+
+def is_installed(its):
+    """Return whether a module, a function or a class is part of an installed package."""
+    name = _package_of(its)
+    module = sys.modules.get(name)
+    place = getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
+    if name == "__main__":  # whose file is pytest's, for example
+        return False
+    return name in _LIBRARIES or name in sys.stdlib_module_names or "-packages" in place
+
+
+def _package_of(its):
+    """Return the first part of the name of a module, or of the module of ``its``."""
+    name = its.__name__ if isinstance(its, types.ModuleType) else its.__module__
+    return (name or "").split(".")[0]
+
+
+def is_namespace(value):
+    """Return whether a value is like an `argparse.Namespace`: of Python, with attributes.
+
+    Objects that are not compared by value, such as loggers, change while they are used.
+    """
+    if not isinstance(getattr(value, "__dict__", None), dict) or value is os.environ:
+        return False
+    kind = type(value)
+    compared = kind.__eq__ is not object.__eq__
+    return compared and _package_of(kind) in sys.stdlib_module_names
+
+
+def read_by(function, known, counts):
+    """Return (name, value) of what a function reads, and the functions that it calls.
+
+    A value may lie in a module or a class of the user's: then its name is
+    ``module.name``. What a function itself writes is left out.
+
+    Args:
+        function: of a user.
+        known: values that are left out.
+        counts: a function that says whether a value counts.
+    """
+    found, functions = [], [function]
+    for one in functions:  # this list grows
+        for name, value in _read_by_one(one):
+            left_out = any(value is other for other in (*known, *functions))
+            if left_out or not counts(value):
+                continue
+            found.append((name, value))
+            if isinstance(value, types.FunctionType):
+                functions.append(value)
+    return found
+
+
+def _read_by_one(function):
+    """Return (name, value) of what a function reads itself, sorted by name."""
+    names = (f"around.{name}" for name in function.__code__.co_freevars)
+    cells = dict(zip(names, values_around(function), strict=True))
+    there = {**function.__globals__, **cells}
+    read, written = _names_in(function.__code__)
+    found = {}
+    for first, *more in read:
+        name, value = first, there.get(first)
+        while more and _is_space(value) and hasattr(value, more[0]):
+            name, value = f"{name}.{more[0]}", getattr(value, more.pop(0))
+        if first in there and name not in {*written, *cells}:  # cells are described
+            found[name] = unwrapped(value)
+    return sorted(found.items())
+
+
+def values_around(function):
+    """Return the values of the names around a function; None for a name without one."""
+
+    def value(cell):
+        try:
+            return cell.cell_contents
+        except ValueError:
+            return None
+
+    return [value(cell) for cell in function.__closure__ or ()]
+
+
+def _is_space(value):
+    """Return whether a function reads names in a value: a user's module, for example."""
+    if isinstance(value, type | types.ModuleType):
+        return not is_installed(value)
+    return is_namespace(value)
+
+
+def _names_in(code):
+    """Return the names that a code reads, as (name, attribute, …), and those it writes."""
+    read, written, codes = set(), set(), [code]
+    for code in codes:  # this list grows: a code may hold others
+        chain = ()
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                chain = chain and (*chain, step.argval)
+                continue
+            if chain and step.opname == "STORE_ATTR":
+                written.add(".".join((*chain, step.argval)))
+            elif chain:
+                read.add(chain)
+            chain = ()
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                chain = (step.argval,)
+            elif step.opname == "LOAD_DEREF":
+                chain = (f"around.{step.argval}",)
+            elif step.opname == "STORE_GLOBAL":
+                written.add(step.argval)
+        codes += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return read, written

@@ -1,0 +1,179 @@
+"""Validators for models, and for what a model is called with.
+
+`_checks` has the validators of all other arguments.
+"""
+
+from pixelcnn_edu._checks import check_image_shape, refused
+
+import keras
+import numpy as np
+
+
+def check_keras():
+    """Refuse Keras settings with which the layers of this package do not work."""
+    expected = {"floatx": "float32", "image_data_format": "channels_last"}
+    for name, value in expected.items():
+        received = getattr(keras.config, name)()
+        if received != value:
+            source = f"~/.keras/keras.json or keras.config.set_{name}"
+            raise refused(
+                f"Keras's {name} to be {value!r}", f"{received!r}, from {source}"
+            )
+
+
+def check_precision(layer):
+    """Refuse a layer with variables that are not float32: training would fail."""
+    check_keras()
+    if layer.variable_dtype != "float32":
+        raise refused(
+            "a dtype policy that keeps variables in float32: 'float32', "
+            "'mixed_bfloat16' or 'mixed_float16'",
+            repr(layer.dtype_policy.name),
+        )
+
+
+def check_model(model):
+    """Return ``model``, a Keras model from images (and labels) to logits."""
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        unknown = " with unknown inputs" * isinstance(model, keras.Model)
+        raise refused(
+            "model to be a Keras model with known inputs, such as those of "
+            "pixelcnn_edu.models",
+            f"{type(model).__name__}{unknown}",
+        )
+    image, *labels = model.inputs
+    outputs = getattr(model, "_outputs_struct", model.outputs)  # dict, list or tensor
+    if len(labels) > 1 or len(model.outputs) != 1 or isinstance(outputs, dict):
+        raise refused(
+            "model to map images, or [images, labels], to one tensor of logits",
+            f"{len(model.inputs)} inputs and the output {outputs}",
+        )
+    if len(image.shape) != 4:
+        raise refused(
+            "model to take images (N, H, W, C), or [images, labels] in this order",
+            f"a first input of shape {image.shape}",
+        )
+    if image.dtype not in ("float32", "float64"):
+        raise refused(
+            "model to take images in float32: another type would round them",
+            f"an input of {image.dtype}",
+        )
+    check_keras()
+    return model
+
+
+def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
+    """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
+    own = tuple(check_model(model).inputs[0].shape[1:])
+    shape = own if image_shape is None else check_image_shape(image_shape)
+    fits = len(shape) == len(own) == 3 and all(
+        b is None or a == b for a, b in zip(shape, own, strict=True)
+    )
+    if None in shape or not fits:
+        expected = f"image_shape (H, W, C) that fits the model's input {own}"
+        raise refused(expected, image_shape)
+    return shape
+
+
+def check_labels(model, labels, count, *, name="labels") -> list:
+    """Return the model's inputs after the images: [] or [labels], int32 (count,).
+
+    Args:
+        model: a Keras model.
+        labels: the user's argument: one integer, or (count,).
+        count: the number of images.
+        name: the name in the error.
+
+    Raises:
+        ValueError: labels are missing, not expected, or out of range.
+    """
+    takes = len(model.inputs) > 1
+    if takes != (labels is not None):
+        expected = f"{name}, as the model takes labels"
+        if not takes:
+            expected = f"no {name}, as the model does not take labels"
+        raise refused(expected, f"{name}={labels!r}")
+    if not takes:
+        return []
+    labels = np.asarray(labels)
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.shape not in ((), (count,)):
+        expected = f"{name} to be an integer or integers of shape {(count,)}"
+        raise refused(expected, f"{labels.dtype} {labels.shape}")
+    classes = getattr(model, "num_classes", None) or 2**31  # the model gets int32
+    _check_range(labels, classes - 1, name)
+    labels = labels.astype("int32")
+    values = np.unique(labels).astype(model.inputs[1].dtype)
+    _check_embeddings(graph_of(model), model.inputs[1], values, name)
+    return [np.broadcast_to(labels, (count,))]
+
+
+def graph_of(layer):
+    """Return the functional model of a Sequential model, else ``layer`` itself."""
+    return getattr(layer, "_functional", None) or layer
+
+
+def _check_embeddings(graph, labels, values, name):
+    """Refuse labels that an embedding of a model, or of a model inside, does not know.
+
+    TensorFlow on a CPU refuses such a label without its name. XLA uses the last label of
+    the embedding instead. Only what lies between the labels and an embedding is computed.
+
+    Args:
+        graph: a functional Keras model.
+        labels: the input of ``graph`` for the labels.
+        values: an array of labels, or what was computed from them, for this input.
+        name: the name of the labels in the error.
+    """
+    for layer in graph.operations:
+        is_embedding, inner = isinstance(layer, keras.layers.Embedding), graph_of(layer)
+        if not is_embedding and not hasattr(inner, "_nodes_by_depth"):
+            continue
+        for node in layer._inbound_nodes:
+            for i, tensor in enumerate(node.input_tensors):
+                try:
+                    found = keras.Model(labels, tensor)(values)
+                except Exception:  # the tensor needs an image, or no label at all
+                    continue
+                if is_embedding:
+                    found = np.asarray(found).astype("int64")
+                    why = f", as the layer {layer.name!r} knows them"
+                    _check_range(found, layer.input_dim - 1, name, why)
+                else:
+                    _check_embeddings(inner, inner.inputs[i], found, name)
+
+
+def _check_range(values, highest, name, why=""):
+    if values.min() < 0 or values.max() > highest:
+        expected = f"{name} from 0 to {highest}{why}"
+        raise refused(expected, f"{values.min()} to {values.max()}")
+
+
+def not_finite(model):
+    """Return the name of the first layer with a weight that is not finite, or None."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            return weight.path.rpartition("/")[0]
+    return None
+
+
+def check_finite(model):
+    """Return ``model``, if all its weights are finite."""
+    name = not_finite(model)
+    if name:
+        raise refused(
+            "a model with finite weights",
+            f"its weights are not finite, first in the layer {name!r}. Did its training "
+            "diverge?",
+        )
+    return model
+
+
+def check_logits(logits):
+    """Return the logits of a model, if none of them is NaN."""
+    if np.isnan(logits).any():
+        raise refused(
+            "a model whose logits are numbers",
+            "NaN, though its weights are finite. Do features overflow in half precision?",
+        )
+    return logits
