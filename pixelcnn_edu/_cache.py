@@ -15,7 +15,8 @@ import types
 import weakref
 import zlib
 
-from pixelcnn_edu.machine import cores_of_process
+from pixelcnn_edu._cpu import TrainedInHalves
+from pixelcnn_edu._threads import refuse_to_wait_for_ever
 
 import keras
 import numpy as np
@@ -27,15 +28,10 @@ _CONTAINERS = (
     *(dict, tuple, list, set, frozenset),
     *(collections.deque, types.MappingProxyType),
 )
-_PLAIN_CALLS = (
-    "keras.src.models.functional.Functional.call",
-    "keras.src.models.sequential.Sequential.call",
-    "pixelcnn_edu._cpu.TrainedInHalves.call",
-)
 
 _lock = threading.RLock()
-_asking = []  # for each graph that waits for a Python function: the thread that runs it
 _entries = weakref.WeakKeyDictionary()
+_slots = weakref.WeakKeyDictionary()  # {class: names of its slots}
 
 
 @dataclasses.dataclass
@@ -67,7 +63,7 @@ def kept(model, kind, build, likelihood=None):
         likelihood: the likelihood for which the object is built. A likelihood of the same
             type with the same attributes gets the same object.
     """
-    _refuse_to_wait_for_ever()
+    refuse_to_wait_for_ever()
     with _lock:
         entry = _entries.get(model)
         state, references = state_of(model)
@@ -90,34 +86,6 @@ def kept(model, kind, build, likelihood=None):
 def _is_any_gone(references):
     """Return whether an object is gone: it may have left its id to another one."""
     return any(reference() is None for reference in references)
-
-
-@contextlib.contextmanager
-def asked_by_a_graph():
-    """Run a Python function that a graph calls, in this block.
-
-    Meanwhile the graph keeps one of TensorFlow's threads. If the function runs another
-    graph, that graph needs one more thread.
-    """
-    _asking.append(threading.get_ident())
-    try:
-        yield
-    finally:
-        _asking.remove(threading.get_ident())
-
-
-def _refuse_to_wait_for_ever():
-    """Raise an error if a graph that is called here would get no thread."""
-    threads = tf.config.threading.get_inter_op_parallelism_threads()
-    threads = threads or cores_of_process()
-    if threading.get_ident() in _asking and len(_asking) >= threads:
-        raise ValueError(
-            "Expected a function that runs no model, since TensorFlow has "
-            f"{threads} thread{'s' * (threads > 1)} to run graphs, and each of them waits "
-            "for such a function. Received: a function that runs a model. Before "
-            "TensorFlow is used, call "
-            f"tf.config.threading.set_inter_op_parallelism_threads({threads + 1})."
-        )
 
 
 @contextlib.contextmanager
@@ -231,8 +199,15 @@ def runs_its_graph(model) -> bool:
     if type(model).__call__ is not keras.Layer.__call__:
         return False
     call = getattr(model, "call", None)
-    name = f"{getattr(call, '__module__', '')}.{getattr(call, '__qualname__', '')}"
-    return name in _PLAIN_CALLS
+    return getattr(call, "__func__", None) in _plain_calls()
+
+
+@functools.cache
+def _plain_calls():
+    """Return the functions by which a functional or a Sequential model runs its graph."""
+    image = keras.Input((), name="any")
+    functional = keras.Model(image, image, name="any")
+    return type(functional).call, keras.Sequential.call, TrainedInHalves.call
 
 
 def _parts(model):
@@ -251,14 +226,18 @@ def _has_settings(value):
 
 def attributes(value):
     """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
-    members = {
-        name: member
-        for kind in type(value).__mro__
-        for name, member in vars(kind).items()
-        if isinstance(member, types.MemberDescriptorType)
-        and kind.__module__ != "builtins"
+    kind = type(value)
+    if kind not in _slots:
+        _slots[kind] = {
+            name
+            for one in kind.__mro__
+            for name, member in vars(one).items()
+            if isinstance(member, types.MemberDescriptorType)
+            and one.__module__ != "builtins"
+        }
+    slots = {
+        name: getattr(value, name) for name in _slots[kind] if hasattr(value, name)
     }
-    slots = {name: getattr(value, name) for name in members if hasattr(value, name)}
     return {**slots, **getattr(value, "__dict__", {})}
 
 

@@ -1,10 +1,10 @@
 """Callbacks of `training.fit`: some are refused, two swap weights, a file is continued."""
 
 import contextlib
-from pathlib import Path
+import os
 
 from pixelcnn_edu._checks import refused
-from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._files import identity_of_file
 
 import keras
 
@@ -67,43 +67,57 @@ def inner_optimizer(optimizer):
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-@contextlib.contextmanager
-def appending(callbacks, epoch):
-    """In this block, let Keras's ``CSVLogger`` append: it would begin its file anew.
+def trained_variables(model):
+    """Return all that training changes: the model's variables and the optimizer's."""
+    return [*model.variables, *model.optimizer.variables]
 
-    Rows of epochs that the checkpoint does not have are cut off: they come again.
+
+@contextlib.contextmanager
+def with_csv_files(callbacks, epoch, saved):
+    """Yield callbacks that leave one row per epoch in the files of Keras's ``CSVLogger``.
+
+    A logger appends if ``epoch`` is not 0: it would begin its file anew. An interrupted
+    run takes back its row of an epoch that is not saved, since that epoch is done again.
+
+    Nothing else is removed, because other runs may write to the same file. So an epoch
+    stands twice if its process was killed between the row and the checkpoint, if another
+    run has written after the row, or if the checkpoint of a finished epoch is lost.
+
+    Args:
+        callbacks: Keras callbacks.
+        epoch: the first epoch of this call; not 0 in a run that goes on.
+        saved: the path of the checkpoint, a new file for each epoch.
     """
     loggers = [one for one in callbacks if isinstance(one, keras.callbacks.CSVLogger)]
-    loggers = loggers if epoch else []
-    for one in loggers:
-        _cut_off(Path(one.filename), one.sep, epoch)
-    loggers = [one for one in loggers if not one.append]
-    for one in loggers:
+    overwriting = [one for one in loggers if epoch and not one.append]
+    before = None  # the rows of an epoch: the checkpoint's file, and the sizes of logs
+
+    def note(epoch, logs=None):
+        nonlocal before
+        files = [one.filename for one in loggers]
+        sizes = [os.path.isfile(file) and os.path.getsize(file) for file in files]
+        before = identity_of_file(saved), sizes
+
+    for one in overwriting:
         one.append = True
     try:
-        yield
+        yield [keras.callbacks.LambdaCallback(on_epoch_end=note), *callbacks]
     finally:
-        for one in loggers:
+        for one in overwriting:
             one.append, one.append_header = False, True
+        if before and before[0] and before[0] == identity_of_file(saved):
+            for one, size in zip(loggers, before[1], strict=True):
+                with contextlib.suppress(OSError):  # no file, or one without an end
+                    _take_back_row(one, size)
 
 
-def _cut_off(path, separator, epoch):
-    """Take the last rows away from a CSV file, as far as they are of ``epoch`` or later."""
-    if not path.exists():
+def _take_back_row(logger, size):
+    """Cut off the last row of a file of at least ``size`` bytes, if ``logger`` wrote it."""
+    if logger.csv_file is None or logger.csv_file.closed:
         return
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(file)
-    kept = len(rows)
-    while kept and _epoch_of(rows[kept - 1], separator) >= epoch:
-        kept -= 1
-    if kept < len(rows):
-        with (
-            atomic_write(path) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            file.writelines(rows[:kept])
-
-
-def _epoch_of(row, separator):
-    first = row.split(separator)[0].strip()
-    return int(first) if first.isdigit() else -1  # -1: the names of the columns
+    end = logger.csv_file.tell()  # of what the logger has written
+    with open(logger.filename, "r+b") as file:
+        file.seek(size)
+        rows = file.read()
+        if rows and size + len(rows) == end:
+            file.truncate(size + rows.rstrip().rfind(b"\n") + 1)

@@ -20,7 +20,7 @@ class NotByPixel(ValueError):
 
 
 def plain(value):
-    """Return the Python number that a NumPy scalar or a 0-d array holds, else ``value``."""
+    """Return the Python value that a NumPy scalar or a 0-d array holds, else ``value``."""
     if getattr(value, "shape", None) != ():
         return value
     try:
@@ -141,6 +141,18 @@ def check_seed(seed, *, optional=True):
     return check_int("seed", seed, at_least=0)
 
 
+def check_dilations(dilations) -> list[int]:
+    """Return one or more positive integers as a list."""
+    rates = listed(dilations)
+    if not rates:
+        raise refused(
+            "dilations to be one or more positive integers in a tuple, such as "
+            "(1, 2, 4, 8)",
+            repr(dilations),
+        )
+    return [check_positive_int("each of dilations", rate) for rate in rates]
+
+
 def check_kernel_size(kernel_size) -> tuple[int, int]:
     """Return an odd integer, or a pair of them, as a pair (height, width)."""
     pair = listed(kernel_size)
@@ -165,7 +177,7 @@ def check_mask_type(mask_type) -> str:
     return letter
 
 
-def check_shares(name: str, channels: int, colors: int):
+def check_divisible(name: str, channels: int, colors: int):
     """Refuse channels that cannot be divided into equal groups, one for each color."""
     if channels % colors:
         raise refused(
@@ -291,6 +303,40 @@ def check_images(
         )
     # + 0.0 turns -0.0 into 0.0; `Likelihood.sample` computes the same quotient
     return nearest / np.float32(levels - 1) + np.float32(0)
+
+
+def check_known(images, known, **allowed) -> tuple[np.ndarray, np.ndarray]:
+    """Return images with 0 in each unknown pixel, and ``known``, boolean (H, W).
+
+    Args:
+        images: the user's argument; an unknown pixel may be anything: NaN, or masked.
+        known: the user's argument.
+        **allowed: for `check_images`.
+    """
+    images = np.asanyarray(images)  # keeps a masked array
+    known = np.asarray(known)
+    fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
+    blank = np.zeros(images.shape, images.dtype)
+    if fits:
+        blank = np.ma.where(known[:, :, None], images, blank)
+    images = check_images(blank, **allowed)
+    if not fits:
+        expected = f"known to be boolean of shape {images.shape[1:3]}"
+        raise refused(expected, f"{known.dtype} {known.shape}")
+    return images, known
+
+
+def check_uniforms(uniforms, shape) -> np.ndarray:
+    """Return uniform numbers as float32, all below 1."""
+    uniforms = np.asarray(uniforms)
+    fits = uniforms.dtype.kind in "biuf" and uniforms.shape == shape
+    single = uniforms.astype("float32") if fits else None  # may round up to 1
+    if not fits or not ((0 <= single) & (single < 1)).all():
+        raise refused(
+            f"uniforms of shape {shape}, in [0, 1) after rounding to float32",
+            f"{uniforms.dtype} {uniforms.shape}",
+        )
+    return single
 
 
 def check_path(name: str, path) -> Path:

@@ -8,9 +8,9 @@ import itertools
 import math
 import weakref
 
-from pixelcnn_edu._cache import asked_by_a_graph
 from pixelcnn_edu._checks import NotByPixel
-from pixelcnn_edu.one_pixel import PixelLoop
+from pixelcnn_edu._pixel_loop import PixelLoop
+from pixelcnn_edu._threads import asked_by_a_graph
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ class CodingLoop(PixelLoop):
     """
 
     xla = False  # XLA cannot call Python
-    constant = None
+    built_in_setting = None
 
     def __init__(self, model, likelihood):
         if keras.config.backend() != "tensorflow":

@@ -84,7 +84,7 @@ def train(
             train; ``processes="auto"`` if a launcher knows all three.
 
     Raises:
-        ValueError: an argument cannot be used, or ``out`` holds another run.
+        ValueError: an argument cannot be used, or ``out`` holds another run or its result.
         OSError: ``out`` cannot be written, or another process is gone.
     """
     preset = presets.PRESETS[name]
@@ -103,6 +103,9 @@ def train(
     with _together(coordinator, processes, rank) as rank:
         _ranks.from_first(try_to_write)
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
+        recipe = preset.as_data()
+        made_from = {"digits": about_digits, "recipe": recipe, "seed": seed}
+        _ranks.from_first(lambda: (_refuse_another(name, out, made_from), []))
         if precision == "auto":
             precision, _ = _ranks.from_first(lambda: (machine.fastest_precision(), []))
         keras.utils.set_random_seed(seed)
@@ -137,7 +140,7 @@ def train(
     mean, error = evaluation.mean_and_standard_error(nats)
     cores = machine.cores_of_process()
     card = {
-        "digits": about_digits,
+        **made_from,
         "training_images": len(x),
         "validation_images": len(x_val),
         "protocol": preset.protocol,
@@ -146,8 +149,6 @@ def train(
         "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
         "weights": models.live_weights(model),
         "build": preset.build(),
-        "recipe": preset.as_data(),
-        "seed": seed,
         "precision": precision,
         "minutes": round(sum(history["seconds"]) / 60, 1),
         "machine": f"{f'{count} × ' * (count > 1)}{cores} core{'s' * (cores > 1)}, "
@@ -165,6 +166,22 @@ def train(
     with locked(out, wait=True):
         pretrained.save(out, name, bare, card)
     print(f"{mean:.2f} ± {error:.2f} nats per image; written to {path}")
+
+
+def _refuse_another(name, out, made_from):
+    """Refuse a folder whose card of this name says other digits, recipe or seed."""
+    if name not in pretrained.names(out):
+        return
+    card = pretrained.card(name, out)
+    if isinstance(card.get("recipe"), dict):  # its description does not count
+        card["recipe"]["about"] = made_from["recipe"]["about"]
+    differ = [key for key, value in made_from.items() if card.get(key) != value]
+    if differ:
+        raise ValueError(
+            "Expected --out to be a folder without the result of another run. Received: "
+            f"{out / name}.json, which differs in: {', '.join(differ)}. Choose another "
+            f"folder, or move {name}.json and {name}.npz."
+        )
 
 
 def _together(coordinator, processes, rank):
@@ -260,9 +277,11 @@ def _model_called(name):
     try:
         return keras.models.load_model(path)
     except Exception as error:  # a damaged file leads to any error
+        why = str(error).partition("\n")[0]  # a whole network may follow
         raise ValueError(
             f"Expected --model to be a file of Keras. Received: {path} "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {why}). If the model has a class of your own, "
+            "load and draw it in Python."
         ) from error
 
 

@@ -13,6 +13,7 @@ its training step. So, to train in whole batches, write this before the first ba
 """
 
 from pixelcnn_edu._pixelwise import PIXELWISE
+from pixelcnn_edu.machine import on_gpu
 
 import keras
 import tensorflow as tf
@@ -31,7 +32,7 @@ _BY_IMAGE = PIXELWISE | {
 
 def _is_used() -> bool:
     on_tensorflow = keras.config.backend() == "tensorflow"
-    return ON and on_tensorflow and not tf.config.list_physical_devices("GPU")
+    return ON and on_tensorflow and not on_gpu()
 
 
 class TrainedInHalves(keras.Model):

@@ -7,10 +7,10 @@ own slices. Each size of slice needs its own compiled loop, so slices have few s
 
 import collections
 import concurrent.futures
-import os
 import sys
 
-import keras
+from pixelcnn_edu.machine import cores_of_process, on_gpu
+
 import numpy as np
 import tqdm
 
@@ -31,8 +31,8 @@ def in_slices(draw, arrays, count, *, compiled=False, numbers=1, progress=True):
         count: how many images.
         compiled: ``draw`` compiles for each n. Then all slices have the same n (images
             that are added to the last slice are dropped again), and they run in threads.
-        numbers: how many numbers ``draw`` computes at a time for one image; they bound the
-            slices if ``draw`` is not compiled. (A compiled loop computes one pixel.)
+        numbers: how many probabilities ``draw`` computes at a time for one image; they
+            bound the slices if ``draw`` is not compiled. With 1, MOST_PER_SLICE alone does.
         progress: show a bar if the drawing takes more than a few seconds.
     """
     workers = cores() if compiled else 1
@@ -75,20 +75,25 @@ def slice_size(count, workers):
 
 def cores():
     """Return how many slices run at the same time."""
-    if on_gpu():
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return 1 if on_gpu() else cores_of_process()
 
 
-def on_gpu():
-    """Return whether Keras computes on a GPU."""
-    if keras.config.backend() == "jax":
-        import jax
+def uniforms_of(root, rows, shape):
+    """Return uniform numbers, float32 (rows, *shape), of the images in ``rows``.
 
-        return jax.default_backend() == "gpu"
-    import tensorflow as tf
+    Each image has a stream of its own, so that image i does not depend on the count.
 
-    return bool(tf.config.list_logical_devices("GPU"))
+    Args:
+        root: a `SeedSequence`.
+        rows: a slice.
+        shape: (H, W, C).
+    """
+    seeds = (
+        np.random.SeedSequence(root.entropy, spawn_key=(i,))
+        for i in range(rows.start, rows.stop)
+    )
+    rngs = (np.random.default_rng(seed) for seed in seeds)
+    return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
 
 
 def _with_bar(parts, count, progress):

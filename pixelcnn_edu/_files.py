@@ -131,7 +131,7 @@ def locked(folder, *, wait=False):
             RuntimeWarning,
             stacklevel=10,
         )
-    mine = identity_of_lock(file)
+    mine = identity_of_file(file)
     try:
         yield folder
     finally:
@@ -139,18 +139,18 @@ def locked(folder, *, wait=False):
         # already then finds that the file is gone. On Windows `release` removes it. If
         # the folder was deleted meanwhile, the file may be the lock of another run.
         with contextlib.suppress(OSError):
-            if identity_of_lock(file) == mine:
+            if identity_of_file(file) == mine:
                 file.unlink()
         lock.release()
 
 
-def identity_of_lock(lock):
-    """Return what tells the file of a lock from any other file, or None without it.
+def identity_of_file(where):
+    """Return what tells a file from any other, or None if there is no file.
 
-    While the lock is held, the operating system gives its inode to no other file.
+    While the file exists, the operating system gives its inode to no other file.
     """
     try:
-        found = os.stat(lock)
+        found = os.stat(where)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino

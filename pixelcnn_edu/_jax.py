@@ -3,6 +3,8 @@
 While a model trains, its variables hold the present weights too.
 """
 
+from pixelcnn_edu._callbacks import inner_optimizer, trained_variables
+
 import keras
 import numpy as np
 
@@ -52,7 +54,7 @@ def keeping_state(model, train, callbacks, **arguments):
 
         if jax.process_count() > 1:  # the others would have to put their state back too
             raise
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        optimizer = inner_optimizer(model.optimizer)
         if keep.put_back() and optimizer.use_ema and error.__context__:
             # Keras's own clean-up has read the lost mean: a second error, which hides the
             # first
@@ -63,17 +65,14 @@ def keeping_state(model, train, callbacks, **arguments):
 class _Keep(keras.callbacks.Callback):
     values = ()
 
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
-
     def on_train_begin(self, logs=None):
         # After a running mean has become the weights, both have the same array. JAX refuses
         # to take an array twice.
-        for variable in self._variables():
+        for variable in trained_variables(self.model):
             variable.assign(keras.ops.copy(variable))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.values = [np.array(variable) for variable in self._variables()]
+        self.values = [np.array(variable) for variable in trained_variables(self.model)]
 
     def on_train_batch_end(self, batch, logs=None):
         self.model.jax_state_sync()
@@ -82,11 +81,12 @@ class _Keep(keras.callbacks.Callback):
         """Put the state of the epoch's beginning back, and return whether it was lost."""
         if not self.values:  # no epoch has begun
             return False
+        variables = trained_variables(self.model)
         try:
-            for variable in self._variables():
+            for variable in variables:
                 np.asarray(variable)
             return False
         except (RuntimeError, TypeError):  # given to JAX, or taken out
-            for variable, value in zip(self._variables(), self.values, strict=True):
+            for variable, value in zip(variables, self.values, strict=True):
                 variable.assign(value)
             return True

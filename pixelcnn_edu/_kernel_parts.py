@@ -56,9 +56,9 @@ def sum_above(tensor, parts, rows, width):
     (source,) = tensor.sources
     # `rows` reaches as far as the convolution that looks farthest. What lies before the
     # first tap of this kernel is skipped.
-    row, col = source.kept_rows + first_row, source.kept_sides + first_col
+    top, left = source.kept_rows + first_row, source.kept_sides + first_col
     size = width + (above.shape[1] - 1) * step
-    rows = rows[row : row + above.shape[0] * step : step, col : col + size]
+    rows = rows[top : top + above.shape[0] * step : step, left : left + size]
     rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
     total = ops.conv(
         rows,
@@ -67,7 +67,7 @@ def sum_above(tensor, parts, rows, width):
         data_format="channels_last",
         dilation_rate=(1, step),
     )
-    return ops.transpose(total[:, 0], (1, 0, 2))
+    return ops.transpose(total[:, 0], (1, 0, 2))  # (N, 1, W, F) → (W, N, F)
 
 
 def sum_current_row(tensor, parts, windows, here):

@@ -41,6 +41,7 @@ def logits_function(model):
                 "Expected a model with an output of shape (N, H, W, …). "
                 f"Received: {logits.shape}"
             )
+        # a NaN in an image is meant to reach the logits that read it
         return logits if np.isnan(images).any() else check_logits(logits)
 
     return call
@@ -54,7 +55,7 @@ def _compile(reference):
     lock = threading.Lock()
 
     def compiled(*inputs):
-        # for any number of images: Keras's `add` could take a known one for channels
+        # for any number of images: with a known one a sum may be wrong, see `pixel_graph`
         specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in inputs]
         with lock:  # of threads that begin together, one compiles
             concrete = function.get_concrete_function(*specs)
@@ -66,8 +67,5 @@ def _compile(reference):
 def _call(reference, *inputs):
     model = reference()
     with traced(model):
-        return model(_packed(inputs), training=False)
-
-
-def _packed(inputs):
-    return list(inputs) if len(inputs) > 1 else inputs[0]
+        together = list(inputs) if len(inputs) > 1 else inputs[0]
+        return model(together, training=False)

@@ -32,6 +32,24 @@ def check_precision(layer):
         )
 
 
+def check_pointwise(function, activation):
+    """Raise an error unless each output of an activation depends on one input alone."""
+    values = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
+    # sixteen images: in image i, value i alone is another one
+    changes = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)
+    try:
+        before, after = (np.array(function(x)) for x in (values, values + changes))
+        moved = np.abs(after - before).reshape(16, 16) > 1e-5
+        pointwise = not (moved & ~np.eye(16, dtype=bool)).any()
+    except (TypeError, ValueError):  # other arguments, or an output of another shape
+        pointwise = False
+    if not pointwise:
+        raise ValueError(
+            "Expected activation to compute each value from one value alone. (One that "
+            f"mixes channels lets a color see later colors.) Received: {activation!r}"
+        )
+
+
 def check_model(model):
     """Return ``model``, a Keras model from images (and labels) to logits."""
     if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
@@ -150,20 +168,21 @@ def _check_range(values, highest, name, why=""):
 
 
 def not_finite(model):
-    """Return the name of the first layer with a weight that is not finite, or None."""
+    """Return where the first weight lies that is not finite, in words, or None."""
     for weight in model.weights:
         if not np.isfinite(weight.numpy()).all():
-            return weight.path.rpartition("/")[0]
+            layer = weight.path.rpartition("/")[0]  # "" if a layer's `__init__` made it
+            return f"layer {layer!r}" if layer else f"variable {weight.path!r}"
     return None
 
 
 def check_finite(model):
     """Return ``model``, if all its weights are finite."""
-    name = not_finite(model)
-    if name:
+    where = not_finite(model)
+    if where is not None:
         raise refused(
             "a model with finite weights",
-            f"its weights are not finite, first in the layer {name!r}. Did its training "
+            f"its weights are not finite, first in the {where}. Did its training "
             "diverge?",
         )
     return model

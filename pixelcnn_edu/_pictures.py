@@ -145,6 +145,9 @@ def _read(path, size, channels, fit):
     if not path.is_file():  # a broken link, or a pipe, which would block
         raise ValueError("not a file")
     with Image.open(path, formats=FORMATS) as image:
+        if image.format == "PNG" and image.tile:
+            image.verify()  # the checksums of the pixels, which `load` does not read
+    with Image.open(path, formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(
                 f"{image.width:,} × {image.height:,} pixels, more than the "

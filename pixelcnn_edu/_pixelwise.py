@@ -1,12 +1,15 @@
-"""Layers that treat each pixel by itself: which they are, and why a layer is refused.
+"""Which layers can run pixel by pixel, and why another layer is refused.
 
-`pixel_graph` asks here about each layer that is no convolution. For a layer or an
-activation of a user, `check_by_trial` tries whether it works on each pixel by itself.
+`pixel_graph` asks `check_convolution` about each convolution, and `check_pixelwise` about
+each other layer. For a layer or an activation of a user, `check_by_trial` tries whether it
+works on each pixel by itself.
 """
 
 import functools
 
 from pixelcnn_edu._checks import NotByPixel
+from pixelcnn_edu.gated import StackConv2D
+from pixelcnn_edu.layers import MaskedConv2D
 
 import keras
 import numpy as np
@@ -49,7 +52,11 @@ _OPERATIONS = set(_OF_KERAS_OPS.split())  # ``x + y`` in a functional model is a
 
 _TRIAL = (2, 64, 64)  # images, height, width of random features
 
-ONLY_MASKED = (
+_SILENT = (
+    "its class does not say how it runs (see `runs_as` in pixelcnn_edu.pixel_graph)"
+)
+_APART = "put what follows the convolution into a layer of its own"
+_ONLY_MASKED = (
     "runs_as = 'convolution' is for MaskedConv2D, StackConv2D, and subclasses that compute "
     "the same; a layer that reads no other pixel says 'pixelwise', and several layers are "
     "written as a function of tensors"
@@ -66,13 +73,46 @@ def refuse(layer, why):
 
 
 def runs_as(layer):
-    """Return what a layer's class says of itself, see `layers`; None if nothing."""
+    """Return what a layer's class says of itself, see `pixel_graph`; None if nothing."""
     return vars(type(layer)).get("runs_as")  # of the class itself, not inherited
 
 
 def is_of_user(operation) -> bool:
     """Return whether the class of a layer is neither Keras's nor this package's."""
     return type(operation).__module__.split(".")[0] not in ("keras", "pixelcnn_edu")
+
+
+def check_convolution(layer):
+    """Refuse a convolution that is no masked one and no plain 1×1 convolution.
+
+    `one_pixel` reads the kernel, the bias and the activation; it runs no ``call``.
+    """
+    if {"call", "convolution_op"} & vars(layer).keys():
+        refuse(layer, "its call was replaced")
+    says_so = runs_as(layer) == "convolution"
+    if type(layer) is layers.Conv2D:
+        by_one = layer.kernel_size == layer.strides == (1, 1)
+        if not by_one or layer.groups != 1:
+            refuse(layer, "it is no masked convolution, and no plain 1×1 either")
+    elif isinstance(layer, MaskedConv2D | StackConv2D):
+        _check_methods(layer)
+        if not says_so:
+            refuse(layer, f"{_SILENT}; write runs_as = 'convolution' into its class")
+    else:
+        refuse(layer, _ONLY_MASKED if says_so else f"{_SILENT}; {_APART}")
+    check_activation(layer, layer.filters)
+
+
+def _check_methods(layer):
+    """Refuse a masked convolution whose class computes something else."""
+    own = StackConv2D if isinstance(layer, StackConv2D) else MaskedConv2D
+    for name in ("__call__", "call", "convolution_op", "origin"):
+        if getattr(type(layer), name, None) is not getattr(own, name, None):
+            refuse(
+                layer,
+                f"its class replaces `{name}`, but the loop runs as {own.__name__} does; "
+                f"{_APART}",
+            )
 
 
 def check_pixelwise(layer, args, kwargs):
@@ -104,17 +144,20 @@ def check_pixelwise(layer, args, kwargs):
 def _why_not_pixelwise(layer):
     says = runs_as(layer)
     if says == "convolution":
-        return ONLY_MASKED
+        return _ONLY_MASKED
     if says:
         return f"its class says runs_as = {says!r}; expected 'pixelwise'"
     why = "it is not known to work on each pixel by itself"
     if not is_of_user(layer):
         return why
     if getattr(layer, "_layers", ()):
-        return f"{why}. If it holds layers, write it as a function of tensors"
+        return (
+            f"{why}. If it holds layers and reads no other pixel, write it as a function "
+            "of tensors"
+        )
     return (
         f"{why}. If it does, write runs_as = 'pixelwise' into its class (a subclass must "
-        "say so again; see pixelcnn_edu.layers)"
+        "say so again; see pixelcnn_edu.pixel_graph)"
     )
 
 
@@ -135,9 +178,9 @@ def check_by_trial(layer, what, function, *channels):
     """Run a function on random features: on whole images, and on pixels alone.
 
     Half of the pixels run alone, so that a mean over the whole batch shows. As many pixels
-    as channels run once more, so that Keras's ``add`` shows: of one number per pixel, it
-    makes a bias of the channels. The layer gets random weights meanwhile: its own may be
-    zero at first.
+    as channels run once more, so that a wrong sum of Keras's ``add`` shows, see
+    `pixel_graph`. The layer gets random weights meanwhile, because its own may be zero at
+    first: small ones, and then positive ones, whose roots and quotients are finite.
 
     Args:
         layer, what: named in the error if the results differ.
@@ -149,13 +192,19 @@ def check_by_trial(layer, what, function, *channels):
     half = np.prod(_TRIAL) // 2
     pixels = [each.reshape(-1, 1, 1, each.shape[-1])[:half] for each in maps]
     few = [[each[:c] for each in pixels] for c in sorted({*channels})]
-    weights = [(w, rng.normal(0, 0.1, w.shape)) for w in layer.trainable_weights]
+    trained = [w for part in layer._flatten_layers() for w in part._trainable_variables]
+    for weights in (
+        [rng.normal(0, 0.1, w.shape) for w in trained],
+        [rng.uniform(0.5, 1.5, w.shape) for w in trained],
+    ):
+        pairs = zip(trained, weights, strict=True)
+        _try_once(layer, what, function, pairs, (maps, pixels, *few))
+
+
+def _try_once(layer, what, function, weights, features):
     try:
         with keras.StatelessScope(weights):  # nothing is written into the layer
-            results = [
-                function(*map(ops.convert_to_tensor, each))
-                for each in (maps, pixels, *few)
-            ]
+            results = [function(*map(ops.convert_to_tensor, each)) for each in features]
         whole, alone, *few = (np.asarray(ops.cast(r, "float32")) for r in results)
     except Exception as error:  # of a user's code: any
         size = "{}×{}".format(*_TRIAL[1:])

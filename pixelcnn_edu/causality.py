@@ -17,9 +17,9 @@ import functools
 
 from pixelcnn_edu import _jax
 from pixelcnn_edu._checks import check_positive_int, check_seed, is_int, plain
+from pixelcnn_edu._logits import logits_function
 from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_logits
 from pixelcnn_edu.likelihoods import check_likelihood
-from pixelcnn_edu.models import logits_function
 
 import keras
 import numpy as np
@@ -94,7 +94,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     Raises:
         ValueError: (row, col) lies outside the image, or a pixel without a gradient
             changes the output: the model rounds it, say. Or a layer computes in float16,
-            in which small gradients become 0.
+            in which small gradients become 0. Or a gradient is not finite.
     """
     shape = check_image_shape_of(model, image_shape)
     check_finite(model)
@@ -128,6 +128,7 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         sizes = rng.uniform(1, 2, model.outputs[0].shape[-1]).astype("float32")
         gradient, out = run(pages, sizes)
         if gradient is not None:
+            _check_gradient(gradient)
             seen[(np.asarray(gradient) != 0).any(axis=(0, -1))] = True
         return check_logits(np.asarray(out))
 
@@ -152,6 +153,16 @@ def _sum_at(model, row, col, x, sizes):
     labels = [ops.convert_to_tensor(label) for label in _labels(model, len(x))]
     out = model([x, *labels] if labels else x, training=False)[:, row, col]
     return ops.sum(out * sizes), out
+
+
+def _check_gradient(gradient):
+    """Refuse NaN and infinity: times a masked weight, 0, they are NaN, and not 0."""
+    if not np.isfinite(gradient).all():
+        raise ValueError(
+            "Expected a model with finite gradients. Received: one whose gradient is "
+            "infinite or NaN for some images, as that of a root at 0. "
+            "causality.dependency_matrix needs no gradient."
+        )
 
 
 def _gradient(model, function):

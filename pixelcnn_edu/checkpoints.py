@@ -3,6 +3,24 @@
 Taught by notebook 08. Keras's own `keras.callbacks.BackupAndRestore` keeps the weights,
 the optimizer and the number of the epoch. It keeps neither the history nor what other
 callbacks remember, and does not notice that settings or images have changed.
+
+`Checkpoint` writes the state of the run (weights, the optimizer's variables, the generator
+of dropout, the history) after each finished epoch. To go on, `resume` loads this state and
+calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the order of
+the digits and their draws come from (seed, epoch, batch), so the epoch has the same
+batches.
+
+A run with the same arguments, initial weights and images is the same run: a change in the
+code of a class (a likelihood, a layer, a schedule) is not noticed. A resumed run does not
+repeat
+
+- numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
+  ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
+- what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
+  ``ModelCheckpoint``. They get their memory back if they monitor the same quantity;
+- what callbacks do to the weights and the learning rate in ``on_train_begin``: the state
+  on disk replaces these. Other values that a callback notes there are those of the
+  resumed run.
 """
 
 import contextlib
@@ -11,7 +29,7 @@ import time
 import weakref
 
 from pixelcnn_edu import _ranks
-from pixelcnn_edu._callbacks import appending
+from pixelcnn_edu._callbacks import inner_optimizer, trained_variables, with_csv_files
 from pixelcnn_edu._checkpoint_file import (
     read_newest,
     refuse_foreign_files,
@@ -21,7 +39,7 @@ from pixelcnn_edu._checkpoint_file import (
 )
 from pixelcnn_edu._checks import check_path, plain
 from pixelcnn_edu._checksums import checksum, network_checksum, through_json
-from pixelcnn_edu._files import atomic_write, identity_of_lock
+from pixelcnn_edu._files import atomic_write, identity_of_file
 
 import keras
 import numpy as np
@@ -72,7 +90,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         else:
             # A run that a callback stopped trains no more: no epoch is left to Keras.
             first = settings["epochs"] if checkpoint.stopped else epoch
-            with checkpoint.noting_checksum(), appending(callbacks, epoch):
+            files = with_csv_files(callbacks, epoch, checkpoint._paths[0])
+            with checkpoint.noting_checksum(), files as callbacks:
                 history = train(callbacks=[*callbacks, checkpoint], initial_epoch=first)
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
@@ -81,7 +100,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
 
 def _weight_decay(model):
     """Return which weights the optimizer excludes from weight decay, as a setting."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = inner_optimizer(model.optimizer)
     excluded = [
         index
         for index, weight in enumerate(model.trainable_variables)
@@ -99,9 +118,6 @@ class Checkpoint(keras.callbacks.Callback):
     is written once more, with the final weights. If the folder was deleted or moved
     meanwhile, the run ends with an OSError.
 
-    A resumed run begins with the state on disk: what other callbacks do to the weights
-    and the optimizer in ``on_train_begin`` is undone.
-
     The state is written before training too. So a full disk is noticed before the first
     batch, and a run that is interrupted in its first epoch begins again with the same
     weights. In a resumed run this first write is only a trial.
@@ -113,9 +129,7 @@ class Checkpoint(keras.callbacks.Callback):
             they are the result of training this same run: a callback may change the
             learning rate. A rate that training has changed is accepted only together
             with the weights of that time.
-        callbacks: the other callbacks, which come before this one. What Keras's
-            ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` remember is
-            kept too, if a resumed run has the same ones.
+        callbacks: the other callbacks, which come before this one.
 
     Attributes:
         history: as in Keras's History, of all epochs.
@@ -143,10 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.folder / "checkpoint.npz", self.folder / "checkpoint.previous.npz"
 
     def _present_lock(self):
-        return identity_of_lock(self.folder / "checkpoint.lock")
-
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
+        return identity_of_file(self.folder / "checkpoint.lock")
 
     def restore(self, model) -> int:
         """Load the newest undamaged state into a compiled model.
@@ -173,7 +184,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"Expected {path} to be a checkpoint of this version. Received: a file "
                 f"without {', '.join(sorted(missing))}. Choose another folder."
             )
-        variables = self._variables()
+        variables = trained_variables(self.model)
         shapes = [tuple(variable.shape) for variable in variables]
         arrays, more = arrays[: len(shapes)], arrays[len(shapes) :]
         differ = self._differences(about)
@@ -208,7 +219,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _assign_restored(self):
         if self._restored:
-            for variable, array in zip(self._variables(), self._restored, strict=True):
+            variables = trained_variables(self.model)
+            for variable, array in zip(variables, self._restored, strict=True):
                 variable.assign(array)
 
     def _read(self):
@@ -271,9 +283,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.remind()
-        self._assign_restored()  # a callback may have set weights or the learning rate
+        self._assign_restored()  # replaces what another callback has set here
         self._restored = ()
-        if any(v.dtype == "bfloat16" for v in self._variables()):
+        if any(v.dtype == "bfloat16" for v in trained_variables(self.model)):
             raise ValueError(
                 "Expected a model with float32 variables beside folder=, since a file "
                 "cannot hold bfloat16. Received: bfloat16. Use 'mixed_bfloat16'."
@@ -301,7 +313,7 @@ class Checkpoint(keras.callbacks.Callback):
         _ranks.from_first(lambda: (self._write_here(how), []))
 
     def _write_here(self, how):
-        arrays = [np.asarray(variable) for variable in self._variables()]
+        arrays = [np.asarray(variable) for variable in trained_variables(self.model)]
         callbacks = []
         for callback, who, names in remembering(self.callbacks):
             state = {name: getattr(callback, name) for name in names}

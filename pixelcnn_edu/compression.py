@@ -24,10 +24,11 @@ import math
 from pixelcnn_edu._checks import check_images, check_one_of, check_positive_int
 from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
 from pixelcnn_edu._coding_loop import CodingLoop
+from pixelcnn_edu._logits import logits_function
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
+from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
-from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import pixel_loop
+from pixelcnn_edu.models import likelihood_of
 
 import numpy as np
 

@@ -111,7 +111,8 @@ def load_folder(
     Raises:
         ValueError: an argument is out of its range, or pictures cannot be read; the
             message lists all of them. A picture of more than 64 million pixels is not
-            decoded.
+            decoded. Damage to pixels is always noticed in PNG files alone, which hold
+            checksums.
         FileNotFoundError: the folder does not exist.
 
     Example:
@@ -353,4 +354,5 @@ def colorize(images, *, seed=0) -> np.ndarray:
         np.stack([color // 16, color // 4 % 4, color % 4], axis=-1)[:, None, None] / 3
         for color in (ink, paper)
     )
-    return quantize(images * ink + (1 - images) * paper, 4)
+    mixed = images * ink + (1 - images) * paper
+    return quantize(np.minimum(mixed, 1), 4)  # 1 - x is rounded: a sum may exceed 1

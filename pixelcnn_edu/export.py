@@ -15,11 +15,11 @@ import string
 from pixelcnn_edu._checks import NotByPixel, check_images, check_path
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu._model_checks import check_image_shape_of
+from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import likelihood_of
-from pixelcnn_edu.one_pixel import pixel_loop
+from pixelcnn_edu.models import likelihood_of, live_weights
 from pixelcnn_edu.pixel_graph import kernel_of, weight_by_pixel
 
 import keras
@@ -51,7 +51,8 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
 
     Args:
         model: an `ImageModel` with the likelihood `Bernoulli` or `Categorical`, made of the
-            layers that the two builders in `models` use.
+            layers that the two builders in `models` use. A subclass of `MaskedConv2D` may
+            have a mask of its own, see `pixel_graph`.
         image_shape: (H, W, C), for a model that leaves its size open.
 
     Returns:
@@ -64,8 +65,8 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         model's images may differ.
 
     Raises:
-        ValueError: the likelihood or a layer is another one; the message names it. Or a
-            weight is not finite, or quantized.
+        ValueError: the likelihood or a layer is another one; the message names it. Or the
+            images have neither 1 nor 3 channels, or a weight is not finite, or quantized.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -74,6 +75,11 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         ['Image', 'Convolution', 'PReLU']
     """
     height, width, channels = check_image_shape_of(model, image_shape)
+    if channels not in (1, 3):
+        raise ValueError(
+            "Expected a model of gray images (1 channel) or colored ones (3): a page shows "
+            f"no others. Received: {channels} channels"
+        )
     likelihood = likelihood_of(model)
     if type(likelihood) not in (Bernoulli, Categorical):
         raise ValueError(
@@ -86,7 +92,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
             "Expected a model that takes images alone, or a label too and has num_classes. "
             f"Received: {labels} label inputs and num_classes {classes}"
         )
-    loop = pixel_loop(model, likelihood)
+    loop = pixel_loop(model, likelihood, advice="A page needs this.")
     writer = _Writer(height, width)
     for tensor in loop.tensors:
         writer.add(tensor)
@@ -95,7 +101,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         "likelihood": type(likelihood).__name__,
         "levels": likelihood.levels,
         "num_classes": classes,
-        "runs": loop.runs,
+        "runs": loop.channel_groups,
         "one_more": loop.one_more,
         "tensors": writer.tensors,
         "output": writer.index[loop.output],
@@ -256,7 +262,9 @@ def page(
     graph, weights = network(model, image_shape=image_shape)
     shown = b"" if images is None else _shown(images, graph)
     sections = _sections(graph, bool(shown))
-    text = _html(title, _intro(graph, weights), sections, graph, weights, shown)
+    text = _html(
+        title, _intro(graph, live_weights(model)), sections, graph, weights, shown
+    )
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
 
@@ -340,7 +348,7 @@ def _intro(graph, weights):
         f"{levels} from what is drawn already. Then a random number decides. What had the "
         "probability 1/2 costs 1 bit, 1/4 costs 2 bits, 1/8 costs 3 bits, and so on; 1 nat "
         "is 1.44 bits. A seed is the number from which all random numbers are made: the "
-        f"same seed draws the same image. The network has {len(weights):,} weights. They "
+        f"same seed draws the same image. The network has {weights:,} weights. They "
         "are in this file, and nothing is sent to a server."
     )
 

@@ -1,6 +1,7 @@
 """Which pixels a stack of masked convolutions sees, layer by layer, without a network.
 
-Taught by notebook 05; notebooks 03 and 12 use it. NumPy alone.
+Taught by notebook 05; notebooks 03 and 12 use it. NumPy alone. For layers of your own:
+`causality.receptive_field`.
 """
 
 import functools
@@ -72,6 +73,7 @@ def by_depth(page, pixel, *, first=7, gated=False):
     pixel = tuple(place)
     vertical, horizontal = np.zeros((2, *page), bool)
     horizontal[pixel] = True
+    # yield: what the first layer would read if it came next; then one more 3×3 layer
     while not gated:
         yield _read_by(horizontal, _mask(first, "A"))
         horizontal = _read_by(horizontal, _mask(3, "B"))

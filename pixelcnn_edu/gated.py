@@ -16,12 +16,12 @@ a mask.
 """
 
 from pixelcnn_edu._checks import (
+    check_divisible,
     check_dropout,
     check_kernel_size,
     check_mask_type,
     check_one_of,
     check_positive_int,
-    check_shares,
     fixed_arguments,
     listed,
 )
@@ -92,7 +92,7 @@ class StackConv2D(keras.layers.Conv2D):
     ):
         filters = check_positive_int("filters", filters)
         colors = check_positive_int("colors", colors)
-        check_shares("filters", filters, colors)
+        check_divisible("filters", filters, colors)
         height, width = check_kernel_size(kernel_size)
         check_one_of("stack", stack, STACKS)
         mask_type = check_mask_type(mask_type)
@@ -270,7 +270,7 @@ def gated_block(
     filters = check_positive_int("filters", filters)
     colors = check_positive_int("colors", colors)
     mask_type = check_mask_type(mask_type)
-    check_shares("filters", filters, colors)
+    check_divisible("filters", filters, colors)
     dropout = check_dropout(dropout)
     if mask_type == "B" and horizontal.shape[-1] != filters:
         # Keras would add one channel, such as an image, to all of them: a leak

@@ -4,7 +4,7 @@ Notebooks 09 to 11 teach this module. The formula is p(x) = Π p(xᵢ | x₁ …
 xᵢ is one channel of one pixel. The network gives the probability of each level of xᵢ from
 the earlier values, and a uniform number uᵢ in [0, 1) chooses the level: the lowest level
 whose cumulative probability exceeds uᵢ. (`Bernoulli` counts from the other end: ink if
-uᵢ < p(ink).) Three methods draw the same images, with the same arguments:
+uᵢ < p(ink).) There are three methods, with the same arguments:
 
 - `naive`: one pass of the whole network for each value, as the formula says.
 - `fixed_point`: draw *all* values from the present picture, again and again, until
@@ -14,6 +14,8 @@ uᵢ < p(ink).) Three methods draw the same images, with the same arguments:
   enough for 784 pixels.
 - `cached`: keep the features of earlier pixels, and compute only those of the next pixel
   (arXiv 1704.06001). `page_cache` shows the idea; `one_pixel` is the compiled form.
+  (`generate` answers its first small call by `fixed_point`, because compiling takes
+  longer.)
 
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
@@ -21,41 +23,43 @@ in a different order. So two methods may differ at a value whose uniform number 
 half precision). Then the later values of that image may differ, too.
 """
 
+import contextlib
 import math
-import warnings
 from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_bool,
-    check_images,
+    check_known,
     check_one_of,
     check_positive_int,
     check_seed,
     check_temperature,
+    check_uniforms,
 )
-from pixelcnn_edu._drawing import (
-    MOST_PER_SLICE,
-    cores,
-    in_slices,
-    on_gpu,
-    slice_size,
-)
+from pixelcnn_edu._drawing import in_slices, uniforms_of
+from pixelcnn_edu._first_call import rounds_of_first_call
+from pixelcnn_edu._logits import logits_function
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
-from pixelcnn_edu._pixelwise import is_of_user
-from pixelcnn_edu.models import likelihood_of, logits_function
-from pixelcnn_edu.one_pixel import pixel_loop
+from pixelcnn_edu._particles import resample
+from pixelcnn_edu._pixel_loop import pixel_loop
+from pixelcnn_edu.models import likelihood_of
 
 import numpy as np
 
 METHODS = ("cached", "fixed_point", "naive")
-MOST_IN_FIRST_CALL = 16 * 28 * 28 * 2  # values × levels: sixteen digits of two levels
-MOST_ROUNDS = 100  # in a first call; sixteen digits of a trained network need about 50
+
+
+class _NotSettled(ValueError):
+    """The picture of a fixed point still changes after the last round."""
 
 
 def naive(
     model, likelihood, uniforms, given, known, temperature, *labels
 ) -> np.ndarray:
     """Draw images by one pass of the whole network for each value.
+
+    A model that is not causal is drawn without an error, from no distribution;
+    `pixelcnn_edu.causality.assert_causal` tells.
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
@@ -82,43 +86,34 @@ def naive(
 
 
 def fixed_point(
-    model, likelihood, uniforms, given, known, temperature, *labels
+    model, likelihood, uniforms, given, known, temperature, *labels, rounds=None
 ) -> np.ndarray:
     """Draw all values from the present picture, until the picture stays the same.
 
-    Arguments and result as for `naive`.
+    Arguments and result as for `naive`. ``rounds`` is the largest number of rounds, by
+    default H·W·C + 1.
 
     If the model is causal, each round makes at least one more value final, so the loop
-    ends, and its result is the image of `naive`. If the model is **not** causal, the
-    picture may still stop changing: the result does not change in one more round. But
-    such a model defines no distribution from which an image could be drawn.
+    ends, and its result is the image of `naive`. A model that is **not** causal may settle
+    too, and no error is raised. But its images come from no distribution.
     `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
 
     Raises:
-        ValueError: a weight is not finite, a logit is NaN, or the picture does not settle
-            within H·W·C + 1 rounds; then the model is not causal.
+        ValueError: a weight is not finite, a logit is NaN, or the picture does not settle.
+            If it does not settle within H·W·C + 1 rounds, the model is not causal, or it
+            draws random numbers of its own.
     """
-    rounds = given[0].size + 1
-    images = _settle(
-        rounds, model, likelihood, uniforms, given, known, temperature, *labels
-    )
-    if images is None:
-        raise ValueError(
-            "Expected a causal model. Received one whose images did not settle after "
-            "H·W·C + 1 rounds; pixelcnn_edu.causality.assert_causal(model) names the leak."
-        )
-    return images
-
-
-def _settle(rounds, model, likelihood, uniforms, given, known, temperature, *labels):
-    """Draw until the picture stays the same; return None if there are too few rounds."""
     logits, images = logits_function(model), given
-    for _ in range(rounds):
+    for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], given, values)
         if np.array_equal(previous, images):
             return images
-    return None
+    raise _NotSettled(
+        "Expected a causal model. Received one whose images did not settle after "
+        f"{rounds or 'H·W·C + 1'} rounds (or a likelihood or layer that draws random "
+        "numbers of its own); pixelcnn_edu.causality.assert_causal(model) names the leak."
+    )
 
 
 def cached(
@@ -127,14 +122,15 @@ def cached(
     """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
     Arguments and result as for `naive`. The first call for each N compiles the loop, which
-    takes some seconds. (`generate` answers its first small call by `fixed_point`.)
+    takes some seconds. `generate` runs the same loop. It asks for the loop once, for all
+    slices, because each question compares the whole state of the model.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
             at a time; the message names the layer.
     """
     temperature = check_temperature(temperature)
-    loop = _pixel_loop(model, likelihood)
+    loop = pixel_loop(model, likelihood)
     return loop.draw(uniforms, given, known, temperature, *labels)
 
 
@@ -235,15 +231,14 @@ def generate_slices(
         )
     root = np.random.SeedSequence(check_seed(seed))
     if uniforms is not None:
-        uniforms = _check_uniforms(uniforms, (count, *image_shape))
+        uniforms = check_uniforms(uniforms, (count, *image_shape))
     labels = check_labels(model, labels, count)
 
     def arrays(rows):
-        numbers = (
-            _uniforms(root, rows, image_shape) if uniforms is None else uniforms[rows]
+        own = (
+            uniforms_of(root, rows, image_shape) if uniforms is None else uniforms[rows]
         )
-        given = np.zeros_like(numbers)
-        return numbers, given, *[label[rows] for label in labels]
+        return own, np.zeros_like(own), *[label[rows] for label in labels]
 
     shape, known = (count, *image_shape), np.zeros(image_shape[:2], bool)
     return _draw(model, likelihood, arrays, shape, known, temperature, method, progress)
@@ -303,19 +298,10 @@ def complete(
             than 10 particles: fewer than half of them).
     """
     likelihood = likelihood_of(model, likelihood)
-    images, known = np.asanyarray(images), np.asarray(known)
-    fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
-    if fits:
-        blank = np.zeros((), images.dtype)  # an unknown pixel may be NaN, or masked
-        images = np.ma.where(known[:, :, None], images, blank)
-    images = check_images(
-        images, levels=likelihood.levels, image_shape=model.inputs[0].shape[1:]
+    shape = model.inputs[0].shape[1:]
+    images, known = check_known(
+        images, known, levels=likelihood.levels, image_shape=shape
     )
-    if not fits:
-        raise ValueError(
-            f"Expected known to be boolean of shape {images.shape[1:3]}. "
-            f"Received: {known.dtype} {known.shape}"
-        )
     count = check_positive_int("count", count)
     particles = check_positive_int("particles", particles)
     temperature = check_temperature(temperature)
@@ -333,7 +319,7 @@ def complete(
     given = np.repeat(images, per_image, axis=0)
 
     def arrays(rows):
-        uniforms = _uniforms(root, rows, images.shape[1:])
+        uniforms = uniforms_of(root, rows, images.shape[1:])
         return uniforms, given[rows], *[label[rows] for label in labels]
 
     slices = _draw(
@@ -343,49 +329,12 @@ def complete(
     drawn = drawn.reshape(len(images), per_image, *images.shape[1:])
     ess = np.full(len(images), float(per_image))
     if weighted:
-        drawn, ess = _resample(model, likelihood, drawn, known, labels, count, root)
+        drawn, ess = resample(model, likelihood, drawn, known, labels, count, root)
     return (drawn, ess) if return_ess else drawn
-
-
-def _resample(model, likelihood, drawn, known, labels, count, root):
-    """Weigh (N, particles, H, W, C) by p(known | past), and draw ``count`` of each."""
-    logits = logits_function(model)
-    flat = drawn.reshape(-1, *drawn.shape[2:])
-    log_weights = []
-    for at in range(0, len(flat), MOST_PER_SLICE):
-        rows = slice(at, at + MOST_PER_SLICE)
-        out = logits(flat[rows], *[label[rows] for label in labels])
-        log_p = np.asarray(likelihood.log_prob_of_pixels(out, flat[rows]), "float64")
-        log_weights.append(log_p[:, known].sum(axis=1))
-    log_weights = np.concatenate(log_weights).reshape(drawn.shape[:2])
-    if not np.isfinite(log_weights.max(axis=1)).all():
-        raise ValueError(
-            "Expected known pixels to which the model gives a probability above 0. "
-            f"Received: log-probabilities {log_weights.max(axis=1)}"
-        )
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    ess = 1 / (weights**2).sum(axis=1)
-    if ess.min() < min(5, weights.shape[1] / 2):
-        warnings.warn(
-            f"Only {ess.min():.1f} of {weights.shape[1]} particles are effective: few "
-            "of them fit the known pixels. Completions repeat; try more particles.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    chosen = []
-    for i, cumulative in enumerate(weights.cumsum(axis=1)):
-        # a stream of its own, apart from those that drew the particles
-        own = np.random.SeedSequence(root.entropy, spawn_key=(i, 0))
-        u = np.random.default_rng(own).random(count)
-        chosen.append(drawn[i, np.searchsorted(cumulative[:-1], u, side="right")])
-    return np.stack(chosen), ess
 
 
 def _draw(model, likelihood, arrays, shape, known, temperature, method, progress):
     """Return an iterator over the images, in slices, drawn by the chosen method.
-
-    `_answer_first_call` may draw all images at once.
 
     Args:
         arrays: as for `in_slices`: the arrays of some images.
@@ -397,89 +346,34 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
     likelihood = likelihood_of(model, likelihood)
     compiled = method == "cached"
     if compiled:
-        loop = _pixel_loop(model, likelihood)
+        loop = pixel_loop(model, likelihood)
 
     def draw(uniforms, given, *labels):
         arguments = uniforms, given, known, temperature, *labels
-        if compiled:  # as `cached`, but without a search for the loop in each slice
+        if compiled:  # as `cached` does
             return loop.draw(*arguments)
         by_method = naive if method == "naive" else fixed_point
         return by_method(model, likelihood, *arguments)
 
     def slices():
-        if compiled:
-            images = _answer_first_call(
-                loop, model, likelihood, arrays, shape, known, temperature
-            )
-            if images is not None:
-                yield images
+        rounds = compiled and rounds_of_first_call(loop, likelihood, shape, temperature)
+        if rounds:  # the fixed point draws all images at once
+            uniforms, given, *labels = arrays(slice(0, shape[0]))
+            arguments = uniforms, given, known, temperature, *labels
+            # if the picture does not settle in so many rounds, the loop draws, below
+            with contextlib.suppress(_NotSettled):
+                yield fixed_point(model, likelihood, *arguments, rounds=rounds)
                 return
-        # of one image in one pass; a mixture has them for each component
-        levels = likelihood.levels * getattr(likelihood, "components", 1)
-        how_many = math.prod(shape[1:]) * levels
+        # that a round of the fixed point computes
+        probabilities_per_image = math.prod(shape[1:]) * likelihood.levels
+        probabilities_per_image *= likelihood.components
         yield from in_slices(
             draw,
             arrays,
             shape[0],
             compiled=compiled,
-            numbers=how_many if method == "fixed_point" else 1,
+            numbers=probabilities_per_image if method == "fixed_point" else 1,
             progress=progress,
         )
 
     return slices()
-
-
-def _pixel_loop(model, likelihood):
-    advice = (
-        "method='cached' needs this. If pixelcnn_edu.causality.assert_causal(model) "
-        "passes, use method='fixed_point', which runs any causal model."
-    )
-    return pixel_loop(model, likelihood, advice=advice)
-
-
-def _answer_first_call(loop, model, likelihood, arrays, shape, known, temperature):
-    """Answer the first small call by the fixed point; return None for all other calls.
-
-    The loop of ``method="cached"`` takes seconds to compile. The fixed point draws sixteen
-    digits in less time, so it answers the first call for each size, and the second call
-    compiles. Measured time never decides which method answers.
-
-    The images are the same except for rounding. The compiled loop answers the first call
-    too where rounding is coarse (half precision, int8, a GPU), where a layer or the
-    likelihood has a user's class, and where the images do not settle within a hundred
-    rounds.
-    """
-    count, *image_shape = shape
-    key = loop.key((slice_size(count, cores()), *image_shape), temperature)
-    small = math.prod(shape) * likelihood.levels <= MOST_IN_FIRST_CALL
-    if not small or key in loop.compiled or key in loop.asked:
-        return None
-    loop.asked.add(key)
-    if not loop.may_begin_by_fixed_point or is_of_user(likelihood) or on_gpu():
-        return None
-    uniforms, given, *labels = arrays(slice(0, count))
-    return _settle(
-        MOST_ROUNDS, model, likelihood, uniforms, given, known, temperature, *labels
-    )
-
-
-def _uniforms(root, rows, shape):
-    """One stream of numbers per image, so that image i does not depend on the count."""
-    seeds = (
-        np.random.SeedSequence(root.entropy, spawn_key=(i,))
-        for i in range(rows.start, rows.stop)
-    )
-    rngs = (np.random.default_rng(seed) for seed in seeds)
-    return np.stack([rng.random(shape, dtype="float32") for rng in rngs])
-
-
-def _check_uniforms(uniforms, shape):
-    uniforms = np.asarray(uniforms)
-    fits = uniforms.dtype.kind in "biuf" and uniforms.shape == shape
-    single = uniforms.astype("float32") if fits else None  # may round up to 1
-    if not fits or not ((0 <= single) & (single < 1)).all():
-        raise ValueError(
-            f"Expected uniforms of shape {shape}, in [0, 1) after rounding to "
-            f"float32. Received: {uniforms.dtype} {uniforms.shape}"
-        )
-    return single

@@ -7,37 +7,22 @@ What differs here from most code on the web: a layer multiplies the kernel by th
 *inside* the convolution, so the gradient of a masked weight is exactly 0. And a residual
 block is a function of tensors, so a model is one flat graph.
 
-The rest of this text is for notebook 10, and for those who add a layer. Each layer class
-says by ``runs_as`` how ``generate(method="cached")`` runs the layer pixel by pixel:
-
-- ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
-  does the same at every pixel and reads no other pixel. The first drawing tries the layer
-  on random features. In ``call`` write ``x + y``, not ``keras.ops.add(x, y)``: with one
-  channel added to N, and with N images, Keras's ``add`` gives a wrong sum on TensorFlow.
-  (`PositionBias` has a weight for each pixel. It is a special case
-  in `pixel_graph.weight_by_pixel`, and no example for a class of your own.)
-- ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
-  ``call``. Only `MaskedConv2D`, `gated.StackConv2D` and subclasses that compute the same
-  may say so: they replace none of ``__call__``, ``call``, ``convolution_op`` and
-  ``origin``. Their ``build`` may set more entries of ``self.mask`` to 0, for a dilated
-  convolution, say. Put what follows a convolution into a layer of its own.
-
-A subclass does not inherit ``runs_as``: it must say so again, since it may do something
-else. CONTRIBUTING.md shows a whole layer.
+``runs_as`` says how ``generate(method="cached")`` runs a layer, see `pixel_graph`
+(notebook 10).
 """
 
 from pixelcnn_edu._checks import (
+    check_divisible,
     check_dropout,
     check_halves,
     check_kernel_size,
     check_levels,
     check_mask_type,
     check_positive_int,
-    check_shares,
     fixed_arguments,
     plain,
 )
-from pixelcnn_edu._model_checks import check_precision
+from pixelcnn_edu._model_checks import check_pointwise, check_precision
 from pixelcnn_edu.masks import causal_mask
 
 import keras
@@ -96,7 +81,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         filters = check_positive_int("filters", filters)
         kernel_size = check_kernel_size(kernel_size)
         colors = check_positive_int("colors", colors)
-        check_shares("filters", filters, colors)
+        check_divisible("filters", filters, colors)
         mask_type = check_mask_type(mask_type)
         kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
@@ -123,6 +108,7 @@ class MaskedConv2D(keras.layers.Conv2D):
             # All rows below the center are zero. The convolution leaves them out: 6
             # products per channel instead of 9 for a 3×3 kernel.
             kernel = kernel[: rows + 1]
+            # Padded by hand. ``padding="same"`` stays, for Keras's output shape.
             inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
         return ops.conv(inputs, kernel, data_format="channels_last")
 
@@ -194,6 +180,7 @@ def residual_block(
             f"formed. Received shape: {tuple(x.shape)}"
         )
     y = activate(x, activation)
+    # with ``colors=1`` the mask of a 1×1 kernel is all ones
     y = MaskedConv2D(filters // 2, 1, mask_type="B", colors=colors)(y)
     y = activate(y, activation)
     y = MaskedConv2D(filters // 2, kernel_size, mask_type="B", colors=colors)(y)
@@ -201,7 +188,7 @@ def residual_block(
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
-    return keras.layers.add([x, y])
+    return keras.layers.add([x, y])  # of one shape; for others see `pixel_graph`
 
 
 def activate(inputs, activation: str):
@@ -226,26 +213,8 @@ def activate(inputs, activation: str):
             "Expected activation to be 'prelu' or the name of a Keras activation, such "
             f"as 'relu'. Received: {activation!r}"
         )
-    _check_pointwise(layer.activation, activation)
+    check_pointwise(layer.activation, activation)
     return layer(inputs)
-
-
-def _check_pointwise(function, activation):
-    """Raise an error unless each output of an activation depends on one input alone."""
-    values = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
-    # sixteen images: in image i, value i alone is another one
-    changes = np.eye(16, dtype="float32").reshape(16, 2, 2, 4)
-    try:
-        before, after = (np.array(function(x)) for x in (values, values + changes))
-        moved = np.abs(after - before).reshape(16, 16) > 1e-5
-        pointwise = not (moved & ~np.eye(16, dtype=bool)).any()
-    except (TypeError, ValueError):  # other arguments, or an output of another shape
-        pointwise = False
-    if not pointwise:
-        raise ValueError(
-            "Expected activation to compute each value from one value alone. (One that "
-            f"mixes channels lets a color see later colors.) Received: {activation!r}"
-        )
 
 
 @register
@@ -288,7 +257,9 @@ class PositionBias(keras.layers.Layer):
         return inputs + self.bias
 
     def compute_output_shape(self, input_shape):
-        return input_shape  # `pixel_graph` asks for one pixel
+        # Without this method Keras would run `call` to find the shape. `pixel_graph` asks
+        # for that of one pixel, (1, 1, 1, C), and `call` adds a bias of (H, W, C).
+        return input_shape
 
 
 @register

@@ -8,7 +8,7 @@ likelihood.
 Images have L levels. Their values are k/(L-1), with k = 0 … L-1.
 """
 
-from pixelcnn_edu._checks import check_levels, check_temperature
+from pixelcnn_edu._checks import check_levels, check_temperature, plain
 from pixelcnn_edu.layers import register
 
 import keras
@@ -21,13 +21,15 @@ _LARGEST = float(np.finfo("float32").max)
 class Likelihood:
     """The base class of all likelihoods.
 
-    A subclass has the attribute ``levels`` and these methods. Their arguments are
-    float32, and their shapes fit each other:
+    A density of real numbers (a Gaussian, say) is not possible here: give its levels
+    probabilities, as `mixture` does. A subclass has the attribute ``levels`` and these
+    methods. Their arguments are float32, and their shapes fit each other:
 
     - ``logits_per_pixel(channels)``: the number of logits that the network computes for
       one pixel;
     - ``_log_prob_of_pixels(logits, images)``, see `log_prob_of_pixels`;
-    - ``_sample(logits, uniforms, temperature)``, see `sample`;
+    - ``_sample(logits, uniforms, temperature)``, see `sample`: a function of its arguments
+      alone, without random numbers other than ``uniforms``;
     - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
       `compression`. A subclass without this method trains and draws.
 
@@ -40,14 +42,18 @@ class Likelihood:
     order. In another order, a logit of one channel may depend on that channel's own value.
 
     The attributes of a likelihood are the arguments of its ``__init__``, and no others.
-    They are saved, and two likelihoods are equal if these are equal. `load_model` finds a
-    class of your own if you register it:
-    ``@keras.saving.register_keras_serializable(package="mine")``.
+    They are saved, and two likelihoods are equal if these are equal. A table goes into a
+    method, not into an attribute; otherwise loading fails. `load_model` finds a class of
+    your own if you register it, as the example in CONTRIBUTING.md does.
     """
 
     #: True if the likelihood itself orders the channels of a pixel. Then no logit may
     #: depend on a channel of its own pixel.
     orders_channels = False
+
+    #: How many distributions over the levels are computed for each value: above 1 in a
+    #: mixture. `generation` bounds its memory by this number.
+    components = 1
 
     def log_prob(self, logits, images):
         """Return the log-probability of each image.
@@ -93,6 +99,7 @@ class Likelihood:
             ValueError: if the shapes do not fit, or the temperature is negative.
         """
         # In a compiled loop the temperature is a tensor, which was checked as a number.
+        temperature = plain(temperature)
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")

@@ -31,6 +31,15 @@ def fastest_precision() -> str:
     return "mixed_bfloat16" if "avx512_bf16" in about else "float32"
 
 
+def on_gpu() -> bool:
+    """Return whether Keras computes on a GPU; one that is hidden from it does not count."""
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def strategy_called(name: str) -> tf.distribute.Strategy:
     """Return the strategy for ``"one"`` device, or for all of them: ``"mirrored"``."""
     if name == "one":

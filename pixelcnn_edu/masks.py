@@ -12,14 +12,14 @@ on a pixel may look at ``#``, and at the center ``o`` only in type B::
     . . . . .
     . . . . .
 
-NumPy alone: nothing here knows about networks.
+The code below is NumPy alone: it knows nothing about networks.
 """
 
 from pixelcnn_edu._checks import (
+    check_divisible,
     check_kernel_size,
     check_mask_type,
     check_positive_int,
-    check_shares,
 )
 
 import numpy as np
@@ -63,8 +63,8 @@ def causal_mask(
     colors = check_positive_int("colors", colors)
     in_channels = check_positive_int("in_channels", in_channels)
     out_channels = check_positive_int("out_channels", out_channels)
-    check_shares("in_channels", in_channels, colors)
-    check_shares("out_channels", out_channels, colors)
+    check_divisible("in_channels", in_channels, colors)
+    check_divisible("out_channels", out_channels, colors)
 
     mask = np.zeros((kh, kw, in_channels, out_channels), "float32")
     mask[: kh // 2] = 1  # rows above

@@ -16,15 +16,15 @@ import pixelcnn_edu.mixture  # noqa: F401  so that `load_model` knows its likeli
 from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
+    check_dilations,
     check_halves,
     check_image_shape,
     check_int,
     check_positive_int,
-    listed,
     plain,
 )
 from pixelcnn_edu._logits import logits_function  # noqa: F401  public as `models.…`
-from pixelcnn_edu._model_checks import check_keras, check_model
+from pixelcnn_edu._model_checks import check_model
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -46,14 +46,15 @@ class ImageModel(_cpu.TrainedInHalves):
 
     (A likelihood says what the logits mean: with it they become log-probabilities, and
     draws of pixels.) You build, train, save, load and clone this model like any other
-    Keras model, and ``model.likelihood`` survives. On a CPU the base class trains a batch
-    in two halves at the same time, see `_cpu`. (On a GPU the base class does nothing.)
+    Keras model, and ``model.likelihood`` survives.
 
-    The functions of this package accept any number of images. In a direct call of the
-    model, and in Keras's own ``fit``, ``evaluate`` and ``predict``, a sum on TensorFlow may
-    be wrong. If a layer adds one number per image to N channels, and a batch has N images,
-    Keras's ``add`` gives the numbers to the channels. Choose another batch size, or let the
-    layer add one number per channel.
+    The functions of this package accept any number of images. In a direct call of a model,
+    and in Keras's own ``fit``, ``evaluate`` and ``predict``, Keras's ``add`` of arrays of
+    different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. No model
+    built by `models` has such a sum.
+
+    On a CPU the base class trains a batch in two halves at the same time, see `_cpu`. (On
+    a GPU the base class does nothing.)
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
@@ -254,14 +255,7 @@ def gated_pixelcnn(
     position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
     skip = check_bool("skip", skip)
     label_map = check_int("label_map", label_map, at_least=0)
-    if not listed(dilations):
-        raise ValueError(
-            "Expected dilations to be one or more positive integers in a tuple, such as "
-            f"(1, 2, 4, 8). Received: {dilations!r}"
-        )
-    dilations = [
-        check_positive_int("each of dilations", rate) for rate in listed(dilations)
-    ]
+    dilations = check_dilations(dilations)
     image = keras.Input(image_shape)
     inputs, condition = image, None
     if num_classes is not None:
@@ -290,9 +284,13 @@ def gated_pixelcnn(
         horizontal = keras.layers.add(
             [MaskedConv2D(filters, 1, colors=colors)(h) for h in all_horizontal]
         )
-    x, channels = horizontal, image_shape[-1]
     logits = last_layers(
-        x, filters, "relu", likelihood=likelihood, channels=channels, colors=colors
+        horizontal,
+        filters,
+        "relu",
+        likelihood=likelihood,
+        channels=image_shape[-1],
+        colors=colors,
     )
     return ImageModel(
         inputs, logits, name, likelihood=likelihood, num_classes=num_classes
@@ -301,7 +299,6 @@ def gated_pixelcnn(
 
 def _checked(image_shape, depth, likelihood, colors):
     """Validate the arguments that both builders share, and return them."""
-    check_keras()
     likelihood = check_likelihood(Bernoulli() if likelihood is None else likelihood)
     image_shape = check_image_shape(image_shape)
     depth = check_positive_int("depth", depth)
@@ -407,64 +404,6 @@ def live_weights(model) -> int:
             mask = np.broadcast_to(layer.mask, layer.kernel.shape)
             count -= int((mask == 0).sum())
     return count
-
-
-def with_labels(model, mixtures) -> ImageModel:
-    """Return a copy of a conditional model whose labels are mixtures of the old ones.
-
-    The effect of a label is linear in its one-hot vector y: the network adds V y
-    (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
-    adds the mixture ``mixtures[k]``: for example, half of label 4 and half of label 9.
-
-    Args:
-        model: an `ImageModel` that takes labels.
-        mixtures: (K, num_classes); rows need not sum to 1. A row of zeros adds nothing.
-
-    Returns:
-        An `ImageModel` with labels 0 … K - 1. Its changes do not change ``model``.
-
-    Raises:
-        ValueError: the model takes no labels; a layer reads them that is no Embedding, or
-            reads something else too; or ``mixtures`` has another shape.
-
-    Example:
-        >>> model = gated_pixelcnn((5, 5, 1), filters=4, depth=1, num_classes=10)
-        >>> with_labels(model, np.full((1, 10), 0.1)).num_classes
-        1
-    """
-    classes = getattr(model, "num_classes", None)
-    if not isinstance(model, ImageModel) or not classes:
-        raise ValueError(
-            "Expected model to be an ImageModel that takes labels. "
-            f"Received: {model!r} with num_classes {classes!r}"
-        )
-    mixtures = np.asarray(mixtures, "float32")
-    if mixtures.ndim != 2 or not len(mixtures) or mixtures.shape[1] != classes:
-        raise ValueError(
-            f"Expected mixtures of shape (K, {classes}). Received: {mixtures.shape}"
-        )
-    config = {**model.get_config(), "num_classes": len(mixtures)}
-    (label, *_) = config["input_layers"][1]
-    of_label = set()
-    for layer in config["layers"]:
-        reads = [f"'{label}'" in str(node) for node in layer["inbound_nodes"]]
-        if not any(reads):
-            continue
-        name = layer["config"]["name"]
-        if layer["class_name"] != "Embedding" or not all(reads):
-            raise ValueError(
-                "Expected a model whose labels go into Embedding layers of their own. "
-                f"Received: a model whose labels go into the layer {name!r}"
-            )
-        layer["config"]["input_dim"] = len(mixtures)
-        of_label.add(name)
-    copy = type(model).from_config(config)
-    for old, new in zip(model.layers, copy.layers, strict=True):
-        weights = old.get_weights()
-        if old.name in of_label:
-            weights = [mixtures @ weights[0]]
-        new.set_weights(weights)
-    return copy
 
 
 def likelihood_of(model, likelihood=None) -> Likelihood:

@@ -78,7 +78,7 @@ class PositionBias(keras.layers.Layer):
 
 
 def residual_block(x, filters):
-    """Return x + three convolutions of x; those of size 1×1 need no mask."""
+    """Return x plus f(x), three convolutions in a row; those of 1×1 need no mask."""
     y = keras.layers.Conv2D(filters // 2, 1)(ops.relu(x))
     y = MaskedConv2D(filters // 2, 3, "B")(ops.relu(y))
     y = keras.layers.Conv2D(filters, 1)(ops.relu(y))
@@ -91,7 +91,7 @@ def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
     x = PositionBias()(MaskedConv2D(filters, 7, "A")(image))
     for _ in range(depth):
         x = residual_block(x, filters)
-    for _ in range(2):
+    for _ in range(2):  # as in the paper, table 1
         x = keras.layers.Conv2D(filters, 1)(ops.relu(x))
     logits = keras.layers.Conv2D(1, 1)(ops.relu(x))
     return keras.Model(image, logits)
@@ -105,7 +105,7 @@ def nats_per_image(images, logits):
     """Return -log p(image) of each image, (N,), in nats: the loss of maximum likelihood.
 
     With z for the logit, ink costs -log sigmoid(z) = softplus(-z) = softplus(z) - z, and
-    paper costs -log sigmoid(-z) = softplus(z).
+    paper costs -log sigmoid(-z) = softplus(z). Here softplus(z) is log(1 + e^z).
     """
     return ops.sum(ops.softplus(logits) - images * logits, axis=(1, 2, 3))
 
@@ -141,13 +141,12 @@ def train(model, images, epochs):
     """Train the model on gray images in [0, 1]; return Keras's History."""
     batches = Batches(images)
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
-    model.compile(
-        optimizer=keras.optimizers.Nadam(rate, global_clipnorm=1.0),  # notebooks 07, 14
-        loss=nats_per_image,
-        # TensorFlow without XLA: on a CPU a small network trains faster
-        jit_compile=keras.backend.backend() != "tensorflow",
-    )
-    # `Batches` has an order of its own, so Keras must not shuffle the batches
+    # clipped: one bad batch cannot make a large step
+    nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
+    # TensorFlow without XLA: a small network trains faster on a CPU (a GPU needs no XLA)
+    xla = keras.backend.backend() != "tensorflow"
+    model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
+    # `Batches` has an order of its own, so Keras need not shuffle the batches
     return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)
 
 
@@ -185,7 +184,8 @@ def main(path=None, epochs=8):
             x_train, x_test = file["x_train"], file["x_test"]
     if x_train.dtype != "uint8" or x_train.ndim != 3:
         sys.exit(f"Expected uint8 (N, H, W). Received: {x_train.dtype} {x_train.shape}")
-    highest = np.float32(max(x_train.max(), x_test.max()))  # 1 in a set of 0 and 1
+    # 255 in MNIST, 1 in a file of zeros and ones
+    highest = np.float32(max(x_train.max(), x_test.max()))
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train[..., None] / highest, int(epochs))

@@ -7,16 +7,14 @@ When a pixel is drawn, all features of earlier pixels stay as they are, because 
 is causal. So there is one page per tensor of the network, and at each pixel only the
 features of that pixel are computed. A convolution reads the earlier ones from the page.
 
-Read the class `pixel_graph.Tensor` first (its ``kept_…`` are for `one_pixel` alone). It
-says which layer makes a tensor (``operation``) from which other tensors (``sources``), and
-``when``: once per image (it depends on the label alone), once per row (it depends on the
-rows above alone; only in gated networks, notebook 12), or at each pixel.
+Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_pixel` alone).
 """
 
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
+    entry,
     kernel_of,
     labels_as_read,
     read_graph,
@@ -32,6 +30,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
 
     Raises:
         NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
+            (A ValueError.)
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -49,7 +48,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     of_label = labels_as_read(inputs, labels)
     for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)
-        if len(t.spec.shape) == 4:
+        if len(t.spec.shape) == 4:  # (N, channels), as of an Embedding, is no page
             pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
     taps = {t: _taps(t.operation) for t in made if t.is_convolution}
     by_row = [t for t in made if t.when == PER_ROW]
@@ -89,14 +88,13 @@ def _features(tensor, pages, taps, row, col):
             r, c = row + down, col + right
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
-        activation = layer.activation or np.asarray
+        activation = layer.activation or np.asarray  # Keras allows None
         total = np.broadcast_to(total, (len(source), layer.filters))
         # layers and activations take (N, H, W, channels)
         return np.asarray(activation(total[:, None, None]))[:, 0, 0]
     if weight_by_pixel(layer) is not None:
         weights = np.asarray(weight_by_pixel(layer))
-        # one weight for all pixels has the shape (1, 1, channels)
-        weight = weights[row % len(weights), col % weights.shape[1]]
+        weight = entry(entry(weights, row), col)
         return np.asarray(with_weight(layer, source[:, row, col], weight))
     here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}
     return np.asarray(tensor.call(here))[:, 0, 0]

@@ -8,7 +8,23 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 - ``PER_PIXEL``: when the loop reaches the pixel.
 
 `page_cache` and `one_pixel` run the graph. A layer that cannot run pixel by pixel is
-refused by its name. The text of `layers` says what a layer class of a user must do.
+refused by its name. Each layer class says by ``runs_as`` how the layer runs:
+
+- ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
+  does the same at every pixel and reads no other pixel. The first drawing tries the layer
+  on random features. In ``call`` write ``x + y``, not ``keras.ops.add(x, y)``, see
+  `_of_one_shape`. (`PositionBias` has a weight for each pixel. It is a special case in
+  `weight_by_pixel`, and no example for a class of your own.)
+- ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
+  ``call``. Only `MaskedConv2D` and `StackConv2D` may say so, and subclasses that compute
+  ``activation(conv(x, kernel * mask) + bias)``. Their ``build`` may set more entries of
+  ``self.mask`` to 0: ``self.mask * np.eye(channels)`` makes a depthwise convolution
+  (stored, initialized and computed as a full one). They replace none of ``__call__``,
+  ``call``, ``convolution_op`` and ``origin``. Put what follows a convolution into a layer
+  of its own.
+
+A subclass does not inherit ``runs_as``: it must say so again, since it may do something
+else. CONTRIBUTING.md shows a whole layer.
 """
 
 import dataclasses
@@ -20,25 +36,21 @@ from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import NotByPixel
 from pixelcnn_edu._model_checks import check_model, graph_of
 from pixelcnn_edu._pixelwise import (
-    ONLY_MASKED,
     check_activation,
     check_by_trial,
+    check_convolution,
     check_pixelwise,
     is_of_user,
     refuse,
     runs_as,
 )
-from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D, PositionBias, masked
+from pixelcnn_edu.layers import PositionBias, masked
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)  # in order: the later, the larger
-
-_SILENT = "its class does not say how it runs (see `runs_as` in pixelcnn_edu.layers)"
-_APART = "put what follows the convolution into a layer of its own"
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -122,8 +134,12 @@ def _of_one_shape(operation, args, kwargs):
     """Return the arguments of a sum with all arrays broadcast to one shape.
 
     On TensorFlow, Keras's ``add`` takes its second array for a bias if only one axis of it
-    is longer than 1, and as long as the channels of the first array. That axis may be the
-    axis of images: 16 images with one channel, added to 16 channels.
+    is longer than 1, and as long as the last axis of the first array, or as its axis 1.
+    That axis may be the axis of images. For example, of 16 images with one channel each,
+    (16, 1, 1, 1), added to 16 channels, (16, H, W, 16), the value of image i goes to
+    channel i of every image. With as many images as rows, the value of image i goes to
+    row i. (In the ``call`` of a layer, ``x + y`` is right. In a functional model, Keras
+    makes its ``add`` of ``x + y``.) No model built by `models` has such a sum.
     """
     arrays = [x for x in keras.tree.flatten((args, kwargs)) if getattr(x, "shape", ())]
     rank = max(len(x.shape) for x in arrays)
@@ -212,10 +228,16 @@ def kernel_of(layer):
     The offset is (rows down, columns right), relative to the pixel. The step is the
     distance from one tap to the next tap.
     """
+    mask, origin, step = _mask_of(layer)
+    return masked(layer.kernel, mask), origin, step
+
+
+def _mask_of(layer):
+    """Return a convolution's mask, and the offset and the step of `kernel_of`."""
     step = layer.dilation_rate[0]
     if runs_as(layer) == "convolution":
-        return masked(layer.kernel, layer.mask), layer.origin, step
-    return layer.kernel, (0, 0), step
+        return layer.mask, layer.origin, step
+    return np.ones(layer.kernel.shape, "float32"), (0, 0), step  # plain, 1×1
 
 
 def weight_by_pixel(layer):
@@ -233,6 +255,11 @@ def with_weight(layer, x, weight):
     if type(layer) is PositionBias:
         return x + weight
     return ops.relu(x) - weight * ops.relu(-x)
+
+
+def entry(values, i):
+    """Return ``values[i]``; or the only entry, if it stands for all rows or all pixels."""
+    return values[i if values.shape[0] > 1 else 0]
 
 
 def _place(tensor):
@@ -259,11 +286,8 @@ def _place_convolution(tensor):
         NotByPixel: a tap reads a pixel that is not drawn yet.
     """
     layer, (source,) = tensor.operation, tensor.sources
-    _check_convolution(layer)
-    mask, origin = np.ones((1, 1, source.channels, layer.filters)), (0, 0)
-    if runs_as(layer) == "convolution":
-        mask, origin = layer.mask, layer.origin
-    step = layer.dilation_rate[0]
+    check_convolution(layer)
+    mask, origin, step = _mask_of(layer)
     taps = {  # (rows down, columns right) of each tap: its part of the mask
         (origin[0] + i * step, origin[1] + j * step): mask[i, j]
         for i, j in np.ndindex(mask.shape[:2])
@@ -297,46 +321,21 @@ def _note_reach(source, offsets):
             source.kept_left = max(source.kept_left, -right)
 
 
-def _check_convolution(layer):
-    """Refuse a convolution that is no masked one and no plain 1×1 convolution.
-
-    `one_pixel` reads the kernel, the bias and the activation; it runs no ``call``.
-    """
-    if {"call", "convolution_op"} & vars(layer).keys():
-        refuse(layer, "its call was replaced")
-    says_so = runs_as(layer) == "convolution"
-    if type(layer) is layers.Conv2D:
-        by_one = layer.kernel_size == layer.strides == (1, 1)
-        if not by_one or layer.groups != 1:
-            refuse(layer, "it is no masked convolution, and no plain 1×1 either")
-    elif isinstance(layer, MaskedConv2D | StackConv2D):
-        _check_methods(layer)
-        if not says_so:
-            refuse(layer, f"{_SILENT}; write runs_as = 'convolution' into its class")
-    else:
-        refuse(layer, ONLY_MASKED if says_so else f"{_SILENT}; {_APART}")
-    check_activation(layer, layer.filters)
-
-
-def _check_methods(layer):
-    """Refuse a masked convolution whose class computes something else."""
-    own = StackConv2D if isinstance(layer, StackConv2D) else MaskedConv2D
-    for name in ("__call__", "call", "convolution_op", "origin"):
-        if getattr(type(layer), name, None) is not getattr(own, name, None):
-            refuse(
-                layer,
-                f"its class replaces `{name}`, but the loop runs as {own.__name__} does; "
-                f"{_APART}",
-            )
-
-
 def _place_pixelwise(tensor):
     """Place a layer that treats each pixel by itself; refuse any other layer."""
     layer, sources = tensor.operation, list(dict.fromkeys(tensor.sources))
     check_pixelwise(layer, tensor.args, tensor.kwargs)
     if weight_by_pixel(layer) is not None and "call" in vars(layer):
         refuse(layer, "its call was replaced")  # the loop does not run it
-    shape = getattr(_spec(tensor, by_pixel=True), "shape", None)
+    try:
+        shape = getattr(_spec(tensor, by_pixel=True), "shape", None)
+    except Exception as error:  # of a user's code: any
+        if not is_of_user(layer):
+            raise
+        *_, reason = str(error).split(
+            "\n\n"
+        )  # without Keras's advice: it does not help
+        refuse(layer, f"it fails on one pixel: {reason}")
     if shape is None or len(shape) != 4:
         refuse(layer, "its result is not one tensor of shape (N, H, W, C)")
     if shape[1:3] != (1, 1):

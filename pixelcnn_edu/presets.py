@@ -134,7 +134,7 @@ _GRAY = functools.partial(Preset, filters=32, depth=6, epochs=3)
 
 PRESETS = {
     "minutes": Preset(
-        "the bundled digits in about a minute",
+        "the bundled digits in a few minutes",
         filters=32,
         depth=4,
         epochs=8,

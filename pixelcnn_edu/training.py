@@ -1,34 +1,20 @@
 """Training: Keras's own ``compile`` and ``fit``, with what a likelihood model needs.
 
-Taught by notebooks 07 and 08. Three things are added to plain Keras:
+Taught by notebooks 07 and 08. The main additions:
 
 - the loss is the negative log-likelihood, in nats per image;
 - digits are binarized afresh for every batch (the dynamic protocol);
-- a run that was interrupted goes on after its last finished epoch, and ends with the same
-  weights as a run without a break.
-
-How a run goes on: `checkpoints.resume` writes the state of the run (weights, the
-optimizer's variables, the generator of dropout) after each finished epoch. The same call
-of `fit` loads this state and calls ``model.fit`` with ``initial_epoch``. A half-done epoch
-is done again: the order of the digits and their draws come from (seed, epoch, batch), so
-the epoch has the same batches. A resumed run does not notice a change in the code of a
-class (a likelihood, a layer, a schedule): a run with the same arguments, weights and
-images is the same run. A resumed run does not repeat
-
-- numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
-  ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
-- what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
-  ``ModelCheckpoint``. They get their memory back if they monitor the same quantity.
-  Values of its own that a callback notes in ``on_train_begin`` are those of the resumed
-  run, but the weights and the learning rate that it sets there are replaced by the state.
+- the learning rate has a schedule, and gradients are clipped, see `optimizers`;
+- if the optimizer keeps a running mean of the weights, the final model has this mean;
+- a run with ``folder=`` goes on after its last finished epoch, see `checkpoints`, and ends
+  with the same weights as a run without a break.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset from the command line.
 """
 
 import functools
-import warnings
 
-from pixelcnn_edu import _jax, _ranks, data, generation
+from pixelcnn_edu import _jax, _ranks, data
 from pixelcnn_edu._callbacks import (
     check_callbacks,
     inner_optimizer,
@@ -37,19 +23,19 @@ from pixelcnn_edu._callbacks import (
 from pixelcnn_edu._checks import (
     check_bool,
     check_images,
-    check_one_of,
     check_path,
     check_positive_int,
     check_seed,
     plain,
 )
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels, not_finite
+from pixelcnn_edu._model_checks import check_labels
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
+from pixelcnn_edu.machine import on_gpu
 from pixelcnn_edu.models import likelihood_of
-from pixelcnn_edu.one_pixel import pixel_loop
 from pixelcnn_edu.optimizers import BY_NAME
+from pixelcnn_edu.samples import SampleGrid  # noqa: F401  (a callback for `fit`)
 
 import keras
 import tensorflow as tf
@@ -62,9 +48,8 @@ def compile_model(
 
     The optimizer, the loss and the metrics that the model was compiled with are replaced.
 
-    XLA, a compiler, is off with TensorFlow on a CPU, where training is slower with it (64
-    filters, 6 blocks: 181 images/s with XLA, 200 without, when this was measured). With JAX
-    it is on: JAX compiles nothing without XLA.
+    XLA, a compiler, is off with TensorFlow on a CPU, where training is slower with it. With
+    JAX it is on: JAX compiles nothing without XLA.
 
     Args:
         model: a Keras model from images to logits.
@@ -86,6 +71,7 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
+    # variables that the optimizer has trained before
     known = {
         id(variable) for variable in inner_optimizer(optimizer)._trainable_variables
     }
@@ -94,15 +80,16 @@ def compile_model(
             "Expected optimizer to be a new Keras optimizer, or the one that trains this "
             f"model. Received: an optimizer of other variables, {optimizer!r}"
         )
-    on_jax = keras.config.backend() == "jax"
-    xla = on_jax or tf.config.list_physical_devices("GPU")
+    xla = keras.config.backend() == "jax" or on_gpu()
     model.compile(
         optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood),
         metrics=[],  # with None, Keras keeps the metrics of an earlier compile
         jit_compile="auto" if xla else False,
     )
-    model._initial_epoch = None  # Keras's `BackupAndRestore` leaves that of another run
+    # Keras's `BackupAndRestore` notes here the epoch that it goes on from. A note that an
+    # earlier run has left would skip epochs of this run.
+    model._initial_epoch = None
     # The optimizer builds its variables now, for two reasons. If it built them in the first
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
     # optimizer into a LossScaleOptimizer: a checkpoint would miss one of its variables.
@@ -141,7 +128,8 @@ def fit(
 
     Args:
         model: a Keras model from images to logits.
-        images: (N, H, W, C) in [0, 1].
+        images: (N, H, W, C) in [0, 1]; with more than two levels: on the levels, see
+            `data.quantize`.
         labels: (N,) integers, for a model that takes labels.
         validation_images: images to validate on, from `data.hold_out` for example, shaped
             as ``images``. Their nats are ``val_loss``. Keep test images for the test.
@@ -151,11 +139,10 @@ def fit(
         batch_size: images per step.
         learning_rate: the highest rate of a cosine schedule with a short rise; unused
             with a Keras optimizer, which has its own.
-        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers` (muon was tried at rates
-            from 4e-3 to 1e-2), or a Keras optimizer. If the optimizer keeps a running mean
-            of the weights (``use_ema``), the validation, the callbacks at the end of an
-            epoch, and the final model all use that mean. Keras's callback
-            ``SwapEMAWeights``, which does this too, is refused.
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If the
+            optimizer keeps a running mean of the weights (``use_ema``), the validation,
+            the callbacks at the end of an epoch, and the final model all use that mean.
+            Keras's callback ``SwapEMAWeights``, which does this too, is refused.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
@@ -166,7 +153,7 @@ def fit(
             dropout get their seeds when the model is built: call
             ``keras.utils.set_random_seed`` before.
         folder: where to keep the run's state; one process or thread at a time can use the
-            folder. A run that the folder holds goes on (see the top of this module):
+            folder. A run that the folder holds goes on (see `checkpoints`):
 
             - The network, its initial weights and precision, the images and labels (those
               to validate on too), epochs, batch_size, seed, optimizer, learning_rate if it
@@ -176,8 +163,8 @@ def fit(
               the same Python object whose training was interrupted.
             - A run that has ended, or that a callback stopped, is not trained further:
               the model gets its final weights.
-            - To begin anew, delete the folder: ``checkpoint.previous.npz`` is read also
-              if the newest file is missing.
+            - To begin anew, delete the whole folder: if only ``checkpoint.npz`` is gone,
+              ``checkpoint.previous.npz`` is used.
             - The history has ``seconds`` per epoch too.
             - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
               to its file in a run that goes on.
@@ -227,6 +214,7 @@ def fit(
         optimizer=optimizer,
         likelihood=likelihood,
     )
+    # the dataset of `pipeline` does not tell `batches` that an epoch has ended
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
     )
@@ -252,6 +240,7 @@ def fit(
         "labels": labels,
         "validation_images": None if held_out is None else held_out.images,
         "validation_labels": None if held_out is None else held_out.labels,
+        # several processes drop it, see `_ranks`
         "short last batch": None if own is batches else "dropped",
     }
     if isinstance(optimizer, str):
@@ -288,108 +277,3 @@ def _held_out(model, likelihood, images, labels):
     if likelihood.levels == 2:
         images = data.binarize(images, seed=0)
     return Batches(images, 256, binarize=False, labels=labels, shuffle=False)
-
-
-class SampleGrid(keras.callbacks.Callback):
-    """Draw samples while the model learns.
-
-    Every grid is drawn with the same uniform numbers. So image i of one grid and image i
-    of the next differ only by what was learned in between. Drawing does not disturb the
-    run: the final weights are the same with this callback and without it. Make a new
-    object for each run: a resumed run keeps the grids that the object has.
-
-    Args:
-        count: images per grid.
-        every: draw after epochs ``every``, ``2 * every``, …
-        seed: an integer, the seed for the uniform numbers.
-        labels: as for `generation.generate`, for a model that takes labels.
-        image_shape: (H, W, C), for a model that leaves its size open.
-        likelihood: for a model that carries none.
-        method: as for `generation.generate`. ``"naive"`` and ``"fixed_point"`` draw from
-            any causal model, also from a model that ``"cached"`` refuses.
-
-    Attributes:
-        grids: dict from the number of epochs trained to images (count, H, W, C). A
-            resumed run draws only the grids of its new epochs. A new run begins with
-            no grids.
-
-    Raises:
-        ValueError: an argument is out of its range; before the first batch: samples
-            cannot be drawn from this model with these arguments.
-
-    Warns:
-        RuntimeWarning: training has diverged; no samples are drawn from such a model.
-
-    Example:
-        >>> import numpy as np
-        >>> from pixelcnn_edu.models import pixelcnn
-        >>> samples = SampleGrid(4, every=2)
-        >>> history = fit(
-        ...     pixelcnn((5, 5, 1), filters=2, depth=1),
-        ...     np.zeros((8, 5, 5, 1)),
-        ...     epochs=4,
-        ...     callbacks=[samples],
-        ...     verbose=0,
-        ... )
-        >>> {epoch: images.shape for epoch, images in samples.grids.items()}
-        {2: (4, 5, 5, 1), 4: (4, 5, 5, 1)}
-    """
-
-    def __init__(
-        self,
-        count=8,
-        *,
-        every=1,
-        seed=0,
-        labels=None,
-        image_shape=None,
-        likelihood=None,
-        method="cached",
-    ):
-        super().__init__()
-        self.count = check_positive_int("count", count)
-        self.every = check_positive_int("every", every)
-        self.seed = check_seed(seed, optional=False)
-        self.labels = labels
-        self.image_shape = image_shape
-        self.likelihood = likelihood
-        self.method = check_one_of("method", method, generation.METHODS)
-        self.grids = {}
-
-    def on_train_begin(self, logs=None):
-        try:
-            check_image_shape_of(self.model, self.image_shape)
-            check_labels(self.model, self.labels, self.count)
-            likelihood = likelihood_of(self.model, self.likelihood)
-            diverged = not_finite(self.model) is not None
-            if self.method == "cached" and not diverged:
-                pixel_loop(self.model, likelihood)  # raises if a layer cannot run
-        except ValueError as error:
-            raise ValueError(
-                f"SampleGrid cannot draw from this model. {error}"
-            ) from error
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 0:  # of a run that is not resumed
-            self.grids = {}
-
-    def on_epoch_end(self, epoch, logs=None):
-        done = epoch + 1
-        if done % self.every == 0:
-            if not_finite(self.model):  # the run itself goes on, with its history
-                warnings.warn(
-                    "SampleGrid draws no samples: weights are not finite. Training has "
-                    "diverged; try a lower learning rate.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-                return
-            self.grids[done] = generation.generate(
-                self.model,
-                self.count,
-                seed=self.seed,
-                labels=self.labels,
-                image_shape=self.image_shape,
-                likelihood=self.likelihood,
-                method=self.method,
-            )

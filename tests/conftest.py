@@ -42,11 +42,28 @@ def close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
+@pytest.fixture
+def without_xla(monkeypatch):
+    """Compile loops without XLA, in half the time, where XLA is not the subject."""
+    from pixelcnn_edu import _pixel_loop
+
+    monkeypatch.setattr(_pixel_loop.PixelLoop, "xla", False)
+
+
 @pytest.fixture(scope="module")
 def always_compiled():
     """Let the compiled loop answer the first small call of ``method="cached"`` too."""
-    from pixelcnn_edu import generation
+    from pixelcnn_edu import _first_call
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generation, "MOST_IN_FIRST_CALL", 0)
+        patch.setattr(_first_call, "MOST_IN_FIRST_CALL", 0)
         yield
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """Let Keras run each step as it stands: to compile it takes a second."""
+    import keras
+
+    eager = property(lambda self: True, lambda self, value: None)
+    monkeypatch.setattr(keras.Model, "run_eagerly", eager)

@@ -1,6 +1,8 @@
 """The table of what helps: its script, and the table that notebook 14 draws."""
 
+import functools
 import importlib.util
+import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -30,18 +32,21 @@ def script(monkeypatch):
         nats = 90 + 0.1 * order.index(name) + 0.01 * seed
         return {"nats_per_image": nats}
 
-    digits = np.zeros((2, 28, 28, 1), np.float32)
-    nothing = (digits, None), (digits, None), "none"
+    def digits_from(source):
+        digits = np.zeros((2, 28, 28, 1), np.float32)
+        other = digits + (source == "clothes.npz")
+        return (other, None), (digits, None), "none"
+
     monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(module.presets, "digits_from", lambda source: nothing)
+    monkeypatch.setattr(module.presets, "digits_from", digits_from)
     return module
 
 
-def call(script, folder, monkeypatch):
+def call(script, folder, monkeypatch, source="full"):
     """Run the script as from a terminal; return its table as bytes."""
     out = folder / "table.json"
     argv = ["ablation.py", "--runs", str(folder / "runs.jsonl"), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", argv)
+    monkeypatch.setattr("sys.argv", [*argv, "--data", source])
     script.main()
     return out.read_bytes()
 
@@ -67,6 +72,35 @@ def test_a_script_that_was_killed_goes_on_to_the_same_table(
     assert script.tried == tried  # nothing twice, nothing left out
     assert call(script, tmp_path, monkeypatch) == whole
     assert script.tried == tried
+
+
+def test_runs_on_other_data_are_new_and_leave_the_finished_ones(
+    script, tmp_path, monkeypatch
+):
+    table = call(script, tmp_path, monkeypatch)
+    tried, script.tried = script.tried, []
+    call(script, tmp_path, monkeypatch, "clothes.npz")
+    assert script.tried == tried
+    assert call(script, tmp_path, monkeypatch) == table
+    assert script.tried == tried  # nothing a third time
+    assert [row.keys() for row in json.loads(table)] == [
+        {"change": "", "base": "", "seed": 0, "nats_per_image": 0}.keys()
+    ] * len(tried)
+
+
+def test_the_table_of_the_package_is_never_that_of_other_data(
+    script, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script.presets, "ABLATION", tmp_path / "ablation.json")
+    monkeypatch.setattr("sys.argv", ["ablation.py", "--data", "clothes.npz"])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert "Expected --out with --data clothes.npz" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == script.tried == []
+    monkeypatch.setattr("sys.argv", ["ablation.py"])
+    script.main()
+    assert len(json.loads((tmp_path / "ablation.json").read_text("utf-8"))) > 20
 
 
 def three_seeds(rows):
@@ -117,7 +151,9 @@ def two_layers(filters=4):
     return build
 
 
-def test_a_run_changes_what_it_says(script):
+def test_a_run_changes_what_it_says(script, monkeypatch, step_by_step):
+    clear = functools.partial(keras.utils.clear_session, free_memory=False)
+    monkeypatch.setattr(keras.utils, "clear_session", clear)  # else 0.4 s a run
     (few, _), (held_out, _) = data.load_mnist()
     few, held_out = few[:8], data.binarize(held_out[:8], seed=0)
     small = {"network": two_layers(), "epochs": 4, "learning_rate": 0.05}

@@ -8,13 +8,13 @@ import traceback
 
 import pixelcnn_edu
 from pixelcnn_edu import (
+    _pixel_loop,
     causality,
     compression,
     data,
     evaluation,
     generation,
     models,
-    one_pixel,
     plots,
     pretrained,
     scoreboard,
@@ -430,7 +430,7 @@ FUNCTIONS = {
         m, label=labels.get("labels")
     ),
     "logits_function": lambda m, **_: models.logits_function(m),
-    "pixel_loop": lambda m, **_: one_pixel.pixel_loop(m, m.likelihood),
+    "pixel_loop": lambda m, **_: _pixel_loop.pixel_loop(m, m.likelihood),
     "compress naive": lambda m, **labels: compression.compress(
         m, X, method="naive", **labels
     ),
@@ -465,6 +465,33 @@ def test_every_weight_of_a_model_is_looked_at(value):
                 models.logits_function(whole)
             weight.assign(before)
         models.logits_function(whole)
+
+
+class Scale(keras.layers.Layer):
+    """A user's layer whose variable has no layer in its path."""
+
+    runs_as = "pixelwise"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = keras.Variable(1.0, name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def test_a_variable_that_stands_in_no_layer_is_looked_at_too(tmp_path):
+    image = keras.Input((4, 4, 1))
+    layer = Scale()
+    logits = MaskedConv2D(1, 3, "A")(image)
+    model = ImageModel(image, layer(logits), likelihood=Bernoulli())
+    assert layer.factor.path == "factor"
+    calls = {**FUNCTIONS, "save": lambda m: pretrained.save(tmp_path, "mine", m, {})}
+    layer.factor.assign(np.nan)
+    for name in ("nats_per_image", "generate", "save"):
+        with pytest.raises(ValueError, match="not finite.*the variable 'factor'"):
+            calls[name](model)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_that_diverges_keeps_its_history_and_has_no_samples():

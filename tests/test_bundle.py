@@ -22,6 +22,38 @@ def built(tmp_path_factory):
     return folder
 
 
+def test_the_bundle_replaces_its_own_files_whole_and_leaves_all_others(
+    monkeypatch, tmp_path, capsys
+):
+    wheel = tmp_path / "pixelcnn_edu-1-py3-none-any.whl"
+    notebooks = tmp_path / "pixelcnn_edu-1-notebooks.zip"
+    others = [tmp_path / "exams" / "grades.csv", tmp_path / "holiday.whl"]
+    others[0].parent.mkdir()
+    for path in (*others, wheel, notebooks):
+        path.write_bytes(b"old")
+
+    def build(folder):
+        new = Path(folder, wheel.name)
+        new.write_bytes(b"new")
+        return new
+
+    def files():
+        return {path for path in tmp_path.rglob("*") if path.is_file()}
+
+    monkeypatch.setattr(bundle, "build", build)
+    with monkeypatch.context() as broken:
+        broken.setattr(bundle, "with_first_cell", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bundle.main(tmp_path)
+    assert {path.read_bytes() for path in files()} == {b"old"}
+    assert bundle.main(tmp_path) == 0
+    assert files() == {*others, wheel, notebooks}
+    assert {path.read_bytes() for path in others} == {b"old"}
+    assert wheel.read_bytes() == b"new" and zipfile.is_zipfile(notebooks)
+    printed = capsys.readouterr().out
+    assert printed.count(" MB ") == 2 and "holiday" not in printed
+
+
 def contents(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return {

@@ -434,6 +434,17 @@ def test_gray_pixels_lie_between_the_two_colors():
         data.colorize(np.zeros((1, 4, 4, 3)))
 
 
+def test_gray_digits_are_colored():
+    gray = data.load_mnist()[0][0]
+    for seed in range(2):
+        colored = data.colorize(gray, seed=seed)
+        np.testing.assert_array_equal(np.unique(np.round(colored * 3)), [0, 1, 2, 3])
+        whole = data.colorize(np.float32(gray == 1), seed=seed)
+        np.testing.assert_array_equal(
+            colored[gray[..., 0] == 1], whole[gray[..., 0] == 1]
+        )
+
+
 @pytest.mark.parametrize("levels", [2**16, 60_001, 50_000, 2**15 + 1, 257])
 def test_the_highest_numbers_of_levels_are_exact(levels):
     values = np.arange(levels, dtype="float32") / np.float32(levels - 1)

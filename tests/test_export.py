@@ -9,7 +9,7 @@ from pixelcnn_edu import export, pretrained
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, live_weights, pixelcnn
 
 import keras
 import numpy as np
@@ -87,6 +87,28 @@ def test_a_likelihood_that_cannot_run_in_a_page_is_refused_by_name(tmp_path):
     check_refused(mixture, tmp_path, "DiscretizedLogisticMixture")
     check_refused(small(likelihood=Own()), tmp_path, "Own")
     check_refused("coffee", tmp_path, "Received: str")
+
+
+def test_images_of_two_channels_are_refused(tmp_path):
+    image = keras.Input((4, 5, 2))
+    logits = MaskedConv2D(2, 3, "A", colors=2)(image)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    check_refused(model, tmp_path, "Received: 2 channels")
+
+
+@pytest.mark.parametrize("colors", [1, 3])
+def test_a_page_states_the_live_weights(colors, tmp_path):
+    """They are others than the engine's numbers: a layer may run twice."""
+    image = keras.Input((4, 5, colors))
+    twice = MaskedConv2D(6, 3, colors=colors)
+    x = twice(twice(MaskedConv2D(6, 3, "A", colors=colors)(image)))
+    logits = MaskedConv2D(colors, 1, colors=colors)(x)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    export.page(model, tmp_path / "page.html")
+    live = live_weights(model)
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert f"The network has {live:,} weights." in text
+    assert live < len(export.network(model)[1])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -255,7 +277,8 @@ def test_a_plain_convolution_of_keras_is_written_with_its_activation():
 
 def test_a_convolution_that_reads_neighbors_unmasked_is_refused(tmp_path):
     wide = keras.layers.Conv2D(2, 3, padding="same", name="wide")
-    check_refused(small(wide), tmp_path, "'wide'")
+    for words in ("'wide'", ". A page needs this."):
+        check_refused(small(wide), tmp_path, words)
 
 
 def test_layers_for_training_alone_are_left_out():

@@ -24,8 +24,8 @@ import pytest
 from effort import LONG, tally
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has the second alone
-CHILD = """
-import json, os, signal, sys
+TRAIN = """
+import os, signal, sys
 import numpy as np
 import pixelcnn_edu
 import keras
@@ -69,74 +69,84 @@ def around(replace=os.replace):
 savez = np.savez
 
 
-def attempt(folder, at):
-    global die_at
-    die_at = int(at)
-    np.savez, os.replace = half_first(), around()
-    images = np.random.default_rng(0).random((48, 6, 6, 1), dtype="float32")
-    keras.utils.set_random_seed(0)
-    image = keras.Input((6, 6, 1))
-    x = keras.layers.Dropout(0.2)(MaskedConv2D(4, 3, "A", activation="relu")(image))
-    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
-    batch = keras.callbacks.LambdaCallback(on_train_batch_end=event)
-    training.fit(model, images, epochs=6, batch_size=8, folder=folder,
-                 callbacks=[batch], verbose=0)
-    savez(os.path.join(folder, "end.npz"), *model.get_weights())
-
-
-if len(sys.argv) > 1:
-    attempt(*sys.argv[1:])
-for line in sys.stdin if len(sys.argv) == 1 else ():
+folder, die_at = sys.argv[1], int(sys.argv[2])
+np.savez, os.replace = half_first(), around()
+images = np.random.default_rng(0).random((48, 6, 6, 1), dtype="float32")
+keras.utils.set_random_seed(0)
+image = keras.Input((6, 6, 1))
+x = keras.layers.Dropout(0.2)(MaskedConv2D(4, 3, "A", activation="relu")(image))
+model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+batch = keras.callbacks.LambdaCallback(on_train_batch_end=event)
+training.fit(model, images, epochs=6, batch_size=8, folder=folder,
+             callbacks=[batch], verbose=0)
+savez(os.path.join(folder, "end.npz"), *model.get_weights())
+"""
+# Runs each program in a fork of a process that has imported TensorFlow and has not used it:
+# the import is most of the work.
+FORK = """
+import json, os, sys
+import pixelcnn_edu
+for line in sys.stdin:
+    program, arguments, told = json.loads(line)
     pid = os.fork()
     if not pid:
-        attempt(*json.loads(line))
+        file = os.open(told, os.O_WRONLY)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        sys.argv[1:] = arguments
+        exec(program, {})
+        sys.stdout.flush()
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
 
-@pytest.fixture
-def run():
-    """Train in a new process, which may be killed; return its exit code.
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run a program in a new process, which may be killed: its exit code and output."""
+    told = tmp_path_factory.mktemp("told") / "told"
 
-    On Linux the processes are forked from one that has imported TensorFlow and has not used
-    it: the import is most of the work.
-    """
-    command = [sys.executable, "-c", CHILD]
+    def spawned(program, *arguments):
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
 
-    def spawned(folder, die_at=0):
-        folder.mkdir(exist_ok=True)
-        return subprocess.run([*command, str(folder), str(die_at)]).returncode
-
-    def forked(folder, die_at=0):
-        folder.mkdir(exist_ok=True)
-        print(json.dumps([str(folder), die_at]), file=parent.stdin, flush=True)
-        return int(parent.stdout.readline())
+    def forked(program, *arguments):
+        told.write_text("", "utf-8")
+        request = [program, [*map(str, arguments)], str(told)]
+        print(json.dumps(request), file=parent.stdin, flush=True)
+        return int(parent.stdout.readline()), told.read_text("utf-8")
 
     if sys.platform != "linux":
         yield spawned
         return
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as parent:
+    with subprocess.Popen([sys.executable, "-c", FORK], **pipes) as parent:
         yield forked
 
 
 def test_a_run_killed_again_and_again_ends_as_one_that_never_was(run, tmp_path):
     """A trial, six batches an epoch, a half-written file, four moments of renaming it."""
-    assert run(tmp_path / "whole") == 0
+
+    def train(folder, die_at=0):
+        folder.mkdir(exist_ok=True)
+        code, told = run(TRAIN, folder, die_at)
+        assert abs(code) in (0, KILL), told
+        return code
+
+    assert train(tmp_path / "whole") == 0
     rng, kills, killed = np.random.default_rng(0), 0, tmp_path / "killed"
     # each moment of an epoch's end once, and then random ones
     moments = [13, 12, 11, 10, 9, 1] if LONG else [12, 8]
-    while kills < (20 if LONG else 4):
+    while kills < (20 if LONG else 3):
         die_at = moments.pop() if moments else int(rng.integers(1, 26))
-        code = run(killed, die_at)
-        assert abs(code) in (0, KILL)
+        code = train(killed, die_at)
         kills += code != 0
         tally("kills survived", code != 0)
         if code == 0:  # the run has ended: begin another one
             assert_same_weights(tmp_path)
             killed = tmp_path / f"killed after {kills}"
-    assert run(killed) == 0
+    assert train(killed) == 0
     ends = [np.load(f / "end.npz") for f in tmp_path.iterdir()]
     for end in ends:
         for name in ends[0].files:
@@ -358,7 +368,7 @@ print("batches:", len(batches))
     not hasattr(os, "getuid") or os.getuid() != 0,
     reason="needs root to drop its rights",
 )
-def test_files_and_folders_without_permission_are_named(tmp_path):
+def test_files_and_folders_without_permission_are_named(run, tmp_path):
     path, folder = tmp_path / "mnist.npz", tmp_path / "run"
     np.savez(
         path, **{name: np.zeros((1, 2, 2), "uint8") for name in _digit_files.ARRAYS}
@@ -372,18 +382,12 @@ def test_files_and_folders_without_permission_are_named(tmp_path):
     for parent in (tmp_path, *tmp_path.parents):
         if os.stat(parent).st_uid == 0 and str(parent).startswith("/tmp/"):
             parent.chmod(0o755)
-    answer = subprocess.run(
-        [sys.executable, "-c", NO_RIGHTS, str(path), str(folder)],
-        capture_output=True,
-        text=True,
-        cwd=os.getcwd(),
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    lines = [line for line in answer.stdout.splitlines() if "REFUSED" in line]
-    assert len(lines) == 4, answer.stdout + answer.stderr
+    _, told = run(NO_RIGHTS, path, folder)
+    lines = [line for line in told.splitlines() if "REFUSED" in line]
+    assert len(lines) == 4, told
     for line, name in zip(lines, ("mnist.npz", "run", "full", "new"), strict=True):
         assert name in line and "ermission" in line
-    assert "batches: 0" in answer.stdout
+    assert "batches: 0" in told
 
 
 @pytest.mark.parametrize(("moment", "batches"), [("epoch", 2), ("training", 0)])

@@ -1,10 +1,10 @@
 """The first small call: the fixed point answers, with the images of later calls."""
 
-from pixelcnn_edu import _drawing, generation
+from pixelcnn_edu import _drawing, _first_call, generation
+from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
-from pixelcnn_edu.one_pixel import pixel_loop
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn
 
 import keras
 import numpy as np
@@ -22,6 +22,14 @@ def small(dtype=None):
     return model
 
 
+def loose(shape, likelihood):
+    """Two masked layers, whose loop compiles fast."""
+    image, colors = keras.Input(shape), {"colors": shape[-1]}
+    x = MaskedConv2D(6, 3, "A", activation="tanh", **colors)(image)
+    logits = MaskedConv2D(likelihood.logits_per_pixel(shape[-1]), 1, **colors)(x)
+    return ImageModel(image, logits, likelihood=likelihood)
+
+
 def compiled(model):
     """Return the number of compiled loops."""
     return len(pixel_loop(model, model.likelihood).compiled)
@@ -31,7 +39,7 @@ def compiled(model):
     "build",
     [
         lambda: random_model((5, 4, 1)),
-        lambda: pixelcnn((4, 3, 3), filters=6, depth=1, likelihood=Categorical(4)),
+        lambda: loose((4, 3, 3), Categorical(4)),
         lambda: gated_pixelcnn((5, 4, 1), filters=3, depth=1, num_classes=3),
     ],
     ids=["plain", "colors", "gated"],
@@ -61,6 +69,7 @@ def test_a_temperature_and_known_pixels_reach_the_first_call(temperature):
     assert (first[:, :, known] == 1).all() and (first != 1).any()
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_3_and_4_images_share_one_compiled_loop():
     model = small()
     for count in (3, 4, 3):
@@ -69,6 +78,7 @@ def test_3_and_4_images_share_one_compiled_loop():
     assert compiled(model) == 1
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_each_size_has_its_own_first_call():
     model = small()
     for count in (1, 4):
@@ -79,8 +89,9 @@ def test_each_size_has_its_own_first_call():
         assert compiled(model) == before + 1
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_a_large_first_call_is_compiled(monkeypatch):
-    monkeypatch.setattr(generation, "MOST_IN_FIRST_CALL", 4 * 12 * 2)
+    monkeypatch.setattr(_first_call, "MOST_IN_FIRST_CALL", 4 * 12 * 2)
     model = small()
     generation.generate(model, 4, seed=0)
     assert compiled(model) == 0
@@ -88,15 +99,17 @@ def test_a_large_first_call_is_compiled(monkeypatch):
     assert compiled(model) == 1
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_a_first_call_with_many_levels_is_compiled(monkeypatch):
     """A round computes the probability of every level of every value."""
-    monkeypatch.setattr(generation, "MOST_IN_FIRST_CALL", 2 * 12 * 4)
+    monkeypatch.setattr(_first_call, "MOST_IN_FIRST_CALL", 2 * 12 * 4)
     for levels, count in ((4, 0), (5, 1)):
-        model = pixelcnn((3, 4, 1), filters=2, depth=1, likelihood=Categorical(levels))
+        model = loose((3, 4, 1), Categorical(levels))
         generation.generate(model, 2, seed=0)
         assert compiled(model) == count
 
 
+@pytest.mark.usefixtures("without_xla")
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 def test_a_first_call_in_half_precision_is_compiled(dtype):
     model = small(dtype)
@@ -104,10 +117,11 @@ def test_a_first_call_in_half_precision_is_compiled(dtype):
     assert compiled(model) == 1
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_images_that_do_not_settle_soon_are_drawn_by_the_compiled_loop(monkeypatch):
     model = small()
     expected = generation.generate(model, 4, seed=0, method="naive")
-    monkeypatch.setattr(generation, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(_first_call, "MOST_ROUNDS", 1)
     np.testing.assert_array_equal(generation.generate(model, 4, seed=0), expected)
     assert compiled(model) == 1
 

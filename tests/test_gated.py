@@ -104,14 +104,13 @@ def test_four_dilated_blocks_see_what_fifteen_of_step_1_do():
     for depth, dilations in ((4, (1, 2, 4, 8)), (15, (1,))):
         keras.utils.set_random_seed(0)
         model = gated_pixelcnn(filters=4, depth=depth, dilations=dilations)
-        for row, col in ((14, 14), (27, 27)):
-            field = causality.receptive_field(model, row, col, images=8)
-            rows, cols = np.indices((28, 28))
-            # 3 + 15 rows up and as many columns to the left; to the right all there are
-            above = (rows < row) & (rows >= row - 18)
-            left = (rows == row) & (cols < col) & (cols >= col - 18)
-            near = abs(cols - col) <= 18
-            np.testing.assert_array_equal(field, (above & near) | left)
+        field = causality.receptive_field(model, 20, 20, images=8)
+        rows, cols = np.indices((28, 28))
+        # 3 + 15 rows up and as many columns to the left; to the right all there are
+        above = (rows < 20) & (rows >= 20 - 18)
+        left = (rows == 20) & (cols < 20) & (cols >= 20 - 18)
+        near = abs(cols - 20) <= 18
+        np.testing.assert_array_equal(field, (above & near) | left)
 
 
 def test_dilations_are_taken_in_turn():

@@ -3,7 +3,7 @@
 import json
 import math
 
-from pixelcnn_edu import compression
+from pixelcnn_edu import compression, generation
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
@@ -12,13 +12,14 @@ from pixelcnn_edu.likelihoods import (
     draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel
+from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from chi_squared import assert_fit
+from test_own_layers import run_guide
 
 SOFTMAXES = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
 MIXTURES = [
@@ -113,6 +114,8 @@ def test_temperature_zero_takes_the_most_likely_level(likelihood):
     values = np.asarray(likelihood.sample(logits, uniforms, 0))
     cold = np.asarray(likelihood.sample(logits, uniforms, 1e-4))
     np.testing.assert_array_equal(values, cold)
+    tensor = keras.ops.convert_to_tensor(0.0)
+    np.testing.assert_array_equal(values, likelihood.sample(logits, uniforms, tensor))
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, np.float32(0), np.array(0)])
@@ -307,6 +310,8 @@ def test_bad_arguments_are_named():
         Categorical(4).sample(np.zeros((2, 3, 3, 5), "float32"), x)
     with pytest.raises(ValueError, match="temperature"):
         Bernoulli().sample(x, x, temperature=-1)
+    with pytest.raises(ValueError, match="temperature"):
+        Bernoulli().sample(x, x, temperature=keras.ops.convert_to_tensor(-1.0))
     for levels in (1, 0, 2.5, "4", True):
         with pytest.raises(ValueError, match="levels"):
             Categorical(levels)
@@ -524,3 +529,31 @@ def test_a_channel_of_a_mixture_does_not_depend_on_later_channels(mean):
     p = np.asarray(mixture.probabilities(logits, pixels))
     np.testing.assert_array_equal(p[0, :2], p[1, :2])
     np.testing.assert_array_equal(p[1], p[2])
+
+
+def test_the_likelihood_of_the_guide_is_a_binomial_distribution(tmp_path):
+    binomial = run_guide("A likelihood")["Binomial"](4)
+    p = np.float32([0.01, 0.5, 0.8])
+    logits = np.log(p / (1 - p))[:, None]
+    expected = np.stack(
+        [(1 - p) ** 3, 3 * p * (1 - p) ** 2, 3 * p**2 * (1 - p), p**3], 1
+    )
+    found = binomial.probabilities(logits, np.zeros((3, 1)))[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    for k in range(4):
+        log_p = binomial.log_prob_of_pixels(logits, np.full((3, 1), k / 3))
+        np.testing.assert_allclose(log_p, np.log(expected[:, k]), atol=1e-4)
+    uniforms = (np.arange(10_000)[:, None, None] + 0.5) / 10_000
+    drawn = binomial.sample(
+        np.tile(logits, (10_000, 1, 1)), np.tile(uniforms, (1, 3, 1))
+    )
+    counts = (np.asarray(drawn) * 3 == np.arange(4)).sum(axis=0)
+    np.testing.assert_allclose(counts, 10_000 * expected, atol=2)
+    model = pixelcnn((4, 3, 2), filters=8, depth=1, likelihood=binomial)
+    a, b, c = (
+        generation.generate(model, 4, seed=0, method=m) for m in generation.METHODS
+    )
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(a, c)
+    model.save(tmp_path / "mine.keras")
+    assert keras.models.load_model(tmp_path / "mine.keras").likelihood == binomial

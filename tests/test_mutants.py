@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the tool forks"
 def project(tmp_path):
     for name in mutants.COPIED:
         if "." in name:
-            (tmp_path / name).touch()
+            shutil.copy(TOOLS.parent / name, tmp_path)
         else:
             (tmp_path / name).mkdir()
     (tmp_path / "pixelcnn_edu" / "__init__.py").touch()
@@ -130,19 +131,24 @@ def test_a_mutant_that_does_not_end_is_caught(project):
 
 
 @needs_fork
-def test_groups_of_tests_run_one_after_the_other_until_one_fails(project):
-    (project / "tests" / "test_late.py").write_text(
+def test_groups_of_tests_run_one_after_the_other_the_quickest_test_first(project):
+    """Until one fails; the test that was quickest before runs first in its group."""
+    small, late = (project / "tests" / f"test_{name}.py" for name in ("small", "late"))
+    again = "\n\ndef test_half_again():\n    assert half(9) == 4\n"
+    small.write_text(TESTS + again, "utf-8")
+    late.write_text(
         "from pixelcnn_edu.small import untested\n\n\n"
         "def test_late():\n    assert untested(1) == 2\n",
         "utf-8",
     )
-    groups = ["tests/test_small.py"], ["tests/test_late.py"]
-    changes = {key: CHANGES[key] for key in ("x + 1", "x // 2", "untested(x):")}
-    caught = dict(map(json.loads, run(project, changes, *groups).stdout.splitlines()))
-    assert caught == {
+    name = "tests/test_small.py::test_half"
+    times = {name: 2.0, f"{name}_again": 1.0}
+    groups = [name, f"{name}_again"], ["tests/test_late.py"]
+    changes = {key: CHANGES[key] for key in ("x + 1", "x // 2")}
+    done = run(project, changes, *groups, quick=times)
+    assert dict(map(json.loads, done.stdout.splitlines())) == {
         "return x - 1": "tests/test_late.py::test_late",
-        "return x // 3": "tests/test_small.py::test_half",
-        "def untested(x):": "",
+        "return x // 3": f"{name}_again",
     }
 
 
@@ -151,17 +157,6 @@ def test_a_run_without_a_test_is_no_survivor_but_an_error(project):
     for tests in ("tests/test_missing.py", "pixelcnn_edu/small.py"):
         done = run(project, {"x + 1": "x - 1"}, [tests])
         assert done.returncode != 0 and "RuntimeError" in done.stderr
-
-
-@needs_fork
-def test_the_test_that_was_quickest_before_runs_first(project):
-    (project / "tests" / "test_small.py").write_text(
-        TESTS + "\n\ndef test_half_again():\n    assert half(9) == 4\n", "utf-8"
-    )
-    name = "tests/test_small.py::test_half"
-    times = {name: 2.0, f"{name}_again": 1.0}
-    done = run(project, {"x // 2": "x // 3"}, [name, f"{name}_again"], quick=times)
-    assert json.loads(done.stdout) == ["return x // 3", f"{name}_again"]
 
 
 def test_a_change_of_several_lines_is_described_without_spaces():

@@ -274,7 +274,7 @@ CALLS = {
         {},
     ),
     "optimizers.muon": (optimizers.muon, (100, 0.0078125), {}),
-    "training.SampleGrid": (sample_grid, (), {"count": 2, "every": 1, "seed": 3}),
+    "samples.SampleGrid": (sample_grid, (), {"count": 2, "every": 1, "seed": 3}),
     "training.compile_model": (
         lambda **how: training.compile_model(small(), **how),
         (),
@@ -443,7 +443,6 @@ NOT_NUMBERS = {  # names of arguments that are numbers elsewhere
     "optimizers.KernelMuon": "Keras's own arguments",
     "optimizers.ReplicatedMuon": "Keras's own arguments",
     "optimizers.ReplicatedNadam": "Keras's own arguments",
-    "one_pixel.PixelLoop": "takes no number",
     "pixel_graph.Tensor": "made by `read_graph`",
     "plots.dependency": "takes no number",
     "scoreboard.record": "for authors",

@@ -5,11 +5,11 @@ import pathlib
 import re
 
 from pixelcnn_edu import generation, page_cache
+from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
-from pixelcnn_edu.one_pixel import pixel_loop
 
 import keras
 import numpy as np
@@ -51,6 +51,16 @@ class OwnMask(MaskedConv2D):
     def build(self, input_shape):
         super().build(input_shape)
         self.mask[0] = 0
+
+
+class Depthwise(MaskedConv2D):
+    """Each channel reads itself alone."""
+
+    runs_as = "convolution"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask = self.mask * np.eye(self.filters)
 
 
 class SaysNothing(MaskedConv2D):
@@ -131,6 +141,16 @@ class PositionScale(layers.Layer):
         return inputs * self.scale
 
 
+class MixesColumns(layers.Layer):
+    runs_as = "pixelwise"
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[2], input_shape[2]))
+
+    def call(self, inputs):
+        return ops.einsum("nhwc,wv->nhvc", inputs, self.kernel)
+
+
 class OwnSlopes(layers.PReLU):
     """One slope per pixel; Keras says that the shape stays the same."""
 
@@ -200,6 +220,7 @@ class AddsMean(layers.Layer):
         (Centered(), "it does not work on each pixel by itself"),
         (OwnBias(), "it fails on features of 64×64 pixels"),
         (PositionScale(), "its weights differ by pixel"),
+        (MixesColumns(), "MixesColumns.; it fails on one pixel: "),
         (OwnSlopes(), "it fails on features of 64×64 pixels"),
         (Two(), "not one tensor"),
         (replaced, "its call was replaced"),
@@ -222,7 +243,8 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
         "method='fixed_point', which runs any causal model."
     )
     with pytest.raises(ValueError, match=words) as error:
-        pixel_loop(model, model.likelihood)
+        pixel_loop(model, model.likelihood, advice="Ask for advice.")
+    assert str(error.value).endswith(". Ask for advice.")
     assert "method=" not in str(error.value)
 
 
@@ -230,6 +252,7 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
     "some",
     [
         [OwnMask(8, 3, activation="relu"), layers.Activation(lambda x: x * SCALE)],
+        [Depthwise(8, 3, activation="relu"), layers.Conv2D(8, 1)],
         [NamedActivation(), MaskedConv2D(8, 3, activation=lambda x: x * SCALE)],
         [
             OneByOne(8, 1),
@@ -288,15 +311,21 @@ def test_a_layer_of_a_user_is_compiled_in_the_first_call():
         assert len(pixel_loop(model, model.likelihood).compiled) == loops
 
 
-def test_the_layer_and_the_block_of_the_guide_run():
+def run_guide(heading) -> dict:
+    """Run the code under a heading of the guide, and return the names that it makes."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = re.search(r"## A layer, a block\n(.*?)\n## ", text, re.S).group(1)
+    section = re.search(rf"## {heading}\n(.*?)\n## ", text, re.S).group(1)
     lines = [line[4:] for line in section.splitlines() if re.match(" {4}|$", line)]
     names = {"__name__": "the_guide"}
     exec("\n".join(lines), names)
+    return names
+
+
+def test_the_layer_and_the_block_of_the_guide_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_guide("A layer, a block")
     model, image = names["model"], np.zeros((1, 6, 5, 1), "float32")
-    same = keras.models.clone_model(model)  # by `get_config`
-    same.set_weights(model.get_weights())
+    same = keras.models.load_model("mine.keras")
     np.testing.assert_array_equal(same(image), model(image))
     gate = names["SqueezeGate"](squeeze=2)
     assert names["SqueezeGate"].from_config(gate.get_config()).squeeze == 2
@@ -318,6 +347,42 @@ def test_a_layer_that_reads_a_pixel_far_away_is_refused():
     model = ImageModel(image, logits, likelihood=Bernoulli())
     with pytest.raises(ValueError, match="does not work on each pixel by itself"):
         generation.generate(model, 1, seed=0)
+
+
+class RowSoFar(layers.Layer):
+    """Adds the mean of the row so far, by a formula of two weights."""
+
+    runs_as = "pixelwise"
+
+    def __init__(self, formula, **arguments):
+        super().__init__(**arguments)
+        self.formula = formula
+
+    def build(self, input_shape):
+        self.a = self.add_weight(shape=(), initializer="ones")
+        self.b = self.add_weight(shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        count = np.arange(1, inputs.shape[2] + 1, dtype="float32")[:, None]
+        return self.formula(inputs, ops.cumsum(inputs, axis=2) / count, self.a, self.b)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda x, mean, a, b: x - mean / ops.sqrt(a),  # NaN for a negative weight
+        lambda x, mean, a, b: x / a + b * mean,  # the first term may be far larger
+    ],
+)
+def test_a_layer_that_reads_its_row_is_refused_whatever_its_weights(formula, trainable):
+    for channels in (8, 12, 14, 20):  # another size, other random weights
+        image, layer = keras.Input((4, 5, 1)), RowSoFar(formula)
+        x = layer(MaskedConv2D(channels, 3, "A")(image))
+        layer.trainable = trainable
+        model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
+        with pytest.raises(ValueError, match="does not work on each pixel by itself"):
+            pixel_loop(model, model.likelihood)
 
 
 class OnlyInTraining(keras.layers.Layer):

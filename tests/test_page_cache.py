@@ -16,7 +16,7 @@ MODELS = {
         (3, 4, 3), filters=6, depth=1, likelihood=Categorical(3)
     ),
     "mixture": lambda: pixelcnn(
-        (3, 3, 3), filters=4, depth=1, likelihood=DiscretizedLogisticMixture(2, 4)
+        (2, 2, 3), filters=4, depth=1, likelihood=DiscretizedLogisticMixture(2, 4)
     ),
     "gated, dilated": lambda: gated_pixelcnn(
         (5, 4, 1), filters=3, depth=2, dilations=(1, 2)

@@ -574,6 +574,40 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(tmp_path):
     assert "not a PNG, JPEG, GIF or WebP picture" in lines[-1]
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "P", "I;16", "RGBA"])
+@pytest.mark.parametrize("damage", ["end", "bit"])
+def test_a_damaged_png_is_not_read_as_another_picture(tmp_path, mode, damage):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype="uint8")
+    whole = Image.fromarray(noise)
+    whole = whole.convert("I").convert(mode) if mode == "I;16" else whole.convert(mode)
+    path = save(whole, tmp_path / "damaged.png")
+    save(whole, tmp_path / "whole.png")
+    data.load_folder(tmp_path, (64, 64))
+    raw, rng = path.read_bytes(), random.Random(0)
+    pixels = raw.index(b"IDAT") + 4
+    for _ in range(20):
+        at, bad = rng.randrange(pixels, len(raw) - 16), bytearray(raw)
+        if damage == "end":
+            bad[at:] = bytes(len(raw) - at)
+        else:
+            bad[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match=r"(?s)1 of 2.*damaged\.png"):
+            data.load_folder(tmp_path, (64, 64))
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_an_animated_png_is_read(tmp_path, default):
+    frames = [gray(50), gray(100), gray(150)]
+    for k in range(2):
+        how = {"save_all": True, "append_images": frames[1:], "default_image": default}
+        save(frames[0], tmp_path / f"{k}.png", **how)
+    (x, _), (x_val, _) = data.load_folder(tmp_path, (8, 8), levels=256)
+    assert len(x) + len(x_val) == 2
+    for images in (x, x_val):
+        assert (np.round(images * 255) == 50).all()
+
+
 def test_a_broken_link_is_listed_too(tmp_path):
     folder = shades(tmp_path, count=2)
     try:

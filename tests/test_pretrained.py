@@ -100,14 +100,26 @@ def test_models_are_causal_and_near_their_cards_on_the_bundled_test_digits(name,
     # other digits than the card's, so only close: three standard errors of both
     assert abs(mean - card["nats_per_image"]) < 3 * (error + card["standard_error"])
     if name in ("coffee", "night", "conditional", "colored", "levels_256_mixture"):
-        causality.assert_causal(model, trials=1)  # one network of each kind
+        causality.assert_causal(on_12_by_12(name, model), trials=1)  # one of each kind
+
+
+def on_12_by_12(name, model):
+    """The network with the same weights for smaller images, in which all kernels fit."""
+    arguments = PRESETS[name].arguments()
+    arguments["image_shape"] = 12, 12, arguments["image_shape"][-1]
+    small = PRESETS[name].builder(**arguments)
+    for weight, whole in zip(small.weights, model.weights, strict=True):
+        weight.assign(whole[tuple(map(slice, weight.shape))])  # crops the position bias
+    return small
 
 
 def test_drawn_digits_have_the_ink_of_real_ones(name, model):
     preset = PRESETS[name]
     digits, classes = data.load_mnist()[1]
     labels = classes[:16] if preset.num_classes else None
-    drawn = generation.generate(model, 16, seed=0, labels=labels)
+    few = preset.likelihood.levels <= 4  # few rounds are enough
+    method = "fixed_point" if few else "cached"
+    drawn = generation.generate(model, 16, seed=0, labels=labels, method=method)
     real = preset.images(digits)
     # a colored page has no ink, but as many edges as a real one
     measure = edges if preset.colored else np.mean
@@ -362,14 +374,15 @@ def test_a_card_may_hold_numbers_of_numpy(tmp_path):
     assert (saved["nats"], saved["count"]) == (0.5, 3)
 
 
-@pytest.mark.parametrize(
-    "card", [None, {}, {"build": 3}, {"build": TINY, "note": {1, 2}}]
-)
-def test_an_error_while_a_model_is_saved_loses_nothing(card, tmp_path, monkeypatch):
+def test_an_error_while_a_model_is_saved_loses_nothing(tmp_path, monkeypatch):
     pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match="Expected card to be a dict that JSON"):
-        pretrained.save(tmp_path, "mine", tiny(), card)
+    before, other = (
+        {path.name: path.read_bytes() for path in tmp_path.iterdir()},
+        tiny(),
+    )
+    for card in (None, {}, {"build": 3}, {"build": TINY, "note": {1, 2}}):
+        with pytest.raises(ValueError, match="Expected card to be a dict that JSON"):
+            pretrained.save(tmp_path, "mine", other, card)
     write = Path.write_text
 
     def full(path, text, *how):
@@ -378,7 +391,7 @@ def test_an_error_while_a_model_is_saved_loses_nothing(card, tmp_path, monkeypat
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left"):
-        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+        pretrained.save(tmp_path, "mine", other, {"build": TINY})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

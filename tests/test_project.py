@@ -210,6 +210,25 @@ def test_a_notebook_that_fails_is_left_as_it_was(small_notebook, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_what_its_author_saves_while_a_notebook_runs_is_kept(tmp_path, capsys):
+    names = [str(tmp_path / f"{name}.ipynb") for name in ("saved", "gone", "other")]
+    sources = [
+        "with open('saved.ipynb', 'ab') as file:\n    _ = file.write(b' ')",
+        "import os\nos.remove('gone.ipynb')",
+        "1 + 1",
+    ]
+    for name, source in zip(names, sources, strict=True):
+        nbformat.write(new_notebook(cells=[new_code_cell(source)]), name)
+    saved = Path(names[0]).read_bytes() + b" "
+    assert notebooks.main(names) == 1
+    assert Path(names[0]).read_bytes() == saved
+    assert sorted(tmp_path.iterdir()) == [Path(names[2]), Path(names[0])]
+    lines = capsys.readouterr().out.splitlines()
+    sentence = "left as it is: another program changed it during the run; run it again"
+    assert lines[:2] == [f"{Path(name).name} ... {sentence}" for name in names[:2]]
+    assert lines[2].startswith("other.ipynb ... changed")
+
+
 def test_ids_tell_the_source_and_are_unique():
     cells = [new_code_cell("x = 1"), new_code_cell("x = 1"), new_code_cell("x = 2")]
     notebooks.set_ids(cells)
@@ -239,7 +258,8 @@ echo "$0 $*" >>"{log}"
 case "$*" in
   *version_info*) echo "[\\"{version}\\", \\"$0\\"]" ;;
   *ensurepip*) exit {no_venv} ;;
-  "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  "-m venv"*) rm -rf "$4"/* "$4/.installed" && mkdir -p "$4/bin" &&
+    cp "$0" "$4/bin/python" && : >"$4/pyvenv.cfg" ;;
   "-m pip install"*) exit {no_pip} ;;
 esac
 """
@@ -260,7 +280,7 @@ class Desk:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
         (self.folder / "notebooks").mkdir()
-        for tool in ("make", "sh", "mkdir", "cp"):
+        for tool in ("make", "sh", "mkdir", "cp", "rm"):
             (self.bin / tool).symlink_to(shutil.which(tool))
 
     def put(self, name, version, *, no_venv=0, no_pip=0, folder=None):
@@ -271,12 +291,12 @@ class Desk:
         script.chmod(0o755)
         return script
 
-    def make(self, *arguments):
+    def make(self, *arguments, **environment):
         self.log.write_text("", "utf-8")
         return subprocess.run(
             ["make", *arguments],
             cwd=self.folder,
-            env={"PATH": str(self.bin)},
+            env={"PATH": str(self.bin), **environment},
             capture_output=True,
             text=True,
         )
@@ -393,6 +413,53 @@ def test_a_folder_that_was_moved_or_copied_is_registered_again_without_a_network
     assert "--no-index --no-deps" in line and line.endswith("-e .")
     desk.make("setup")
     assert desk.asked("pip install") == desk.asked("-m venv") == []
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["thesis/results.csv"], "to a new or an empty folder"),
+        (["bin/tool", ".installed"], "to a new or an empty folder"),
+        (["pyvenv.cfg", "lib/site-packages/torch.py"], "remove it, or set"),
+        (["pyvenv.cfg", ".installed"], "remove it, or set"),  # behind a link
+    ],
+)
+def test_setup_leaves_a_folder_that_it_did_not_make_as_it_is(desk, names, advice):
+    desk.put("python3", "3.12")
+    scratch = desk.folder / "scratch"
+    for name in names:
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / name).write_text("{}", "utf-8")
+    if {"pyvenv.cfg", ".installed"} <= {*names}:
+        scratch.rename(desk.folder / "shared")
+        scratch.symlink_to(desk.folder / "shared")
+    done = desk.make("setup", PIXELCNN_EDU_VENV=str(scratch))
+    assert done.returncode != 0
+    sentence, made = done.stderr.strip().split("\n")
+    assert sentence.startswith(str(scratch)) and advice in sentence
+    assert made.startswith("make: ")
+    assert desk.lines("-m venv") == []
+    assert all((scratch / name).read_text("utf-8") == "{}" for name in names)
+
+
+@needs_make
+@pytest.mark.parametrize("no_pip", [0, 1])
+def test_setup_makes_its_own_environment_again_when_its_python_is_gone_or_old(
+    desk, no_pip
+):
+    venv = desk.folder / "scratch"
+    venv.mkdir()  # an empty folder will do
+    desk.put("python3", "3.12", no_pip=no_pip)
+    desk.make("setup", PIXELCNN_EDU_VENV="scratch")
+    for version in (None, "3.10"):
+        (venv / "bin" / "python").unlink()
+        if version:
+            desk.put("python", version, folder=venv / "bin")
+        done = desk.make("setup", PIXELCNN_EDU_VENV="scratch")
+        assert desk.asked("-m venv") == ["python3"]
+        assert desk.asked("pip install") == ["python"]
+        assert bool(done.returncode) == bool(no_pip)
 
 
 @needs_make
@@ -578,8 +645,7 @@ def test_tests_in_folders_run_only_when_they_are_named(tmp_path):
         return re.findall(r"^(\S+)::test_nothing$", done.stdout, re.MULTILINE)
 
     assert collected() == collected("tests") == names[:1]
-    for name, path in zip(FOLDERS, names[1:], strict=True):
-        assert collected(f"tests/{name}") == [path]
+    assert collected(*(f"tests/{name}" for name in FOLDERS)) == names[1:]
 
 
 class Runner:
@@ -737,6 +803,7 @@ def test_a_skipped_test_fails_on_the_machine_that_decides(machine, code, tmp_pat
     env = {name: value for name, value in os.environ.items() if name != "CI"}
     env["PYTHONPATH"] = str(ROOT / "tests")
     pytest_command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    pytest_command += ["-p", "no:nbval"]  # it imports nbformat, for two seconds
     pytest_command.append("--continue-on-collection-errors")
     done = subprocess.run(
         [*pytest_command, tmp_path],

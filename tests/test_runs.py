@@ -283,6 +283,7 @@ def told():
         (["--model", ""], "--model"),
         (["--model", "file.png"], "file.png"),
         (["--model", "empty.keras"], "a file of Keras"),
+        (["--model", "own.keras"], "If the model has a class of your own"),
         (["--count", "0"], "--count"),
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
@@ -301,8 +302,16 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
     Path("file.png").write_text("mine", "utf-8")
     zipfile.ZipFile("empty.keras", "w").close()
     told().save("told.keras")
+
+    class Own(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    image = keras.Input((28, 28, 1))
+    keras.Model(image, Own()(image)).save("own.keras")
+    files = names(tmp_path)
     assert words in refused(capsys, "draw", *arguments)
-    assert names(tmp_path) == ["empty.keras", "file.png", "told.keras"]
+    assert names(tmp_path) == files
 
 
 def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
@@ -1763,6 +1772,114 @@ def test_an_epoch_that_is_done_again_stands_once_in_a_csv_file(tmp_path, append)
         logger.csv_file.close()
         rows = log.read_text("utf-8").splitlines()
     assert [row.split(";")[0] for row in rows] == ["epoch", "0", "1", "2"]
+
+
+def rows_of(log, separator=","):
+    return [row.split(separator)[0] for row in log.read_text("utf-8").splitlines()]
+
+
+def interrupt_before_the_checkpoint(moment):
+    """Come between the row of an epoch and its checkpoint, as Ctrl-C may."""
+
+    def interrupt(epoch, logs):
+        if epoch == moment:
+            raise KeyboardInterrupt
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+@pytest.mark.parametrize("other", [3, 2])
+def test_a_resumed_run_keeps_the_rows_of_another_run(tmp_path, moment, other):
+    """Also if the other run goes on in the same epoch, with one row."""
+
+    def run(name, *more, seed=0):
+        logger = keras.callbacks.CSVLogger(log, append=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(tmp_path / name, callbacks=[logger, *more], epochs=3, seed=seed)
+        logger.csv_file.close()
+
+    log = tmp_path / "log.csv"
+    if other == 2:  # of its three epochs
+        run("other", Interrupt(2), seed=1)
+    run("one", interrupt_before_the_checkpoint(moment))
+    run("other", seed=1)
+    before = log.read_text("utf-8")
+    run("one")
+    assert log.read_text("utf-8").startswith(before)
+    assert sorted(rows_of(log)) == sorted(["epoch", *"012", *"012"])
+
+
+def test_an_interrupted_run_keeps_a_row_that_another_has_just_written(tmp_path):
+    """Between this run's row and its checkpoint: then the epoch stands twice."""
+
+    def write(epoch, logs):
+        if epoch == 1:
+            with log.open("a", encoding="utf-8") as file:
+                file.write("1,another run\n")
+
+    log = tmp_path / "log.csv"
+    for more in (
+        [
+            keras.callbacks.LambdaCallback(on_epoch_end=write),
+            interrupt_before_the_checkpoint(1),
+        ],
+        [],
+    ):
+        logger = keras.callbacks.CSVLogger(log)
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(tmp_path / "run", callbacks=[logger, *more], epochs=2)
+        logger.csv_file.close()
+    assert log.read_text("utf-8").count("1,another run\n") == 1
+    assert rows_of(log) == ["epoch", "0", "1", "1", "1"]
+
+
+def test_an_interrupted_run_keeps_the_row_of_an_epoch_that_is_saved(
+    tmp_path, monkeypatch
+):
+    """Ctrl-C comes after the checkpoint, before the next epoch."""
+    on_epoch_end = Checkpoint.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    log = tmp_path / "log.csv"
+    for function in (interrupted, on_epoch_end):
+        monkeypatch.setattr(Checkpoint, "on_epoch_end", function)
+        logger = keras.callbacks.CSVLogger(log)
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(tmp_path / "run", callbacks=logger, epochs=3)
+        logger.csv_file.close()
+    assert rows_of(log) == ["epoch", "0", "1", "2"]
+
+
+@pytest.mark.parametrize("moment", [1, None])
+def test_a_logger_that_counts_from_one_keeps_its_rows(tmp_path, moment):
+    class FromOne(keras.callbacks.CSVLogger):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch + 1, logs)
+
+    log = tmp_path / "log.csv"
+    stop = Interrupt(2) if moment is None else interrupt_before_the_checkpoint(moment)
+    for more in ([stop], []):
+        logger = FromOne(log)
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(tmp_path / "run", callbacks=[logger, *more], epochs=3)
+        logger.csv_file.close()
+    assert rows_of(log) == ["epoch", "1", "2", "3"]
+
+
+def test_a_logger_that_joins_a_resumed_run_keeps_an_older_log(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,loss\n0,3\n1,2\n2,1\n", "utf-8")
+    before = log.read_text("utf-8")
+    with contextlib.suppress(KeyboardInterrupt):
+        fit(tmp_path / "run", callbacks=Interrupt(1), epochs=3)
+    fit(tmp_path / "run", callbacks=keras.callbacks.CSVLogger(log), epochs=3)
+    assert log.read_text("utf-8").startswith(before)
+    assert rows_of(log) == ["epoch", *"012", *"12"]
 
 
 def test_an_ended_run_tells_callbacks_what_they_knew(tmp_path):

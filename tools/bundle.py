@@ -8,6 +8,8 @@ Writes three files into FOLDER (build/bundle):
 - the source archive, from which pip builds the same wheel;
 - a zip of the wheel and of all notebooks. The first cell of each of these notebooks
   installs the package from the wheel, unless the package is installed already.
+
+Older files of these names are replaced when all is built; all other files stay.
 """
 
 import os
@@ -83,20 +85,22 @@ def with_first_cell(path, wheel) -> str:
 
 def main(folder=FOLDER) -> int:
     folder = Path(folder).absolute()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    wheel = build(folder)
-    name = f"{'-'.join(wheel.name.split('-')[:2])}-notebooks"
-    with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(wheel, f"{name}/{wheel.name}")
-        archive.write(ROOT / "notebooks" / "glossary.md", f"{name}/glossary.md")
-        for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
-            if ".ipynb_checkpoints" not in path.parts:
-                within = path.relative_to(ROOT / "notebooks").as_posix()
-                text = with_first_cell(path, wheel.name)
-                archive.writestr(f"{name}/{within}", text)
-    for path in sorted(folder.iterdir()):
-        print(f"{path.stat().st_size / 2**20:6.1f} MB  {os.path.relpath(path)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=folder) as made:
+        wheel = build(Path(made))
+        name = f"{'-'.join(wheel.name.split('-')[:2])}-notebooks"
+        zipped = wheel.with_name(f"{name}.zip")
+        with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(wheel, f"{name}/{wheel.name}")
+            archive.write(ROOT / "notebooks" / "glossary.md", f"{name}/glossary.md")
+            for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+                if ".ipynb_checkpoints" not in path.parts:
+                    within = path.relative_to(ROOT / "notebooks").as_posix()
+                    text = with_first_cell(path, wheel.name)
+                    archive.writestr(f"{name}/{within}", text)
+        for path in sorted(Path(made).iterdir()):
+            print(f"{path.stat().st_size / 2**20:6.1f} MB  {folder / path.name}")
+            os.replace(path, folder / path.name)
     return 0
 
 

@@ -36,7 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = "pixelcnn_edu"
 REASONS = Path(__file__).with_name("survivors.toml")
-COPIED = (PACKAGE, "tests", "tools", "pyproject.toml")
+COPIED = (PACKAGE, "tests", "tools", "pyproject.toml", "CONTRIBUTING.md")
 # The tests of each module: those that fail for most mutants first, the slow ones last.
 TESTS = {
     "masks": ("masks", "layers"),
@@ -44,6 +44,8 @@ TESTS = {
     "likelihoods": ("likelihoods", "evaluation", "planted_bugs", "models"),
     "mixture": ("likelihoods", "evaluation", "planted_bugs"),
     "generation": ("generation", "first_call", "numpy_scalars"),
+    "_first_call": ("first_call", "generation", "numpy_scalars"),
+    "_particles": ("generation", "numpy_scalars"),
 }
 PRELOADED = ("hypothesis", "keras", "matplotlib.pyplot", "scipy.stats", "tensorflow")
 ENOUGH = 0.95  # of the mutants
@@ -172,6 +174,7 @@ def _test(desk, groups, quick):
             os.dup2(file.fileno(), 2)
         options = ["-x", "-q", f"--rootdir={desk.copy}"]
         options += ["-p", "no:cacheprovider", "-p", "no:nbval"]
+        options += ["-o", "addopts=--doctest-modules"]  # none of nbval
         options += ["-W", "ignore:Module already imported"]  # by the parent process
         for group in groups:
             _limit()  # for what is imported; then for each test

@@ -4,7 +4,8 @@
 
 Without names, all of notebooks/ and notebooks/solutions/. Each notebook runs from a
 fresh kernel of this Python, in its own folder, and is written whole or, when a cell
-fails, not at all. What a plain run would change each time is made stable:
+fails or another program saves the file meanwhile, not at all. What a plain run would
+change each time is made stable:
 
 - times, versions and other traces of the machine are dropped from the metadata;
 - a cell's id is the hash of its source, so it also tells which source the stored
@@ -50,6 +51,10 @@ LANGUAGE_INFO = {
 VIEW = "application/vnd.jupyter.widget-view+json"
 PASSING_CELL_KEYS = ("execution", "ExecuteTime", "lines_to_next_cell", "trusted")
 PASSING_NOTEBOOK_KEYS = ("jupytext", "vscode")
+
+
+class ChangedMeanwhile(Exception):
+    """The file of a notebook is another one than that which was run."""
 
 
 class ThisPython(AsyncKernelManager):
@@ -132,7 +137,12 @@ def execute(nb, folder):
 
 
 def refresh(path, *, fresh=False):
-    """Run the notebook at ``path`` and store it; True if its bytes changed."""
+    """Run the notebook at ``path`` and store it; True if its bytes changed.
+
+    Raises:
+        CellExecutionError: a cell failed. The file is left as it was.
+        ChangedMeanwhile: the file changed during the run. The file is left as it is.
+    """
     path = Path(path)
     before = path.read_bytes()
     nb = nbformat.reads(before.decode(), as_version=4)
@@ -161,6 +171,8 @@ def refresh(path, *, fresh=False):
     nbformat.validate(nb)
 
     after = (nbformat.writes(nb).rstrip("\n") + "\n").encode()
+    if not path.exists() or path.read_bytes() != before:
+        raise ChangedMeanwhile
     if after == before:
         return False
     part = path.with_name(f".{path.name}.part")
@@ -201,6 +213,12 @@ def main(arguments=None):
         except CellExecutionError as error:
             failed += 1
             print(f"failed, left as it was\n{error}", flush=True)
+        except ChangedMeanwhile:
+            failed += 1
+            print(
+                "left as it is: another program changed it during the run; run it again",
+                flush=True,
+            )
         else:
             failed += options.check and changed
             word = "changed" if changed else "unchanged"

@@ -18,6 +18,7 @@ all processes together held at most (PSS: shared pages count once).
 import argparse
 import atexit
 import functools
+import gc
 import itertools
 import multiprocessing
 import os
@@ -36,7 +37,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINUX = sys.platform == "linux"  # elsewhere TensorFlow may not survive a fork
 FORK = multiprocessing.get_context("forkserver" if LINUX else "spawn")
-IMPORTED = ["pixelcnn_edu", "nbformat", "ipykernel.kernelapp"]
+IMPORTED = ["pixelcnn_edu", "scipy.stats", "nbformat", "ipykernel.kernelapp"]
 AT_ONCE = 3  # on two cores: a group often waits for a process that it has started
 # More threads than cores wait for each other. (Notebooks have all threads: their trained
 # networks depend on the order of sums.)
@@ -45,15 +46,7 @@ BUDGET = 3.2  # GB, of groups that run at the same time
 LIGHT = 0.9  # GB: what a group may hold that is not in HEAVY
 HEAVY = {  # GB of those that hold more; the line of a group says what it held
     "notebooks/10*": 1.1,
-    "notebooks/15*": 1.1,
-    "notebooks/17*": 1.0,
-    "tests/test_compression*": 1.2,
-    "tests/test_masks*": 1.2,
-    "tests/test_one_pixel*": 1.1,
-    "tests/test_oracles*": 1.1,
-    "tests/test_pretrained*": 1.6,
-    "tests/test_training*": 1.1,
-    "tests/test_widgets_g*": 1.2,
+    "tests/test_pretrained*": 1.3,
 }
 # The longest first. A file belongs to the first group that fits; a test holds that each
 # belongs to one.
@@ -108,6 +101,9 @@ def run_pytest(arguments, output):
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
+    gc.freeze()  # what is imported already need not be searched for garbage
+    if sys.dont_write_bytecode:  # else pytest rewrites its plug-ins in each process
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(output.parent)
     if not any(name.endswith(".ipynb") for name in arguments):
         os.environ.update(ONE_THREAD)
     elif LINUX:

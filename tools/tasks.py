@@ -9,7 +9,7 @@ on runs this file, with the standard library alone. It finds or makes the enviro
 
 What follows the name of a task is passed on to the program that the task runs. The
 environment variable PYTHON names the Python (3.11 to 3.13) that makes `.venv`, and
-PIXELCNN_EDU_VENV names another folder than `.venv`.
+PIXELCNN_EDU_VENV names another folder than `.venv`. A folder of other files is refused.
 """
 
 import hashlib
@@ -87,8 +87,27 @@ def candidates():
     return [(sys.executable,), *map(called, VERSIONS), ("python3",), ("python",)]
 
 
+def refuse_foreign():
+    """Stop if making the environment would delete what this program did not write."""
+    names = set(os.listdir(VENV)) if VENV.is_dir() else set()
+    if names <= {"pyvenv.cfg"}:
+        return
+    if "pyvenv.cfg" not in names:
+        stop(
+            f"{VENV} holds other files, and all of them are left as they are: set "
+            "PIXELCNN_EDU_VENV to a new or an empty folder."
+        )
+    if ".installed" not in names or VENV.is_symlink():
+        stop(
+            f"{VENV} is a link or an environment that this program did not make, and has "
+            "no Python 3.11, 3.12 or 3.13: remove it, or set PIXELCNN_EDU_VENV to "
+            "another folder."
+        )
+
+
 def make_venv():
     """Make the environment with the first Python that fits, or say why none does."""
+    refuse_foreign()
     found = []
     for python in candidates():
         version, path = about(*python) or (None, None)
@@ -153,6 +172,7 @@ def install(*extras):
         )
     if not usable:
         make_venv()
+        stamp.write_text(json.dumps({"extras": noted["extras"]}), "utf-8")
     if missing:
         print(
             f"Installing {', '.join(missing)} into {VENV.name}. The first time, this "

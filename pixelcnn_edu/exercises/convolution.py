@@ -47,8 +47,10 @@ output_side = Exercise(
         ),
         "Rounded down: the last, incomplete step gets an output too, for which 'same' "
         "adds zeros.": but(same=lambda side, _, stride: side // stride),
-        "'same' keeps the size only at stride 1: it puts one output on every stride-th "
-        "pixel.": but(same=lambda side, _, stride: side),
+        "'same' keeps the size only at stride 1: with a larger stride the kernel skips "
+        "places, and each place gives one output.": but(
+            same=lambda side, _, stride: side
+        ),
         "That is 'valid': 'same' lets the kernel hang over the edge.": but(same=_valid),
         "One short: the first place counts as well as the steps.": Mistake(
             but(valid=lambda *sizes: _valid(*sizes) - 1), hint=2
@@ -58,8 +60,8 @@ output_side = Exercise(
         ),
     },
     hints=(
-        "Padding 'same' adds as many zeros as it takes to put one output on every "
-        "stride-th pixel, the last one included: divide, and round up.",
+        "Padding 'same' adds zeros so that each step of `stride` pixels gives one output, "
+        "an incomplete last step too: divide, and round up.",
         "Rounding up without floats: -(-side // stride). For 'valid': the kernel fits at "
         "(side - kernel_size) // stride + 1 places.",
     ),

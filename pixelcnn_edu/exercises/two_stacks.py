@@ -1,10 +1,10 @@
 """Exercises of notebook 12: taps of two stacks, what they see, the recipe with a shift."""
 
+from pixelcnn_edu._logits import logits_function
 from pixelcnn_edu.exercises._answers import Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.exercises.stacking import a_count
 from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
-from pixelcnn_edu.models import logits_function
 
 import keras
 import numpy as np

@@ -9,8 +9,8 @@ import io
 
 from pixelcnn_edu import _alt, export, plots
 from pixelcnn_edu._checks import check_number, check_seed
+from pixelcnn_edu._logits import logits_function
 from pixelcnn_edu.likelihoods import Bernoulli
-from pixelcnn_edu.models import logits_function
 
 import anywidget
 import numpy as np

@@ -2,7 +2,7 @@
 
 from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._model_checks import check_labels
-from pixelcnn_edu.models import with_labels
+from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.widgets._base import (
     Explorer,
     check_on_slider,

@@ -5,10 +5,10 @@ import itertools
 import json
 
 from pixelcnn_edu import causality, export, generation, pretrained
+from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
-from pixelcnn_edu.widgets.morph import with_labels
 
 import keras
 import numpy as np

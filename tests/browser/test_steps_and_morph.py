@@ -7,9 +7,10 @@ import re
 
 from pixelcnn_edu import data, export, generation, pretrained
 from pixelcnn_edu.evaluation import nats_per_image
+from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.widgets import BitReader
 from pixelcnn_edu.widgets._base import bits as bits_of
-from pixelcnn_edu.widgets.morph import posterior, readings, with_labels
+from pixelcnn_edu.widgets.morph import posterior, readings
 from pixelcnn_edu.widgets.reading import steps
 
 import matplotlib
