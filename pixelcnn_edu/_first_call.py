@@ -21,7 +21,8 @@ def rounds_of_first_call(loop, likelihood, shape, temperature) -> int:
     The compiled loop answers every call but the first small one for each size. It answers
     the first call too where rounding is coarse (half precision, int8, a GPU), and where a
     layer or the likelihood has a user's class: an error in such a class must appear in the
-    first call, not in the second.
+    first call, not in the second. The call is noted in ``loop.asked``: the next one for
+    this size compiles.
 
     Args:
         loop: the `PixelLoop` of a model.

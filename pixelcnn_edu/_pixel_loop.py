@@ -34,7 +34,7 @@ class PixelLoop:
     Args:
         model: a functional Keras model from images (and labels) to logits, made of this
             package's layers, of Keras's layers that treat each pixel by itself, and of
-            layers whose class says ``runs_as``, see `layers`.
+            layers whose class says ``runs_as``, see `pixel_graph`.
         likelihood: what the logits mean.
 
     Attributes:

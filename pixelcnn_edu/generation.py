@@ -161,10 +161,10 @@ def generate(
         method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
             time differs. ``"cached"`` needs a functional model of this package's layers,
             Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
-            `layers`. The fixed point answers the first small call of ``"cached"`` (up to
-            sixteen digits of two levels), because compiling takes longer. The second call
-            compiles. A model with layers or a likelihood of your own is compiled in the
-            first call.
+            `pixel_graph`. The fixed point answers the first small call of ``"cached"``
+            (up to sixteen digits of two levels), because compiling takes longer. The
+            second call compiles. A model with layers or a likelihood of your own is
+            compiled in the first call.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.

@@ -332,9 +332,7 @@ def _place_pixelwise(tensor):
     except Exception as error:  # of a user's code: any
         if not is_of_user(layer):
             raise
-        *_, reason = str(error).split(
-            "\n\n"
-        )  # without Keras's advice: it does not help
+        reason = str(error).split("\n\n")[-1]  # without Keras's advice, of no use here
         refuse(layer, f"it fails on one pixel: {reason}")
     if shape is None or len(shape) != 4:
         refuse(layer, "its result is not one tensor of shape (N, H, W, C)")
