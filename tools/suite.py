@@ -102,6 +102,7 @@ def run_pytest(arguments, output):
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
     gc.freeze()  # what is imported already need not be searched for garbage
+    gc.set_threshold(50_000, 20, 50)  # a traced graph is many objects, and no garbage
     if sys.dont_write_bytecode:  # else pytest rewrites its plug-ins in each process
         sys.dont_write_bytecode, sys.pycache_prefix = False, str(output.parent)
     if not any(name.endswith(".ipynb") for name in arguments):
