@@ -75,7 +75,7 @@ center_tap = Exercise(
         "Each group reads itself alone. Green may read red, and blue both.": (
             lambda kind, n: _thirds(n)[:, None] == _thirds(n)
         ),
-        "Compared are channels, not their colors. Two channels of one color are treated "
+        "This compares channels, not their colors. Two channels of one color are treated "
         "alike.": Mistake(_tap_by(np.arange), hint=0),
         "The groups take turns here, R G B R G B. The package has them in thirds, "
         "R R G G B B.": Mistake(_tap_by(_turns), hint=0),
@@ -134,7 +134,7 @@ two_prices = Exercise(
         "These are bits: np.log, not np.log2.": Mistake(but(log=np.log2), hint=0),
         "A channel with one and the same level in both colors costs nothing, since it is "
         "certain. Count the channels that differ.": but(independent=lambda *_: 3),
-        "Counted are the channels that agree. They are certain; the others cost.": Mistake(
+        "This counts the channels that agree. They are certain; the others cost.": Mistake(
             but(independent=lambda ink, paper: np.sum(ink == paper)), hint=2
         ),
         "Independent channels: each one that differs tosses its own coin.": Mistake(
@@ -153,16 +153,19 @@ two_prices = Exercise(
         "say.": but(in_order=0),
     },
     hints=(
-        "In order: once red has told ink from paper, green and blue are certain. If both "
-        "have the same red, green tells, and so on. Independently: each channel in which "
+        "In order: if red differs, it decides between ink and paper, and green and "
+        "blue are certain. If red is the same, green decides, and so on. "
+        "Independently: each channel in which "
         "the two differ tosses the coin for itself.",
         "in_order = coin, because ink and paper differ somewhere. independent = coin * "
         "np.sum(ink != paper).",
     ),
     shape="Return a pair: (in_order, independent).",
     otherwise="Those are not the two prices.",
-    praise="Over all pairs of different colors, 16/7 = 2.29 channels differ on average: so "
-    "much dearer is a shape without the order.",
+    praise=(
+        "Over all pairs of different colors, 16/7 = 2.29 channels differ on "
+        "average: without the order a shape costs so many times as much."
+    ),
     show=lambda expected, actual, *case: {
         "expected": np.array(expected),
         "actual": np.array(actual),
@@ -262,7 +265,7 @@ other_layout = Exercise(
         "This mask has its groups in thirds, and red would be shown itself once the logits "
         "take turns: the layout trap.": (_tap_by(_thirds), _in_turns),
         "The two fit each other and nothing leaks: this is the layout of the package, in "
-        "thirds. Asked for is the other one, in which the colors take turns.": (
+        "thirds. The exercise asks for the other one, in which the colors take turns.": (
             (_tap_by(_thirds), _in_thirds)
         ),
         "Read and written are exchanged: green may read red, not red green.": (

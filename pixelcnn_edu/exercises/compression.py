@@ -218,8 +218,8 @@ whole_counts = Exercise(
             fits=lambda counts, *_: not (counts == np.floor(counts)).all(),
             hint=2,
         ),
-        "A level has count 0. Its part of the interval has no width, so the day it comes "
-        "it cannot be written. Each level gets at least 1.": Mistake(
+        "A level has count 0. Its part of the interval has no width, so this level "
+        "can never be written. Each level gets at least 1.": Mistake(
             lambda p, total: np.round(p * total).astype(int),
             lambda p, total: np.floor(p * total).astype(int),
             fits=lambda counts, *_: (counts < 1).any(),

@@ -166,13 +166,15 @@ mixture_nats = Exercise(
         ),
     },
     hints=(
-        "Inside the logarithm stand probabilities: Σ p(y) p(x | y). Averaging the nats "
-        "themselves is something else.",
+        "The logarithm is of a sum of probabilities: Σ p(y) p(x | y). A mean of the "
+        "nats is something else.",
         "joint = log_p + np.log(prior); highest = joint.max(axis=1); then -(highest + "
         "np.log(np.exp(joint - highest[:, None]).sum(axis=1))).",
     ),
-    praise="At least the nats given the best label, and never more than those given a "
-    "label y plus -log p(y): not knowing costs at most the price of the label.",
+    praise=(
+        "The result is never below the nats given the best label, and never above "
+        "those given a label y plus -log p(y)."
+    ),
 )
 
 

@@ -37,8 +37,8 @@ unpadded_bits = Exercise(
         "Those are the bits of the whole image. Divide by its number of values.": (
             lambda bits, padded, shape: bits * math.prod(padded)
         ),
-        "Divided once more, and never multiplied: reported are bits per value of the "
-        "padded image.": lambda bits, padded, shape: bits / math.prod(shape),
+        "This divides again and never multiplies: the paper reports bits per value "
+        "of the padded image.": lambda bits, padded, shape: bits / math.prod(shape),
         "The ratio of one side. A page has two: 32/28 counts twice.": (
             lambda bits, padded, shape: bits * padded[0] / shape[0]
         ),
@@ -56,7 +56,7 @@ unpadded_bits = Exercise(
             lambda bits, padded, shape: bits * math.prod(padded[:2]) / math.prod(shape),
             hint=0,
         ),
-        "Divided by ln 2, as nats would be. Reported were bits already.": Mistake(
+        "This divides by ln 2, as for nats. But the paper already reports bits.": Mistake(
             then(lambda right: right / LN2), hint=0
         ),
     },
@@ -154,11 +154,11 @@ pooled = Exercise(
         "Only the distances between the batches; inside each there are more.": but(
             inside=False
         ),
-        "This is the spread of the digits. The mean is surer by √N.": Mistake(
+        "This is the spread of the digits. Its mean has an error smaller by √N.": Mistake(
             but(divisor=1), hint=2
         ),
-        "This is the spread of the digits, with N for N - 1. The mean is surer by "
-        "√N.": Mistake(but(divisor=1, bessel=0), hint=2),
+        "This is the spread of the digits, with N for N - 1. Its mean has an error "
+        "smaller by √N.": Mistake(but(divisor=1, bessel=0), hint=2),
         "Divided by N where N - 1 belongs: each distance is from a mean that the same "
         "digits made.": Mistake(but(bessel=0), hint=2),
         "This is the squared error; take the root.": Mistake(but(root=False), hint=2),
@@ -314,7 +314,9 @@ surprise = Exercise(
     ),
     shape="One number for each image is asked for, (N,).",
     otherwise="Those are not the surprises.",
-    praise="For images as the network draws them this has mean 0 and standard deviation 1, "
-    "about. The solutions try it on digits, and on what is none.",
+    praise=(
+        "For images that the network draws, the mean is about 0 and the standard "
+        "deviation about 1. The solution tries digits and other images."
+    ),
     rtol=1e-5,  # p may be clipped at 1e-12
 )

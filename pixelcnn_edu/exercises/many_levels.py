@@ -313,11 +313,11 @@ color_log_prob = Exercise(
             then(lambda right: -right)
         ),
         "Each channel has a log Σ exp of its own: that is a model in which red, green and "
-        "blue choose their components independently. Add up the channels before.": but(
+        "blue choose their bells independently. Add up the channels before.": but(
             apart=True
         ),
         "The weights are not normalized: a log-softmax is missing.": but(softmax=False),
-        "The components are weighted evenly; the first M logits say how much each "
+        "The bells are weighted evenly; the first M logits say how much each "
         "counts.": but(weights=False),
         "The means do not move: green's needs c[0] · r, blue's c[1] · r + c[2] · g.": (
             Mistake(but(moved=False), hint=2)
@@ -348,15 +348,17 @@ color_log_prob = Exercise(
         ),
     },
     hints=(
-        "Add up the three channels of each component first. Then log Σ exp over the "
-        "components, with the log weights (a log-softmax) added.",
+        "Add up the three channels of each bell first. Then log Σ exp over the "
+        "bells, with the log weights (a log-softmax) added.",
         "Layout: weights (M), means (3, M), log scales (3, M), coefficients (3, M). With "
         "r, g in [-1, 1] and c = tanh(coefficients): green's mean is means[1] + c[0] * r, "
         "blue's is means[2] + c[1] * r + c[2] * g.",
     ),
     shape="The answer is one number.",
     otherwise="That is not the log-probability of this color.",
-    praise="One component is drawn for the whole pixel, and inside it green follows red, "
-    "and blue both.",
+    praise=(
+        "One bell is drawn for the whole pixel, and inside it green follows red, "
+        "and blue follows both."
+    ),
     atol=1e-4,
 )
