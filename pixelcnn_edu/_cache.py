@@ -5,6 +5,7 @@ into the function: activations, masks, precision, the list of variables. So each
 compares the state of the model with its state when the function was compiled.
 """
 
+import array
 import collections
 import contextlib
 import dataclasses
@@ -138,6 +139,11 @@ def state_of(*things, by_value=False):
         """Append what tells a value to ``items``."""
         if type(value) in _VALUES:
             items.extend((type(value), value))
+        elif isinstance(value, np.ma.MaskedArray):
+            for part in (value.data, np.ma.getmaskarray(value), value.fill_value):
+                add(part, items)
+        elif isinstance(value, array.array | bytearray):
+            items.extend((type(value), bytes(value)))
         elif isinstance(value, np.ndarray | np.generic):
             checksum = zlib.crc32(np.ascontiguousarray(value))
             items.extend((value.shape, value.dtype, checksum))

@@ -68,8 +68,20 @@ def inner_optimizer(optimizer):
 
 
 def trained_variables(model):
-    """Return all that training changes: the model's variables and the optimizer's."""
-    return [*model.variables, *model.optimizer.variables]
+    """Return all that training changes: the model's variables and the optimizer's.
+
+    An optimizer of the user may hold another one. Keras does not list the variables of
+    that one.
+    """
+    found = {id(variable): variable for variable in model.variables}
+    optimizers = [model.optimizer]
+    for optimizer in optimizers:  # the list grows
+        found |= {id(variable): variable for variable in optimizer.variables}
+        for held in keras.tree.flatten(list(vars(optimizer).values())):
+            new = all(held is not one for one in optimizers)
+            if new and isinstance(held, keras.optimizers.Optimizer):
+                optimizers.append(held)
+    return list(found.values())
 
 
 @contextlib.contextmanager

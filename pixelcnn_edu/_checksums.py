@@ -6,6 +6,7 @@ import hashlib
 import json
 import numbers
 import types
+from array import array
 
 from pixelcnn_edu._cache import attributes, given_by_keras
 from pixelcnn_edu._checks import plain
@@ -23,7 +24,8 @@ from pixelcnn_edu._model_checks import graph_of
 import keras
 import numpy as np
 
-_PLAIN = str | bytes | numbers.Number | np.generic | slice | range | None
+_PLAIN = str | bytes | bytearray | array | numbers.Number | np.generic
+_PLAIN |= slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _MAPPING = dict | types.MappingProxyType
@@ -70,9 +72,9 @@ def through_json(settings) -> dict:
 def checksum(arrays) -> str:
     """Return a checksum of arrays: of their types, their shapes and their values."""
     found = hashlib.sha256()
-    for array in arrays:
-        found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array))
+    for one in arrays:
+        found.update(f"{one.dtype} {one.shape}".encode())
+        found.update(np.ascontiguousarray(one))
     return found.hexdigest()
 
 
@@ -181,7 +183,7 @@ def _held(thing, around=()):
     is_layer, config = isinstance(thing, keras.Operation), _config(thing) or {}
     plain_too = not _tells_all(thing) or (is_layer and is_user_s(thing))
     if isinstance(thing, keras.Model):  # if Keras knows the model, it has its layers
-        plain_too = is_user_s(thing) and not config
+        plain_too = is_user_s(thing)
     notes = _notes_of(thing) if plain_too else ()
     held, found = attributes(thing), {}
 
@@ -263,6 +265,8 @@ def _content(value, around=()):
         return of(*value.items())
     if isinstance(value, _SET):  # its order differs from process to process
         return sorted(of(*value), key=str)
+    if isinstance(value, np.ma.MaskedArray):
+        return of(value.data, np.ma.getmaskarray(value), value.fill_value)
     if _is_array(value) or keras.ops.is_tensor(value):
         return checksum([np.asarray(value)])
     if isinstance(value, np.ndarray):  # of words or dates, for example

@@ -105,9 +105,10 @@ def train(
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
         recipe = preset.as_data()
         made_from = {"digits": about_digits, "recipe": recipe, "seed": seed}
-        _ranks.from_first(lambda: (_refuse_another(name, out, made_from), []))
         if precision == "auto":
             precision, _ = _ranks.from_first(lambda: (machine.fastest_precision(), []))
+        made_from["precision"] = precision
+        _ranks.from_first(lambda: (_refuse_another(name, out, made_from), []))
         keras.utils.set_random_seed(seed)
         keras.config.set_dtype_policy(precision)
         with strategy.scope():
@@ -149,7 +150,6 @@ def train(
         "bits_per_dim": round(mean / held_out[0].size / math.log(2), 4),
         "weights": models.live_weights(model),
         "build": preset.build(),
-        "precision": precision,
         "minutes": round(sum(history["seconds"]) / 60, 1),
         "machine": f"{f'{count} × ' * (count > 1)}{cores} core{'s' * (cores > 1)}, "
         f"{platform.machine()}",
@@ -169,7 +169,7 @@ def train(
 
 
 def _refuse_another(name, out, made_from):
-    """Refuse a folder whose card of this name says other digits, recipe or seed."""
+    """Refuse a folder whose card of this name says something other than `made_from`."""
     if name not in pretrained.names(out):
         return
     card = pretrained.card(name, out)

@@ -63,6 +63,7 @@ class TrainedInHalves(keras.Model):
             )
             activation = getattr(part, "activation", None) or keras.activations.linear
             of_keras = getattr(activation, "__module__", "").startswith("keras.")
+            of_keras = of_keras and not isinstance(activation, keras.Layer)
             if not by_image or not of_keras or part.activity_regularizer:
                 return False  # it may read the whole batch, or add to the loss twice
         return not self.non_trainable_weights

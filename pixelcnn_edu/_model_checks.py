@@ -80,6 +80,17 @@ def check_model(model):
     return model
 
 
+def check_size_of_logits(model):
+    """Refuse a model whose logits have not the height and the width of its images."""
+    images, logits = model.inputs[0].shape, model.outputs[0].shape
+    sizes = zip(images[1:3], logits[1:3], strict=True)
+    if len(logits) != 4 or any(a != b and None not in (a, b) for a, b in sizes):
+        raise refused(
+            f"model to map images {images} to logits of the same height and width",
+            f"an output of shape {logits}",
+        )
+
+
 def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
     """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
     own = tuple(check_model(model).inputs[0].shape[1:])

@@ -30,6 +30,23 @@ def count() -> int:
 # ------------------------------------------------------------------ rows of a batch
 
 
+def refuse_unequal_shares(model, batches, name):
+    """Refuse batches that the devices of a `tf.distribute` strategy cannot share equally.
+
+    The loss is the mean of the devices' means: in an unequal share, an image would count
+    more or less than in another.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    devices = strategy.num_replicas_in_sync if strategy else 1
+    images = len(batches.images)
+    sizes = min(images, batches.batch_size), images % batches.batch_size
+    if any(size % devices for size in sizes):
+        raise ValueError(
+            f"Expected {name} in batches that {devices} devices share equally. Received: "
+            f"{images} images, in batches of {sizes[0]}, the last of {sizes[1] or sizes[0]}"
+        )
+
+
 class Rows(keras.utils.PyDataset):
     """The rows of this process, of each batch.
 

@@ -24,7 +24,7 @@ from pixelcnn_edu._checks import (
     plain,
 )
 from pixelcnn_edu._logits import logits_function  # noqa: F401  public as `models.…`
-from pixelcnn_edu._model_checks import check_model
+from pixelcnn_edu._model_checks import check_model, check_size_of_logits
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -417,4 +417,5 @@ def likelihood_of(model, likelihood=None) -> Likelihood:
             "Expected a model that carries a likelihood, or the argument likelihood=, "
             f"such as likelihood=Bernoulli(). Received: {likelihood!r}"
         )
+    check_size_of_logits(model)
     return likelihood

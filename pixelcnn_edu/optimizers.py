@@ -54,7 +54,9 @@ class _WholeBatch:
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
         clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
         share = context.num_replicas_in_sync  # because Keras adds them up once more
-        super().apply([grad / share for grad in clipped], trainable_variables)
+        # the gradient of an embedding is sparse: no operator divides it
+        shares = [tf.math.scalar_mul(1 / share, grad) for grad in clipped]
+        super().apply(shares, trainable_variables)
 
 
 @register

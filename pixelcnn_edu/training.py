@@ -202,10 +202,12 @@ def fit(
         seed=check_seed(seed, optional=False),
         labels=labels,
     )
+    _ranks.refuse_unequal_shares(model, batches, "images")
     own = _ranks.rows(batches)  # all rows, unless several machines train
     held_out = _held_out(model, likelihood, validation_images, validation_labels)
     validation = None
     if held_out is not None:
+        _ranks.refuse_unequal_shares(model, held_out, "validation_images")
         validation = pipeline(_ranks.rows(held_out, score=True))
     compile_model(
         model,

@@ -64,6 +64,15 @@ def labeled():
 
 
 @functools.cache
+def taller():
+    """A model whose logits have a row more than its images."""
+    image = keras.Input((4, 4, 1))
+    logits = keras.layers.ZeroPadding2D(((0, 1), (0, 0)))(
+        MaskedConv2D(1, 3, "A")(image)
+    )
+    return ImageModel(image, logits, likelihood=Bernoulli())
+
+
 def other():
     """A model from elsewhere: no likelihood, and an output that does not line up."""
     image = keras.Input((4, 4, 1))
@@ -312,9 +321,7 @@ CASES = [
     *(case("learning_rate", fit, learning_rate=r) for r in (0, -1, 1, NAN, "x", None)),
     *(case("optimizer", fit, optimizer=o) for o in ("adam", 1, keras.optimizers.SGD)),
     *(case("seed", fit, seed=s) for s in (-1, 1.5, "x", None)),
-    case(
-        "soft_targets", fit, model=other, likelihood=Categorical(2), soft_targets=True
-    ),
+    case("soft_targets", fit, likelihood=Categorical(2), soft_targets=True),
     case("validation_images", fit, validation_images=X[:, :3]),
     case("labels", fit, labels=(0, 1)),
     case("labels", fit, model=labeled),
@@ -349,6 +356,8 @@ CASES = [
     case("image_shape", causality.assert_causal, open_size()),
     case("image_shape", causality.assert_causal, open_size(), image_shape=(4, 4)),
     case("output of shape", causality.assert_causal, other()),
+    case("height and width", generation.generate, taller(), method="naive"),
+    case("height and width", compression.code_length, taller(), X, method="naive"),
     case("model", causality.assert_causal, "model"),
     # the rest
     *(case("name", pretrained.load, name) for name in ("tea", "../coffee", 3, None)),

@@ -1,5 +1,6 @@
 """Compiled functions follow their model: what Keras computes now is what they compute."""
 
+import array
 import collections
 import functools
 import gc
@@ -317,6 +318,22 @@ def in_a_view(model):
     held["factor"] = 5.0
 
 
+def in_bytes(held, model):
+    layer = model.get_layer("scaled")
+    layer.held = held
+    layer.call = lambda x: x * float(held[0])
+    logits_function(model)(X)
+    held[0] = 5
+
+
+def in_a_masked_array(model):
+    layer = model.get_layer("scaled")
+    layer.held = held = np.ma.array([2.0], mask=[False])
+    layer.call = lambda x: x * float(held.filled(5.0)[0])
+    logits_function(model)(X)
+    held[0] = np.ma.masked
+
+
 def own_factor(model):
     model.factor = 0.5
 
@@ -335,7 +352,10 @@ def doubled():
 
 
 CHANGES = [scaled, scaled_by_an_array, slope, call_of_a_layer, own_factor, quantized]
-CHANGES += [in_slots, in_keywords, in_a_deque, in_a_view]
+CHANGES += [in_slots, in_keywords, in_a_deque, in_a_view, in_a_masked_array]
+CHANGES += [
+    functools.partial(in_bytes, one) for one in (bytearray([2]), array.array("d", [2]))
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)

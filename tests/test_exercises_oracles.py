@@ -246,6 +246,13 @@ def pixel_by_pixel(images, kernel, bias):
     return out
 
 
+@also_right("live_taps_only")
+def in_the_argument_itself(images, kernel, bias):
+    reads = np.isnan(pixel_by_pixel(images, kernel, bias))
+    images[np.isnan(images)] = 0
+    return np.where(reads, np.nan, pixel_by_pixel(images, kernel, bias))
+
+
 # Notebook 05
 
 

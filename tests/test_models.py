@@ -568,6 +568,7 @@ class PenaltyThatSaysHowItRuns(Penalty):
     [
         keras.layers.Conv2D(4, 1, activity_regularizer=keras.regularizers.L2(10.0)),
         keras.layers.ActivityRegularization(l2=10.0),
+        MaskedConv2D(4, 1, activation=keras.layers.ActivityRegularization(l2=10.0)),
         keras.layers.BatchNormalization(),
         keras.layers.Softmax(axis=0),
         keras.layers.Lambda(centered),

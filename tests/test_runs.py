@@ -26,6 +26,7 @@ import tracemalloc
 import types
 import weakref
 import zipfile
+from array import array
 from decimal import Decimal
 from fractions import Fraction
 from os import environ
@@ -1301,6 +1302,9 @@ WITHOUT_CONFIGURATION = {
     "an object": lambda number: Scaled(Settings(number)),
     "a tensor": lambda number: Scaled(keras.ops.convert_to_tensor(number)),
     "a number": after_construction,
+    "a mask": lambda number: Scaled(np.ma.array([1.0], mask=[number])),
+    "an array of Python": lambda number: after_construction(array("d", [number])),
+    "a bytearray": lambda number: after_construction(bytearray([int(number)])),
     "a regularizer": lambda number: keras.layers.Dense(
         2, kernel_regularizer=Penalty(number)
     ),
@@ -1336,7 +1340,8 @@ def test_a_variable_that_a_layer_holds_may_change_in_training():
     assert _checksums.network_checksum(model) != before
 
 
-def test_a_user_s_model_is_the_same_after_training():
+@pytest.mark.parametrize("tells", [False, True])
+def test_a_user_s_model_is_the_same_after_training(tells):
     """Keras notes much in a model that it compiles and trains."""
 
     class Own(ImageModel):
@@ -1347,7 +1352,9 @@ def test_a_user_s_model_is_the_same_after_training():
             self.factor = factor
 
         def get_config(self):
-            raise NotImplementedError
+            if not tells:
+                raise NotImplementedError
+            return super().get_config()
 
     model, other = Own(act(1.0), 2.0), Own(act(1.0), 3.0)
     before = _checksums.network_checksum(model)
@@ -1360,6 +1367,39 @@ def test_a_user_s_model_is_the_same_after_training():
     assert _checksums.network_checksum(other) != before
 
 
+class Doubled(keras.Sequential):
+    """A user's model whose ``get_config`` is that of Keras."""
+
+    def call(self, *arguments, **more):
+        return self.factor * super().call(*arguments, **more)
+
+
+class Smoothed(ImageModel):
+    """A model whose loss has a setting."""
+
+    def compute_loss(self, x=None, y=None, *arguments, **more):
+        smooth = y * (1 - self.factor) + self.factor / 2
+        return super().compute_loss(x, smooth, *arguments, **more)
+
+
+@pytest.mark.parametrize("kind", [Doubled, Smoothed])
+def test_a_number_in_a_user_s_model_belongs_to_the_run(kind, tmp_path):
+    def made(factor):
+        plain = small()
+        if kind is Doubled:
+            model = Doubled([keras.Input((4, 4, 1)), keras.layers.Dense(1)])
+            model.likelihood = Bernoulli()
+        else:
+            model = Smoothed(plain.inputs, plain.outputs, likelihood=Bernoulli())
+        model.factor = factor
+        return model
+
+    fit(tmp_path, model=made(0.5))
+    fit(tmp_path, model=made(0.5))
+    with pytest.raises(ValueError, match=r"differs in: .*network"):
+        fit(tmp_path, model=made(0.25))
+
+
 class Slow(keras.optimizers.SGD):
     """A user's optimizer without ``get_config``."""
 
@@ -1369,6 +1409,40 @@ class Slow(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         super().update_step(gradient * self.factor, variable, learning_rate)
+
+
+class Around(keras.optimizers.Optimizer):
+    """A user's optimizer that holds another one; Keras lists the variables of neither."""
+
+    def __init__(self, inner):
+        super().__init__(learning_rate=0.0)
+        self.inner = inner
+
+    def build(self, variables):
+        self.inner.build(variables)
+        super().build(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        self.inner.apply(grads, trainable_variables)
+        self.iterations.assign_add(1)
+
+    def get_config(self):
+        return {"inner": keras.saving.serialize_keras_object(self.inner)}
+
+
+def test_an_optimizer_inside_a_user_s_optimizer_goes_on_too(tmp_path):
+    def run(folder, *callbacks):
+        inner = keras.optimizers.Adam(0.1, name="inner")
+        return fit(folder, optimizer=Around(inner), callbacks=callbacks)[0]
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    dies = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, dies)
+    assert_same(run(tmp_path), run(None))
 
 
 class Warm(keras.optimizers.schedules.ExponentialDecay):

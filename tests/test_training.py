@@ -594,12 +594,14 @@ def test_the_command_line_does_not_replace_the_result_of_another_run(
     for path in out.glob("checkpoint*"):
         path.unlink()
     files = {path: path.read_bytes() for path in out.iterdir()}
+    (other,) = {"float32", "mixed_bfloat16"} - {machine.fastest_precision()}
     fit = training.fit
     monkeypatch.setattr(training, "fit", None)  # too late
     for words, more, changed in (
         ("seed", ["--seed", "1"], {}),
         ("recipe", [], {"epochs": 2}),
         ("digits", [], {"digits": "other.npz"}),
+        ("precision", ["--precision", other], {}),
         ("digits, seed", ["--seed", "1"], {"digits": "other.npz"}),
     ):
         capsys.readouterr()
@@ -647,7 +649,7 @@ import json
 import keras
 import numpy as np
 from pixelcnn_edu import data, machine, optimizers, training
-from test_training import small_model
+from test_training import TINY, labeled, small_model
 
 (x, _), (x_test, _) = data.load_mnist()
 
@@ -670,6 +672,23 @@ found = [
     [losses(strategy, name, **images.get(name, {})) for strategy in (one, mirrored)]
     for name in names
 ]
+
+def of_labels(strategy, count=6, **images):
+    with strategy.scope():
+        model = labeled()
+    recipe = {"labels": [0, 1, 2, 0, 1, 2][:count], "epochs": 1, "batch_size": 4}
+    return training.fit(model, TINY[:count], **images, **recipe, verbose=0).history["loss"]
+
+found.append([of_labels(strategy) for strategy in (one, mirrored)])
+for more in (
+    {"count": 5},
+    {"validation_images": TINY[:3], "validation_labels": [0, 1, 2]},
+):
+    of_labels(one, **more)
+    try:
+        of_labels(mirrored, **more)
+    except ValueError as error:
+        found.append(str(error))
 # the planted bug: clipped by shares
 optimizers.ReplicatedNadam = keras.optimizers.Nadam
 optimizers.ReplicatedMuon = optimizers.KernelMuon
@@ -687,7 +706,13 @@ def test_two_devices_end_where_one_does_and_shares_clipped_alone_would_not():
         text=True,
         cwd=Path(__file__).parent,
     ).stdout
-    found = json.loads(out.splitlines()[-1])
+    *found, labeled, images, validation = json.loads(out.splitlines()[-1])
+    np.testing.assert_allclose(*labeled, rtol=2e-7)
+    devices = "in batches that 2 devices share equally. Received:"
+    assert (
+        f"Expected images {devices} 5 images, in batches of 4, the last of 1" == images
+    )
+    assert f"Expected validation_images {devices} 3 images" in validation
     assert len(found) == len(optimizers.BY_NAME)
     assert [len(one) for one, *_ in found] == [2, 1]  # val_loss too
     for one, two, bug in found:
