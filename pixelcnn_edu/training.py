@@ -177,8 +177,8 @@ def fit(
         the penalties of regularizers in your layers, if there are any.
 
     Raises:
-        ValueError: if an argument is out of its range, or folder holds another run, is in
-            use, or cannot be written.
+        ValueError: if an argument is out of its range, several devices cannot share each
+            batch equally, or folder holds another run, is in use, or cannot be written.
         OSError: the disk is full, the folder's run cannot be read, or the folder was
             deleted or moved during the run.
     """
