@@ -133,6 +133,8 @@ def test_masked_convolution_follows_the_dtype_policy(policy):
 def test_configs_make_the_same_layer_again(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+    name = type(layer).__name__
+    assert keras.saving.get_registered_name(type(layer)) == f"pixelcnn_edu>{name}"
 
 
 def test_masked_convolution_works_on_any_image_size_and_batch():
@@ -201,9 +203,10 @@ def test_a_residual_block_refuses_another_number_of_channels():
         residual_block(keras.Input((5, 5, 6)), 8)
 
 
-def test_a_position_bias_refuses_an_open_image_size():
+@pytest.mark.parametrize("size", [(None, None), (None, 5), (5, None)])
+def test_a_position_bias_refuses_an_open_image_size(size):
     with pytest.raises(ValueError, match="fixed image size"):
-        PositionBias()(keras.Input((None, None, 4)))
+        PositionBias()(keras.Input((*size, 4)))
 
 
 def test_a_position_bias_refuses_another_image_size():

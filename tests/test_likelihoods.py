@@ -45,7 +45,17 @@ def test_probabilities_of_a_pixel_sum_to_one(likelihood):
     assert log_p.shape == (likelihood.levels,)
     assert abs(np.exp(log_p).sum() - 1) < 2e-5
     p = np.asarray(likelihood.probabilities(logits, np.zeros((1, 1, 1, 1), "float32")))
+    assert p.shape == (1, 1, 1, 1, likelihood.levels)
     np.testing.assert_allclose(p.ravel(), np.exp(log_p), atol=1e-6)
+
+
+@pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(5)], ids=repr)
+def test_a_value_may_be_a_thousandth_of_a_step_outside_by_rounding(likelihood):
+    logits, step = logits_for(likelihood, (1, 1, 1, 1)), 1 / (likelihood.levels - 1)
+    for off, inside in ((9e-4 * step, True), (1.1e-3 * step, False)):
+        for value in (-off, 1 + off):
+            image = np.full((1, 1, 1, 1), value, "float32")
+            assert np.isfinite(likelihood.log_prob(logits, image)) == inside
 
 
 @pytest.mark.parametrize("likelihood", SOFTMAXES, ids=repr)
@@ -125,14 +135,30 @@ def test_every_zero_is_temperature_zero(zero):
     assert draw_levels(log_p, np.array([[0.05]]), 1) == 0
 
 
-@pytest.mark.parametrize("temperature", [1e-30, 0.5, 0.99, 1.0, 2.0])
+@pytest.mark.parametrize("temperature", [1e-36, 1e-30, 0.5, 0.99, 1.0, 2.0])
 @pytest.mark.parametrize(
-    "logits", [[0, np.inf, 0, 0], [0, 3e38, 1e38, 0], [-3e38, -1e38, -3e38, -3e38]]
+    "logits",
+    [
+        [0, np.inf, 0, 0],
+        [0, 3e38, 1e38, 0],
+        [-3e38, -1e38, -3e38, -3e38],
+        [-3e38, np.nextafter(np.float32(-3e38), np.float32(0)), -3e38, -3e38],
+    ],
 )
 def test_the_largest_logit_is_drawn_if_its_quotient_is_infinite(logits, temperature):
     uniforms = np.array([[0.5]], "float32")
     value = Categorical(4).sample(np.array([logits], "float32"), uniforms, temperature)
     assert round(float(value[0, 0]) * 3) == 1
+
+
+def test_a_level_of_probability_zero_is_not_drawn_where_probabilities_sum_to_less():
+    logits = np.random.default_rng(0).normal(0, 3, (1000, 3)).astype("float32")
+    logits[:, 2] = -1e4
+    highest = np.nextafter(np.float32(1), np.float32(0))
+    uniforms = np.full((1000, 1), highest)
+    p = np.asarray(Categorical(3).probabilities(logits, uniforms))
+    assert (np.cumsum(p, axis=-1)[..., 1] <= highest).any()  # by rounding
+    assert (np.asarray(Categorical(3).sample(logits, uniforms)) < 1).all()
 
 
 def test_a_compiled_draw_of_many_levels_has_a_probability_above_zero():

@@ -338,7 +338,8 @@ def main(argv=None) -> int:
     results = []
     for result in run(mutants, at_once=arguments.at_once, quick=quick):
         results.append(result)
-        one, by = result.mutant, result.caught or "SURVIVES"
+        one = result.mutant
+        by = result.caught or f"SURVIVES: {one.was} -> {one.now}"
         print(f"{result.seconds:4.0f} s  {one.module}.py:{one.line}  {by}", flush=True)
     fine = report(results, known)
     if tally and fine:
