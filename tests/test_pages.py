@@ -93,7 +93,7 @@ def footer(path):
 
 def check_footer(nb, path):
     last = nb.cells[-1].source.splitlines()[-1]
-    module = r"\[[\w/]+\.(?:py|js)\]\(\.\./pixelcnn_edu/[\w/]+\.(?:py|js)\)"
+    module = r"\[[\w/\\]+\.(?:py|js)\]\(\.\./pixelcnn_edu/[\w/]+\.(?:py|js)\)"
     pattern = re.escape(footer(path)).replace(
         "MODULES", rf"{module}(, {module}){{0,2}}"
     )

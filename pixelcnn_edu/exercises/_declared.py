@@ -10,6 +10,7 @@ written by hand looks at it and raises `Wrong` with a few words of a declared di
 import copy
 import dataclasses
 import inspect
+import textwrap
 
 from pixelcnn_edu.exercises._answers import (
     Blank,
@@ -75,8 +76,17 @@ class Verdict:
     def passed(self) -> bool:
         return self.status == "right"
 
-    def __repr__(self):
+    def __str__(self):
         return self.text
+
+    def __repr__(self):
+        """Return the text for a cell: JupyterLab breaks longer lines inside words."""
+        keep = {"break_long_words": False, "break_on_hyphens": False}
+        lines = []
+        for line in self.text.splitlines():
+            keep["subsequent_indent"] = " " * 12 if line.startswith("  ") else ""
+            lines += textwrap.wrap(line, 100, **keep) or [""]
+        return "\n".join(lines)
 
 
 class Exercise:

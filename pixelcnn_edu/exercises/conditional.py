@@ -240,7 +240,7 @@ reading = Exercise(
         ),
     },
     hints=(
-        "Bayes' rule once per pixel: after i pixels log p(y, x₁ … x_i) is log p(y) plus "
+        "Bayes' rule once per pixel: after i pixels log p(y, x₁ … xᵢ) is log p(y) plus "
         "the first i terms. np.cumsum adds them up.",
         "joint = np.log(prior) + np.cumsum(log_p, axis=0), and before the first pixel "
         "np.log(prior) alone: np.concatenate([np.log(prior)[None], ...]). Then normalize "

@@ -345,7 +345,8 @@ def _where_a_nan_counts(answer, images, kernel, bias):
 def _sizes(images, kernel, bias):
     height, width, channels = images.shape[1:]
     kh, kw = kernel.shape[:2]
-    return f"{height} × {width} pixels, {channels} channels, kernel {kh} × {kw}"
+    words = "1 channel" if channels == 1 else f"{channels} channels"
+    return f"{height} × {width} pixels, {words}, kernel {kh} × {kw}"
 
 
 def _first_output(expected, actual, images, kernel, bias):
