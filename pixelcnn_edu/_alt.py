@@ -71,11 +71,11 @@ def text(figure) -> str:
 def image(png, words, **size) -> str:
     """Return a PNG in base64 as an HTML element with an alternative text.
 
-    JupyterLab shows the first line in place of an output that is hidden. It tells nothing.
+    JupyterLab shows the first line in place of an output that is hidden: here three dots.
     """
     size = "".join(f' {side}="{length}"' for side, length in size.items())
     src = f"data:image/png;base64,{png}"
-    return f'<!-- figure -->\n<img alt="{html.escape(words)}" src="{src}"{size}>'
+    return f' \n<img alt="{html.escape(words)}" src="{src}"{size}>'
 
 
 def show_in_ipython():
