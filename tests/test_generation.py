@@ -603,3 +603,21 @@ def test_a_seed_and_uniforms_together_are_refused():
     uniforms = np.zeros((1, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match="not both"):
         generation.generate(small(), 1, seed=0, uniforms=uniforms)
+
+
+@pytest.mark.parametrize(
+    ("function", "by_place"),
+    [
+        (generation.generate, ["model", "count"]),
+        (generation.generate_slices, ["model", "count"]),
+        (generation.complete, ["model", "images", "known"]),
+    ],
+)
+def test_settings_are_given_by_name_and_sixteen_images_are_drawn(function, by_place):
+    parameters = inspect.signature(function).parameters.values()
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert [one.name for one in parameters if one.kind == either] == by_place
+    rest = [one.kind for one in parameters if one.name not in by_place]
+    assert set(rest) == {inspect.Parameter.KEYWORD_ONLY}
+    defaults = {one.name: one.default for one in parameters}
+    assert defaults["count"] == (1 if function is generation.complete else 16)

@@ -135,6 +135,20 @@ def test_every_zero_is_temperature_zero(zero):
     assert draw_levels(log_p, np.array([[0.05]]), 1) == 0
 
 
+def test_a_size_that_is_known_of_one_argument_alone_fits():
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, 2, 3, 1)),
+            tf.TensorSpec((None, None, None, 1)),
+        ]
+    )
+    def log_prob(logits, images):
+        return Bernoulli().log_prob(logits, images)
+
+    zeros = np.zeros((4, 2, 3, 1), "float32")
+    np.testing.assert_allclose(log_prob(zeros, zeros), -6 * np.log(2), rtol=1e-6)
+
+
 @pytest.mark.parametrize("temperature", [1e-36, 1e-30, 0.5, 0.99, 1.0, 2.0])
 @pytest.mark.parametrize(
     "logits",
