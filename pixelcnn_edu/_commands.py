@@ -108,6 +108,9 @@ def train(
         if precision == "auto":
             precision, _ = _ranks.from_first(lambda: (machine.fastest_precision(), []))
         made_from["precision"] = precision
+        backend = keras.config.backend()
+        if backend != "tensorflow":  # another one draws other initial weights
+            made_from["backend"] = backend
         _ranks.from_first(lambda: (_refuse_another(name, out, made_from), []))
         keras.utils.set_random_seed(seed)
         keras.config.set_dtype_policy(precision)
@@ -155,7 +158,8 @@ def train(
         f"{platform.machine()}",
         "date": datetime.date.today().isoformat(),
         "history": {key: np.round(v, 2).tolist() for key, v in history.items()},
-        "rebuild": "python -m pixelcnn_edu train "
+        "rebuild": f"KERAS_BACKEND={backend} " * (backend != "tensorflow")
+        + "python -m pixelcnn_edu train "
         + shlex.join(
             ["--preset", name, "--data", presets.name_of(digits)]
             + ["--seed", str(seed), "--precision", precision]
@@ -175,7 +179,8 @@ def _refuse_another(name, out, made_from):
     card = pretrained.card(name, out)
     if isinstance(card.get("recipe"), dict):  # its description does not count
         card["recipe"]["about"] = made_from["recipe"]["about"]
-    differ = [key for key, value in made_from.items() if card.get(key) != value]
+    keys = [*made_from, *({"backend"} - made_from.keys())]
+    differ = [key for key in keys if card.get(key) != made_from.get(key)]
     if differ:
         raise ValueError(
             "Expected --out to be a folder without the result of another run. Received: "

@@ -14,6 +14,7 @@ levels, 0 and 1.) The second kind has values drawn from [0, 1).
 """
 
 import functools
+import math
 
 from pixelcnn_edu import _jax
 from pixelcnn_edu._checks import check_positive_int, check_seed, is_int, plain
@@ -77,8 +78,9 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
     """Find which pixels can change the output at (row, col), by gradient.
 
     The gradients of ``images`` random images are computed. A ReLU that is off for one
-    image cannot hide a pixel then. Afterwards, in a few images, all pixels without a
-    gradient are replaced at once: the output must stay the same.
+    image cannot hide a pixel then. Afterwards, in as many images, all pixels without a
+    gradient are replaced at once: the output must stay the same. (A pixel that changes
+    the output in very few images may still be missed.)
 
     Args:
         model: a Keras model from (N, H, W, C) to (N, H, W, anything). A model that takes
@@ -115,10 +117,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
             f"Received: {row}, {col}"
         )
     rng = np.random.default_rng(check_seed(seed))
-    pages, seen = (
-        rng.random((images, *shape), dtype="float32"),
-        np.zeros(shape[:2], bool),
-    )
+    likelihood, seen = getattr(model, "likelihood", None), np.zeros(shape[:2], bool)
+    size = math.prod(shape)
 
     run = _gradient(model, functools.partial(_sum_at, model, row, col))
 
@@ -132,13 +132,21 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
             seen[(np.asarray(gradient) != 0).any(axis=(0, -1))] = True
         return check_logits(np.asarray(out))
 
-    for at in range(0, images, _IMAGES_PER_GRADIENT):
-        look(pages[at : at + _IMAGES_PER_GRADIENT])
+    def pairs():
+        """Yield random images and their other values, a few at a time."""
+        for at in range(0, images, _IMAGES_PER_GRADIENT):
+            count = min(_IMAGES_PER_GRADIENT, images - at)
+            few = np.stack([*_pairs(likelihood, size, count, rng)], axis=1)
+            yield few.reshape(2, count, *shape)
+
+    for base, _ in pairs():
+        look(base)
     while True:  # until no change of the other pixels changes the output
-        known, count = seen.copy(), min(images, _IMAGES_PER_GRADIENT)
-        pairs = _pairs(getattr(model, "likelihood", None), pages[0].size, count, rng)
-        base, other = np.stack([*pairs], axis=1).reshape(2, count, *shape)
-        if (look(base) == look(np.where(known[..., None], base, other))).all():
+        known, same = seen.copy(), True
+        for base, other in pairs():
+            changed = np.where(known[..., None], base, other)
+            same &= (look(base) == look(changed)).all()
+        if same:
             return seen
         if (seen == known).all():
             raise ValueError(

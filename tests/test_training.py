@@ -610,6 +610,12 @@ def test_the_command_line_does_not_replace_the_result_of_another_run(
         told = capsys.readouterr().err
         assert "--out" in told and f"tiny.json, which differs in: {words}." in told
         assert {path: path.read_bytes() for path in out.iterdir()} == files
+    card = json.loads(files[out / "tiny.json"])
+    (out / "tiny.json").write_text(json.dumps({**card, "backend": "jax"}), "utf-8")
+    with pytest.raises(SystemExit):
+        command()
+    assert "tiny.json, which differs in: backend." in capsys.readouterr().err
+    (out / "tiny.json").write_bytes(files[out / "tiny.json"])
     monkeypatch.setattr(training, "fit", fit)
     command(about="in other words")
     assert pretrained.card("tiny", out)["recipe"]["about"] == "in other words"

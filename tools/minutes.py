@@ -14,7 +14,7 @@ import argparse
 import re
 import sys
 
-from notebooks import NOTEBOOKS, set_ids, tags
+from notebooks import NOTEBOOKS, set_ids_of_text, tags
 
 import nbformat
 
@@ -74,7 +74,7 @@ def write(path, found):
     """Write the minutes into a notebook's first cell and its row of the README."""
     nb = nbformat.read(path, 4)
     nb.cells[0].source = STATED.sub(rf"\1 {found} minutes", nb.cells[0].source)
-    set_ids(nb.cells)
+    set_ids_of_text(nb.cells)
     path.write_text(nbformat.writes(nb).rstrip("\n") + "\n", "utf-8")
     row = re.compile(rf"(/{path.name}\) \|[^|]*\|) \d+ \|")
     README.write_text(row.sub(rf"\1 {found} |", README.read_text("utf-8")), "utf-8")

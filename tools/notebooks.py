@@ -83,6 +83,15 @@ def set_ids(cells):
         cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
 
+def set_ids_of_text(cells):
+    """Set the ids as `set_ids`, but keep those of code: they tell what has been run."""
+    kept = [cell["id"] for cell in cells]
+    set_ids(cells)
+    for cell, old in zip(cells, kept, strict=True):
+        if cell["cell_type"] == "code":
+            cell["id"] = old
+
+
 def tags(cell):
     return cell["metadata"].get("tags", [])
 

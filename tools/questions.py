@@ -14,7 +14,7 @@ import html
 import re
 import sys
 
-from notebooks import NOTEBOOKS, set_ids, tags
+from notebooks import NOTEBOOKS, set_ids_of_text, tags
 
 import nbformat
 import yaml
@@ -81,7 +81,7 @@ def with_questions(nb, questions):
         made.append(nbformat.v4.new_markdown_cell(text, metadata=metadata))
     copy = nbformat.from_dict(nb)
     copy.cells = cells[: places[0]] + made + cells[places[0] :]
-    set_ids(copy.cells)
+    set_ids_of_text(copy.cells)
     return copy
 
 
