@@ -1412,7 +1412,7 @@ class Slow(keras.optimizers.SGD):
 
 
 class Around(keras.optimizers.Optimizer):
-    """A user's optimizer that holds another one; Keras lists the variables of neither."""
+    """A user's optimizer. Keras does not list the variables of the one that it holds."""
 
     def __init__(self, inner):
         super().__init__(learning_rate=0.0)
