@@ -554,7 +554,6 @@ def connected(there):
         b"[2, 2]\n",
         b"[-1, 2]\n",
         b'{"1": 0, "2": 0}\n',
-        b"[1, 2]\n",  # a process that ends before the others come, and is started again
     ],
 )
 def test_another_program_at_the_port_does_not_disturb(text):
@@ -568,6 +567,16 @@ def test_another_program_at_the_port_does_not_disturb(text):
     with ThreadPoolExecutor() as pool:
         first, knocks = pool.submit(_meeting.meet, there, 2, 0, 5), pool.submit(knock)
         assert (knocks.result(), first.result()) == (None, None)
+
+
+def test_a_process_that_ends_before_the_others_come_is_started_again():
+    there = address()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(_meeting.meet, there, 3, 0, 20)
+        with connected(there) as ended_early:
+            ended_early.sendall(b"[1, 3]\n")
+        others = [pool.submit(_meeting.meet, there, 3, rank, 20) for rank in (1, 2)]
+        assert [one.result() for one in (first, *others)] == [None] * 3
 
 
 def test_another_program_that_speaks_slowly_is_not_waited_for(monkeypatch):
