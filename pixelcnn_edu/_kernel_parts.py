@@ -106,4 +106,6 @@ def finish(layer, total):
     """Add a convolution's bias to a strip, and apply its activation."""
     if layer.use_bias:
         total = total + ops.cast(layer.bias, total.dtype)
-    return total if layer.activation is None else layer.activation(total[None])[0]
+    if layer.activation is None:
+        return total
+    return ops.cast(layer.activation(total[None])[0], total.dtype)

@@ -243,7 +243,10 @@ def gated_block(
     pixel its own value. The vertical stack never reads the horizontal one.
 
     Args:
-        vertical, horizontal: Keras tensors, (N, H, W, channels) each.
+        vertical, horizontal: Keras tensors, (N, H, W, channels) each; the image twice in
+            the first layer. In type B, ``vertical`` must know the rows above alone, as the
+            first result of a block does. Features of a `MaskedConv2D` know their own row
+            too, so they may be ``horizontal`` only.
         filters: F, channels of each of the two results.
         kernel_size: as for `StackConv2D`.
         mask_type: ``"A"`` for the first layer.

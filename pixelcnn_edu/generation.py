@@ -58,8 +58,8 @@ def naive(
 ) -> np.ndarray:
     """Draw images by one pass of the whole network for each value.
 
-    A model that is not causal is drawn without an error, from no distribution;
-    `pixelcnn_edu.causality.assert_causal` tells.
+    If the model is not causal, no error is raised, but its images come from no
+    distribution. `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
@@ -95,8 +95,7 @@ def fixed_point(
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. A model that is **not** causal may settle
-    too, and no error is raised. But its images come from no distribution.
-    `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
+    too, see `naive`.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or the picture does not settle.
@@ -121,9 +120,10 @@ def cached(
 ) -> np.ndarray:
     """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
-    Arguments and result as for `naive`. The first call for each N compiles the loop, which
-    takes some seconds. `generate` runs the same loop. It asks for the loop once, for all
-    slices, because each question compares the whole state of the model.
+    Arguments and result as for `naive`. The first call for each shape of ``uniforms``
+    compiles the loop, which takes some seconds. `generate` runs the same loop. It calls
+    `pixel_loop` once for all slices, because each such call compares the whole state of
+    the model.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
@@ -163,8 +163,8 @@ def generate(
             Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
             `pixel_graph`. The fixed point answers the first small call of ``"cached"``
             (up to sixteen digits of two levels), because compiling takes longer. The
-            second call compiles. A model with layers or a likelihood of your own is
-            compiled in the first call.
+            second call compiles. The first call compiles too on a GPU, in half precision,
+            and with layers or a likelihood of your own.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
@@ -364,7 +364,7 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
             with contextlib.suppress(_NotSettled):
                 yield fixed_point(model, likelihood, *arguments, rounds=rounds)
                 return
-        # that a round of the fixed point computes
+        # a round of the fixed point computes so many probabilities for each image
         probabilities_per_image = math.prod(shape[1:]) * likelihood.levels
         probabilities_per_image *= likelihood.components
         yield from in_slices(

@@ -50,9 +50,9 @@ class MaskedConv2D(keras.layers.Conv2D):
             finds.
         colors: groups of channels ordered inside a pixel, see `masks.causal_mask`.
             Gray images: leave the default.
-        **kwargs: as for `keras.layers.Conv2D`. Strides, padding, dilation, groups and
-            data format are fixed: the output must line up with the input pixel by pixel.
-            (`gated.StackConv2D` can dilate.)
+        **kwargs: as for `keras.layers.Conv2D`. Strides, padding and data format are
+            fixed, because the output must line up with the input pixel by pixel. Dilation
+            and groups are fixed too. (`gated.StackConv2D` can dilate.)
 
     ``mask`` is made from these arguments, also when a saved model is loaded. If you change
     the mask of one layer object, no file holds the change: write a subclass whose ``build``
@@ -129,8 +129,8 @@ def masked(kernel, mask):
     """Return the whole kernel times the mask, (kh, kw, in, out).
 
     The product is new in each call. The stored kernel is not overwritten. A masked weight
-    has gradient 0, so (without weight decay) it keeps its random first value, which the
-    convolution never uses.
+    has gradient 0. So Nadam (without weight decay) leaves its random first value as it is,
+    and the convolution never uses it.
     """
     return kernel * ops.cast(mask, kernel.dtype)
 
@@ -188,7 +188,9 @@ def residual_block(
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
-    return keras.layers.add([x, y])  # of one shape; for others see `pixel_graph`
+    return keras.layers.add(
+        [x, y]
+    )  # of one shape; else see `pixel_graph._of_one_shape`
 
 
 def activate(inputs, activation: str):
@@ -221,9 +223,10 @@ def activate(inputs, activation: str):
 class PositionBias(keras.layers.Layer):
     """Add one learned bias per pixel and channel.
 
-    A stack of convolutions is translation-equivariant, except near the border, where it
-    reads zero padding. With this layer the network learns what stands where. Put the layer
-    after the first masked convolution. A model with this layer has a fixed image size.
+    A stack of convolutions does the same at every place (it is translation-equivariant),
+    except near the border, where it reads zero padding. With this layer the network learns
+    what stands where. Put the layer after the first masked convolution. A model with this
+    layer has a fixed image size.
 
     Input shape: (N, H, W, C), with H and W known.
 
@@ -258,7 +261,7 @@ class PositionBias(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         # Without this method Keras would run `call` to find the shape. `pixel_graph` asks
-        # for that of one pixel, (1, 1, 1, C), and `call` adds a bias of (H, W, C).
+        # for the shape that one pixel gets, (1, 1, 1, C); `call` adds a bias of (H, W, C).
         return input_shape
 
 

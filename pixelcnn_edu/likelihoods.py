@@ -175,7 +175,13 @@ class Likelihood:
         return f"{type(self).__name__}({arguments})"
 
     def __eq__(self, other):
-        return type(self) is type(other) and self._arguments() == other._arguments()
+        if type(self) is not type(other):
+            return False
+        try:
+            np.testing.assert_equal(self._arguments(), other._arguments())  # arrays too
+        except AssertionError:
+            return False
+        return True
 
     def __hash__(self):
         return hash(repr(self))

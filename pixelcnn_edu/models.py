@@ -103,7 +103,7 @@ class ImageModel(_cpu.TrainedInHalves):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        if "likelihood" not in config:  # from .h5: it names a class without its package
+        if "likelihood" not in config:  # a user's own `ImageModel`, from .h5, see below
             raise ValueError(
                 "Expected a file of pixelcnn_edu.models.ImageModel. Received: a file of "
                 "another class of this name. Load the file inside "
@@ -151,7 +151,7 @@ def pixelcnn(
         colors: groups in which the channels of a pixel are ordered. None: as many as
             the image has channels, or 1 if the likelihood orders the channels itself. With
             1, the network reads no channel of the same pixel; the likelihood may still
-            connect them. Gray images: leave the default.
+            connect them, as `mixture` does. Gray images: leave the default.
         one_hot: let the network read each value as a one-hot vector of its level, see
             `layers.OneHotLevels`, and not as a number. This helps with colors and with few
             levels.
@@ -233,7 +233,7 @@ def gated_pixelcnn(
         dilations: distances between the taps of the 3×3 kernels, one per block. After the
             last distance the first one follows again. With (1, 2, 4, 8), four blocks see
             as far as fifteen blocks without dilation (arXiv 1609.03499).
-        dropout: share of features dropped in each block while training.
+        dropout: share of features dropped while training, in each block after the first.
         colors, one_hot: as for `pixelcnn`.
         name: the model's name.
 

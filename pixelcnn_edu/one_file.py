@@ -54,7 +54,7 @@ class MaskedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
-        kwargs["padding"] = "same"  # a layer from a file has it in `kwargs` already
+        kwargs["padding"] = "same"  # a file's `kwargs` have it already: no second one
         super().__init__(filters, kernel_size, **kwargs)
         self.mask_type = mask_type
 
@@ -107,7 +107,7 @@ def nats_per_image(images, logits):
     With z for the logit, ink costs -log sigmoid(z) = softplus(-z) = softplus(z) - z, and
     paper costs -log sigmoid(-z) = softplus(z). Here softplus(z) is log(1 + e^z).
     """
-    return ops.sum(ops.softplus(logits) - images * logits, axis=(1, 2, 3))
+    return ops.sum(ops.softplus(logits) - ops.multiply(images, logits), axis=(1, 2, 3))
 
 
 def binarize(images, seed):
@@ -143,8 +143,8 @@ def train(model, images, epochs):
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     # clipped: one bad batch cannot make a large step
     nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
-    # TensorFlow without XLA: a small network trains faster on a CPU (a GPU needs no XLA)
-    xla = keras.backend.backend() != "tensorflow"
+    # TensorFlow without XLA: a small network trains faster on a CPU
+    xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
     # `Batches` has an order of its own, so Keras need not shuffle the batches
     return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)

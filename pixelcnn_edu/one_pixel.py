@@ -13,8 +13,8 @@ of earlier pixels instead of computing them again). Taught by notebook 10.
 - the loop over all pixels is compiled into one function (by `_pixel_loop`).
 
 A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
-graph, and the same layers, with the same weights, run here. Read the class
-`pixel_graph.Tensor` first.
+graph, and the same layers, with the same weights, run here (a convolution by its kernel, in
+parts). Read the classes `pixel_graph.Tensor` and `_pixel_loop.PixelLoop` first.
 
 The loop takes and writes one pixel at a time, so the axes of the page come first here:
 
@@ -107,7 +107,8 @@ class _Row:
 
     Attributes:
         index: the row's index.
-        strips: {tensor: strip}, of tensors that do not depend on this row of the image.
+        strips: {tensor: strip}, of tensors that do not depend on this row of the image; of
+            width 1 if all pixels share it.
         sums_above: {convolution: strip}, its sum over the finished rows; None for no such
             sum.
     """
@@ -279,9 +280,12 @@ def _run_pixelwise(tensor, strips, row, col=None):
     """
     weight = weight_by_pixel(tensor.operation)
     if weight is None:
-        return tensor.call({t: strips[t][None] for t in tensor.sources})[0]
+        result = tensor.call({t: strips[t][None] for t in tensor.sources})[0]
+        return ops.cast(
+            result, tensor.dtype
+        )  # a layer of a user may return another type
     x = ops.cast(strips[tensor.sources[0]], tensor.dtype)
-    weight = entry(ops.cast(weight, x.dtype), row)[:, None]
+    weight = entry(ops.cast(weight, x.dtype), row)[:, None]  # (W or 1, 1, C), a strip
     if col is not None:
         weight = _of_pixel(weight, col)
     return with_weight(tensor.operation, x, weight)

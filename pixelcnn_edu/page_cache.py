@@ -59,8 +59,8 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
                 pages[t][:, row, col] = _features(t, pages, taps, row, col)
         for col in range(width):
             # One run before each channel is drawn, and one after the last channel, since
-            # some features contain it (one-hot levels, for example). Of a gray PixelCNN the
-            # second run changes nothing; `one_pixel` leaves it out.
+            # some features contain it (one-hot levels, for example). Of a gray PixelCNN
+            # without them the second run changes nothing; `one_pixel` leaves it out.
             for channel in range(channels + 1):
                 for t in by_pixel:
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)
@@ -89,6 +89,7 @@ def _features(tensor, pages, taps, row, col):
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
         activation = layer.activation or np.asarray  # Keras allows None
+        # where no tap lies on the page, ``total`` is the bias alone
         total = np.broadcast_to(total, (len(source), layer.filters))
         # layers and activations take (N, H, W, channels)
         return np.asarray(activation(total[:, None, None]))[:, 0, 0]

@@ -8,20 +8,20 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 - ``PER_PIXEL``: when the loop reaches the pixel.
 
 `page_cache` and `one_pixel` run the graph. A layer that cannot run pixel by pixel is
-refused by its name. Each layer class says by ``runs_as`` how the layer runs:
+refused, and the error names it. Each layer class says by ``runs_as`` how the layer runs:
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
-  does the same at every pixel and reads no other pixel. The first drawing tries the layer
-  on random features. In ``call`` write ``x + y``, not ``keras.ops.add(x, y)``, see
-  `_of_one_shape`. (`PositionBias` has a weight for each pixel. It is a special case in
-  `weight_by_pixel`, and no example for a class of your own.)
+  does the same at every pixel and reads no other pixel; it may take several tensors. The
+  first drawing tries the layer on random features. In ``call`` write ``x + y``, not
+  ``keras.ops.add(x, y)``, see `_of_one_shape`. (`PositionBias` has a weight for each
+  pixel. It is a special case in `weight_by_pixel`, and no example for your own class.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
   ``call``. Only `MaskedConv2D` and `StackConv2D` may say so, and subclasses that compute
   ``activation(conv(x, kernel * mask) + bias)``. Their ``build`` may set more entries of
   ``self.mask`` to 0: ``self.mask * np.eye(channels)`` makes a depthwise convolution
-  (stored, initialized and computed as a full one). They replace none of ``__call__``,
-  ``call``, ``convolution_op`` and ``origin``. Put what follows a convolution into a layer
-  of its own.
+  (stored, initialized and computed as a full one). A subclass must not override
+  ``__call__``, ``call``, ``convolution_op`` or ``origin``. Put what follows a convolution
+  into a layer of its own.
 
 A subclass does not inherit ``runs_as``: it must say so again, since it may do something
 else. CONTRIBUTING.md shows a whole layer.
@@ -53,7 +53,7 @@ from keras import layers, ops
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)  # in order: the later, the larger
 
 
-@dataclasses.dataclass(eq=False, repr=False)
+@dataclasses.dataclass(eq=False, repr=False)  # a tensor is a key of dictionaries
 class Tensor:
     """A tensor of a model's graph, and how it is made.
 
@@ -62,7 +62,7 @@ class Tensor:
         operation: the layer that makes the tensor; None for an input of the model.
         args, kwargs: arguments of the operation, with a `Tensor` for every tensor.
         spec: a symbolic tensor of the shape (1, 1, 1, channels): one pixel of one image.
-            Of a `PER_IMAGE` tensor it has the full height and width.
+            A `PER_IMAGE` tensor keeps its own shape, for one image.
         when: `PER_IMAGE`, `PER_ROW` or `PER_PIXEL`.
         last_own_channel: an upper bound of the channels of the same pixel that the tensor
             depends on: 0 red, 1 green, 2 blue; -1 if it depends on none, as after a layer
@@ -120,7 +120,10 @@ class Tensor:
     def dtype(self) -> str:
         dtype = getattr(self.operation, "compute_dtype", None)
         if dtype is None and self.sources:  # an operation of keras.ops has none
-            return keras.backend.result_type(*[s.dtype for s in self.sources])
+            # ``x * np.float32(2)`` is float32, but ``x * 2.0`` has the type of x
+            flat = keras.tree.flatten((self.args, self.kwargs))
+            types = [getattr(v, "dtype", type(v)) for v in flat if v is not None]
+            return keras.backend.result_type(*types)
         return dtype or keras.config.floatx()
 
 
@@ -133,18 +136,21 @@ def _is_sum(operation):
 def _of_one_shape(operation, args, kwargs):
     """Return the arguments of a sum with all arrays broadcast to one shape.
 
-    On TensorFlow, Keras's ``add`` takes its second array for a bias if only one axis of it
-    is longer than 1, and as long as the last axis of the first array, or as its axis 1.
-    That axis may be the axis of images. For example, of 16 images with one channel each,
-    (16, 1, 1, 1), added to 16 channels, (16, H, W, 16), the value of image i goes to
-    channel i of every image. With as many images as rows, the value of image i goes to
-    row i. (In the ``call`` of a layer, ``x + y`` is right. In a functional model, Keras
-    makes its ``add`` of ``x + y``.) No model built by `models` has such a sum.
+    On TensorFlow, Keras's ``add`` takes its second array for a bias if only one axis of
+    that array is longer than 1, and if this axis is as long as the last axis of the first
+    array, or as axis 1 of the first array. It may be the axis of images. For example, of 16
+    images with one channel each, (16, 1, 1, 1), added to 16 channels, (16, H, W, 16), the
+    value of image i goes to channel i of every image. With as many images as rows, the
+    value of image i goes to row i. (In the ``call`` of a layer, ``x + y`` is right. In a
+    functional model, Keras turns ``x + y`` into its ``add``.) No model built by `models`
+    has such a sum.
     """
     arrays = [x for x in keras.tree.flatten((args, kwargs)) if getattr(x, "shape", ())]
     rank = max(len(x.shape) for x in arrays)
 
-    def ranked(x):  # a layer puts the axes that are missing after the first axis
+    def ranked(x):
+        # To a layer, labels (N, C) are (N, 1, 1, C). An operation puts 1s in front, as
+        # NumPy does.
         missing = rank - len(x.shape) if isinstance(operation, layers.Layer) else 0
         return (*x.shape[:1], *[1] * missing, *x.shape[1:])
 
@@ -293,7 +299,8 @@ def _place_convolution(tensor):
         for i, j in np.ndindex(mask.shape[:2])
     }
     live = [offset for offset, part in taps.items() if part.any()]
-    # Offsets compare as reading order does. Of a PER_ROW source the whole row is known.
+    # Python compares the pairs (down, right) as reading order does. Of a PER_ROW source
+    # the whole row is known.
     last_known = (0, 0) if source.when == PER_PIXEL else (0, math.inf)
     ahead = [offset for offset in live if offset > last_known]
     if ahead:

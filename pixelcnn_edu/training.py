@@ -92,7 +92,8 @@ def compile_model(
     model._initial_epoch = None
     # The optimizer builds its variables now, for two reasons. If it built them in the first
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
-    # optimizer into a LossScaleOptimizer: a checkpoint would miss one of its variables.
+    # optimizer into a LossScaleOptimizer. If that one built it, Nadam's `_u_product` would
+    # be in no list of variables, and a checkpoint would miss it.
     with strategy.scope():
         inner_optimizer(model.optimizer).build(model.trainable_variables)
 

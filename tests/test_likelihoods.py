@@ -409,6 +409,9 @@ def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path
     loaded = keras.models.load_model(tmp_path / "biased.keras").likelihood
     np.testing.assert_array_equal(loaded.bias, likelihood.bias)
     assert loaded.other == [Warmer(2.0), "relu"]
+    assert loaded == likelihood
+    assert likelihood != Biased(4, likelihood.bias + 1, likelihood.other)
+    assert likelihood != Biased(4, likelihood.bias, [Warmer(3.0), "relu"])
 
 
 @keras.saving.register_keras_serializable(package="test_likelihoods")

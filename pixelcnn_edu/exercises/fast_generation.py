@@ -123,7 +123,7 @@ next_output = Exercise(
             but(keep=lambda inputs: inputs[-len(inputs) + 1 :]),
         ),
         "The windows stay as they were. At each step the oldest value goes and the pixel's "
-        "own comes: inputs[1:], not inputs[:-1].": but(keep=lambda inputs: inputs[:-1]),
+        "own comes: inputs[1:].": but(keep=lambda inputs: inputs[:-1]),
         "The pixel's own value stands first. A kernel is read from left to right, so it "
         "belongs last.": but(first=True),
         "The order is reversed: newest first. Kernels are read from left to right, the "

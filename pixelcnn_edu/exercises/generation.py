@@ -1,5 +1,7 @@
 """Exercises of notebook 09: temperature, and the loop that draws."""
 
+import re
+
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
@@ -53,7 +55,7 @@ temper = Exercise(
     hints=(
         "A temperature divides the logits. 1 / (1 + np.exp(-x)) turns a logit x back into "
         "a probability.",
-        "Put logit / temperature for the ?, and that whole formula for the ... .",
+        "Put logit / temperature for the x of hint 1, and that whole formula for the ... .",
     ),
     shape="The answer needs one probability for each in p.",
     otherwise="Those are not the tempered probabilities.",
@@ -183,11 +185,14 @@ draw = Exercise(
     mistakes={
         "Take the sizes from u.shape.": Mistake(
             but(places=lambda u: np.ndindex(28, 28, 1)),
-            raises=lambda error: "out of bounds" in str(error),
+            raises=lambda error: re.search("out of bounds for axis [1-9]", str(error)),
         ),
-        "One number per image is wanted, N in all. probs(images)[channel] picks an image: "
-        "the batch is the first axis.": Mistake(
-            _batch_last, raises=lambda error: "broadcast" in str(error), hint=2
+        "One number per image is wanted, N in all. The batch is the first axis of "
+        "probs(images), so the first index picks an image.": Mistake(
+            _batch_last,
+            but(rule=lambda p, u, at: u[at] < p[at[1:]]),
+            raises=lambda error: re.search("broadcast|for axis 0", str(error)),
+            hint=2,
         ),
         "The same u gave two different results. Compare with u; draw no other random "
         "numbers.": Mistake(
@@ -234,8 +239,8 @@ draw = Exercise(
         ),
     },
     hints=(
-        "Three loops: rows, columns, channels. In the innermost one: a whole pass on the "
-        "images as they are now, then one value of each image is set.",
+        "In each turn of the loop: a whole pass on the images as they are now, then one "
+        "value of each image is set.",
         "p = probs(images)[:, row, col, channel] has one number per image; "
         "images[:, row, col, channel] = u[:, row, col, channel] < p.",
     ),

@@ -32,8 +32,9 @@ to_bits = Exercise(
         "Multiplied by ln 2. One nat is 1 / ln 2 = 1.44 bits, so bits are more.": (
             lambda nats, shape: nats / math.prod(shape) * LN2
         ),
-        "That is the logarithm of the nats; nats are already one. Divide by ln 2.": (
-            lambda nats, shape: math.log2(nats) / math.prod(shape)
+        "That is the logarithm of the nats; nats are already one. Divide by ln 2.": Mistake(
+            lambda nats, shape: math.log2(nats) / math.prod(shape),
+            lambda nats, shape: math.log2(nats / math.prod(shape)),
         ),
         "Divided by the number of pixels; each channel is a dimension of its own.": (
             lambda nats, shape: nats / math.prod(shape[:2]) / LN2
