@@ -157,6 +157,7 @@ def test_a_size_that_is_known_of_one_argument_alone_fits():
         [0, 3e38, 1e38, 0],
         [-3e38, -1e38, -3e38, -3e38],
         [-3e38, np.nextafter(np.float32(-3e38), np.float32(0)), -3e38, -3e38],
+        [4e8 - 64, 4e8, 0, 0],
     ],
 )
 def test_the_largest_logit_is_drawn_if_its_quotient_is_infinite(logits, temperature):
