@@ -10,6 +10,7 @@ import math
 import sys
 
 import numpy as np
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 MOST = 20  # lines, texts, or bars that are listed one by one
@@ -46,12 +47,12 @@ def span(values) -> str:
 def curve(line) -> str:
     """Return in words what a line of matplotlib shows."""
     x, y = (np.asarray(values, float) for values in line.get_data(orig=False))
-    if len(x) == 2 and x[0] == x[1]:
+    if line.get_linestyle() == "None" or not np.isfinite(y).any():
+        told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
+    elif len(x) == 2 and x[0] == x[1]:
         told = f"a vertical line at {number(x[0])}"
     elif len(x) == 2 and y[0] == y[1]:
         told = f"a horizontal line at {number(y[0])}"
-    elif line.get_linestyle() == "None" or not np.isfinite(y).any():
-        told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     else:
         ends = number(y[0]), number(y[-1])
         told = f"from {ends[0]} at {number(x[0])} to {ends[1]} at {number(x[-1])}"
@@ -109,8 +110,10 @@ def _of_axes(ax):
         return getattr(ax, f"get_{side}{what}")()
 
     if ax.get_label() == "<colorbar>":
-        side = "y" if ax.get_ylabel() else "x"
-        yield f"Color bar {span(of('lim', side))}: {of('label', side)}"
+        # across a color bar its limits are 0 and 1
+        limits = ax.get_ylim() if ax.get_xlim() == (0, 1) else ax.get_xlim()
+        names = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
+        yield ": ".join(filter(None, (f"Color bar {span(limits)}", *names)))
         return
     words, known = getattr(ax, "_described", ("", []))
     yield from (ax.get_title(), words)
@@ -134,7 +137,8 @@ def _artists(ax, new):
 
     yield from some(ax.lines, "line", curve)
     for bars in ax.containers:
-        yield from [_bars(ax, bars)] if some(bars, "bar") else []
+        if isinstance(bars, BarContainer):
+            yield from [_bars(ax, bars)] if some(bars, "bar") else []
     yield from some(ax.images, "picture", lambda one: _picture(one.get_array()))
     yield from some(ax.patches, "shape")
     yield from some(ax.collections, "area")
@@ -149,9 +153,13 @@ def _bars(ax, bars):
     if len(bars) > MOST:
         return f"{_name(bars)}{len(bars)} bars {span(bars.datavalues)}"
     told = [number(value) for value in bars.datavalues]
-    side = ax.yaxis if bars.orientation == "horizontal" else ax.xaxis
-    names = [tick.get_text() for tick in side.get_ticklabels()]
-    if len(names) == len(told) and all(names):
+    side, at = ax.xaxis, [bar.get_x() + bar.get_width() / 2 for bar in bars]
+    if bars.orientation == "horizontal":
+        side, at = ax.yaxis, [bar.get_y() + bar.get_height() / 2 for bar in bars]
+    labels = [tick.get_text() for tick in side.get_ticklabels()]
+    labels = dict(zip(np.round(side.get_ticklocs(), 6), labels, strict=True))
+    names = [labels.get(place) for place in np.round(at, 6)]
+    if all(names):
         told = [" ".join(pair) for pair in zip(names, told, strict=True)]
     return f"{_name(bars)}bars: {', '.join(told)}"
 

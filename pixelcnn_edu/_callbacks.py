@@ -52,6 +52,14 @@ def with_mean_weights(optimizer, callbacks):
             expected = "an optimizer with one running mean of all weights"
             raise refused(expected, f"use_ema inside {optimizer!r}")
         return callbacks
+    for one in callbacks:
+        if isinstance(one, keras.callbacks.BackupAndRestore):
+            raise refused(
+                "callbacks without BackupAndRestore where the optimizer keeps a running "
+                "mean of the weights (use_ema), since a resumed run would go on from the "
+                "mean; folder= resumes such a run",
+                repr(one),
+            )
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
     # when the next epoch begins. The checkpoint, which runs last, needs the trained weights

@@ -218,6 +218,10 @@ def _held(thing, around=()):
         parts = within(one if isinstance(one, dict | _LIST) else [one], name)
         if parts:
             found[name] = parts
+    if isinstance(thing, keras.Layer):
+        can_train = [weight.trainable for weight in thing._trainable_variables]
+        if any(flag != thing.trainable for flag in can_train):  # set weight by weight
+            found["trainable"] = can_train
     return found
 
 
@@ -282,7 +286,7 @@ def _content(value, around=()):
     if not isinstance(value, keras.Operation):  # layers are described by `_layer`
         config = _config(value)
     if config is not None:
-        if isinstance(value, keras.optimizers.Optimizer):
+        if isinstance(value, keras.optimizers.Optimizer | keras.random.SeedGenerator):
             config["name"] = None  # Keras numbers it
         held = {} if _tells_all(value) else _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]

@@ -3,6 +3,7 @@
 A decoder with another model or other labels would read other images without an error.
 """
 
+import enum
 import zlib
 
 from pixelcnn_edu._checks import plain
@@ -33,10 +34,11 @@ def checksums_of_model(model, labels, likelihood, count) -> tuple[int, int]:
 
 def _words(value) -> str:
     """Return what is the same in every process for an argument of a likelihood."""
-    value = plain(value)
+    value = plain(value.value if isinstance(value, enum.Enum) else value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_words, value))}]"
     if isinstance(value, np.ndarray):
+        value = value.astype(value.dtype.newbyteorder("="))
         return f"{value.dtype}{value.shape}{zlib.crc32(np.ascontiguousarray(value))}"
     known = isinstance(value, int | float | complex | str | bytes | None)
     return repr(value) if known else type(value).__name__

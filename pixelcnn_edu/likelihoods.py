@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-_LARGEST = float(np.finfo("float32").max)
+LARGEST = float(np.finfo("float32").max)
 
 
 class Likelihood:
@@ -225,7 +225,7 @@ def draw_levels(log_p, uniforms, temperature):
         temperature: as for `Likelihood.sample`.
 
     Returns:
-        (…, C), float32, values k/(L-1).
+        (…, C), float32, values k/(L-1); NaN where a log-probability is NaN.
     """
     levels = log_p.shape[-1]
     if is_zero(temperature):
@@ -244,7 +244,8 @@ def draw_levels(log_p, uniforms, temperature):
         level = ops.minimum(ops.min(above, axis=-1), highest)
     # a table, because a compiler may compute k/(L-1) with another rounding error
     values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
-    return ops.take(values, level)
+    undefined = ops.any(ops.isnan(log_p), axis=-1)
+    return ops.where(undefined, np.float32(np.nan), ops.take(values, level))
 
 
 def _divided(log_p, temperature):
@@ -278,7 +279,7 @@ class Bernoulli(Likelihood):
 
     def _log_prob_of_pixels(self, logits, images):
         # log sigmoid(l) for ink and log sigmoid(-l) for paper, in one stable expression
-        logits = ops.clip(logits, -_LARGEST, _LARGEST)  # 0 times infinity is NaN
+        logits = ops.clip(logits, -LARGEST, LARGEST)  # 0 times infinity is NaN
         return ops.sum(images * logits - ops.softplus(logits), axis=-1)
 
     def _probabilities(self, logits, images):
@@ -316,7 +317,7 @@ class Categorical(Likelihood):
     def _by_channel(self, logits, values):
         channels = values.shape[-1]
         leading = ops.shape(logits)[:-1]
-        logits = ops.minimum(logits, _LARGEST)  # infinity minus infinity is NaN
+        logits = ops.minimum(logits, LARGEST)  # infinity minus infinity is NaN
         return ops.reshape(logits, (*leading, channels, self.levels))
 
     def _log_prob_of_pixels(self, logits, images):

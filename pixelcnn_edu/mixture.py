@@ -5,7 +5,7 @@ Taught by notebook 17.
 
 from pixelcnn_edu._checks import check_levels, check_positive_int
 from pixelcnn_edu.layers import register
-from pixelcnn_edu.likelihoods import Likelihood, draw_levels
+from pixelcnn_edu.likelihoods import LARGEST, Likelihood, draw_levels
 
 import numpy as np
 from keras import ops
@@ -69,7 +69,10 @@ class DiscretizedLogisticMixture(Likelihood):
             log weights (…, M), means (…, C, M) and log scales (…, C, M).
         """
         m, channels = self.components, x.shape[-1]
-        log_weights = ops.log_softmax(logits[..., :m], axis=-1)
+        weights = ops.minimum(
+            logits[..., :m], LARGEST
+        )  # infinity minus infinity is NaN
+        log_weights = ops.log_softmax(weights, axis=-1)
         rest = ops.reshape(logits[..., m:], (*ops.shape(logits)[:-1], -1, m))
         means = rest[..., :channels, :]
         log_scales = rest[..., channels : 2 * channels, :]

@@ -52,7 +52,8 @@ class _WholeBatch:
     def apply(self, grads, trainable_variables=None):
         context = tf.distribute.get_replica_context()
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
-        clipped, _ = tf.clip_by_global_norm(whole, self.global_clipnorm)
+        scale = self.loss_scale_factor or 1  # Keras divides by it in `super().apply`
+        clipped, _ = tf.clip_by_global_norm(whole, scale * self.global_clipnorm)
         share = context.num_replicas_in_sync  # because Keras adds them up once more
         # the gradient of an embedding is sparse: no operator divides it
         shares = [tf.math.scalar_mul(1 / share, grad) for grad in clipped]

@@ -30,6 +30,25 @@ def said(ax):
     return _alt.text(ax.figure)
 
 
+def bars(places, heights, ticks, shift=0):
+    ax = plt.subplots()[1]
+    ax.set_xticks(np.arange(len(ticks)) + shift, ticks)
+    return ax.bar(places, heights)[0].axes
+
+
+def two_kinds_of_bars():
+    ax = plt.subplots()[1]
+    ax.bar(["a", "b"], [5, 6], label="one")
+    return ax.bar(["b", "a"], [1, 2], label="two")[0].axes
+
+
+def with_color_bar(orientation, **label):
+    figure, ax = plt.subplots()
+    picture = ax.imshow(np.arange(12.0).reshape(3, 4) * 20)
+    figure.colorbar(picture, orientation=orientation, **label)
+    return ax
+
+
 SAYS = {
     "image_grid": (
         lambda: plots.image_grid(np.zeros((10, 28, 28, 1))),
@@ -71,6 +90,30 @@ SAYS = {
         "The input x, of 2h channels, goes through PReLU, 1×1, PReLU, 3×3 mask B, PReLU, "
         "1×1. The first 1×1 makes h channels, the last one 2h. A line around all of them "
         "carries x to a sum with the result, the output of the block",
+    ),
+    "bars in another order": (
+        lambda: bars([2, 0, 1], [7, 5, 6], ticks=["red", "green", "blue"]),
+        "bars: blue 7, red 5, green 6",
+    ),
+    "bars between the ticks": (
+        lambda: bars([0, 1, 2], [7, 5, 6], ticks=["", "", ""], shift=0.5),
+        "bars: 7, 5, 6",
+    ),
+    "two kinds of bars": (
+        lambda: two_kinds_of_bars(),
+        "one: bars: a 5, b 6; two: bars: b 1, a 2",
+    ),
+    "a color bar without a label": (
+        lambda: with_color_bar("vertical"),
+        "a picture of 3×4 from 0 to 220. Color bar from 0 to 220",
+    ),
+    "a color bar below": (
+        lambda: with_color_bar("horizontal", label="nats"),
+        "a picture of 3×4 from 0 to 220. Color bar from 0 to 220: nats",
+    ),
+    "two marks": (
+        lambda: plt.subplots()[1].plot([1, 3], [5, 5], "o")[0].axes,
+        "2 marks, x from 1 to 3, y from 5 to 5",
     ),
     "curves": (
         lambda: plots.curves({"train": [123.4, 88, 90.04], "test": ([2, 4], [3, 1])}),

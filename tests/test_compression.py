@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import enum
 import functools
 import gc
 import math
@@ -991,6 +992,10 @@ def test_weights_that_change_while_images_are_compressed_are_noticed(monkeypatch
     np.testing.assert_array_equal(decompress(model, compress(model, images)), images)
 
 
+class Half(float, enum.Enum):
+    HALF = 0.5
+
+
 class Through(Categorical):
     """A likelihood of a user with a function, a number and a tuple as arguments."""
 
@@ -1005,8 +1010,11 @@ def test_arguments_of_a_likelihood_are_the_same_in_every_process():
     one = Through(4, lambda x: x, np.float64(0.5), (1, np.arange(3)))
     data = compress(model, images, likelihood=one)
     # as it comes from a saved model: another object, plain numbers, a list
-    same = Through(4, lambda x: x, 0.5, [1, np.arange(3)])
-    np.testing.assert_array_equal(decompress(model, data, likelihood=same), images)
+    for same in (
+        Through(4, lambda x: x, 0.5, [1, np.arange(3)]),
+        Through(4, lambda x: x, Half.HALF, (1, np.arange(3).astype(">i8"))),
+    ):
+        np.testing.assert_array_equal(decompress(model, data, likelihood=same), images)
     for other in (Through(4, len, 0.25, (1, np.arange(3))), Categorical(4)):
         with pytest.raises(ValueError, match="the model that the data was compressed"):
             decompress(model, data, likelihood=other)

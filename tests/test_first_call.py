@@ -57,6 +57,21 @@ def test_the_first_call_draws_the_images_of_later_calls(build):
     assert len(np.unique(first, axis=0)) > 1
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_small"),
+    [
+        ((16, 28, 28, 1), True),
+        ((1, 1, 16 * 28 * 28, 1), True),
+        ((1, 1, 16 * 28 * 28 + 1, 1), False),
+    ],
+)
+def test_sixteen_digits_are_small_and_one_pixel_more_is_not(shape, is_small):
+    model = loose((None, None, 1), Bernoulli())
+    loop = pixel_loop(model, model.likelihood)
+    rounds = _first_call.rounds_of_first_call(loop, model.likelihood, shape, 1.0)
+    assert bool(rounds) == is_small
+
+
 @pytest.mark.parametrize("temperature", [0, 0.5])
 def test_a_temperature_and_known_pixels_reach_the_first_call(temperature):
     model = small()

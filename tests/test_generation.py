@@ -11,7 +11,7 @@ from pixelcnn_edu import _drawing, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
 import ipykernel.iostream
 import keras
@@ -335,6 +335,11 @@ def test_a_bar_appears_only_when_it_takes_long(capsys, monkeypatch):
     generation.generate(model, 300)
     told = capsys.readouterr()
     assert told.out == "" and "300" in told.err  # what a program prints stays its own
+    list(generation.generate_slices(model, 300))
+    assert "300" in capsys.readouterr().err
+    nothing = np.zeros((1, 3, 3, 1)), np.zeros((3, 3), bool)
+    generation.complete(model, *nothing, count=300)
+    assert "300" in capsys.readouterr().err
     generation.generate(model, 300, progress=False)
     assert capsys.readouterr() == ("", "")
 
@@ -393,6 +398,20 @@ def test_unknown_pixels_may_be_anything(unknown):
         generation.complete(small(), marked, known)
 
 
+def test_images_are_completed_as_their_labels_say():
+    model = gated_pixelcnn((3, 4, 1), filters=3, depth=1, num_classes=3)
+    randomize(model)
+    images, known = np.ones((2, 3, 4, 1)), np.eye(3, 4, dtype=bool)
+    how = {"seed": 0, "count": 8, "method": "fixed_point"}
+    drawn = generation.complete(model, images, known, labels=[0, 2], **how)
+    assert drawn.shape == (2, 8, 3, 4, 1) and (drawn[:, :, known] == 1).all()
+    other = generation.complete(model, images, known, labels=[0, 1], **how)
+    np.testing.assert_array_equal(drawn[0], other[0])
+    assert (drawn[1] != other[1]).any()
+    with pytest.raises(ValueError, match="images of"):
+        generation.complete(model, images[:, 1:], known[1:], labels=0)
+
+
 @pytest.mark.parametrize("kind", ["uint8", "bool", "float16", "float64"])
 def test_images_to_complete_may_be_of_any_kind_of_number(kind):
     images = evaluation.all_images((3, 3, 1))[:3]
@@ -415,8 +434,12 @@ def test_a_model_that_is_not_causal_is_refused_by_fixed_point():
         inputs
     )  # ink if there is none
     model = keras.Model(inputs, flip)
-    with pytest.raises(ValueError, match="causal"):
+    with pytest.raises(ValueError, match="causal.* did not settle after H·W·C"):
         generation.generate(model, 1, likelihood=Bernoulli(), method="fixed_point")
+    u = np.full((1, 4, 4, 1), 0.5, "float32")
+    arguments = Bernoulli(), u, 0 * u, np.zeros((4, 4), bool), 1.0
+    with pytest.raises(ValueError, match="did not settle after 3 rounds"):
+        generation.fixed_point(model, *arguments, rounds=3)
 
 
 def test_a_model_that_is_not_causal_may_settle_as_the_docstring_says():

@@ -601,3 +601,24 @@ def test_the_likelihood_of_the_guide_is_a_binomial_distribution(tmp_path):
     np.testing.assert_array_equal(a, c)
     model.save(tmp_path / "mine.keras")
     assert keras.models.load_model(tmp_path / "mine.keras").likelihood == binomial
+
+
+def test_an_infinite_weight_of_a_mixture_chooses_its_component():
+    mixture = DiscretizedLogisticMixture(2, 16)
+    uniforms = np.array([[0.1], [0.5], [0.9]], "float32")
+
+    def drawn(weight, temperature):
+        logits = np.tile(np.float32([weight, 0, 0.5, -0.5, -1, -1]), (3, 1))
+        return np.asarray(mixture.sample(logits, uniforms, temperature))
+
+    for temperature in (0, 0.5, 1):
+        one = drawn(100, temperature)
+        assert (one > 0.2).all()
+        np.testing.assert_array_equal(drawn(np.inf, temperature), one)
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_from_log_probabilities_that_are_not_numbers_no_level_is_drawn(temperature):
+    log_p = np.array([[np.nan, np.nan], [0, 1]], "float32")
+    drawn = np.asarray(draw_levels(log_p, np.array([0.1, 0.9], "float32"), temperature))
+    np.testing.assert_array_equal(drawn, [np.nan, 1])

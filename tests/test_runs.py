@@ -1201,6 +1201,49 @@ def test_images_of_another_shape_with_the_same_bytes_are_other_images(tmp_path):
         run(X.reshape(8, 8, 2, 1))
 
 
+def test_a_single_weight_that_is_frozen_belongs_to_the_network(tmp_path):
+    def run(frozen):
+        model = small()
+        model.layers[-1].kernel.trainable = not frozen
+        return fit(tmp_path, model=model, optimizer=keras.optimizers.SGD(0.1))
+
+    run(frozen=True)
+    run(frozen=True)
+    with pytest.raises(ValueError, match="differs in: network"):
+        run(frozen=False)
+
+
+@keras.saving.register_keras_serializable(package="test_runs")
+class Noisy(keras.layers.Layer):
+    """A layer of a user with a generator, as Keras's own layers have one."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(7)
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        return inputs + keras.random.normal(
+            keras.ops.shape(inputs), seed=self.generator
+        )
+
+
+def test_a_run_with_a_generator_goes_on_although_keras_numbers_its_name(tmp_path):
+    def run():
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        logits = keras.layers.Dense(1)(Noisy()(image))
+        model = ImageModel(image, logits, likelihood=Bernoulli())
+        names.append(model.layers[1].generator.name)
+        return fit(tmp_path, model=model)
+
+    names = []
+    run()
+    run()
+    assert names[0] != names[1]
+
+
 def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     def run(activation, nested=False, **name):
         keras.utils.set_random_seed(0)
@@ -2035,6 +2078,9 @@ def test_callbacks_that_do_what_fit_does_are_refused(tmp_path):
         ValueError, match=r"without BackupAndRestore beside folder=.*<ke"
     ):
         fit(folder, callbacks=[count, [backup]])
+    mean = keras.optimizers.SGD(0.1, use_ema=True)
+    with pytest.raises(ValueError, match=r"\(use_ema\).*folder=.*Received: <keras"):
+        fit(callbacks=[count, backup], optimizer=mean)
     assert not count.count and not folder.exists()
     fit(callbacks=[count, backup])
     assert count.count == 4

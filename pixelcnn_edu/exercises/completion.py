@@ -1,5 +1,7 @@
 """Exercises of notebook 11: the exact conditional, and the weights of particles."""
 
+import functools
+
 from pixelcnn_edu.evaluation import all_images
 from pixelcnn_edu.exercises._answers import numbers, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
@@ -159,11 +161,11 @@ def _second_copies_first(images):
     return p
 
 
-def _ink_by_share(images):
+def _ink_by_share(images, least=0.015, more=0.02):
     """The more ink in the upper half, the likelier is a pixel of the lower one."""
     images = np.asarray(images)
     p = np.full(images.shape, 0.1)
-    p[:, 14:] = 0.015 + 0.02 * images[:, :14].mean(axis=(1, 2, 3), keepdims=True)
+    p[:, 14:] = least + more * images[:, :14].mean(axis=(1, 2, 3), keepdims=True)
     return p
 
 
@@ -190,7 +192,11 @@ def _particles():
     page[14:] = True
     images = (rng.random((4, 28, 28, 1)) < 0.1).astype(float)
     images[:, page] = np.arange(392)[:, None] % 2  # far from what is expected
-    yield "the lower half is known, 28 × 28 pixels", _ink_by_share, images, page
+    about = "the lower half is known, 28 × 28 pixels"
+    yield about, _ink_by_share, images, page
+    far_apart = functools.partial(_ink_by_share, least=1e-6, more=0.01)
+    black = np.where(page[..., None], images[:1], 1)  # the upper half is ink
+    yield about, far_apart, np.concatenate([black, images]), page
 
 
 def _weights_or_number(expected, actual, about, probs, images, known):

@@ -5,19 +5,20 @@ from pixelcnn_edu.exercises._declared import Exercise, Mistake, then
 
 import numpy as np
 
-# log p(x | y) of four digits under three labels, in nats, and a prior that is not even
+# log p(x | y) of five digits under three labels, in nats, and a prior that is not even
 _LOG_P = np.array(
     [
         [-90.0, -88.0, -95.0],
         [-70.5, -70.5, -72.0],
         [-1200.0, -1203.0, -1201.0],
         [-101.0, -93.0, -93.5],
+        [-830.0, -100.0, -830.5],
     ]
 )
 _PRIOR = np.array([0.7, 0.2, 0.1])
 _EVEN = np.full(3, 1 / 3)
 _CASE = "\n".join(["prior [0.7 0.2 0.1], log_p", *(" " * 12 + str(x) for x in _LOG_P)])
-_FOUR_DIGITS = {"cases": [(_LOG_P, _PRIOR)], "describe": lambda *case: _CASE}
+_FIVE_DIGITS = {"cases": [(_LOG_P, _PRIOR)], "describe": lambda *case: _CASE}
 _ANOTHER_RESULT = {
     "shape": "The result has another shape.",
     "otherwise": "Those are not the right numbers.",
@@ -28,9 +29,20 @@ _UNDERFLOW = (
 )
 
 
+_OVERFLOW = (
+    "One image has log p = -100 under one label and about -830 under the others, and "
+    "np.exp of the difference is infinite in float64. Subtract each image's maximum."
+)
+
+
 def _lost(actual, expected, *case):
     """Whether a probability, or a logarithm of one, was lost to underflow."""
-    return not np.isfinite(actual).all() or (actual == 0).any()
+    return not np.isfinite(actual).all() or ((actual == 0) & (expected != 0)).any()
+
+
+def _from(joint, least):
+    """Normalize the rows of log-probabilities, but subtract what is not the maximum."""
+    return _normal(np.exp(joint - least[:, None]))
 
 
 def _columns_sum_to_1(actual, expected, *case):
@@ -62,7 +74,7 @@ def _posterior(log_p, prior):
 
 posterior = Exercise(
     _posterior,
-    **_FOUR_DIGITS,
+    **_FIVE_DIGITS,
     **_ANOTHER_RESULT,
     read=numbers("Return an array (N, K) of numbers."),
     mistakes={
@@ -96,6 +108,11 @@ posterior = Exercise(
             lambda log_p, prior: _rows(log_p + np.log(prior), axis=0),
             fits=_columns_sum_to_1,
         ),
+        _OVERFLOW: Mistake(
+            lambda log_p, prior: _from(log_p + np.log(prior), _least(log_p, prior)),
+            lambda log_p, prior: _from(log_p + np.log(prior), log_p[:, 0]),
+            lambda log_p, prior: _from(log_p + np.log(prior), log_p[:, -1]),
+        ),
         _UNDERFLOW: Mistake(
             lambda log_p, prior: _normal(np.exp(log_p) * prior),
             lambda log_p, prior: (
@@ -118,8 +135,11 @@ def _mixture_nats(log_p, prior):
 
     ``log_p``: (N, K), log p(x | y) in nats. ``prior``: (K,), p(y).
     """
+    return _nats_from(_highest(log_p, prior), log_p, prior)
+
+
+def _nats_from(highest, log_p, prior):
     joint = log_p + np.log(prior)
-    highest = joint.max(axis=1)
     return -(highest + np.log(np.exp(joint - highest[:, None]).sum(axis=1)))
 
 
@@ -127,9 +147,13 @@ def _highest(log_p, prior):
     return (log_p + np.log(prior)).max(axis=1)
 
 
+def _least(log_p, prior):
+    return (log_p + np.log(prior)).min(axis=1)
+
+
 mixture_nats = Exercise(
     _mixture_nats,
-    **_FOUR_DIGITS,
+    **_FIVE_DIGITS,
     **_ANOTHER_RESULT,
     read=numbers("Return an array (N,) of numbers."),
     mistakes={
@@ -160,6 +184,11 @@ mixture_nats = Exercise(
         "image, which nobody has told.": lambda log_p, prior: -log_p.max(axis=1),
         "These are bits (log₂); nats use the natural logarithm.": Mistake(
             then(lambda right: right / np.log(2)), hint=0
+        ),
+        _OVERFLOW: Mistake(
+            lambda *case: _nats_from(_least(*case), *case),
+            lambda log_p, prior: _nats_from(log_p[:, 0], log_p, prior),
+            hint=2,
         ),
         _UNDERFLOW: Mistake(
             lambda log_p, prior: -np.log(np.exp(log_p) @ prior), fits=_lost, hint=2
@@ -194,8 +223,8 @@ def _sums(log_p):
 
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
-    log_p = np.concatenate([log_p, [[-800.0, -801.0, -803.0]]])  # as if of many pixels
-    return [(log_p, _PRIOR)]
+    many = [[-1530.0, -801.0, -1533.0]]  # as if of many pixels
+    return [(np.concatenate([log_p, many]), _PRIOR)]
 
 
 reading = Exercise(
@@ -232,9 +261,11 @@ reading = Exercise(
             then(lambda right: _rows(np.log(right), axis=0)),
             fits=_columns_sum_to_1,
         ),
-        "The last pixel stands for many: its logarithms are near -800, and np.exp of that "
-        "is 0. Subtract each row's maximum before np.exp.": Mistake(
+        "The last pixel stands for many: its logarithms are -801 and less, and np.exp of "
+        "that is 0. Subtract each row's maximum before np.exp.": Mistake(
             lambda log_p, prior: _normal(np.exp(_sums(log_p) + np.log(prior))),
+            lambda log_p, prior: _from(_sums(log_p), _sums(log_p)[:, 0]),
+            lambda log_p, prior: _from(_sums(log_p), _sums(log_p).min(axis=1)),
             fits=_lost,
             hint=2,
         ),
