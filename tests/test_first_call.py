@@ -35,6 +35,12 @@ def compiled(model):
     return len(pixel_loop(model, model.likelihood).compiled)
 
 
+def rounds(model, shape):
+    """Return how many rounds the fixed point may take in the first call."""
+    loop = pixel_loop(model, model.likelihood)
+    return _first_call.rounds_of_first_call(loop, model.likelihood, shape, 1.0)
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -66,10 +72,7 @@ def test_the_first_call_draws_the_images_of_later_calls(build):
     ],
 )
 def test_sixteen_digits_are_small_and_one_pixel_more_is_not(shape, is_small):
-    model = loose((None, None, 1), Bernoulli())
-    loop = pixel_loop(model, model.likelihood)
-    rounds = _first_call.rounds_of_first_call(loop, model.likelihood, shape, 1.0)
-    assert bool(rounds) == is_small
+    assert bool(rounds(loose((None, None, 1), Bernoulli()), shape)) == is_small
 
 
 @pytest.mark.parametrize("temperature", [0, 0.5])
@@ -128,8 +131,20 @@ def test_a_first_call_with_many_levels_is_compiled(monkeypatch):
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 def test_a_first_call_in_half_precision_is_compiled(dtype):
     model = small(dtype)
+    assert rounds(model, (2, 3, 4, 1)) == 0
+    model = small(dtype)
     generation.generate(model, 2, seed=0)
     assert compiled(model) == 1
+
+
+def test_a_first_call_of_a_quantized_layer_is_compiled():
+    for how in (None, "int8"):
+        image = keras.Input((3, 4, 1))
+        logits = layers.Dense(1)(MaskedConv2D(3, 3, "A")(image))
+        model = ImageModel(image, logits, likelihood=Bernoulli())
+        if how:
+            model.layers[-1].quantize(how)
+        assert bool(rounds(model, (2, 3, 4, 1))) == (how is None)
 
 
 @pytest.mark.usefixtures("without_xla")

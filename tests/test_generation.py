@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import pytest
 from chi_squared import assert_fit, assert_images_fit
+from keras import ops
 from test_evaluation import random_model, randomize
 
 pytestmark = pytest.mark.usefixtures("always_compiled")
@@ -205,16 +206,49 @@ def test_particles_draw_the_conditional_of_a_bottom_and_clamping_does_not():
         assert_completions_fit(small(), 1500)
 
 
-def test_the_effective_sample_size_is_that_of_the_weights():
-    # first pixel: ink with p = 0.1; second: copies it with p = 0.9. Given: second is ink
+def second_copies_first(likelihood):
+    """The first pixel is ink with p = 0.1; the second copies the first with p = 0.9."""
     image = keras.Input((1, 2, 1))
     x = MaskedConv2D(1, (1, 3), "A")(image)
-    model = ImageModel(image, x, likelihood=Bernoulli())
+    model = ImageModel(image, x, likelihood=likelihood)
     logit = np.log(9.0)
     kernel = np.zeros((1, 3, 1, 1), "float32")
     kernel[0, 0] = 2 * logit
     model.set_weights([kernel, np.array([-logit], "float32")])
-    known = np.array([[False, True]])
+    return model
+
+
+class RareIsImpossible(Bernoulli):
+    def _log_prob_of_pixels(self, logits, images):
+        log_p = super()._log_prob_of_pixels(logits, images)
+        return ops.where(log_p < np.log(0.2), -np.inf, log_p)
+
+
+def test_a_particle_that_cannot_explain_the_known_pixels_is_not_chosen():
+    model = second_copies_first(RareIsImpossible())
+    how = {"count": 50, "seed": 0, "return_ess": True, "method": "fixed_point"}
+    ink, known = np.ones((1, 1, 2, 1)), np.array([[False, True]])
+    drawn, ess = generation.complete(model, ink, known, particles=200, **how)
+    assert (drawn == 1).all() and ess[0] == round(ess[0]) < 60
+    two = np.concatenate([ink, ink])
+    with pytest.raises(
+        ValueError, match=r"above 0\. .*log-probabilities \[-inf -inf\]"
+    ):
+        generation.complete(model, two, known[:, ::-1], particles=3, **how)
+
+
+def test_particles_of_many_known_pixels_have_weights():
+    model = small((None, None, 1))
+    known = np.arange(40 * 40).reshape(40, 40) >= 500
+    how = {"return_ess": True, "method": "fixed_point", "seed": 0, "count": 2}
+    given = np.zeros((1, 40, 40, 1)) + (np.indices((40, 40)).sum(0) % 2)[..., None]
+    _, ess = generation.complete(model, given, known, particles=4, **how)
+    assert 1 <= ess[0] <= 4
+
+
+def test_the_effective_sample_size_is_that_of_the_weights():
+    model = second_copies_first(Bernoulli())
+    known = np.array([[False, True]])  # and is ink
     ink = np.ones((1, 1, 2, 1), "float32")
     drawn, ess = generation.complete(
         model, ink, known, count=400, particles=1000, seed=0, return_ess=True
@@ -247,10 +281,11 @@ def test_a_collapse_of_the_weights_is_said():
     known[3:] = True
     rng = np.random.default_rng(0)
     images = rng.integers(0, 2, (1, 6, 6, 1)).astype("float32")
-    with pytest.warns(RuntimeWarning, match="particles are effective"):
+    with pytest.warns(RuntimeWarning, match="of 16 particles are effective") as told:
         generation.complete(
             model, images, known, particles=16, seed=0, method="fixed_point"
         )
+    assert told[0].filename == __file__  # of the call, not of the package
 
 
 def test_particles_of_an_image_do_not_depend_on_the_method_and_repeat_with_a_seed():
