@@ -143,7 +143,8 @@ def fit(
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If the
             optimizer keeps a running mean of the weights (``use_ema``), the validation,
             the callbacks at the end of an epoch, and the final model all use that mean.
-            Keras's callback ``SwapEMAWeights``, which does this too, is refused.
+            Keras's callback ``SwapEMAWeights``, which does this too, is refused, and so is
+            ``BackupAndRestore``, which would go on from the mean.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
