@@ -58,8 +58,9 @@ def naive(
 ) -> np.ndarray:
     """Draw images by one pass of the whole network for each value.
 
-    If the model is not causal, no error is raised, but its images come from no
-    distribution. `pixelcnn_edu.causality.assert_causal` tells whether a model is causal.
+    If the model is not causal, no error is raised, but its images do not follow the
+    probabilities that `evaluation` computes. `pixelcnn_edu.causality.assert_causal` tells
+    whether a model is causal.
 
     Args:
         model: a causal Keras model from images (and labels) to logits.
@@ -120,8 +121,8 @@ def cached(
 ) -> np.ndarray:
     """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
-    Arguments and result as for `naive`. The first call for each shape of ``uniforms``
-    compiles the loop, which takes some seconds. `generate` runs the same loop. It calls
+    Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
+    for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same loop. It calls
     `pixel_loop` once for all slices, because each such call compares the whole state of
     the model.
 
@@ -163,7 +164,7 @@ def generate(
             Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
             `pixel_graph`. The fixed point answers the first small call of ``"cached"``
             (up to sixteen digits of two levels), because compiling takes longer. The
-            second call compiles. The first call compiles too on a GPU, in half precision,
+            second call for that size compiles. The first call compiles too on a GPU, in half precision,
             and with layers or a likelihood of your own.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
@@ -360,11 +361,11 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
         if rounds:  # the fixed point draws all images at once
             uniforms, given, *labels = arrays(slice(0, shape[0]))
             arguments = uniforms, given, known, temperature, *labels
-            # if the picture does not settle in so many rounds, the loop draws, below
+            # if the picture does not settle within ``rounds``, the loop draws, below
             with contextlib.suppress(_NotSettled):
                 yield fixed_point(model, likelihood, *arguments, rounds=rounds)
                 return
-        # a round of the fixed point computes so many probabilities for each image
+        # what a round of the fixed point computes for each image
         probabilities_per_image = math.prod(shape[1:]) * likelihood.levels
         probabilities_per_image *= likelihood.components
         yield from in_slices(

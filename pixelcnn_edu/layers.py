@@ -190,7 +190,7 @@ def residual_block(
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
     return keras.layers.add(
         [x, y]
-    )  # of one shape; else see `pixel_graph._of_one_shape`
+    )  # of one shape (others: `pixel_graph._of_one_shape`)
 
 
 def activate(inputs, activation: str):

@@ -51,10 +51,10 @@ class ImageModel(_cpu.TrainedInHalves):
     The functions of this package accept any number of images. In a direct call of a model,
     and in Keras's own ``fit``, ``evaluate`` and ``predict``, Keras's ``add`` of arrays of
     different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. No model
-    built by `models` has such a sum.
+    built by `models` has a sum that goes wrong.
 
-    On a CPU the base class trains a batch in two halves at the same time, see `_cpu`. (On
-    a GPU the base class does nothing.)
+    With TensorFlow on a CPU the base class trains a batch in two halves at the same time,
+    see `_cpu`. (Elsewhere the base class does nothing.)
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].
@@ -90,7 +90,8 @@ class ImageModel(_cpu.TrainedInHalves):
         # on new symbolic tensors. Then it calls `__init__` with these inputs, the new
         # output and the name, and passes no likelihood. So the likelihood is written onto
         # the output tensor, where `__init__` finds it. (Keras makes the clone by `__init__`
-        # only if its positional arguments are those of Keras's own functional model.)
+        # only if its positional arguments are those of Keras's own functional model. So
+        # ``likelihood`` is a keyword.)
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes

@@ -11,7 +11,8 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 refused, and the error names it. Each layer class says by ``runs_as`` how the layer runs:
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
-  does the same at every pixel and reads no other pixel; it may take several tensors. The
+  does the same at every pixel and reads no other pixel. It may take several tensors; what
+  comes from a label is a map too, (N, 1, 1, C), so broadcast it and do not index it. The
   first drawing tries the layer on random features. In ``call`` write ``x + y``, not
   ``keras.ops.add(x, y)``, see `_of_one_shape`. (`PositionBias` has a weight for each
   pixel. It is a special case in `weight_by_pixel`, and no example for your own class.)

@@ -61,7 +61,8 @@ def compile_model(
         ValueError: if an argument is out of its range.
     """
     likelihood = likelihood_of(model, likelihood)
-    # for several devices: the strategy with which the model was built
+    # With one device this scope does nothing. With several (`machine.strategy_called`) each
+    # device has a copy of a variable that is made inside, as it has of the model's.
     strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
     if isinstance(optimizer, str) and optimizer in BY_NAME:
         with strategy.scope():

@@ -4,11 +4,12 @@ import functools
 import pathlib
 import re
 
-from pixelcnn_edu import generation, page_cache
+from pixelcnn_edu import causality, generation, page_cache, training
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.models import ImageModel
 
 import keras
@@ -61,6 +62,88 @@ class Depthwise(MaskedConv2D):
     def build(self, input_shape):
         super().build(input_shape)
         self.mask = self.mask * np.eye(self.filters)
+
+
+@keras.saving.register_keras_serializable(package="test_own_layers")
+class WithOnes(layers.Layer):
+    """Append a channel of ones; outside the page a convolution reads 0 there."""
+
+    runs_as = "pixelwise"
+
+    def call(self, inputs):
+        return ops.concatenate([inputs, ops.ones_like(inputs[..., :1])], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="test_own_layers")
+class Taps(MaskedConv2D):
+    """Copy each live tap of a kernel into a group of channels of its own."""
+
+    runs_as = "convolution"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        channels, whole = input_shape[-1], self.mask
+        self.mask = np.zeros_like(whole)
+        for group, (i, j) in enumerate(np.argwhere(whole.any(axis=(2, 3)))):
+            copy = slice(group * channels, (group + 1) * channels)
+            self.mask[i, j, :, copy] = np.eye(channels)
+
+
+@keras.saving.register_keras_serializable(package="test_own_layers")
+class Attend(layers.Layer):
+    """Attention over the groups of `Taps`; the last group is the pixel's own."""
+
+    runs_as = "pixelwise"
+
+    def __init__(self, taps, size=3, **kwargs):
+        super().__init__(**kwargs)
+        self.taps, self.size = taps, size
+
+    def build(self, input_shape):
+        shape = input_shape[-1] // self.taps, self.size
+        self.query, self.key, self.value = (
+            self.add_weight(shape=shape) for _ in range(3)
+        )
+
+    def call(self, inputs):
+        each = ops.stack(ops.split(inputs, self.taps, axis=-1), axis=-2)
+        query = ops.matmul(each[..., -1:, :], self.query)
+        score = ops.sum(query * ops.matmul(each, self.key), axis=-1)
+        score = ops.where(each[..., -1] > 0.5, score, -1e9)  # outside the page
+        share = ops.softmax(score)[..., None]
+        return ops.sum(share * ops.matmul(each, self.value), axis=-2)
+
+    def get_config(self):
+        return {**super().get_config(), "taps": self.taps, "size": self.size}
+
+
+def attention_block(x, filters, kernel_size=3):
+    taps = int(causal_mask(kernel_size, "B").sum())
+    fixed = {"kernel_initializer": "ones", "use_bias": False, "trainable": False}
+    y = Taps(taps * (filters + 1), kernel_size, **fixed)(WithOnes()(x))
+    return layers.add([x, MaskedConv2D(filters, 1)(Attend(taps)(y))])
+
+
+def test_attention_in_a_window_trains_and_is_drawn_by_the_cache(tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 5, 1))
+    x = attention_block(MaskedConv2D(4, 3, "A")(image), 4)
+    logits = MaskedConv2D(1, 1)(attention_block(x, 4))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    images = np.random.default_rng(0).random((16, 4, 5, 1), "float32").round()
+    before = model.get_weights()
+    training.fit(model, images, epochs=2, batch_size=8, learning_rate=0.05, verbose=0)
+    moved = [(a != b).any() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert sum(moved) == len(moved) - 2  # all but the two kernels that copy
+    causality.assert_causal(model)
+    drawn = [
+        generation.generate(model, 8, seed=0, method=m) for m in generation.METHODS
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
 
 
 class SaysNothing(MaskedConv2D):
