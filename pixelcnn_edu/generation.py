@@ -122,9 +122,9 @@ def cached(
     """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
-    for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same loop. It calls
-    `pixel_loop` once for all slices, because each such call compares the whole state of
-    the model.
+    for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same
+    loop. It calls `pixel_loop` once for all slices, because each such call compares the
+    whole state of the model.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
@@ -164,8 +164,8 @@ def generate(
             Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
             `pixel_graph`. The fixed point answers the first small call of ``"cached"``
             (up to sixteen digits of two levels), because compiling takes longer. The
-            second call for that size compiles. The first call compiles too on a GPU, in half precision,
-            and with layers or a likelihood of your own.
+            second call for that size compiles. The first call compiles too on a GPU, in
+            half precision, and with layers or a likelihood of your own.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.

@@ -188,9 +188,8 @@ def residual_block(
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
-    return keras.layers.add(
-        [x, y]
-    )  # of one shape (others: `pixel_graph._of_one_shape`)
+    # both have one shape; for others Keras's `add` can be wrong, see `pixel_graph`
+    return keras.layers.add([x, y])
 
 
 def activate(inputs, activation: str):

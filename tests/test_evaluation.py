@@ -219,7 +219,7 @@ def test_whole_numbers_have_a_mean_and_an_error():
 
 def test_logits_that_give_no_probability_are_named():
     image = keras.Input((2, 2, 1))
-    infinite = keras.layers.Rescaling(0.0, [np.inf, 0.0, 0.0])(
+    infinite = keras.layers.Rescaling(0.0, [-np.inf, 0.0, 0.0])(
         MaskedConv2D(3, 3, "A")(image)
     )
     model = ImageModel(image, infinite, likelihood=DiscretizedLogisticMixture(1, 2))
