@@ -119,7 +119,8 @@ def parser() -> argparse.ArgumentParser:
         "draw",
         usage="python -m pixelcnn_edu draw [--model NAME] [--out FILE.png] [options]",
         help="draw digits from a model, and write them as a PNG file",
-        description="Draw images from a model, and write them as one PNG picture.",
+        description="Draw images from a model, and write them as one PNG picture. A gray "
+        "value of 1 is black ink.",
     )
     add = draw.add_argument
     add(

@@ -42,6 +42,8 @@ def atomic_write(path, *, backup=None, trial=False):
         for one in (path, temporary):
             if one.is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{one.name} is a folder")
+            if one.exists() and not one.is_file():  # renaming would remove a device
+                raise OSError(errno.EINVAL, f"{one.name} is a device or a pipe")
         if path.exists() and not os.access(path, os.W_OK):  # renaming would not mind
             raise PermissionError(errno.EACCES, f"{path.name} is read-only")
         if not path.parent.is_dir():  # filelock would make it

@@ -86,10 +86,12 @@ def load_folder(
     folders without pictures are ignored.
 
     White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
-    white paper, ``invert=True`` gives the same. Photos are turned as their EXIF
-    orientation says. Transparent pixels become white. Gray is the luma of ITU-R BT.601,
-    and color profiles are ignored. A picture is resized with a Lanczos filter before its
-    values are rounded to ``levels``.
+    white paper, ``invert=True`` gives the same. Figures, the command ``draw`` and pages
+    show a gray 1 as black ink: without ``invert`` they show gray pictures as negatives.
+
+    Photos are turned as their EXIF orientation says. Transparent pixels become white. Gray
+    is the luma of ITU-R BT.601, and color profiles are ignored. A picture is resized with a
+    Lanczos filter before its values are rounded to ``levels``.
 
     Args:
         path: the folder.

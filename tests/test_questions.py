@@ -66,6 +66,14 @@ def test_a_question_becomes_a_cell():
     )
 
 
+def test_code_in_an_option_stays_as_it_is():
+    text = "`b1**t` and *not* `b1*t`, x^{2}, `x^{2}`"
+    assert questions._in_html(text) == (
+        "<code>b1**t</code> and <em>not</em> <code>b1*t</code>, x<sup>2</sup>, "
+        "<code>x^{2}</code>"
+    )
+
+
 def test_new_questions_take_the_place_of_the_old_ones_and_nothing_else_changes():
     new = nbformat.v4.new_markdown_cell
     old = {"tags": ["question"]}

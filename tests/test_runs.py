@@ -156,6 +156,15 @@ def test_a_file_is_written_through_one_temporary_name(tmp_path):
     assert user_s.read_text("utf-8") == "mine"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Unix alone has pipes")
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    pipe = _files.atomic_write(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe is a device or a pipe"), pipe as temporary:
+        temporary.write_text("mine", "utf-8")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir(), there.mkdir()

@@ -63,9 +63,12 @@ def as_markdown(number, question) -> str:
 def _in_html(text):
     """Return a line of markdown as HTML, which a summary needs: code and emphasis."""
     text = html.escape(" ".join(text.split()), quote=False)
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
-    return re.sub(r"\^\{([^}]+)\}", r"<sup>\1</sup>", text)
+    parts = re.split(r"`([^`]+)`", text)  # every second one is code
+    parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", parts[i])
+        parts[i] = re.sub(r"\^\{([^}]+)\}", r"<sup>\1</sup>", parts[i])
+    return "".join(parts)
 
 
 def with_questions(nb, questions):

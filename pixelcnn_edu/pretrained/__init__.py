@@ -52,6 +52,9 @@ def names(folder=None) -> list[str]:
 def card(name: str, folder=None) -> dict:
     """Return the card of a pretrained model.
 
+    Its checksum covers what makes the model, the ``build`` block and the weights, and not
+    the numbers that describe it.
+
     Args:
         name: one of `names`.
         folder: as for `names`.
