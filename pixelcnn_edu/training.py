@@ -72,11 +72,12 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
-    # variables that the optimizer has trained before
-    known = {
-        id(variable) for variable in inner_optimizer(optimizer)._trainable_variables
-    }
-    if known and any(id(one) not in known for one in model.trainable_variables):
+    # what the optimizer has trained before: with a running mean exactly the same variables,
+    # since Keras pairs them with their means by place
+    known = [id(one) for one in inner_optimizer(optimizer)._trainable_variables]
+    now = [id(one) for one in model.trainable_variables]
+    fits = known == now if inner_optimizer(optimizer).use_ema else {*known} >= {*now}
+    if known and not fits:
         raise ValueError(
             "Expected optimizer to be a new Keras optimizer, or the one that trains this "
             f"model. Received: an optimizer of other variables, {optimizer!r}"

@@ -666,6 +666,26 @@ def test_an_optimizer_of_another_model_is_named():
     fit(model=history.model, optimizer=optimizer)
 
 
+@pytest.mark.parametrize("mean", [True, False])
+def test_a_running_mean_belongs_to_the_variables_that_it_was_made_for(mean):
+    optimizer = keras.optimizers.SGD(0.1, use_ema=mean)
+    how = {"model": small(labels=True), "optimizer": optimizer}
+    how["labels"] = np.arange(len(X)) % 2
+    fit(**how)
+    fit(**how)
+    [embedding] = [one for one in how["model"].layers if one.name[:5] == "embed"]
+    embedding.trainable = False
+    before = how["model"].get_weights()
+    if mean:  # Keras would take the means of other layers for the last ones
+        with pytest.raises(ValueError, match="Expected optimizer to be a new Keras"):
+            fit(**how)
+    else:
+        fit(**how)
+    pairs = zip(before, how["model"].get_weights(), strict=True)
+    moved = [not np.array_equal(*pair) for pair in pairs]
+    assert moved == ([False] * 3 if mean else [False, True, True])
+
+
 def test_a_rate_that_is_not_used_does_not_belong_to_the_run(tmp_path):
     one, _ = fit(tmp_path, learning_rate=0.1)
     assert_same(fit(tmp_path, learning_rate=0.2)[0], one)
