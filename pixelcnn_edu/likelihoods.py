@@ -175,16 +175,26 @@ class Likelihood:
         return f"{type(self).__name__}({arguments})"
 
     def __eq__(self, other):
-        if type(self) is not type(other):
-            return False
-        try:
-            np.testing.assert_equal(self._arguments(), other._arguments())  # arrays too
-        except AssertionError:
-            return False
-        return True
+        return type(self) is type(other) and _same(
+            self._arguments(), other._arguments()
+        )
 
     def __hash__(self):
         return hash(repr(self))
+
+
+def _same(one, other):
+    """Return whether two arguments are equal, arrays and what holds arrays too."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        kinds = [
+            (type(a), np.shape(a), getattr(a, "dtype", None)) for a in (one, other)
+        ]
+        return kinds[0] == kinds[1] and np.array_equal(one, other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple) and type(one) is type(other):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one is other or bool(one == other)
 
 
 def _has_other_keys(value):

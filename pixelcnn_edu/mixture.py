@@ -69,9 +69,8 @@ class DiscretizedLogisticMixture(Likelihood):
             log weights (…, M), means (…, C, M) and log scales (…, C, M).
         """
         m, channels = self.components, x.shape[-1]
-        weights = ops.minimum(
-            logits[..., :m], LARGEST
-        )  # infinity minus infinity is NaN
+        # infinity minus infinity is NaN
+        weights = ops.minimum(logits[..., :m], LARGEST)
         log_weights = ops.log_softmax(weights, axis=-1)
         rest = ops.reshape(logits[..., m:], (*ops.shape(logits)[:-1], -1, m))
         means = rest[..., :channels, :]

@@ -54,7 +54,7 @@ class MaskedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
-        kwargs["padding"] = "same"  # not a second argument: a file's `kwargs` have it
+        kwargs["padding"] = "same"  # set here: a loaded file's `kwargs` hold it already
         super().__init__(filters, kernel_size, **kwargs)
         self.mask_type = mask_type
 
@@ -143,7 +143,7 @@ def train(model, images, epochs):
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     # clipped: one bad batch cannot make a large step
     nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
-    # XLA, a compiler, is off with TensorFlow: a small network trains faster on a CPU
+    # on a CPU a small network trains faster without XLA, TensorFlow's compiler
     xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
     # `Batches` has an order of its own, so Keras need not shuffle the batches

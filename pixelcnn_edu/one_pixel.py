@@ -281,9 +281,8 @@ def _run_pixelwise(tensor, strips, row, col=None):
     weight = weight_by_pixel(tensor.operation)
     if weight is None:
         result = tensor.call({t: strips[t][None] for t in tensor.sources})[0]
-        return ops.cast(
-            result, tensor.dtype
-        )  # a layer of a user may return another type
+        # a layer of a user may return another type
+        return ops.cast(result, tensor.dtype)
     x = ops.cast(strips[tensor.sources[0]], tensor.dtype)
     weight = entry(ops.cast(weight, x.dtype), row)[:, None]  # (W or 1, 1, C), a strip
     if col is not None:

@@ -123,8 +123,9 @@ class Tensor:
         if dtype is None and self.sources:  # an operation of keras.ops has none
             # ``x * np.float32(2)`` is float32, but ``x * 2.0`` has the type of x
             flat = keras.tree.flatten((self.args, self.kwargs))
-            types = [getattr(v, "dtype", type(v)) for v in flat if v is not None]
-            return keras.backend.result_type(*types)
+            types = [s.dtype for s in flat if hasattr(s, "dtype")]
+            types += [type(s) for s in flat if isinstance(s, int | float)]
+            return keras.backend.result_type(*dict.fromkeys(types))
         return dtype or keras.config.floatx()
 
 
@@ -144,7 +145,7 @@ def _of_one_shape(operation, args, kwargs):
     value of image i goes to channel i of every image. With as many images as rows, the
     value of image i goes to row i. (In the ``call`` of a layer, ``x + y`` is right. In a
     functional model, Keras turns ``x + y`` into its ``add``.) No model built by `models`
-    has such a sum.
+    has a sum that goes wrong.
     """
     arrays = [x for x in keras.tree.flatten((args, kwargs)) if getattr(x, "shape", ())]
     rank = max(len(x.shape) for x in arrays)

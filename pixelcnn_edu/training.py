@@ -80,7 +80,8 @@ def compile_model(
     if known and not fits:
         raise ValueError(
             "Expected optimizer to be a new Keras optimizer, or the one that trains this "
-            f"model. Received: an optimizer of other variables, {optimizer!r}"
+            "model (with use_ema: the same layers of it as before). Received: an optimizer "
+            f"of other variables, {optimizer!r}"
         )
     xla = keras.config.backend() == "jax" or on_gpu()
     model.compile(

@@ -96,11 +96,11 @@ SAYS = {
         "bars: blue 7, red 5, green 6",
     ),
     "bars between the ticks": (
-        lambda: bars([0, 1, 2], [7, 5, 6], ticks=["", "", ""], shift=0.5),
+        lambda: bars([0, 1, 2], [7, 5, 6], ticks=["red", "green", "blue"], shift=0.5),
         "bars: 7, 5, 6",
     ),
     "two kinds of bars": (
-        lambda: two_kinds_of_bars(),
+        two_kinds_of_bars,
         "one: bars: a 5, b 6; two: bars: b 1, a 2",
     ),
     "a color bar without a label": (

@@ -1009,7 +1009,8 @@ def test_arguments_of_a_likelihood_are_the_same_in_every_process():
     images = np.zeros((2, 2, 3, 1))
     one = Through(4, lambda x: x, np.float64(0.5), (1, np.arange(3)))
     data = compress(model, images, likelihood=one)
-    # as it comes from a saved model: another object, plain numbers, a list
+    # as it comes from a saved model: another object, plain numbers, a list; then another
+    # way to write the same values
     for same in (
         Through(4, lambda x: x, 0.5, [1, np.arange(3)]),
         Through(4, lambda x: x, Half.HALF, (1, np.arange(3).astype(">i8"))),

@@ -413,6 +413,9 @@ def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path
     assert loaded == likelihood
     assert likelihood != Biased(4, likelihood.bias + 1, likelihood.other)
     assert likelihood != Biased(4, likelihood.bias, [Warmer(3.0), "relu"])
+    assert Biased(4, np.zeros(4), {"a": [1]}) == Biased(4, np.zeros(4), {"a": [1]})
+    for bias in (0.0, np.zeros(3), np.zeros(4, int)):
+        assert Biased(4, np.zeros(4), 1) != Biased(4, bias, 1)
 
 
 @keras.saving.register_keras_serializable(package="test_likelihoods")

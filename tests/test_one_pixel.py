@@ -222,6 +222,13 @@ def test_half_precision_may_become_float32_on_the_way(to_float32):
     assert differ.sum() <= 3  # half precision rounds to a few thousandths
 
 
+def test_slices_and_python_s_numbers_in_a_graph_have_no_type_of_their_own():
+    image, label = keras.Input((3, 4, 1)), keras.Input((), dtype="int32")
+    part = layers.Embedding(2, 4)(label)[:, None, None]
+    x = MaskedConv2D(4, 3, "A")(image)
+    compare_features([image, label], (x * 2.0 + 1) * np.float32(0.5) + part, 4, 2)
+
+
 def test_one_layer_used_twice_keeps_two_pasts():
     image = keras.Input((5, 5, 1))
     shared = MaskedConv2D(4, 3, activation="tanh")

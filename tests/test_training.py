@@ -665,7 +665,7 @@ def losses(strategy, name, **images):
     assert model.distribute_strategy is strategy
     recipe = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-2, "verbose": 0}
     recipe["optimizer"] = name
-    if name == "muon":  # with a scale the same, since it is a power of two
+    if name == "muon":  # a loss scale changes nothing: 64 is a power of two
         with strategy.scope():
             recipe["optimizer"] = optimizers.muon(8, 1e-2, loss_scale_factor=64.0)
     history = training.fit(model, x[:250, 1:27:2, 1:27:2], **images, **recipe).history

@@ -195,8 +195,10 @@ def _particles():
     about = "the lower half is known, 28 × 28 pixels"
     yield about, _ink_by_share, images, page
     far_apart = functools.partial(_ink_by_share, least=1e-6, more=0.01)
-    black = np.where(page[..., None], images[:1], 1)  # the upper half is ink
-    yield about, far_apart, np.concatenate([black, images]), page
+    # the upper half is all ink, or all paper: their weights are e^1800 apart, so np.exp
+    # overflows unless the largest logarithm is subtracted
+    extremes = [np.where(page[..., None], images[:1], ink) for ink in (1, 0)]
+    yield about, far_apart, np.concatenate([*extremes, images]), page
 
 
 def _weights_or_number(expected, actual, about, probs, images, known):

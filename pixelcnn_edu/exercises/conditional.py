@@ -37,12 +37,12 @@ _OVERFLOW = (
 
 def _lost(actual, expected, *case):
     """Whether a probability, or a logarithm of one, was lost to underflow."""
-    return not np.isfinite(actual).all() or ((actual == 0) & (expected != 0)).any()
+    return not np.isfinite(actual).all() or ((actual == 0) & (expected > 1e-300)).any()
 
 
-def _from(joint, least):
+def _from(joint, subtracted):
     """Normalize the rows of log-probabilities, but subtract what is not the maximum."""
-    return _normal(np.exp(joint - least[:, None]))
+    return _normal(np.exp(joint - subtracted[:, None]))
 
 
 def _columns_sum_to_1(actual, expected, *case):
@@ -138,9 +138,9 @@ def _mixture_nats(log_p, prior):
     return _nats_from(_highest(log_p, prior), log_p, prior)
 
 
-def _nats_from(highest, log_p, prior):
+def _nats_from(subtracted, log_p, prior):
     joint = log_p + np.log(prior)
-    return -(highest + np.log(np.exp(joint - highest[:, None]).sum(axis=1)))
+    return -(subtracted + np.log(np.exp(joint - subtracted[:, None]).sum(axis=1)))
 
 
 def _highest(log_p, prior):
@@ -221,6 +221,16 @@ def _sums(log_p):
     return np.concatenate([np.zeros((1, 3)), np.cumsum(log_p, axis=0)])
 
 
+def _row_minus(of):
+    """An answer that subtracts ``of`` the rows, which is not their maximum."""
+
+    def read(log_p, prior):
+        joint = _sums(log_p) + np.log(prior)
+        return _from(joint, of(joint))
+
+    return read
+
+
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
     many = [[-1530.0, -801.0, -1533.0]]  # as if of many pixels
@@ -261,11 +271,14 @@ reading = Exercise(
             then(lambda right: _rows(np.log(right), axis=0)),
             fits=_columns_sum_to_1,
         ),
+        "The last pixel stands for many, and np.exp of a difference of 729 is infinite in "
+        "float64. Subtract each row's maximum.": Mistake(
+            *[_row_minus(of) for of in (lambda row: row[:, 0], lambda row: row.min(1))],
+            hint=2,
+        ),
         "The last pixel stands for many: its logarithms are -801 and less, and np.exp of "
         "that is 0. Subtract each row's maximum before np.exp.": Mistake(
             lambda log_p, prior: _normal(np.exp(_sums(log_p) + np.log(prior))),
-            lambda log_p, prior: _from(_sums(log_p), _sums(log_p)[:, 0]),
-            lambda log_p, prior: _from(_sums(log_p), _sums(log_p).min(axis=1)),
             fits=_lost,
             hint=2,
         ),
