@@ -124,7 +124,7 @@ def cached(
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
     for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same
     loop. It calls `pixel_loop` once for all slices, because each such call compares the
-    whole state of the model.
+    whole state of the model with that of the call before.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel

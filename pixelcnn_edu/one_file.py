@@ -143,7 +143,7 @@ def train(model, images, epochs):
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     # clipped: one bad batch cannot make a large step
     nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
-    # on a CPU a small network trains faster without XLA, TensorFlow's compiler
+    # on a CPU a small network trains faster without XLA, a compiler; a GPU needs none
     xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
     # `Batches` has an order of its own, so Keras need not shuffle the batches

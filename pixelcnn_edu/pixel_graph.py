@@ -11,9 +11,10 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 refused, and the error names it. Each layer class says by ``runs_as`` how the layer runs:
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
-  does the same at every pixel and reads no other pixel. It may take several tensors; what
-  comes from a label is a map too, (N, 1, 1, C), so broadcast it and do not index it. The
-  first drawing tries the layer on random features. In ``call`` write ``x + y``, not
+  does the same at every pixel and reads no other pixel. It may take several tensors. Of a
+  label make (N, 1, 1, C), as ``Reshape((1, 1, C))(Embedding(classes, C)(label))`` does with
+  ``label = keras.Input(())``; in ``call`` broadcast it, and do not index it. The first
+  drawing tries the layer on random features. In ``call`` write ``x + y``, not
   ``keras.ops.add(x, y)``, see `_of_one_shape`. (`PositionBias` has a weight for each
   pixel. It is a special case in `weight_by_pixel`, and no example for your own class.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
@@ -125,7 +126,7 @@ class Tensor:
             flat = keras.tree.flatten((self.args, self.kwargs))
             types = [s.dtype for s in flat if hasattr(s, "dtype")]
             types += [type(s) for s in flat if isinstance(s, int | float)]
-            return keras.backend.result_type(*dict.fromkeys(types))
+            return keras.backend.result_type(*types)
         return dtype or keras.config.floatx()
 
 

@@ -72,8 +72,9 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
-    # what the optimizer has trained before: with a running mean exactly the same variables,
-    # since Keras pairs them with their means by place
+    # What the optimizer has trained before. It may know more variables than this model
+    # trains now (a layer was frozen), but with a running mean exactly these, since Keras
+    # pairs the variables with their means by place.
     known = [id(one) for one in inner_optimizer(optimizer)._trainable_variables]
     now = [id(one) for one in model.trainable_variables]
     fits = known == now if inner_optimizer(optimizer).use_ema else {*known} >= {*now}
