@@ -134,11 +134,14 @@ def state_of(*things, by_value=False):
     """
     state, references, left_out = {}, [], given_by_keras()
     around = []  # the containers and objects around a value
+    by_id = set()  # types whose objects count by their id alone, filled on the way
 
     def add(value, items, inside=True):
         """Append what tells a value to ``items``."""
         if type(value) in _VALUES:
             items.extend((type(value), value))
+        elif type(value) in by_id:
+            add_id(value, items)
         elif isinstance(value, np.ma.MaskedArray):
             for part in (value.data, np.ma.getmaskarray(value), value.fill_value):
                 add(part, items)
@@ -163,7 +166,9 @@ def state_of(*things, by_value=False):
             around.append(value)
             if by_value and isinstance(value, keras.Layer):
                 add(value.variables, items)
-            if inside and _has_settings(value):
+            if not _has_settings(value) and not by_value:
+                by_id.add(type(value))
+            elif inside and _has_settings(value):
                 add_attributes(value, inside=by_value)
             around.pop()
 
@@ -176,7 +181,11 @@ def state_of(*things, by_value=False):
 
     def add_attributes(thing, inside):
         for name, value in attributes(thing).items():
-            if name not in left_out and not name.startswith("_self_"):
+            if name in left_out or name.startswith("_self_"):
+                continue
+            if type(value) in _VALUES:  # most of them: faster than `add`
+                state[id(thing), name] = type(value), value
+            else:
                 items = []
                 add(value, items, inside)
                 state[id(thing), name] = tuple(items)

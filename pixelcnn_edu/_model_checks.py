@@ -188,7 +188,7 @@ def not_finite(model):
 
 
 def check_finite(model):
-    """Return ``model``, if all its weights are finite."""
+    """Return ``model`` (or what has its ``weights``), if all weights are finite."""
     where = not_finite(model)
     if where is not None:
         raise refused(

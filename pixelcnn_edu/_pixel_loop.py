@@ -17,6 +17,7 @@ from pixelcnn_edu.pixel_graph import read_graph
 
 import keras
 import numpy as np
+from keras import ops
 
 _ADVICE = (
     "method='cached' needs this. If pixelcnn_edu.causality.assert_causal(model) passes, "
@@ -39,11 +40,13 @@ class PixelLoop:
 
     Attributes:
         inputs, tensors, output: what `pixel_graph.read_graph` returns.
+        weights: the variables of the model.
         channel_groups, one_more: what `one_pixel.runs_of_a_pixel` returns.
         compiled: the compiled loops, {`key` of the loop: function}.
         asked: keys of loops that were asked for, see `_first_call`.
 
     Raises:
+        ValueError: a weight is not finite.
         NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
 
     Example:
@@ -62,7 +65,9 @@ class PixelLoop:
 
     def __init__(self, model, likelihood):
         self.likelihood = likelihood
+        check_finite(model)
         self.inputs, self.tensors, self.output = read_graph(model)
+        self.weights = model.weights
         self._model = weakref.ref(model)  # `kept` must not keep the model alive
         groups, self.one_more = runs_of_a_pixel(self.tensors, self.output)
         self.channel_groups = groups
@@ -95,7 +100,7 @@ class PixelLoop:
             float32 (N, H, W, C).
 
         Raises:
-            ValueError: a logit is NaN.
+            ValueError: a weight is not finite, or a logit is NaN.
         """
         key = self.key(numbers.shape, setting)
         is_built_in = setting == self.built_in_setting
@@ -106,15 +111,29 @@ class PixelLoop:
         arrays += [known, setting, *labels]
         with self._lock:  # if several threads begin at the same time, one compiles
             if key not in self.compiled:
-                function = functools.partial(draw_images, self, is_built_in)
+                function = functools.partial(self._draw, is_built_in)
                 model = self._model()
                 # some layers count their own calls; `_cache` must not take that for a
                 # changed model
                 with traced(model):
                     self.compiled[key] = _compiled(model, function, arrays, self.xla)
         drawn = self.compiled[key](*arrays)
-        check_logits(drawn)  # a NaN in an image marks a NaN logit, see `one_pixel`
+        if np.isnan(drawn).any():  # it marks such a weight or logit, see `_draw`
+            check_finite(self)
+            check_logits(drawn)
         return np.transpose(drawn, (2, 0, 1, 3))
+
+    def _draw(self, *arguments):
+        """Return the images of `draw_images`; NaN if a weight is not finite.
+
+        The compiled code looks at the weights, because Python would need milliseconds to
+        read them all.
+        """
+        images = draw_images(self, *arguments)
+        dtype = keras.backend.result_type("float32", *[w.dtype for w in self.weights])
+        flat = [ops.reshape(ops.cast(w, dtype), (-1,)) for w in self.weights]
+        is_finite = ops.all(ops.isfinite(ops.concatenate([*flat, np.zeros(1, dtype)])))
+        return ops.where(is_finite, images, np.float32("nan"))
 
     def key(self, shape, setting):
         """Return the key in ``compiled`` of the loop for numbers of this shape."""
@@ -133,10 +152,10 @@ def pixel_loop(model, likelihood, *, kind=PixelLoop, advice=_ADVICE) -> PixelLoo
         advice: follows the message of a `NotByPixel`.
 
     Raises:
-        ValueError: the weights are not finite.
-        NotByPixel: as for `PixelLoop`.
+        ValueError, NotByPixel: as for `PixelLoop`. (A kept loop looks at the weights when
+            it draws.)
     """
-    check_finite(check_model(model))
+    check_model(model)
     try:
         # The loop has a likelihood of its own: each count is compiled later, when the
         # attributes of the user's likelihood may have changed.

@@ -25,7 +25,7 @@ from pixelcnn_edu._checks import check_images, check_one_of, check_positive_int
 from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
 from pixelcnn_edu._coding_loop import CodingLoop
 from pixelcnn_edu._logits import logits_function
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
+from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of
@@ -298,6 +298,7 @@ def _run_cached(model, likelihood, shape, answer, *labels):
     advice = (
         "method='cached' needs this. Use method='naive', which runs any causal model."
     )
+    check_finite(model)  # before such a weight reaches the coder
     loop = pixel_loop(model, likelihood, kind=CodingLoop, advice=advice)
     return loop.run_once(shape, answer, *labels)
 

@@ -38,7 +38,7 @@ from pixelcnn_edu._checks import (
 )
 from pixelcnn_edu._drawing import in_slices, uniforms_of
 from pixelcnn_edu._first_call import rounds_of_first_call
-from pixelcnn_edu._logits import logits_function
+from pixelcnn_edu._logits import present_logits
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu._particles import resample
 from pixelcnn_edu._pixel_loop import pixel_loop
@@ -77,7 +77,7 @@ def naive(
     Raises:
         ValueError: a weight is not finite, or a logit is NaN.
     """
-    logits, images = logits_function(model), given.copy()
+    logits, images = present_logits(model), given.copy()
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
             of_pixel = logits(images, *labels)[:, row, col]
@@ -103,7 +103,7 @@ def fixed_point(
             If it does not settle within H·W·C + 1 rounds, the model is not causal, or it
             draws random numbers of its own.
     """
-    logits, images = logits_function(model), given
+    logits, images = present_logits(model), given
     for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], given, values)

@@ -476,6 +476,26 @@ def test_every_weight_of_a_model_is_looked_at(value):
         models.logits_function(whole)
 
 
+def test_a_loop_that_is_compiled_looks_at_every_present_weight():
+    model = gated_pixelcnn((4, 4, 1), filters=2, depth=1, num_classes=3)
+    uniforms = np.full((1, 4, 4, 1), 0.5, "float32")
+    arguments = uniforms, 0 * uniforms, np.ones((4, 4), bool), 1.0, np.zeros(1, "int32")
+    loop = _pixel_loop.pixel_loop(model, model.likelihood)
+    expected = loop.draw(*arguments)
+    for value in (np.nan, np.inf, -np.inf):
+        for weight in model.weights:  # those that a mask switches off too
+            before = weight.numpy()
+            changed = before.copy()
+            changed.flat[-1] = value
+            weight.assign(changed)
+            layer = weight.path.split("/")[-2]
+            with pytest.raises(ValueError, match=f"not finite.*{layer}'"):
+                loop.draw(*arguments)
+            weight.assign(before)
+    np.testing.assert_array_equal(loop.draw(*arguments), expected)
+    assert len(loop.compiled) == 1
+
+
 class Scale(keras.layers.Layer):
     """A user's layer whose variable has no layer in its path."""
 
