@@ -11,6 +11,7 @@ import html
 import importlib.resources
 import json
 import string
+import zlib
 
 from pixelcnn_edu._checks import NotByPixel, check_images, check_path
 from pixelcnn_edu._files import atomic_write
@@ -244,6 +245,9 @@ def page(
     that it fits. With ``images``, the reader guesses their pixels against the network, and
     sees what each pixel costs.
 
+    The file has checksums of the graph, the weights and the images. If one of them is
+    wrong, the page says that the file is damaged, and draws nothing.
+
     Args:
         model, image_shape: as for `network`.
         path: the file to write, ``mine.html``, say.
@@ -298,16 +302,24 @@ def _html(title, intro, sections, graph, weights, images=b""):
     ``images`` are those that the explorers show, see `image_bytes`.
     """
     script = _script()
+    parts = {  # in ASCII letters
+        "graph": json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
+        "weights": base64.b64encode(weights.astype("<f4").tobytes()).decode(),
+        "images": base64.b64encode(images).decode(),
+    }
+    checksums = {
+        f"crc32_of_{name}": f'data-crc32="{zlib.crc32(text.encode())}"'
+        for name, text in parts.items()
+    }
     return string.Template(web_file("page.html")).substitute(
+        **parts,
+        **checksums,
         policy=_policy(script),
         title=html.escape(title),
         style=web_file("style.css"),
         intro=html.escape(intro),
         explorers="\n".join(sections),
         licenses=LICENSES + OF_MNIST * bool(images),
-        graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
-        weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
-        images=base64.b64encode(images).decode(),
         script=script,
     )
 

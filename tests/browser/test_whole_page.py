@@ -66,6 +66,23 @@ def test_axe_finds_nothing_serious(browser, files, name, width):
     page.context.close()
 
 
+@pytest.mark.parametrize("part", ["graph", "weights", "images"])
+def test_a_damaged_page_says_so_and_shows_nothing(browser, files, tmp_path, part):
+    text = (files / "coffee.html").read_bytes()
+    at = text.index(b'id="%s">' % part.encode()) + 40
+    for bit in (1, 2):
+        damaged = bytearray(text)
+        damaged[at] ^= bit
+        path = tmp_path / "damaged.html"
+        path.write_bytes(damaged)
+        page = Page(browser, path, WIDTHS["wide"], before=AT_ONCE)
+        said = f"This file is damaged: it has other {part} than were written."
+        assert page.page.get_by_role("alert").all_inner_texts() == [said]
+        assert page.problems == [said]
+        assert page.page.locator("canvas").count() == 0
+        page.context.close()
+
+
 # A mistake in the page, and the rule by which axe-core finds it.
 MISTAKES = {
     "label": "document.querySelector('input[type=range]').labels[0].remove()",
