@@ -704,13 +704,14 @@ def test_writing_the_minutes_changes_them_and_nothing_else(tmp_path, monkeypatch
     assert cell.source == "# b\n\n*Time:* 60 minutes, or 35."
 
 
-def test_the_minutes_count_words_visible_lines_and_stars():
+def test_the_minutes_count_words_visible_lines_predictions_and_stars():
     hidden = {"jupyter": {"source_hidden": True}}
     cells = [
         nbformat.v4.new_markdown_cell("# One two\n\nthree <b>four</b>"),
         nbformat.v4.new_code_cell("x = 1\n\ny = 2"),
         nbformat.v4.new_code_cell("z = 3", metadata=hidden),
         nbformat.v4.new_markdown_cell("### Exercise ★★ Name"),
+        nbformat.v4.new_markdown_cell("> **Predict.** Which?"),
         nbformat.v4.new_markdown_cell("## Questions", metadata={"tags": ["question"]}),
         nbformat.v4.new_markdown_cell("### Exercise ★★★ (at home) Name"),
         nbformat.v4.new_code_cell("at_home = 4"),
@@ -724,7 +725,7 @@ def test_the_minutes_count_words_visible_lines_and_stars():
         nbformat.v4.new_markdown_cell("[Solution](x)\n\n## References\n\nA paper."),
     ]
     nb = nbformat.v4.new_notebook(cells=cells)
-    assert minutes.count(minutes.path_of(nb)) == (5 + 4 + 2 + 2, 2, 10)
+    assert minutes.count(minutes.path_of(nb)) == (5 + 4 + 3 + 2 + 2, 2, 10 + 2)
     cells[0].metadata.tags = ["core"]
     assert minutes.count(
         [cell for cell in cells if "core" in notebooks.tags(cell)]

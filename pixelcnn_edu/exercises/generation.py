@@ -187,6 +187,13 @@ draw = Exercise(
             but(places=lambda u: np.ndindex(28, 28, 1)),
             raises=lambda error: re.search("out of bounds for axis [1-9]", str(error)),
         ),
+        "One value per image is wanted, and this is one per channel too: "
+        "probs(images)[:, row, col, channel].": Mistake(
+            but(rule=lambda p, u, at: u[at[:-1]] < p[at[:-1]]),
+            raises=lambda error: re.search(
+                r"from shape \((\d+),\d+\) into shape \(\1,\)", str(error)
+            ),
+        ),
         "One number per image is wanted, N in all. The batch is the first axis of "
         "probs(images), so the first index picks an image.": Mistake(
             _batch_last,

@@ -50,11 +50,20 @@ cosine_rate = Exercise(
             lambda step, steps, *more: _cosine_rate(step, steps, *more, span=steps)
         ),
         "cos takes radians.": Mistake(but(turn=1 / 180), hint=2),
+        "half a turn is pi: cos(pi * done), not cos(done).": Mistake(
+            but(turn=1 / math.pi), hint=2
+        ),
         "a quarter of a turn, cos from 0 to pi/2: the fall ends in a corner.": Mistake(
             but(fall=lambda d: math.cos(math.pi / 2 * d)), hint=2
         ),
         "there is no rise at the start.": (
             lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)
+        ),
+        "the rise is added to its start, so it ends at 1.1 times the peak.": (
+            lambda step, steps, peak, warmup: (
+                _cosine_rate(step, steps, peak, warmup)
+                + (step < warmup) * peak / 10 * step / max(warmup, 1)
+            )
         ),
         "the rise starts at 0; it is to start at peak / 10.": but(start=0.0),
         "this is a straight line down, not a cosine.": Mistake(
