@@ -7,7 +7,7 @@ The path of a page ends with the exercise ★★★ or with the appendix. Its wo
 visible lines of code are counted, without answers that are folded. A prediction, with its
 explanation, takes 2 minutes, a ★ takes 5, and a ★★ takes 10. SCALE is fitted to the minutes
 that readers of all 20 pages estimated: the model differs from them by 4 minutes in the mean
-and by 8 at most. The core is the cells tagged ``core``: the shortest path to a digit of
+and by 9 at most. The core is the cells tagged ``core``: the shortest path to a digit of
 one's own.
 """
 
