@@ -116,6 +116,8 @@ def _of_axes(ax):
         yield ": ".join(filter(None, (f"Color bar {span(limits)}", *names)))
         return
     words, known = getattr(ax, "_described", ("", []))
+    if not any(artist in known for artist in _drawn(ax)):  # cleared since then
+        words = ""
     yield from (ax.get_title(), words)
     for name, side in (("Horizontal", "x"), ("Vertical", "y")):
         if ax.axison and of("label", side):
@@ -123,6 +125,10 @@ def _of_axes(ax):
             yield f"{name} {scale} axis: {of('label', side)}"
     new = {id(artist) for artist in ax.get_children()}
     yield "; ".join(_artists(ax, new - {id(artist) for artist in known}))
+
+
+def _drawn(ax):
+    return [*ax.images, *ax.lines, *ax.patches, *ax.collections, *ax.texts, *ax.tables]
 
 
 def _artists(ax, new):

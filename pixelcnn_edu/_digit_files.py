@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import math
 import socket
+import zipfile
 from pathlib import Path
 
 import keras
@@ -119,6 +120,9 @@ def _as_integers(labels, source):
 
 def _read_npz(path: Path) -> list[np.ndarray]:
     try:
+        with zipfile.ZipFile(path) as file:  # np.load may stop before the checksum
+            if damaged := file.testzip():
+                raise ValueError(f"{damaged} does not match its checksum")
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             missing = [name for name in ARRAYS if name not in file.files]
             if missing:

@@ -178,9 +178,10 @@ def check_by_trial(layer, what, function, *channels):
     """Run a function on random features: on whole images, and on pixels alone.
 
     Half of the pixels run alone, so that a mean over the whole batch shows. As many pixels
-    as channels run once more, so that a wrong sum of Keras's ``add`` shows, see
-    `pixel_graph`. The layer gets random weights meanwhile, because its own may be zero at
-    first: small ones, and then positive ones, whose roots and quotients are finite.
+    as channels (of the features, or inside the layer) run once more, so that a wrong sum of
+    Keras's ``add`` shows, see `pixel_graph`. The layer gets random weights meanwhile,
+    because its own may be zero at first: small ones, and then positive ones, whose roots
+    and quotients are finite.
 
     Args:
         layer, what: named in the error if the results differ.
@@ -191,8 +192,9 @@ def check_by_trial(layer, what, function, *channels):
     maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
     half = np.prod(_TRIAL) // 2
     pixels = [each.reshape(-1, 1, 1, each.shape[-1])[:half] for each in maps]
-    few = [[each[:c] for each in pixels] for c in sorted({*channels})]
     trained = [w for part in layer._flatten_layers() for w in part._trainable_variables]
+    widths = {*channels, *(w.shape[-1] for w in trained if len(w.shape))}
+    few = [[each[:c] for each in pixels] for c in sorted(widths) if c <= half]
     for weights in (
         [rng.normal(0, 0.1, w.shape) for w in trained],
         [rng.uniform(0.5, 1.5, w.shape) for w in trained],

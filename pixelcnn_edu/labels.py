@@ -44,7 +44,7 @@ def with_labels(model, mixtures) -> ImageModel:
     (label, *_) = config["input_layers"][1]
     of_label = set()
     for layer in config["layers"]:
-        reads = [f"'{label}'" in str(node) for node in layer["inbound_nodes"]]
+        reads = [repr(label) in str(node) for node in layer["inbound_nodes"]]
         if not any(reads):
             continue
         name = layer["config"]["name"]
@@ -55,6 +55,11 @@ def with_labels(model, mixtures) -> ImageModel:
             )
         layer["config"]["input_dim"] = len(mixtures)
         of_label.add(name)
+    if not of_label:
+        raise ValueError(
+            "Expected a model whose labels go into Embedding layers of their own. "
+            f"Received: a model in which no layer reads the input {label!r}"
+        )
     copy = type(model).from_config(config)
     for old, new in zip(model.layers, copy.layers, strict=True):
         weights = old.get_weights()

@@ -33,7 +33,9 @@ class Likelihood:
     - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
       `compression`. A subclass without this method trains and draws.
 
-    The methods are compiled, so write them with `keras.ops`. ``logits`` are (…,
+    The methods are compiled, so write them with `keras.ops`; but write a sum as ``x + y``,
+    since Keras's ``add`` may take a summand for a bias, see `models.ImageModel`. ``logits``
+    are (…,
     logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns (N, H, W). The temperature may
     be a tensor: ask `is_zero`. `draw_levels` draws from log-probabilities.
 

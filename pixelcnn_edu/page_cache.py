@@ -10,6 +10,7 @@ features of that pixel are computed. A convolution reads the earlier ones from t
 Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_pixel` alone).
 """
 
+from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
@@ -39,7 +40,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         >>> draw(model, model.likelihood, u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
         (2, 5, 4, 1)
     """
-    inputs, tensors, output = read_graph(model)
+    inputs, tensors, output = read_graph(check_finite(check_model(model)))
     count, height, width, channels = uniforms.shape
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
@@ -66,7 +67,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)
                 if channel < channels and not known[row, col]:
                     logits, u = pages[output][:, row, col], uniforms[:, row, col]
-                    values = likelihood.sample(logits, u, temperature)
+                    values = likelihood.sample(check_logits(logits), u, temperature)
                     pages[image][:, row, col, channel] = values[:, channel]
     return pages[image]
 

@@ -15,7 +15,8 @@ refused, and the error names it. Each layer class says by ``runs_as`` how the la
   label make (N, 1, 1, C), as ``Reshape((1, 1, C))(Embedding(classes, C)(label))`` does with
   ``label = keras.Input(())``; in ``call`` broadcast it, and do not index it. The first
   drawing tries the layer on random features. In ``call`` write ``x + y``, not
-  ``keras.ops.add(x, y)``, see `_of_one_shape`. (`PositionBias` has a weight for each
+  ``keras.ops.add(x, y)``, see `_of_one_shape` (so also in a layer that reads the label
+  alone, and needs no ``runs_as``). (`PositionBias` has a weight for each
   pixel. It is a special case in `weight_by_pixel`, and no example for your own class.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
   ``call``. Only `MaskedConv2D` and `StackConv2D` may say so, and subclasses that compute
@@ -245,7 +246,10 @@ def _mask_of(layer):
     """Return a convolution's mask, and the offset and the step of `kernel_of`."""
     step = layer.dilation_rate[0]
     if runs_as(layer) == "convolution":
-        return layer.mask, layer.origin, step
+        mask = np.broadcast_to(
+            layer.mask, layer.kernel.shape
+        )  # a user's may be smaller
+        return mask, layer.origin, step
     return np.ones(layer.kernel.shape, "float32"), (0, 0), step  # plain, 1×1
 
 

@@ -151,6 +151,15 @@ def test_what_a_reader_adds_to_a_plot_is_said_too():
     )
 
 
+def test_what_was_cleared_is_not_said():
+    _, ax = plt.subplots()
+    plots.image_grid(np.zeros((6, 5, 5, 1)), ax=ax)
+    ax.clear()
+    ax.plot([3, 2, 1], label="loss")
+    assert _alt.text(ax.figure) == "loss: from 3 at 0 to 1 at 2"
+    plt.close(ax.figure)
+
+
 def test_plain_matplotlib_is_described():
     figure, (left, middle, right) = plt.subplots(1, 3)
     figure.suptitle("Three")

@@ -34,6 +34,7 @@ from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 X = np.zeros((2, 4, 4, 1), "float32")
 KNOWN = np.zeros((4, 4), bool)
@@ -494,6 +495,24 @@ def test_a_loop_that_is_compiled_looks_at_every_present_weight():
             weight.assign(before)
     np.testing.assert_array_equal(loop.draw(*arguments), expected)
     assert len(loop.compiled) == 1
+
+
+def test_images_of_another_size_than_the_label_s_map_are_refused_in_every_call():
+    image, label = keras.Input((None, None, 1)), keras.Input((), dtype="int32")
+    of_label = keras.layers.Embedding(3, 8 * 8 * 2)(label)
+    of_label = keras.layers.Reshape((8, 8, 2))(of_label)
+    x = keras.layers.Add()([MaskedConv2D(2, 3, "A")(image), of_label])
+    model = ImageModel(
+        [image, label], MaskedConv2D(1, 1)(x), likelihood=Bernoulli(), num_classes=3
+    )
+    assert generation.generate(model, 1, labels=1, image_shape=(8, 8, 1)).shape[1] == 8
+    for size in (10, 10, 6):  # the first call may be another method's
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            generation.generate(model, 2, labels=1, image_shape=(size, size, 1))
+    with pytest.raises(
+        ValueError, match=r"the label's map, \(8, 8\). Received: \(6, 6\)"
+    ):
+        compression.code_length(model, np.zeros((2, 6, 6, 1)), labels=1)
 
 
 class Scale(keras.layers.Layer):

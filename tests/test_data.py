@@ -162,6 +162,16 @@ def test_damaged_npz_files_are_refused_by_name(arrays, tmp_path, damage):
         data.load_mnist(path)
 
 
+def test_a_header_that_moves_the_pixels_is_refused(arrays, tmp_path):
+    path = tmp_path / "mnist.npz"
+    np.savez(path, **arrays)
+    raw = path.read_bytes()
+    at = raw.index(b"v\x00{")  # the length of the first array's header
+    path.write_bytes(raw[:at] + b"f" + raw[at + 1 :])
+    with pytest.raises(ValueError, match="x_train.npy does not match its checksum"):
+        data.load_mnist(path)
+
+
 def wrong_magic(path):
     raw = path.read_bytes()
     path.write_bytes(b"\x00\x00\x0d" + raw[3:])

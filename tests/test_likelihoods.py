@@ -9,6 +9,7 @@ from pixelcnn_edu.likelihoods import (
     Categorical,
     Likelihood,
     NegativeLogLikelihood,
+    _same,
     draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -542,6 +543,14 @@ def test_likelihoods_are_equal_if_their_kinds_and_settings_are():
             assert (one == other) == (i == j)
     assert len({*ALL, *map(type(ALL[2]), [2, 4])}) == len(ALL)  # equal ones hash alike
     assert Categorical(4) != 4
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_arrays_in_lists_are_compared_by_value(kind):
+    assert _same(kind([np.ones(2), 1]), kind([np.ones(2), 1]))
+    assert not _same(kind([np.ones(2), 1]), kind([np.zeros(2), 1]))
+    assert not _same(kind([np.ones(2)]), kind([np.ones(2), 1]))
+    assert not _same([1], (1,))
 
 
 def test_infinite_logits_give_no_nan():

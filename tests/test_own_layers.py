@@ -44,6 +44,44 @@ class OwnConvolution(StackConv2D):
         return super().convolution_op(inputs, ops.abs(kernel))
 
 
+class SmallMask(MaskedConv2D):
+    """Reads the pixel above, the left one and itself; its mask broadcasts."""
+
+    runs_as = "convolution"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], "float32")
+        self.mask = causal_mask(3, "B") * cross[:, :, None, None]  # (3, 3, 1, 1)
+
+
+class RowMask(MaskedConv2D):
+    """Its mask of shape (1, 3, 1, 1) holds for each row, also for the one below."""
+
+    runs_as = "convolution"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.mask = np.float32([1, 1, 0]).reshape(1, 3, 1, 1)
+
+
+class WideInside(layers.Layer):
+    """Sums 16 channels and one channel inside, by Keras's ``add``."""
+
+    runs_as = "pixelwise"
+
+    def build(self, input_shape):
+        page = keras.Input((None, None, input_shape[-1]))
+        x = layers.Dense(16, "relu")(page)
+        self.net = keras.Model(page, layers.Dense(8, "tanh")(x + layers.Dense(1)(x)))
+
+    def call(self, inputs):
+        return self.net(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 8)
+
+
 class OwnMask(MaskedConv2D):
     """Reads no pixel of the row above."""
 
@@ -336,6 +374,7 @@ def test_a_layer_that_cannot_be_drawn_pixel_by_pixel_is_refused_at_once(layer, w
     [
         [OwnMask(8, 3, activation="relu"), layers.Activation(lambda x: x * SCALE)],
         [Depthwise(8, 3, activation="relu"), layers.Conv2D(8, 1)],
+        [SmallMask(8, 3), layers.Conv2D(8, 1)],
         [NamedActivation(), MaskedConv2D(8, 3, activation=lambda x: x * SCALE)],
         [
             OneByOne(8, 1),
@@ -353,6 +392,19 @@ def test_layers_that_can_be_drawn_pixel_by_pixel_are_drawn_as_by_the_naive_loop(
     naive = generation.naive(*arguments)
     np.testing.assert_array_equal(generation.cached(*arguments), naive)
     np.testing.assert_array_equal(page_cache.draw(*arguments), naive)
+
+
+def test_a_sum_inside_a_layer_is_tried_on_as_many_pixels_as_it_has_channels():
+    if keras.config.backend() == "tensorflow":
+        with pytest.raises(ValueError, match="on as many pixels as channels"):
+            model = model_with(WideInside())
+            pixel_loop(model, model.likelihood)
+
+
+def test_a_mask_that_broadcasts_to_a_later_row_is_refused():
+    model = model_with(RowMask(8, 3))
+    with pytest.raises(ValueError, match=r"not yet drawn, at .* = \(1, -1\)"):
+        pixel_loop(model, model.likelihood)
 
 
 def test_the_trial_leaves_no_loss_in_the_layer():

@@ -1,10 +1,12 @@
 """The plain cache of whole pages: the naive loop's images, and what a bug does to them."""
 
 from pixelcnn_edu import generation, page_cache
+from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
 
+import keras
 import numpy as np
 import pytest
 from test_evaluation import randomize
@@ -80,6 +82,18 @@ def test_the_comparison_catches_a_cache_that_reads_a_wrong_place(
             page_cache.draw(*arguments),
             arguments[2],
         )
+
+
+@pytest.mark.parametrize(("bias", "words"), [(np.nan, "finite"), (-1, "NaN")])
+def test_weights_and_logits_that_are_no_numbers_are_refused(bias, words):
+    image = keras.Input((4, 4, 1))
+    logits = MaskedConv2D(1, 3, "A", activation=keras.ops.log)(image)
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    model.set_weights([0 * model.get_weights()[0], np.float32([bias])])
+    uniforms = np.full((1, 4, 4, 1), 0.5, "float32")
+    nothing = 0 * uniforms, np.zeros((4, 4), bool)
+    with pytest.raises(ValueError, match=words):
+        page_cache.draw(model, model.likelihood, uniforms, *nothing, 1.0)
 
 
 def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named():

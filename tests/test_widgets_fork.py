@@ -153,6 +153,12 @@ def test_flips_one_after_another_are_forks_of_forks(model):
     assert not np.array_equal(draw_flipped(model, 3, [(1, 2)]), image)
 
 
+def test_a_flip_that_changes_nothing_changes_no_later_pixel():
+    model = models.pixelcnn((5, 5, 1), filters=4, depth=1)
+    model.set_weights([0 * w for w in model.get_weights()[:-1]] + [np.float32([40])])
+    assert "(0, 0) flipped: 0 later pixels change" in widgets.Fork(model).still()[1]
+
+
 def test_the_still_picture_shows_the_digit_and_its_likeliest_fork(model):
     fork = widgets.Fork(model, seed=3)
     bundle, _ = fork._repr_mimebundle_()

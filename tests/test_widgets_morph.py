@@ -86,6 +86,30 @@ def test_no_label_is_the_unconditional_network_of_the_same_weights(model):
     assert abs(told - ours).max() > 0.1  # the planted bug: a label that was left in
 
 
+@pytest.mark.parametrize("name", ["painter's hand", "a\\b", "a\tb", 'a"b'])
+def test_a_name_of_the_label_may_have_quotes_and_backslashes(name):
+    image, label = keras.Input((5, 6, 1)), keras.Input((), dtype="int32", name=name)
+    of_label = keras.layers.Embedding(4, 2, embeddings_initializer="normal")(label)
+    of_label = keras.layers.Reshape((1, 1, 2))(of_label)
+    x = keras.layers.Add()([MaskedConv2D(2, 3, "A")(image), of_label])
+    model = models.ImageModel(
+        [image, label], MaskedConv2D(1, 1)(x), likelihood=Bernoulli(), num_classes=4
+    )
+    copy = with_labels(model, np.eye(4)[[2]])
+    np.testing.assert_array_equal(
+        logits_function(copy)(images(), np.zeros(6, "int32")),
+        logits_function(model)(images(), np.full(6, 2, "int32")),
+    )
+
+
+def test_the_still_picture_has_one_network_after_training_too():
+    model = conditional()
+    explorer = widgets.Morph(model, first=0, second=1)
+    model.set_weights(conditional(seed=1).get_weights())
+    fresh = widgets.Morph(model, first=0, second=1)
+    assert explorer.still()[1] == fresh.still()[1]
+
+
 def test_a_copy_and_its_model_do_not_change_each_other(model):
     before = evaluation.nats_per_image(model, images(), labels=0)
     copy = with_labels(model, np.eye(4)[:1])

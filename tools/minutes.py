@@ -48,7 +48,9 @@ def count(cells):
         if cell.cell_type == "markdown":
             heads = re.findall(r"^#+ .*$", cell.source, re.MULTILINE)
             tasks += sum(EXERCISE.get(head.count("★"), 0) for head in heads)
-            tasks += PREDICTION * len(re.findall(r"\*\*(Predict|Find)\.\*\*", cell.source))
+            tasks += PREDICTION * len(
+                re.findall(r"\*\*(Predict|Find)\.\*\*", cell.source)
+            )
             words += len(re.sub(r"<[^>]*>", " ", FOLDED.sub(" ", cell.source)).split())
         elif not cell.metadata.get("jupyter", {}).get("source_hidden"):
             lines += len([line for line in cell.source.splitlines() if line.strip()])

@@ -20,7 +20,7 @@ def _to_bits(nats, image_shape):
 
 to_bits = Exercise(
     _to_bits,
-    cases=[(784 * LN2, (28, 28, 1)), (81.45, (28, 28, 1)), (6500.0, (32, 32, 3))],
+    cases=[(784 * LN2, (28, 28, 1)), (81.45, (28, 28, 1)), (6500.0, (32, 24, 3))],
     describe="{:.2f} nats per image of {}",
     mistakes={
         "These are nats per dimension. A nat is more than a bit: divide by ln 2.": (

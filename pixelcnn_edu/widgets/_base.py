@@ -23,9 +23,10 @@ NOT_YET = 0.25  # the gray of a pixel that is not known; paper is 0, ink is 1
 class Explorer(anywidget.AnyWidget):
     """An explorer of a network, as it is when the explorer is made.
 
-    Later changes of the model's weights do not reach the page: make a new explorer. A
-    subclass defines ``draw(figure)``, which draws the still picture with matplotlib. Each
-    explorer raises a ValueError for a model or another argument that it cannot show.
+    Later changes of the model's weights do not reach the page, but the still picture is
+    drawn with the present weights: make a new explorer. A subclass defines
+    ``draw(figure)``, which draws the still picture with matplotlib. Each explorer raises a
+    ValueError for a model or another argument that it cannot show.
 
     Args:
         explorer: its name in ``web/main.js``.

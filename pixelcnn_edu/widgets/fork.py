@@ -94,7 +94,9 @@ class Fork(Explorer):
         cost = bits(self.model, old[None], 1 - old[None])[0]
         row, col = divmod(int(cost.argmin()), old.shape[1])
         (new,) = draw_forks(self.model, old, uniforms, [(row, col)])
-        count = (old != new).sum() - 1  # the flip itself is no later pixel
+        changed = old != new
+        changed[row, col] = False  # the flip itself is no later pixel
+        count = changed.sum()
         labels = ["drawn", f"({row}, {col}) flipped: {count} later pixels change"]
         pages = [difference(old, old), difference(old, new)]
         ax = figure.add_axes((0, 0, 1, 0.95))

@@ -48,10 +48,7 @@ class Morph(Explorer):
         second = int(check_labels(model, second, 1, name="second")[0][0])
         share = check_on_slider("share", share, "[0, 1]")
         seed = check_page_seed(seed)
-        mixture = np.zeros((1, model.num_classes))
-        mixture[0, first] += 1 - share
-        mixture[0, second] += share
-        self.copy = with_labels(model, mixture)
+        with_labels(model, np.eye(model.num_classes))  # raises if it cannot mix labels
         settings = {"from": first, "to": second, "share": share, "morph": seed}
         about = "eight digits drawn with a label vector between two labels"
         super().__init__("morph", model, about=about, **settings)
@@ -60,7 +57,11 @@ class Morph(Explorer):
         """Draw the eight digits, and how the network reads them."""
         first, second, share, seed = self.settings.values()
         how = {"seed": seed, "labels": 0, "progress": False}
-        images = generation.generate(self.copy, COUNT, **how)
+        mixture = np.zeros((1, self.model.num_classes))
+        mixture[0, first] += 1 - share
+        mixture[0, second] += share
+        mixed = with_labels(self.model, mixture)
+        images = generation.generate(mixed, COUNT, **how)
         p = posterior(self.model, images, first, second)
         ax = figure.add_axes((0.01, 0.02, 0.98, 0.72))
         plots.image_grid(images, labels=readings(p, first, second), ax=ax)
