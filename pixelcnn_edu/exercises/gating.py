@@ -56,7 +56,7 @@ gate_gradients = Exercise(
         "By b: the derivative of σ is σ · (1 - σ); one of the two is missing.": Mistake(
             but(by_b=lambda t, s: t * (1 - s)), hint=2
         ),
-        "By b: 1 - square is the derivative of tanh; that of σ is σ · (1 - σ).": Mistake(
+        "By b: 1 - s² is the rule for tanh. The derivative of σ is σ · (1 - σ).": Mistake(
             but(by_b=lambda t, s: t * (1 - s**2)), hint=2
         ),
         "By b: that is the output of the gate, not its derivative.": Mistake(

@@ -59,7 +59,7 @@ cosine_rate = Exercise(
         "there is no rise at the start.": (
             lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)
         ),
-        "the rise is added to its start, so it ends at 1.1 times the peak.": (
+        "the rise starts at peak / 10 and adds the whole peak: it ends at 1.1 · peak.": (
             lambda step, steps, peak, warmup: (
                 _cosine_rate(step, steps, peak, warmup)
                 + (step < warmup) * peak / 10 * step / max(warmup, 1)
