@@ -187,7 +187,7 @@ draw = Exercise(
             but(places=lambda u: np.ndindex(28, 28, 1)),
             raises=lambda error: re.search("out of bounds for axis [1-9]", str(error)),
         ),
-        "One number per image is wanted, but yours has one per image and channel: "
+        "You have one number per image and channel. One per image is wanted: "
         "probs(images)[:, row, col, channel].": Mistake(
             but(rule=lambda p, u, at: u[at[:-1]] < p[at[:-1]]),
             raises=lambda error: re.search(
