@@ -24,7 +24,7 @@ import math
 from pixelcnn_edu._checks import check_images, check_one_of, check_positive_int
 from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
 from pixelcnn_edu._coding_loop import CodingLoop
-from pixelcnn_edu._logits import logits_function
+from pixelcnn_edu._logits import present_logits
 from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
@@ -304,7 +304,7 @@ def _run_cached(model, likelihood, shape, answer, *labels):
 
 
 def _run_naive(model, likelihood, shape, answer, *labels):
-    logits, images = logits_function(model), np.zeros(shape, "float32")
+    logits, images = present_logits(model), np.zeros(shape, "float32")
     for row, col, channel in np.ndindex(*shape[1:]):
         out = logits(images, *labels)[:, row, col]
         p = likelihood.probabilities(out, images[:, row, col])

@@ -246,10 +246,8 @@ def _mask_of(layer):
     """Return a convolution's mask, and the offset and the step of `kernel_of`."""
     step = layer.dilation_rate[0]
     if runs_as(layer) == "convolution":
-        mask = np.broadcast_to(
-            layer.mask, layer.kernel.shape
-        )  # a user's may be smaller
-        return mask, layer.origin, step
+        # the mask of a user's class may broadcast
+        return np.broadcast_to(layer.mask, layer.kernel.shape), layer.origin, step
     return np.ones(layer.kernel.shape, "float32"), (0, 0), step  # plain, 1×1
 
 

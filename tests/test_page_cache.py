@@ -97,8 +97,6 @@ def test_weights_and_logits_that_are_no_numbers_are_refused(bias, words):
 
 
 def test_a_layer_that_cannot_run_one_pixel_at_a_time_is_named():
-    import keras
-
     image = keras.Input((3, 3, 1))
     model = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
     u = np.zeros((1, 3, 3, 1), "float32")
