@@ -5,34 +5,18 @@ into the function: activations, masks, precision, the list of variables. So each
 compares the state of the model with its state when the function was compiled.
 """
 
-import array
-import collections
 import contextlib
 import dataclasses
-import functools
-import itertools
 import threading
-import types
 import weakref
-import zlib
 
-from pixelcnn_edu._cpu import TrainedInHalves
+from pixelcnn_edu._state import Holdings, attributes, state_of
 from pixelcnn_edu._threads import refuse_to_wait_for_ever
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 _MOST = 8  # objects kept of one model: for several likelihoods
-_VALUES = {int, float, complex, bool, str, bytes, type(None)}
-_CONTAINERS = (
-    *(dict, tuple, list, set, frozenset),
-    *(collections.deque, types.MappingProxyType),
-)
 
 _lock = threading.RLock()
 _entries = weakref.WeakKeyDictionary()
-_slots = weakref.WeakKeyDictionary()  # {class: names of its slots}
 
 
 @dataclasses.dataclass
@@ -41,12 +25,14 @@ class _Entry:
 
     Attributes:
         state, references: of the model, see `state_of`.
+        holdings: of the model, a fast check; None if it must be made again.
         built: {key: (what was built, references)}.
         notes: the attributes that have changed while the model was compiled, see `traced`.
     """
 
     state: dict
     references: list
+    holdings: Holdings | None
     built: dict
     notes: set
 
@@ -66,11 +52,7 @@ def kept(model, kind, build, likelihood=None):
     """
     refuse_to_wait_for_ever()
     with _lock:
-        entry = _entries.get(model)
-        state, references = state_of(model)
-        if not entry or entry.state != state or _is_any_gone(entry.references):
-            notes = entry.notes if entry else set()
-            entry = _entries[model] = _Entry(state, references, {}, notes)
+        entry = _entry_of(model)
         # the loop has a copy of the likelihood, so values of its variables count
         held = attributes(likelihood)
         state, references = state_of(kind, type(likelihood), held, by_value=True)
@@ -82,6 +64,23 @@ def kept(model, kind, build, likelihood=None):
             if len(entry.built) > _MOST:
                 del entry.built[next(iter(entry.built))]
         return entry.built[key][0]
+
+
+def _entry_of(model):
+    """Return the entry of a model, a new one if the model has changed."""
+    entry = _entries.get(model)
+    old = entry and entry.holdings
+    is_gone = bool(entry) and _is_any_gone(entry.references)
+    if old and not is_gone and old.are_of(model):
+        return entry
+    # before the state: what another thread changes in between is seen at the next call
+    holdings = old if old and not old.is_enough else Holdings(model)
+    state, references = state_of(model)
+    if not entry or is_gone or entry.state != state:
+        notes = entry.notes if entry else set()
+        entry = _entries[model] = _Entry(state, references, None, {}, notes)
+    entry.holdings = holdings
+    return entry
 
 
 def _is_any_gone(references):
@@ -111,154 +110,6 @@ def traced(model):
         names = before.keys() | after.keys()
         notes = {name for name in names if before.get(name) != after.get(name)}
         # if layers have written notes alone, it is still the same model
-        if entry.state == before and notes <= entry.notes:
-            entry.state, entry.references = after, references
+        if notes and entry.state == before and notes <= entry.notes:
+            entry.state, entry.references, entry.holdings = after, references, None
         entry.notes |= notes
-
-
-def state_of(*things, by_value=False):
-    """Return the state of ``things``, and references to the objects in it.
-
-    The state is {attribute: what it holds}, where an attribute is (id of its object,
-    name), and None stands for the things themselves.
-
-    For a model, the state has the attributes of all its layers and operations: numbers,
-    strings and arrays by value (a mask may be changed in place), other objects, such as
-    variables and functions, by their id. The state leaves out what Keras writes into every
-    layer, and into a model, when it is called or trained. As in Keras's own ``predict``, a
-    change is not seen if a ``call`` reads it from elsewhere: from a global name, a class,
-    or an object inside an object of the layer.
-
-    With ``by_value`` the state has the values of variables too, also of those that lie in
-    a Keras layer or deeper, in an object inside an object.
-    """
-    state, references, left_out = {}, [], given_by_keras()
-    around = []  # the containers and objects around a value
-    by_id = set()  # types whose objects count by their id alone, filled on the way
-
-    def add(value, items, inside=True):
-        """Append what tells a value to ``items``."""
-        if type(value) in _VALUES:
-            items.extend((type(value), value))
-        elif type(value) in by_id:
-            add_id(value, items)
-        elif isinstance(value, np.ma.MaskedArray):
-            for part in (value.data, np.ma.getmaskarray(value), value.fill_value):
-                add(part, items)
-        elif isinstance(value, array.array | bytearray):
-            items.extend((type(value), bytes(value)))
-        elif isinstance(value, np.ndarray | np.generic):
-            checksum = zlib.crc32(np.ascontiguousarray(value))
-            items.extend((value.shape, value.dtype, checksum))
-        elif by_value and isinstance(value, keras.Variable | tf.Variable):
-            add(np.asarray(value), items)
-        elif any(value is one for one in around):  # it contains itself
-            add_id(value, items)
-        elif isinstance(value, _CONTAINERS):
-            items.append(len(value))
-            around.append(value)
-            pairs = isinstance(value, dict | types.MappingProxyType)
-            for one in itertools.chain(*value.items()) if pairs else value:
-                add(one, items, inside)
-            around.pop()
-        else:
-            add_id(value, items)
-            around.append(value)
-            if by_value and isinstance(value, keras.Layer):
-                add(value.variables, items)
-            if not _has_settings(value) and not by_value:
-                by_id.add(type(value))
-            elif inside and _has_settings(value):
-                add_attributes(value, inside=by_value)
-            around.pop()
-
-    def add_id(value, items):
-        items.append(id(value))
-        try:
-            references.append(weakref.ref(value))
-        except TypeError:
-            references.append(lambda: value)
-
-    def add_attributes(thing, inside):
-        for name, value in attributes(thing).items():
-            if name in left_out or name.startswith("_self_"):
-                continue
-            if type(value) in _VALUES:  # most of them: faster than `add`
-                state[id(thing), name] = type(value), value
-            else:
-                items = []
-                add(value, items, inside)
-                state[id(thing), name] = tuple(items)
-
-    items = []
-    for thing in things:
-        if not isinstance(thing, keras.Model):
-            add(thing, items)
-            continue
-        for part in _parts(thing):
-            add_id(part, items)
-            if not runs_its_graph(part):
-                add_attributes(part, inside=True)
-            for node in getattr(part, "_inbound_nodes", ()):
-                for value in keras.tree.flatten(
-                    (node.arguments.args, node.arguments.kwargs)
-                ):
-                    if isinstance(value, np.ndarray):  # x * mask keeps the array itself
-                        add(value, items)
-    state[None] = tuple(items)
-    return state, references
-
-
-def runs_its_graph(model) -> bool:
-    """Return whether a model runs its graph, and has no ``call`` of its own."""
-    if type(model).__call__ is not keras.Layer.__call__:
-        return False
-    call = getattr(model, "call", None)
-    return getattr(call, "__func__", None) in _plain_calls()
-
-
-@functools.cache
-def _plain_calls():
-    """Return the functions by which a functional or a Sequential model runs its graph."""
-    image = keras.Input((), name="any")
-    output = keras.layers.Identity(name="same")(image)  # Keras 3.13 wants a layer
-    functional = keras.Model(image, output, name="any")
-    return type(functional).call, keras.Sequential.call, TrainedInHalves.call
-
-
-def _parts(model):
-    """Return a model, its layers and operations, and those of models inside."""
-    parts = list(model._flatten_layers())
-    inner = [getattr(part, "_operations", ()) for part in parts]
-    return {id(part): part for part in itertools.chain(parts, *inner)}.values()
-
-
-def _has_settings(value):
-    """Return whether a value's attributes count, such as those of a user's activation."""
-    library = type(value).__module__.split(".")[0]
-    own = library not in ("builtins", "keras", "tensorflow", "jax", "jaxlib")
-    return own and not isinstance(value, keras.Operation)
-
-
-def attributes(value):
-    """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
-    kind = type(value)
-    if kind not in _slots:
-        _slots[kind] = {
-            name
-            for one in kind.__mro__
-            for name, member in vars(one).items()
-            if isinstance(member, types.MemberDescriptorType)
-            and one.__module__ != "builtins"
-        }
-    slots = {
-        name: getattr(value, name) for name in _slots[kind] if hasattr(value, name)
-    }
-    return {**slots, **getattr(value, "__dict__", {})}
-
-
-@functools.cache
-def given_by_keras():
-    """Return the names of the attributes that Keras gives every layer, but for three."""
-    names = set(vars(keras.layers.Identity(name="any")))
-    return names - {"_trainable", "_dtype_policy", "autocast"}

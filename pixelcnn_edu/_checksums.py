@@ -8,7 +8,6 @@ import numbers
 import types
 from array import array
 
-from pixelcnn_edu._cache import attributes, given_by_keras
 from pixelcnn_edu._checks import plain
 from pixelcnn_edu._functions import (
     HOLDERS,
@@ -20,6 +19,7 @@ from pixelcnn_edu._functions import (
     values_around,
 )
 from pixelcnn_edu._model_checks import graph_of
+from pixelcnn_edu._state import attributes, given_by_keras
 
 import keras
 import numpy as np

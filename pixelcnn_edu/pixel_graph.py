@@ -35,7 +35,6 @@ import functools
 import inspect
 import math
 
-from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import NotByPixel
 from pixelcnn_edu._model_checks import check_model, graph_of
 from pixelcnn_edu._pixelwise import (
@@ -47,6 +46,7 @@ from pixelcnn_edu._pixelwise import (
     refuse,
     runs_as,
 )
+from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.layers import PositionBias, masked
 
 import keras

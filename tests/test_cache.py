@@ -11,6 +11,7 @@ import weakref
 from pixelcnn_edu import (
     _cache,
     _pixel_loop,
+    _state,
     compression,
     evaluation,
     generation,
@@ -366,8 +367,8 @@ def test_settings_that_no_configuration_tells_are_seen(change):
     change(model)
     np.testing.assert_array_equal(logits(X), compiled(model, [X]))
     assert abs(logits(X) - before).max() > 1e-5
-    state = _cache.state_of(model)[0]
-    assert state == _cache.state_of(model)[0]
+    state = _state.state_of(model)[0]
+    assert state == _state.state_of(model)[0]
 
 
 def test_a_sequential_model_that_grew_is_seen():
@@ -387,6 +388,38 @@ def test_an_object_that_gets_the_id_of_one_that_is_gone_is_another():
     for factor in range(1, 5):  # CPython gives a freed place away at once
         layer.activation = eval(f"lambda x: x * {factor}")
         np.testing.assert_array_equal(logits_function(model)(X), compiled(model, [X]))
+
+
+@pytest.mark.parametrize("name", ["pixelcnn", "gated_pixelcnn"])
+def test_a_model_that_stays_is_not_compared_by_value(name, monkeypatch):
+    model, compared, state_of = MODELS[name](), [], _state.state_of
+    logits = logits_function(model)
+    before = logits(*inputs_of(model, 4))
+
+    def noted(*things, **by_value):
+        compared.extend(things)
+        return state_of(*things, **by_value)
+
+    monkeypatch.setattr(_cache, "state_of", noted)
+    np.testing.assert_array_equal(logits(*inputs_of(model, 4)), before)
+    assert not any(one is model for one in compared)
+    first_masked(model).use_bias = False
+    logits(*inputs_of(model, 4))
+    assert any(one is model for one in compared)
+
+
+@pytest.mark.parametrize("kept_alive", [True, False])
+def test_no_other_number_gets_the_id_of_one_that_is_compared(kept_alive):
+    image, scaled = keras.Input((3, 4, 1)), Scaled(name="scaled")
+    model = keras.Model(image, scaled(image))
+    scaled.factor = float("7.5")
+    holdings, place = _state.Holdings(model), id(scaled.factor)
+    if not kept_alive:  # the planted bug
+        holdings.values.clear()
+    del scaled.factor  # CPython gives a freed place away at once
+    others = [float(i) for i in range(10_000)]
+    assert (place in map(id, others)) != kept_alive
+    assert not holdings.are_of(model)
 
 
 class Sharper(Bernoulli):
@@ -631,10 +664,10 @@ def test_a_setting_that_contains_itself_is_compared_like_any_other(kind):
         layer.notes["all"] = layer.notes
     else:
         layer.notes.append(layer.notes)
-    state, _ = _cache.state_of(model)
-    assert _cache.state_of(model)[0] == state
+    state, _ = _state.state_of(model)
+    assert _state.state_of(model)[0] == state
     layer.notes["factor" if kind is dict else 0] = 2
-    assert _cache.state_of(model)[0] != state
+    assert _state.state_of(model)[0] != state
 
 
 class Tilted(Categorical):

@@ -17,11 +17,11 @@ import random
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._cache import runs_its_graph
 from pixelcnn_edu._checks import check_one_of, check_path, plain
 from pixelcnn_edu._checksums import same_network
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu._model_checks import check_finite, check_model
+from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
