@@ -23,7 +23,7 @@ _CONTAINERS = (
     *(dict, tuple, list, set, frozenset),
     *(collections.deque, types.MappingProxyType),
 )
-_COPIED = (*_CONTAINERS, np.ndarray, np.generic, array.array, bytearray)
+_BY_CONTENT = (*_CONTAINERS, np.ndarray, np.generic, array.array, bytearray)
 
 _slots = weakref.WeakKeyDictionary()  # {class: names of its slots}
 
@@ -153,9 +153,9 @@ class Holdings:
         for value in (*read.values(), *_arrays_of_nodes(part)):
             if _is_plain(value):
                 self.values.append(value)
-            elif type(value) is np.ndarray and value.dtype != object:
+            elif type(value) is np.ndarray and not value.dtype.hasobject:
                 self.arrays.append((value, _content(value)))
-            elif isinstance(value, _COPIED) or _has_settings(value):
+            elif isinstance(value, _BY_CONTENT) or _has_settings(value):
                 return False
         return read.keys() <= vars(part).keys()  # else some lie in slots
 
