@@ -48,7 +48,8 @@ def kept(model, kind, build, likelihood=None):
         kind: what is built: any object that stays the same.
         build: a function without arguments.
         likelihood: the likelihood for which the object is built. A likelihood of the same
-            type with the same attributes gets the same object.
+            type with the same attributes gets the same object. (An object in an attribute
+            must be the same one.)
     """
     refuse_to_wait_for_ever()
     with _lock:
@@ -73,6 +74,7 @@ def _entry_of(model):
     is_gone = bool(entry) and _is_any_gone(entry.references)
     if old and not is_gone and old.are_of(model):
         return entry
+    # (Holdings that are not enough never answer; they need not be made again.)
     # before the state: what another thread changes in between is seen at the next call
     holdings = old if old and not old.is_enough else Holdings(model)
     state, references = state_of(model)
@@ -106,10 +108,13 @@ def traced(model):
     with _lock:
         if not entry or entry is not _entries.get(model):
             return
+        if entry.state != before:  # the model has changed since the entry was made
+            entry.state, entry.holdings = {}, None  # so it is not used again
+            return
         after, references = state_of(model)
         names = before.keys() | after.keys()
         notes = {name for name in names if before.get(name) != after.get(name)}
         # if layers have written notes alone, it is still the same model
-        if notes and entry.state == before and notes <= entry.notes:
+        if notes and notes <= entry.notes:
             entry.state, entry.references, entry.holdings = after, references, None
         entry.notes |= notes

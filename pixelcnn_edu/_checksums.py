@@ -19,7 +19,7 @@ from pixelcnn_edu._functions import (
     values_around,
 )
 from pixelcnn_edu._model_checks import graph_of
-from pixelcnn_edu._state import attributes, given_by_keras
+from pixelcnn_edu._state import NOTES_OF_TENSORFLOW, attributes, given_by_keras
 
 import keras
 import numpy as np
@@ -210,8 +210,8 @@ def _held(thing, around=()):
         return [part for part in parts if part is not None] or None
 
     for name in held.keys() - (given_by_keras() if is_layer else set()):
-        if name.startswith(("_self_", "_exclude_from_weight_decay")):
-            continue  # notes of TensorFlow; a setting of its own, see `checkpoints`
+        if name in NOTES_OF_TENSORFLOW or name.startswith("_exclude_from_weight_decay"):
+            continue  # the second is a setting of its own, see `checkpoints`
         if name in ("optimizer", "inner_optimizer"):
             continue  # settings of their own, see `training.fit` and `as_json`
         one = held[name]

@@ -114,12 +114,11 @@ class PixelLoop:
             if key not in self.compiled:
                 function = functools.partial(self._draw, is_built_in)
                 model = self._model()
-                # some layers count their own calls; `_cache` must not take that for a
-                # changed model
+                # some layers count their own calls: for `_cache` this is no change
                 with traced(model):
                     self.compiled[key] = _compiled(model, function, arrays, self.xla)
         drawn = self.compiled[key](*arrays)
-        if np.isnan(drawn).any():  # it marks such a weight or logit, see `_draw`
+        if np.isnan(drawn).any():  # from a weight, see `_draw`, or else from a logit
             check_finite(self)
             check_logits(drawn)
         return np.transpose(drawn, (2, 0, 1, 3))
@@ -137,7 +136,7 @@ class PixelLoop:
         return ops.where(is_finite, images, np.float32("nan"))
 
     def _check_size(self, size):
-        """Refuse images of another size than a map that is made of the label alone."""
+        """Refuse images whose size is not that of a map computed from the label alone."""
         for tensor in self.tensors:  # compiled code would read a wrong place of the map
             fixed = tensor.when == PER_IMAGE and len(tensor.spec.shape) == 4
             of_map = tensor.spec.shape[1:3] if fixed else size
@@ -155,8 +154,8 @@ class PixelLoop:
 def pixel_loop(model, likelihood, *, kind=PixelLoop, advice=_ADVICE) -> PixelLoop:
     """Return the loop that draws from a model, an object of the class ``kind``.
 
-    The object, with its compiled loops, is kept until the model changes. New values of
-    weights are no change.
+    The object, with its compiled loops, is kept until the model changes, or until eight
+    others of the same model follow. New values of weights are no change.
 
     Args:
         model, likelihood: as for `PixelLoop`.
@@ -169,8 +168,8 @@ def pixel_loop(model, likelihood, *, kind=PixelLoop, advice=_ADVICE) -> PixelLoo
     """
     check_model(model)
     try:
-        # The loop has a likelihood of its own: each count is compiled later, when the
-        # attributes of the user's likelihood may have changed.
+        # The loop has a likelihood of its own: the loop for another number of images is
+        # compiled later, when the user's likelihood may have changed.
         build = functools.partial(kind, model, copy.deepcopy(likelihood))
         return kept(model, kind, build, likelihood)
     except NotByPixel as error:
@@ -180,7 +179,8 @@ def pixel_loop(model, likelihood, *, kind=PixelLoop, advice=_ADVICE) -> PixelLoo
 def _compiled(model, function, examples, xla):
     """Compile a function for arrays like the examples: NumPy arrays in, and one out.
 
-    This function alone calls a backend by name. `one_pixel` is written with `keras.ops`.
+    In this file, this function alone calls a backend by name. `one_pixel` is written with
+    `keras.ops`, which need no rewriting of Python's ``if`` and ``for`` (``autograph``).
     """
     if keras.config.backend() == "jax":
         function = _jax.compiled(model, function, *examples)

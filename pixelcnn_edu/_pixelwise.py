@@ -192,6 +192,7 @@ def check_by_trial(layer, what, function, *channels):
     maps = [rng.normal(1, 1, shape).astype("float32") for shape in shapes]
     half = np.prod(_TRIAL) // 2
     pixels = [each.reshape(-1, 1, 1, each.shape[-1])[:half] for each in maps]
+    # a frozen layer's public list is empty
     trained = [w for part in layer._flatten_layers() for w in part._trainable_variables]
     widths = {*channels, *(w.shape[-1] for w in trained if len(w.shape))}
     few = [[each[:c] for each in pixels] for c in sorted(widths) if c <= half]

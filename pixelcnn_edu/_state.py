@@ -23,7 +23,18 @@ _CONTAINERS = (
     *(dict, tuple, list, set, frozenset),
     *(collections.deque, types.MappingProxyType),
 )
-_BY_CONTENT = (*_CONTAINERS, np.ndarray, np.generic, array.array, bytearray)
+_BYTES = (array.array, bytearray, memoryview)
+_BY_CONTENT = (*_CONTAINERS, *_BYTES, np.ndarray, np.generic)
+#: What TensorFlow writes into a layer, a variable or an optimizer.
+NOTES_OF_TENSORFLOW = {
+    "_self_name_based_restores",
+    "_self_saveable_object_factories",
+    "_self_setattr_tracking",
+    "_self_unconditional_checkpoint_dependencies",
+    "_self_unconditional_deferred_dependencies",
+    "_self_unconditional_dependency_names",
+    "_self_update_uid",
+}
 
 _slots = weakref.WeakKeyDictionary()  # {class: names of its slots}
 
@@ -37,9 +48,10 @@ def state_of(*things, by_value=False):
     For a model, the state has the attributes of all its layers and operations: numbers,
     strings and arrays by value (a mask may be changed in place), other objects, such as
     variables and functions, by their id. The state leaves out what Keras writes into every
-    layer, and into a model, when it is called or trained. As in Keras's own ``predict``, a
-    change is not seen if a ``call`` reads it from elsewhere: from a global name, a class,
-    or an object inside an object of the layer.
+    layer. (What ``compile`` and ``fit`` write into a model counts only if the model has a
+    ``call`` of its own.) As in Keras's own ``predict``, a change is not seen if a ``call``
+    reads it from elsewhere: from a global name, a class, or an object inside an object of
+    the layer.
 
     With ``by_value`` the state has the values of variables too, also of those that lie in
     a Keras layer or deeper, in an object inside an object.
@@ -49,7 +61,7 @@ def state_of(*things, by_value=False):
     by_id = set()  # types whose objects count by their id alone, filled on the way
 
     def add(value, items, inside=True):
-        """Append what tells a value to ``items``."""
+        """Append what tells a value to ``items``; with ``inside``, what it holds too."""
         if type(value) in _VALUES:
             items.extend((type(value), value))
         elif type(value) in by_id:
@@ -57,17 +69,23 @@ def state_of(*things, by_value=False):
         elif isinstance(value, np.ma.MaskedArray):
             for part in (value.data, np.ma.getmaskarray(value), value.fill_value):
                 add(part, items)
-        elif isinstance(value, array.array | bytearray):
+        elif isinstance(value, _BYTES):
             items.extend((type(value), bytes(value)))
-        elif isinstance(value, np.ndarray | np.generic):
+        elif isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
             checksum = zlib.crc32(np.ascontiguousarray(value))
             items.extend((value.shape, value.dtype, checksum))
         elif by_value and isinstance(value, keras.Variable | tf.Variable):
             add(np.asarray(value), items)
         elif any(value is one for one in around):  # it contains itself
             add_id(value, items)
+        elif isinstance(value, np.ndarray | np.generic):  # of objects
+            items.extend((value.shape, value.dtype))
+            around.append(value)
+            for one in np.ravel(value).tolist():
+                add(one, items, inside)
+            around.pop()
         elif isinstance(value, _CONTAINERS):
-            items.append(len(value))
+            items.extend((type(value), len(value)))
             around.append(value)
             pairs = isinstance(value, dict | types.MappingProxyType)
             for one in itertools.chain(*value.items()) if pairs else value:
@@ -78,9 +96,14 @@ def state_of(*things, by_value=False):
             around.append(value)
             if by_value and isinstance(value, keras.Layer):
                 add(value.variables, items)
-            if not _has_settings(value) and not by_value:
+            has_settings = _has_settings(value, parts)
+            if (
+                not has_settings
+                and not by_value
+                and not isinstance(value, keras.Operation)
+            ):
                 by_id.add(type(value))
-            elif inside and _has_settings(value):
+            elif inside and has_settings:
                 add_attributes(value, inside=by_value)
             around.pop()
 
@@ -100,16 +123,17 @@ def state_of(*things, by_value=False):
                 add(value, items, inside)
                 state[id(thing), name] = tuple(items)
 
-    items = []
+    items, parts = [], {}
     for thing in things:
         if not isinstance(thing, keras.Model):
             add(thing, items)
             continue
-        for part in parts_of(thing):
+        parts = parts_of(thing)
+        for part in parts.values():
             add_id(part, items)
             if not runs_its_graph(part):
                 add_attributes(part, inside=True)
-            for value in _arrays_of_nodes(part):
+            for value in _held_by_nodes(part):
                 add(value, items)
     state[None] = tuple(items)
     return state, references
@@ -123,7 +147,7 @@ class Holdings:
 
     Attributes:
         names: {id of a layer or operation: its attributes that `state_of` reads}.
-        ids: what `_ids` returned.
+        ids: what `_ids` returned: the names and ids of what the attributes hold.
         values: plain values, kept alive, so that no other object gets the id of one.
         arrays: [(array, its `_content`)]: the values of an array may change.
         is_enough: whether nothing else can change inside, as a list can.
@@ -132,7 +156,7 @@ class Holdings:
     def __init__(self, model):
         self.names, self.values, self.arrays = {}, [], []
         parts = parts_of(model)
-        self.is_enough = all(map(self._take, parts))
+        self.is_enough = all(self._take(part, parts) for part in parts.values())
         self.ids = self._ids(model) if self.is_enough else None
 
     def are_of(self, model) -> bool:
@@ -140,32 +164,30 @@ class Holdings:
 
         The objects of `state_of`'s ``references`` must still live.
         """
-        try:
-            same = self.is_enough and self._ids(model) == self.ids
-        except KeyError:  # an attribute is gone
-            return False
+        same = self.is_enough and self._ids(model) == self.ids
         return same and all(_content(held) == old for held, old in self.arrays)
 
-    def _take(self, part):
+    def _take(self, part, parts):
         """Take what a layer or operation holds. Return whether this is enough."""
         read = {} if runs_its_graph(part) else _read_attributes(part)
         self.names[id(part)] = tuple(read)
-        for value in (*read.values(), *_arrays_of_nodes(part)):
+        for value in (*read.values(), *_held_by_nodes(part)):
             if _is_plain(value):
                 self.values.append(value)
             elif type(value) is np.ndarray and not value.dtype.hasobject:
                 self.arrays.append((value, _content(value)))
-            elif isinstance(value, _BY_CONTENT) or _has_settings(value):
+            elif isinstance(value, _BY_CONTENT) or _has_settings(value, parts):
                 return False
         return read.keys() <= vars(part).keys()  # else some lie in slots
 
     def _ids(self, model):
-        """Return the ids of what the attributes hold, and how many there are."""
+        """Return the ids of what the attributes hold, and the names of all attributes."""
         ids = []
-        for part in parts_of(model):
+        for key, part in parts_of(model).items():
             held = vars(part)
-            ids += [id(part), len(held), len(getattr(part, "_inbound_nodes", ()))]
-            ids += [id(held[name]) for name in self.names.get(id(part), ())]
+            names = self.names.get(key, ())
+            ids += [key, tuple(held), len(getattr(part, "_inbound_nodes", ()))]
+            ids += [id(held.get(name)) for name in names]
         return ids
 
 
@@ -198,33 +220,40 @@ def _plain_calls():
 
 
 def parts_of(model):
-    """Return a model, its layers and operations, and those of models inside."""
+    """Return a model, its layers and operations, and those of models inside, by id."""
     parts = list(model._flatten_layers())
     inner = [getattr(part, "_operations", ()) for part in parts]
-    return {id(part): part for part in itertools.chain(parts, *inner)}.values()
+    return {id(part): part for part in itertools.chain(parts, *inner)}
 
 
-def _arrays_of_nodes(part):
-    """Return the arrays with which a layer or operation is called: x * mask keeps one."""
+def _held_by_nodes(part):
+    """Return with what a layer or operation is called: x * mask keeps the mask itself."""
     nodes = getattr(part, "_inbound_nodes", ())
-    pairs = [(node.arguments.args, node.arguments.kwargs) for node in nodes]
-    return [v for v in keras.tree.flatten(pairs) if isinstance(v, np.ndarray)]
+    held = [(node.arguments.args, node.arguments.kwargs) for node in nodes]
+    is_fixed = (*_VALUES, keras.KerasTensor)
+    return [one for one in keras.tree.flatten(held) if not isinstance(one, is_fixed)]
 
 
-def _has_settings(value):
-    """Return whether a value's attributes count, such as those of a user's activation."""
+def _has_settings(value, parts):
+    """Return whether a value's attributes count, such as those of a user's activation.
+
+    Args:
+        parts: of a model, by id: their attributes are read anyway.
+    """
+    if isinstance(
+        value, keras.Operation
+    ):  # in a list, say, where Keras does not see it
+        return id(value) not in parts
     library = type(value).__module__.split(".")[0]
-    own = library not in ("builtins", "keras", "tensorflow", "jax", "jaxlib")
-    return own and not isinstance(value, keras.Operation)
+    return library not in ("builtins", "keras", "tensorflow", "jax", "jaxlib")
 
 
 def _read_attributes(value):
     """Return {name: value} of the attributes that `state_of` reads."""
-    left_out, held = given_by_keras(), attributes(value)
+    is_layer = isinstance(value, keras.Operation)
+    left_out = given_by_keras() if is_layer else NOTES_OF_TENSORFLOW
     return {
-        name: one
-        for name, one in held.items()
-        if not (name in left_out or name.startswith("_self_"))
+        name: one for name, one in attributes(value).items() if name not in left_out
     }
 
 
@@ -247,6 +276,6 @@ def attributes(value):
 
 @functools.cache
 def given_by_keras():
-    """Return the names of the attributes that Keras gives every layer, but for three."""
-    names = set(vars(keras.layers.Identity(name="any")))
+    """Return the attributes that Keras and TensorFlow give every layer, but for three."""
+    names = NOTES_OF_TENSORFLOW.union(vars(keras.layers.Identity(name="any")))
     return names - {"_trainable", "_dtype_policy", "autocast"}

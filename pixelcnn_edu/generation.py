@@ -123,8 +123,8 @@ def cached(
 
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
     for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same
-    loop. It calls `pixel_loop` once for all slices, because each such call compares the
-    whole state of the model with that of the call before.
+    loop. It calls `pixel_loop` once for all slices, because each such call looks whether
+    the model has changed since the call before.
 
     Raises:
         ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
@@ -338,7 +338,7 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
     """Return an iterator over the images, in slices, drawn by the chosen method.
 
     Args:
-        arrays: as for `in_slices`: the arrays of some images.
+        arrays: as for `in_slices`: a function from a slice to uniforms, given and labels.
         shape: (N, H, W, C) of all images.
     """
     check_one_of("method", method, METHODS)

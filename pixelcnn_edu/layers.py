@@ -188,7 +188,7 @@ def residual_block(
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
-    # both have one shape; for others Keras's `add` can be wrong, see `pixel_graph`
+    # of one shape; with two shapes Keras's `add` can be wrong, see `pixel_graph`
     return keras.layers.add([x, y])
 
 

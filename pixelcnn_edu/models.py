@@ -50,7 +50,8 @@ class ImageModel(_cpu.TrainedInHalves):
 
     The functions of this package accept any number of images. In a direct call of a model,
     and in Keras's own ``fit``, ``evaluate`` and ``predict``, Keras's ``add`` of arrays of
-    different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. No model
+    different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. (The
+    functions of this package compile a model for any N, which avoids this.) No model
     built by `models` has a sum that goes wrong.
 
     With TensorFlow on a CPU the base class trains a batch in two halves at the same time,
@@ -386,8 +387,8 @@ def live_weights(model) -> int:
     weights.
 
     Args:
-        model: any Keras model that is functional or was called. A mask is the array
-            ``layer.mask`` that a layer multiplies into ``layer.kernel``, as
+        model: a functional or built Sequential Keras model from images to logits. A mask
+            is the array ``layer.mask`` that a layer multiplies into ``layer.kernel``, as
             `layers.MaskedConv2D` does.
 
     Raises:

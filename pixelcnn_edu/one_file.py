@@ -54,11 +54,11 @@ class MaskedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
-        kwargs["padding"] = "same"  # set here: a loaded file's `kwargs` hold it already
+        kwargs["padding"] = "same"  # when a file is loaded, `kwargs` has a padding too
         super().__init__(filters, kernel_size, **kwargs)
         self.mask_type = mask_type
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs, kernel):  # Keras's `call` runs this method
         mask = causal_mask(self.kernel_size[0], self.mask_type)
         return super().convolution_op(inputs, kernel * ops.cast(mask, kernel.dtype))
 
@@ -143,7 +143,7 @@ def train(model, images, epochs):
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
     # clipped: one bad batch cannot make a large step
     nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
-    # on a CPU a small network trains faster without XLA, a compiler; a GPU needs none
+    # on a CPU a small network trains faster without XLA, a compiler
     xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
     # `Batches` has an order of its own, so Keras need not shuffle the batches

@@ -59,8 +59,9 @@ def runs_of_a_pixel(tensors, output):
     - gray: the runs are [[0]]. No feature depends on the pixel's own value (-1): no extra
       run.
     - gray with ``one_hot=True``: the one-hot tensor depends on channel 0: an extra run.
-    - three colors: the runs are [[0], [1], [2]]. There is an extra run only if a kept
-      feature depends on channel 2.
+    - three colors with ``colors=3``: the runs are [[0], [1], [2]]. There is an extra run
+      only if a kept feature depends on channel 2. With ``colors=1`` the logits do not read
+      their own pixel, and the runs are [[0, 1, 2]].
 
     Args:
         tensors, output: what `pixel_graph.read_graph` returns.

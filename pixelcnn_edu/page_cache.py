@@ -8,6 +8,7 @@ is causal. So there is one page per tensor of the network, and at each pixel onl
 features of that pixel are computed. A convolution reads the earlier ones from the page.
 
 Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_pixel` alone).
+Then come `one_pixel` and `_pixel_loop`.
 """
 
 from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
@@ -60,7 +61,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
                 pages[t][:, row, col] = _features(t, pages, taps, row, col)
         for col in range(width):
             # One run before each channel is drawn, and one after the last channel, since
-            # some features contain it (one-hot levels, for example). Of a gray PixelCNN
+            # some features contain it (one-hot levels, for example). For a gray PixelCNN
             # without them the second run changes nothing; `one_pixel` leaves it out.
             for channel in range(channels + 1):
                 for t in by_pixel:

@@ -8,15 +8,16 @@ Notebook 10 teaches this module. Each tensor of the graph is known at one of thr
 - ``PER_PIXEL``: when the loop reaches the pixel.
 
 `page_cache` and `one_pixel` run the graph. A layer that cannot run pixel by pixel is
-refused, and the error names it. Each layer class says by ``runs_as`` how the layer runs:
+refused, and the error names it. `_pixelwise.PIXELWISE` lists the layers of Keras that can.
+A layer class of this package, or of your own, says by ``runs_as`` how the layer runs:
 
 - ``"pixelwise"``: by its ``call``. Write this into a layer class of your own if the layer
-  does the same at every pixel and reads no other pixel. It may take several tensors. Of a
-  label make (N, 1, 1, C), as ``Reshape((1, 1, C))(Embedding(classes, C)(label))`` does with
-  ``label = keras.Input(())``; in ``call`` broadcast it, and do not index it. The first
+  does the same at every pixel and reads no other pixel. It may take several tensors. Turn
+  a label into (N, 1, 1, C), as ``Reshape((1, 1, C))(Embedding(classes, C)(label))`` does
+  with ``label = keras.Input(())``; in ``call`` broadcast it, and do not index it. The first
   drawing tries the layer on random features. In ``call`` write ``x + y``, not
-  ``keras.ops.add(x, y)``, see `_of_one_shape` (so also in a layer that reads the label
-  alone, and needs no ``runs_as``). (`PositionBias` has a weight for each
+  ``keras.ops.add(x, y)``, see `_of_one_shape`. The same holds for a layer that reads the
+  label alone, which needs no ``runs_as``. (`PositionBias` has a weight for each
   pixel. It is a special case in `weight_by_pixel`, and no example for your own class.)
 - ``"convolution"``: by ``kernel``, ``mask``, ``bias`` and ``activation``, without its
   ``call``. Only `MaskedConv2D` and `StackConv2D` may say so, and subclasses that compute
@@ -56,7 +57,7 @@ from keras import layers, ops
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)  # in order: the later, the larger
 
 
-@dataclasses.dataclass(eq=False, repr=False)  # a tensor is a key of dictionaries
+@dataclasses.dataclass(eq=False, repr=False)  # a key of dictionaries, by identity
 class Tensor:
     """A tensor of a model's graph, and how it is made.
 
@@ -140,14 +141,14 @@ def _is_sum(operation):
 def _of_one_shape(operation, args, kwargs):
     """Return the arguments of a sum with all arrays broadcast to one shape.
 
-    On TensorFlow, Keras's ``add`` takes its second array for a bias if only one axis of
+    On TensorFlow, Keras's ``add`` treats its second array as a bias if only one axis of
     that array is longer than 1, and if this axis is as long as the last axis of the first
-    array, or as axis 1 of the first array. It may be the axis of images. For example, of 16
-    images with one channel each, (16, 1, 1, 1), added to 16 channels, (16, H, W, 16), the
-    value of image i goes to channel i of every image. With as many images as rows, the
-    value of image i goes to row i. (In the ``call`` of a layer, ``x + y`` is right. In a
-    functional model, Keras turns ``x + y`` into its ``add``.) No model built by `models`
-    has a sum that goes wrong.
+    array, or as axis 1 of the first array. It may be the axis of images. For example, add
+    (16, 1, 1, 1), one value for each of 16 images, to (16, H, W, 16), feature maps with 16
+    channels. Then the value of image i goes to channel i of every image. With as many
+    images as rows, the value of image i goes to row i. (In the ``call`` of a layer,
+    ``x + y`` is right. In a functional model, Keras turns ``x + y`` into its ``add``.) No
+    model built by `models` has a sum that goes wrong.
     """
     arrays = [x for x in keras.tree.flatten((args, kwargs)) if getattr(x, "shape", ())]
     rank = max(len(x.shape) for x in arrays)
@@ -335,7 +336,8 @@ def _note_reach(source, offsets):
 
 def _place_pixelwise(tensor):
     """Place a layer that treats each pixel by itself; refuse any other layer."""
-    layer, sources = tensor.operation, list(dict.fromkeys(tensor.sources))
+    layer = tensor.operation
+    sources = list(dict.fromkeys(tensor.sources))  # each once: x * x names x twice
     check_pixelwise(layer, tensor.args, tensor.kwargs)
     if weight_by_pixel(layer) is not None and "call" in vars(layer):
         refuse(layer, "its call was replaced")  # the loop does not run it

@@ -61,8 +61,8 @@ def compile_model(
         ValueError: if an argument is out of its range.
     """
     likelihood = likelihood_of(model, likelihood)
-    # With one device this scope does nothing. With several (`machine.strategy_called`) each
-    # device has a copy of a variable that is made inside, as it has of the model's.
+    # With one device this scope does nothing. With several (`machine.strategy_called`),
+    # each device gets a copy of a variable that is made in this scope.
     strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
     if isinstance(optimizer, str) and optimizer in BY_NAME:
         with strategy.scope():
@@ -72,9 +72,9 @@ def compile_model(
             f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
             f"Keras optimizer. Received: {optimizer!r}"
         )
-    # What the optimizer has trained before. It may know more variables than this model
-    # trains now (a layer was frozen), but with a running mean exactly these, since Keras
-    # pairs the variables with their means by place.
+    # What the optimizer has trained before. It must know all variables of today, and may
+    # know more (a layer was frozen). With a running mean it must know the same variables in
+    # the same order, since Keras pairs the variables with their means by place.
     known = [id(one) for one in inner_optimizer(optimizer)._trainable_variables]
     now = [id(one) for one in model.trainable_variables]
     fits = known == now if inner_optimizer(optimizer).use_ema else {*known} >= {*now}
@@ -96,8 +96,8 @@ def compile_model(
     model._initial_epoch = None
     # The optimizer builds its variables now, for two reasons. If it built them in the first
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
-    # optimizer into a LossScaleOptimizer. If that one built it, Nadam's `_u_product` would
-    # be in no list of variables, and a checkpoint would miss it.
+    # optimizer into a LossScaleOptimizer. If the LossScaleOptimizer built it, Keras would
+    # list Nadam's `_u_product` nowhere, and a checkpoint would miss this variable.
     with strategy.scope():
         inner_optimizer(model.optimizer).build(model.trainable_variables)
 

@@ -335,6 +335,75 @@ def in_a_masked_array(model):
     held[0] = np.ma.masked
 
 
+def in_a_memory_view(model):
+    in_bytes(memoryview(bytearray([2])), model)
+
+
+def in_an_array_of_objects(model):
+    layer = model.get_layer("scaled")
+    layer.held = held = np.array([[2.0], None], dtype=object)
+    layer.call = lambda x: x * held[0][0]
+    logits_function(model)(X)
+    held[0][0] = 5.0
+
+
+def a_list_for_a_tuple(model):
+    layer = model.get_layer("scaled")
+    layer.index = (0, 1)
+    table = np.float32([[1.0, 2.0], [3.0, 5.0]])
+    layer.call = lambda x: x * np.sum(table[layer.index])
+    logits_function(model)(X)
+    layer.index = [0, 1]
+
+
+class SlopeByName(Slope):
+    """A user's activation with attributes whose names Keras uses for layers."""
+
+    name, built = "rising", False
+
+    def __call__(self, x):
+        x = ops.maximum(x, self.slope * x) if self.name == "rising" else -x
+        return 2 * x if self.built else x
+
+
+def in_an_attribute_called(name, value, model):
+    model.get_layer("dense").activation = held = SlopeByName()
+    logits_function(model)(X)
+    setattr(held, name, value)
+
+
+def self_attention(model):
+    layer = model.get_layer("scaled")
+    layer._self_attention_scale = 2.0
+    layer.call = lambda x: x * layer._self_attention_scale
+    logits_function(model)(X)
+    layer._self_attention_scale = 5.0
+
+
+class SlopeOperation(keras.Operation):
+    """A user's activation that is an operation of Keras, which Keras does not list."""
+
+    slope = 0.5
+
+    def call(self, x):
+        return ops.maximum(x, self.slope * x)
+
+
+def in_an_operation(model):
+    model.get_layer("dense").activation = held = SlopeOperation()
+    held.slope = 0.25
+    logits_function(model)(X)
+    held.slope = 0.75
+
+
+def in_a_layer_in_a_deque(model):
+    layer, held = model.get_layer("scaled"), layers.LeakyReLU(0.5)
+    layer.held = collections.deque([held])
+    layer.call = lambda x: layer.held[0](x)
+    logits_function(model)(X)
+    held.negative_slope = 0.125
+
+
 def own_factor(model):
     model.factor = 0.5
 
@@ -354,6 +423,12 @@ def doubled():
 
 CHANGES = [scaled, scaled_by_an_array, slope, call_of_a_layer, own_factor, quantized]
 CHANGES += [in_slots, in_keywords, in_a_deque, in_a_view, in_a_masked_array]
+CHANGES += [in_a_memory_view, in_an_array_of_objects, a_list_for_a_tuple]
+CHANGES += [self_attention, in_an_operation, in_a_layer_in_a_deque]
+CHANGES += [
+    functools.partial(in_an_attribute_called, "name", "falling"),
+    functools.partial(in_an_attribute_called, "built", True),
+]
 CHANGES += [
     functools.partial(in_bytes, one) for one in (bytearray([2]), array.array("d", [2]))
 ]
@@ -444,6 +519,24 @@ def test_likelihoods_are_told_apart_by_their_attributes():
     assert drawn is _pixel_loop.pixel_loop(model, sharper)
     assert drawn is not _pixel_loop.pixel_loop(model, Sharper(2.0))
     assert _pixel_loop.pixel_loop(model, Bernoulli()) is loop
+
+
+class Leaky(Bernoulli):
+    """A user's likelihood that holds a layer of Keras."""
+
+    def __init__(self):
+        self.leaky = layers.LeakyReLU(0.5)
+
+    def _sample(self, logits, uniforms, temperature):
+        return super()._sample(self.leaky(logits), uniforms, temperature)
+
+
+def test_a_setting_of_a_layer_in_a_likelihood_is_seen():
+    model, likelihood = random_model(), Leaky()
+    loop = _pixel_loop.pixel_loop(model, likelihood)
+    assert _pixel_loop.pixel_loop(model, likelihood) is loop
+    likelihood.leaky.negative_slope = 0.125
+    assert _pixel_loop.pixel_loop(model, likelihood) is not loop
 
 
 def test_what_leaves_a_model_as_it_is_compiles_nothing_anew(tmp_path):
@@ -560,6 +653,44 @@ def test_an_array_in_the_graph_that_changes_is_seen():
     nats = evaluation.nats_per_image(model, X)
     assert not np.allclose(before, nats)
     np.testing.assert_allclose(nats, 12 * np.log(2), rtol=1e-6)
+
+
+class ScaledBy(layers.Layer):
+    """A user's layer that is called with an object of the user's."""
+
+    def call(self, inputs, setting):
+        return inputs * setting.slope
+
+
+def test_an_object_in_the_graph_that_changes_is_seen():
+    setting, image = Slope(), keras.Input((3, 4, 1))
+    x = MaskedConv2D(1, 3, "A", bias_initializer="ones")(image)
+    model = ImageModel(image, ScaledBy()(x, setting=setting), likelihood=Bernoulli())
+    before = evaluation.nats_per_image(model, X)
+    setting.slope = 2.0
+    assert not np.allclose(before, evaluation.nats_per_image(model, X))
+
+
+def test_a_call_that_is_replaced_is_seen_beside_an_attribute_that_is_gone():
+    model = one_layer((3, 4, 1), Bernoulli())
+    model.note = 1.0
+    logits_function(model)(X)
+    before = evaluation.nats_per_image(model, X)
+    del model.note
+    model.call = lambda inputs, training=None, mask=None: inputs - 0.5
+    assert not np.allclose(before, evaluation.nats_per_image(model, X))
+
+
+def test_a_loop_compiled_from_a_model_that_has_changed_meanwhile_is_not_used_again():
+    model = random_model()
+    layer, as_it_was = first_masked(model), keras.activations.linear
+    layer.activation = as_it_was
+    expected = generation.generate(model, 8, seed=0, method="naive")
+    slices = generation.generate_slices(model, 8, seed=0)
+    layer.activation = keras.activations.tanh
+    list(slices)
+    layer.activation = as_it_was
+    np.testing.assert_array_equal(generation.generate(model, 8, seed=0), expected)
 
 
 class Noting(layers.Layer):
