@@ -132,6 +132,8 @@ def cached(
     """
     temperature = check_temperature(temperature)
     loop = pixel_loop(model, likelihood)
+    # a compiled loop takes the types with which it was compiled
+    uniforms, given = check_uniforms(uniforms, given.shape), np.float32(given)
     return loop.draw(uniforms, given, known, temperature, *labels)
 
 

@@ -506,6 +506,18 @@ def test_the_three_loops_have_one_signature():
         assert list(inspect.signature(loop).parameters) == expected
 
 
+def test_the_loops_take_uniform_numbers_in_double_precision():
+    model = pixelcnn((3, 4, 1), filters=4, depth=1)
+    uniforms = np.random.default_rng(0).random((2, 3, 4, 1))
+    drawn = [
+        loop(model, model.likelihood, numbers, 0 * numbers, np.zeros((3, 4), bool), 1.0)
+        for loop in (generation.cached, generation.naive)
+        for numbers in (uniforms, uniforms.astype("float32"))
+    ]
+    for images in drawn[1:]:
+        np.testing.assert_array_equal(images, drawn[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
