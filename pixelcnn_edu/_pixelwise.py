@@ -87,8 +87,9 @@ def check_convolution(layer):
 
     `one_pixel` reads the kernel, the bias and the activation; it runs no ``call``.
     """
-    if {"call", "convolution_op"} & vars(layer).keys():
+    if "convolution_op" in vars(layer):
         refuse(layer, "its call was replaced")
+    _check_call(layer)
     says_so = runs_as(layer) == "convolution"
     if type(layer) is layers.Conv2D:
         by_one = layer.kernel_size == layer.strides == (1, 1)
@@ -101,6 +102,12 @@ def check_convolution(layer):
     else:
         refuse(layer, _ONLY_MASKED if says_so else f"{_SILENT}; {_APART}")
     check_activation(layer, layer.filters)
+
+
+def _check_call(layer):
+    """Refuse a layer of Keras or of this package whose ``call`` was replaced."""
+    if "call" in vars(layer) and not is_of_user(layer):  # a user's layer is tried
+        refuse(layer, "its call was replaced")
 
 
 def _check_methods(layer):
@@ -123,6 +130,7 @@ def check_pixelwise(layer, args, kwargs):
         args, kwargs: what the layer is called with. Each tensor is a `pixel_graph.Tensor`,
             so an array among the arguments is a constant.
     """
+    _check_call(layer)
     kind, axis = type(layer), getattr(layer, "axis", None)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
     in_keras = kind.__module__.startswith("keras.src.ops")
@@ -164,14 +172,22 @@ def _why_not_pixelwise(layer):
 def check_activation(layer, channels):
     """Refuse a user's activation that does not work on each pixel by itself."""
     activation = getattr(layer, "activation", None)
-    module = getattr(activation, "__module__", "")
-    if activation is None or module.startswith("keras.src.activations"):
+    if activation is None or is_function_of_keras(activation):
         return
     if isinstance(activation, layers.Layer):
         if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):
             refuse(layer, "its activation is a layer; call it as a layer of its own")
         return
     check_by_trial(layer, "its activation", activation, channels)
+
+
+def is_function_of_keras(function) -> bool:
+    """Return whether a function is Keras's own.
+
+    Its globals tell: `functools.wraps` gives a user's function the name and the module of
+    another one.
+    """
+    return getattr(function, "__globals__", {}).get("__name__", "").startswith("keras.")
 
 
 def check_by_trial(layer, what, function, *channels):

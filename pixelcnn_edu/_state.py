@@ -63,7 +63,7 @@ def state_of(*things, by_value=False):
     def add(value, items, inside=True):
         """Append what tells a value to ``items``; with ``inside``, what it holds too."""
         if type(value) in _VALUES:
-            items.extend((type(value), value))
+            items.extend(_told(value))
         elif type(value) in by_id:
             add_id(value, items)
         elif isinstance(value, np.ma.MaskedArray):
@@ -74,6 +74,8 @@ def state_of(*things, by_value=False):
         elif isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
             checksum = zlib.crc32(np.ascontiguousarray(value))
             items.extend((value.shape, value.dtype, checksum))
+            if inside and hasattr(value, "__dict__"):  # of a subclass
+                add_attributes(value, inside=by_value)
         elif by_value and isinstance(value, keras.Variable | tf.Variable):
             add(np.asarray(value), items)
         elif any(value is one for one in around):  # it contains itself
@@ -117,7 +119,7 @@ def state_of(*things, by_value=False):
     def add_attributes(thing, inside):
         for name, value in _read_attributes(thing).items():
             if type(value) in _VALUES:  # most of them: faster than `add`
-                state[id(thing), name] = type(value), value
+                state[id(thing), name] = _told(value)
             else:
                 items = []
                 add(value, items, inside)
@@ -189,6 +191,11 @@ class Holdings:
             ids += [key, tuple(held), len(getattr(part, "_inbound_nodes", ()))]
             ids += [id(held.get(name)) for name in names]
         return ids
+
+
+def _told(value):
+    """Return what tells a number or the like: 1 is not True, and 0.0 is not -0.0."""
+    return type(value), repr(value) if type(value) in (float, complex) else value
 
 
 def _is_plain(value):

@@ -105,11 +105,14 @@ class MaskedConv2D(keras.layers.Conv2D):
         kernel = masked(kernel, self.mask)
         rows, columns = (size // 2 for size in self.kernel_size)
         if rows or columns:
-            # All rows below the center are zero. The convolution leaves them out: 6
-            # products per channel instead of 9 for a 3×3 kernel.
-            kernel = kernel[: rows + 1]
+            # A causal mask sets all rows below the center to zero. The convolution leaves
+            # them out: 6 products per channel instead of 9 for a 3×3 kernel.
+            below = rows if _is_read_below(self.mask, kernel.shape) else 0
+            kernel = kernel[: rows + 1 + below]
             # Padded by hand. ``padding="same"`` stays, for Keras's output shape.
-            inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
+            inputs = ops.pad(
+                inputs, ((0, 0), (rows, below), (columns, columns), (0, 0))
+            )
         return ops.conv(inputs, kernel, data_format="channels_last")
 
     @property
@@ -123,6 +126,13 @@ class MaskedConv2D(keras.layers.Conv2D):
             "mask_type": self.mask_type,
             "colors": self.colors,
         }
+
+
+def _is_read_below(mask, shape):
+    """Return whether a kernel of this shape may read a row below its center."""
+    if not isinstance(mask, np.ndarray):  # a variable of a user's class: not known yet
+        return True
+    return np.broadcast_to(mask, shape)[shape[0] // 2 + 1 :].any()
 
 
 def masked(kernel, mask):

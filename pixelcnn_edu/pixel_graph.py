@@ -231,6 +231,19 @@ def _check_inner(model, graph, args):
     by_name = bool(args) and isinstance(args[0], dict)
     if len(args) != 1 or by_name != isinstance(graph._inputs_struct, dict):
         refuse(model, "a model inside must be given its inputs as when it was built")
+    given = zip(keras.tree.flatten(args), graph.inputs, strict=True)
+    for tensor, expected in given:  # Keras would cast and reshape what does not fit
+        spec, into = tensor.spec, expected.dtype
+        dtype = spec.dtype if tensor.when == PER_IMAGE else tensor.dtype
+        exact = dtype == into or (
+            into == "float32" and dtype in ("float16", "bfloat16")
+        )
+        if len(spec.shape) != len(expected.shape) or not exact:
+            refuse(
+                model,
+                f"a model inside takes {into} with {len(expected.shape)} axes, and is "
+                f"given {dtype} with {len(spec.shape)}",
+            )
 
 
 def kernel_of(layer):
@@ -339,8 +352,6 @@ def _place_pixelwise(tensor):
     layer = tensor.operation
     sources = list(dict.fromkeys(tensor.sources))  # each once: x * x names x twice
     check_pixelwise(layer, tensor.args, tensor.kwargs)
-    if weight_by_pixel(layer) is not None and "call" in vars(layer):
-        refuse(layer, "its call was replaced")  # the loop does not run it
     try:
         shape = getattr(_spec(tensor, by_pixel=True), "shape", None)
     except Exception as error:  # of a user's code: any

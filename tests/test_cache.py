@@ -347,6 +347,27 @@ def in_an_array_of_objects(model):
     held[0][0] = 5.0
 
 
+def minus_zero(model):
+    layer = model.get_layer("scaled")
+    layer.zero = 0.0
+    layer.call = lambda x: x * np.copysign(2.0, layer.zero)
+    logits_function(model)(X)
+    layer.zero = -0.0
+
+
+class Signal(np.ndarray):
+    """A user's array with an attribute."""
+
+
+def in_a_kind_of_array(model):
+    layer = model.get_layer("scaled")
+    layer.held = held = np.ones(2, "float32").view(Signal)
+    held.factor = 2.0
+    layer.call = lambda x: x * layer.held.factor
+    logits_function(model)(X)
+    held.factor = 5.0
+
+
 def a_list_for_a_tuple(model):
     layer = model.get_layer("scaled")
     layer.index = (0, 1)
@@ -424,6 +445,7 @@ def doubled():
 CHANGES = [scaled, scaled_by_an_array, slope, call_of_a_layer, own_factor, quantized]
 CHANGES += [in_slots, in_keywords, in_a_deque, in_a_view, in_a_masked_array]
 CHANGES += [in_a_memory_view, in_an_array_of_objects, a_list_for_a_tuple]
+CHANGES += [minus_zero, in_a_kind_of_array]
 CHANGES += [self_attention, in_an_operation, in_a_layer_in_a_deque]
 CHANGES += [
     functools.partial(in_an_attribute_called, "name", "falling"),

@@ -45,6 +45,21 @@ def test_masked_convolution_equals_the_definition(mask_type, kernel_size):
     )
 
 
+@pytest.mark.parametrize("kind", [np.asarray, keras.ops.convert_to_tensor])
+@pytest.mark.parametrize("turn", [np.flipud, np.ones_like, lambda mask: mask[:1]])
+def test_a_mask_below_the_center_is_used_as_it_is(turn, kind):
+    rng = np.random.default_rng(0)
+    images = rng.random((2, 6, 5, 2), dtype="float32")
+    layer = MaskedConv2D(4, (3, 5))
+    layer.build(images.shape)
+    kernel, mask = rng.normal(size=layer.kernel.shape), turn(layer.mask)
+    layer.kernel.assign(kernel)
+    layer.mask = kind(mask)
+    np.testing.assert_allclose(
+        layer(images), convolve(images, kernel * mask, 0), atol=1e-4
+    )
+
+
 def test_rows_below_the_center_are_not_read_at_all():
     images = np.zeros((1, 5, 4, 1), "float32")
     images[:, 3:] = np.nan  # 0 * NaN would be NaN

@@ -309,6 +309,29 @@ def replaced(x):
     return layer(x)
 
 
+def identity_replaced(x):
+    layer = layers.Identity()
+    layer.call = shifted
+    return layer(x)
+
+
+@functools.wraps(keras.activations.relu)
+def shifted(x):
+    """Its name and module are those of Keras's ReLU."""
+    return ops.pad(x[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))
+
+
+def inner_of(shape, dtype, given=lambda x: x):
+    """A model inside whose input is not what it is given: Keras casts and reshapes it."""
+
+    def block(x):
+        image = keras.Input(shape, dtype=dtype)
+        inner = keras.Model(image, layers.Rescaling(0.5)(image))
+        return inner(given(x))
+
+    return block
+
+
 class AddsMean(layers.Layer):
     runs_as = "pixelwise"
 
@@ -345,6 +368,12 @@ class AddsMean(layers.Layer):
         (OwnSlopes(), "it fails on features of 64×64 pixels"),
         (Two(), "not one tensor"),
         (replaced, "its call was replaced"),
+        (identity_replaced, "its call was replaced"),
+        (layers.Activation(shifted), "its activation does not work on each pixel"),
+        (
+            inner_of((4, 5, 8), "int32"),
+            "takes int32 with 4 axes, and is given float32 with 4",
+        ),
         (
             layers.Activation(lambda x: x * np.ones((4, 5, 1), "float32")),
             "its activation fails on features of 64×64 pixels",
@@ -404,6 +433,20 @@ def test_a_mask_that_broadcasts_to_a_later_row_is_refused():
     model = model_with(RowMask(8, 3))
     with pytest.raises(ValueError, match=r"not yet drawn, at .* = \(1, -1\)"):
         pixel_loop(model, model.likelihood)
+    with pytest.raises(AssertionError):
+        causality.assert_causal(model)
+
+
+def test_a_label_that_an_inner_model_would_reshape_is_refused():
+    image, label = keras.Input((4, 5, 1)), keras.Input(())
+    one = keras.Input((1,))
+    inner = keras.Model(one, layers.Reshape((1, 1, 1))(one))
+    x = MaskedConv2D(1, 3, "A")(image) + inner(label)
+    model = ImageModel([image, label], x, likelihood=Bernoulli())
+    with pytest.raises(
+        ValueError, match="float32 with 2 axes, .* given float32 with 1"
+    ):
+        generation.generate(model, 1, labels=0)
 
 
 def test_the_trial_leaves_no_loss_in_the_layer():
