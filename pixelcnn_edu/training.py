@@ -148,7 +148,11 @@ def fit(
             optimizer keeps a running mean of the weights (``use_ema``), the validation,
             the callbacks at the end of an epoch, and the final model all use that mean.
             Keras's callback ``SwapEMAWeights``, which does this too, is refused, and so is
-            ``BackupAndRestore``, which would go on from the mean.
+            ``BackupAndRestore``, which would go on from the mean. With TensorFlow, Keras
+            squares the gradient of a label's weights (an ``Embedding``) image by image. So
+            where a batch has several images of a label, `keras.optimizers.Adam` takes
+            other steps there than its formula says, and so do its relatives. The two named
+            optimizers add first, because they clip gradients.
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in

@@ -126,8 +126,12 @@ def _judge_block(answer):
     ):
         raise Wrong("Nothing bends")
     _judge_bends(model, images)
-    _judge_weights(model)
+    _judge_weights(model, _FILTERS)
     _judge_end(model, images)
+    other = keras.Input((_HEIGHT, _WIDTH, 2 * _FILTERS))
+    out = asking(answer)(other)
+    _judge_shape(out, other)
+    _judge_weights(asking(keras.Model)(other, out), 2 * _FILTERS)
 
 
 def _layers(model):
@@ -251,14 +255,14 @@ def _judge_reach(model, images):
     raise Wrong("It reads other pixels than a 3×3 of type B.", **words)
 
 
-def _judge_weights(model):
-    half = _FILTERS // 2
-    convolutions = 13 * half * half + 2 * half + _FILTERS
-    slopes = _FILTERS + 2 * half
+def _judge_weights(model, filters):
+    half = filters // 2
+    convolutions = 13 * half * half + 2 * half + filters
+    slopes = filters + 2 * half
     actual = model.count_params()
     if actual in (convolutions, convolutions + slopes, convolutions + 3):
         return
-    case = f"{_HEIGHT} × {_WIDTH} pixels, {_FILTERS} filters"
+    case = f"{_HEIGHT} × {_WIDTH} pixels, {filters} filters"
     expected = f"{convolutions + slopes} weights with PReLU"
     words = {"case": case, "expected": expected, "actual": actual}
     prelus = [each for each in _layers(model) if isinstance(each, keras.layers.PReLU)]
@@ -267,8 +271,8 @@ def _judge_weights(model):
     if prelus and len(prelus) != 3:
         count = {"expected": "3 PReLUs", "actual": f"{len(prelus)}"}
         raise Wrong("One PReLU stands before each", case=case, **count)
-    whole = 11 * _FILTERS**2 + 3 * _FILTERS
-    if actual in (whole, whole + 3 * _FILTERS):
+    whole = 11 * filters**2 + 3 * filters
+    if actual in (whole, whole + 3 * filters):
         raise Wrong("the first 1×1 should halve them", **words)
     if any(getattr(layer, "use_bias", True) is False for layer in _layers(model)):
         raise Wrong("A convolution has no bias.", **words)
@@ -360,7 +364,9 @@ residual_block = Exercise(
         "A convolution has no bias.": Mistake(
             but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
         ),
-        "The block has another number of weights.": but(half=3),
+        "The block has another number of weights.": Mistake(
+            but(half=3), but(half=_FILTERS // 2)
+        ),
     },
     hints=(
         "Follow the drawing: three times activation and convolution (1×1, masked 3×3, "

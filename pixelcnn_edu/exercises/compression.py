@@ -134,6 +134,13 @@ def _floors(p, total):
     return 1 + np.floor(p * (total - len(p))).astype(int)
 
 
+def _raised_to_1(p, total):
+    """Rounded down and raised to 1; what this adds is taken from the most likely level."""
+    counts = np.maximum(1, np.floor(p * total)).astype(int)
+    counts[p.argmax()] += total - counts.sum()
+    return counts
+
+
 def _leftover_to(choose):
     """The leftover goes to the level that ``choose(p)`` names."""
 
@@ -171,6 +178,7 @@ def _distributions():
     yield np.array([0.7, 0.2, 0.1, 0.0]), 60
     for k in (2, 3, 5, 8) * 5:
         yield rng.dirichlet(np.full(k, 0.4)), 2**10
+    yield np.array([0.3, 0.3, 0.3, *[0.02] * 5]), 9
 
 
 def _or_as_good(answer, p, total):
@@ -222,6 +230,7 @@ whole_counts = Exercise(
         "can never be written. Each level gets at least 1.": Mistake(
             lambda p, total: np.round(p * total).astype(int),
             lambda p, total: np.floor(p * total).astype(int),
+            _raised_to_1,
             fits=lambda counts, *_: (counts < 1).any(),
         ),
         "Rounding down leaves something over; give it to the most likely level.": Mistake(

@@ -218,7 +218,7 @@ def _reading(log_p, prior):
 
 
 def _sums(log_p):
-    return np.concatenate([np.zeros((1, 3)), np.cumsum(log_p, axis=0)])
+    return np.cumsum(np.concatenate([0 * log_p[:1], log_p]), axis=0)
 
 
 def _row_minus(of):
@@ -234,7 +234,7 @@ def _row_minus(of):
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
     many = [[-1530.0, -801.0, -1533.0]]  # as if of many pixels
-    return [(np.concatenate([log_p, many]), _PRIOR)]
+    return [(np.concatenate([log_p, many]), _PRIOR), (log_p[:, :2], _PRIOR[1:] / 0.3)]
 
 
 reading = Exercise(
@@ -242,7 +242,9 @@ reading = Exercise(
     cases=_pixels,
     **_ANOTHER_RESULT,
     read=numbers("Return an array (P + 1, K) of numbers."),
-    describe="7 pixels, 3 labels, prior {1}",
+    describe=lambda log_p, prior: (
+        f"{len(log_p)} pixels, {len(prior)} labels, prior {prior.round(2)}"
+    ),
     mistakes={
         "Return an array (P + 1, K) of numbers.": lambda log_p, prior: "read",
         "Row 0 is missing: before the first pixel is read the answer is the "
@@ -251,11 +253,11 @@ reading = Exercise(
             then(lambda right: right[:-1]), hint=2
         ),
         "The prior is left out: row 0 should be the prior.": (
-            lambda log_p, prior: _reading(log_p, _EVEN)
+            lambda log_p, prior: _reading(log_p, 0 * prior + 1)
         ),
         "Each pixel is judged by itself, with the prior anew: what was read before is "
         "forgotten. Sum the logarithms.": lambda log_p, prior: _rows(
-            np.concatenate([np.zeros((1, 3)), log_p]) + np.log(prior)
+            np.concatenate([0 * log_p[:1], log_p]) + np.log(prior)
         ),
         "The prior is multiplied in at every pixel. It counts once; after that the "
         "posterior so far takes its place.": lambda log_p, prior: _rows(

@@ -41,6 +41,7 @@ def _runs():
         runs.append((valley.round(2).tolist(), int(rng.integers(1, 5))))
     runs.append(([90.0, 89.0, 89.0, 89.5, 88.0], 2))  # with a tie
     runs.append(([90.0, 89.0, 88.0], 2))
+    runs.append(([543.4, 300.0, 200.0, 150.0, 120.0], 3))  # as of a first epoch
     return [(runs,)]
 
 
@@ -69,7 +70,7 @@ stop_epoch = Exercise(
     cases=_runs,
     run=lambda answer, runs: [answer(list(run), patience) for run, patience in runs],
     read=_epochs,
-    describe="33 runs",
+    describe="34 runs",
     mistakes={
         "epochs count from 1.": then(lambda right: right - 1),
         "that is the best epoch; training learns of it only patience epochs later.": (
@@ -91,6 +92,12 @@ stop_epoch = Exercise(
         ),
         "the comparison is turned: a new lowest loss is *below* the lowest so far.": but(
             better=lambda new, low: new > low
+        ),
+        "the lowest so far begins with a number. The first loss may be larger: begin with "
+        "infinity.": Mistake(
+            lambda val_loss, patience: _stop_epoch([100.0, *val_loss], patience) - 1,
+            fits=lambda actual, expected, runs: actual[-1] < expected[-1],
+            hint=0,
         ),
         "a run that never runs out of patience ends with its last epoch.": Mistake(
             lambda val_loss, patience: (

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 LN2 = math.log(2)
-_COUNT = 64  # images of a case: two batches of model.predict
+_COUNT = 72  # images of a case: two batches of model.predict, and a smaller one
 
 
 def _sigmoid(logit):
@@ -129,6 +129,10 @@ def _scored(shown, against):
     return evaluate
 
 
+def _batches(nats):
+    return np.split(nats, range(32, len(nats), 32))
+
+
 def _drawn(images):
     return data.binarize(images, seed=0)
 
@@ -240,6 +244,11 @@ evaluate = Exercise(
         ),
         "that is the sum over the images, not their mean.": _changed(
             lambda nats: nats * len(nats)
+        ),
+        "each image counts once. The last batch is smaller: do not leave it out, and do "
+        "not average the means of batches.": Mistake(
+            _changed(lambda nats: nats[: len(nats) // 32 * 32]),
+            _changed(lambda nats: np.array([b.mean() for b in _batches(nats)])),
         ),
         "the sign is turned: nats are minus the log-probability.": Mistake(
             _changed(lambda nats: -nats), hint=2

@@ -247,19 +247,10 @@ def _judge_layer(answer):
     image = keras.Input(_PAGE)
     vertical, horizontal, tensors = image, image, []
     for first in (True, False, False, False):
-        result = asking(answer)(vertical, horizontal, 6, first)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise Wrong("Return a pair", actual=type(result).__name__)
-        if not all(keras.backend.is_keras_tensor(part) for part in result):
-            raise Wrong("Return two Keras tensors")
-        vertical, horizontal = result
-        for name, part in (("vertical", vertical), ("horizontal", horizontal)):
-            expected, actual = (None, *_PAGE[:2], 6), tuple(part.shape)
-            if actual != expected:
-                words = {"expected": expected, "actual": actual}
-                case = "a page of 4×4, filters = 6"
-                raise Wrong(f"The {name} tensor has another shape.", case=case, **words)
-        tensors += result
+        vertical, horizontal = _next_layer(answer, vertical, horizontal, first)
+        tensors += vertical, horizontal
+    wide = keras.Input((4, 6, 1))
+    _next_layer(answer, wide, wide, True)
     features = keras.layers.Conv2D(6, 1)(image)
     tensors += asking(answer)(features, features, 6, False)
     first_v, first_h, *_, last_v, last_h, later_v, later_h = _reads(image, tensors)
@@ -267,6 +258,23 @@ def _judge_layer(answer):
     _judge_the_stack(last_v, last_h)
     _judge_the_kernels("first", first_v, first_h, own_place=False)
     _judge_the_kernels("later", later_v, later_h, own_place=True)
+
+
+def _next_layer(answer, vertical, horizontal, first):
+    """Return the pair that the answer makes; refuse anything else."""
+    result = asking(answer)(vertical, horizontal, 6, first)
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise Wrong("Return a pair", actual=type(result).__name__)
+    if not all(keras.backend.is_keras_tensor(part) for part in result):
+        raise Wrong("Return two Keras tensors")
+    height, width = vertical.shape[1:3]
+    for name, part in zip(("vertical", "horizontal"), result, strict=True):
+        expected, actual = (None, height, width, 6), tuple(part.shape)
+        if actual != expected:
+            words = {"expected": expected, "actual": actual}
+            case = f"a page of {height}×{width}, filters = 6"
+            raise Wrong(f"The {name} tensor has another shape.", case=case, **words)
+    return result
 
 
 def _reads(image, tensors):
