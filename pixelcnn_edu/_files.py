@@ -54,6 +54,8 @@ def atomic_write(path, *, backup=None, trial=False):
                 with open(temporary, "r+b") as file:  # Windows needs the right to write
                     os.fsync(file.fileno())
                 if not trial:
+                    if path.exists():  # who may read the file stays as it was
+                        shutil.copymode(path, temporary)
                     if backup and path.exists():
                         # renaming fails from one disk to another
                         near = path.parent.samefile(Path(backup).parent)

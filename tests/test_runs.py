@@ -165,6 +165,17 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_a_file_that_is_written_again_keeps_its_mode(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("old", "utf-8")
+    path.chmod(0o600)
+    private = path.stat().st_mode
+    with _files.atomic_write(path) as temporary:
+        temporary.write_text("new", "utf-8")
+    assert path.read_text("utf-8") == "new"
+    assert path.stat().st_mode == private
+
+
 def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir(), there.mkdir()
