@@ -29,7 +29,7 @@ def answered(exercise, function):
 def test_the_right_answer_passes(name):
     exercise = DECLARED[name]
     verdict = exercise(exercise.right)
-    assert verdict.text == f"Right. {exercise.praise}"
+    assert verdict and verdict.text == f"Right. {exercise.praise}"
 
 
 @pytest.mark.parametrize(("exercise", "diagnosis", "answer"), MISTAKES)
@@ -90,7 +90,7 @@ def that_calculates_with_a_blank(*arguments):
 def test_an_answer_without_return_is_told_so_and_a_blank_that_it_is_one(name):
     exercise = DECLARED[name]
     nothing = answered(exercise, without_return)
-    assert nothing.status == "not yet"
+    assert nothing.status == "not yet" and not nothing
     assert "`return`" in nothing.text and "replace" not in nothing.text
     functions = (with_a_blank, with_blanks_inside, that_calculates_with_a_blank)
     for blank in (exercise(...), *(answered(exercise, each) for each in functions)):

@@ -76,6 +76,9 @@ class Verdict:
     def passed(self) -> bool:
         return self.status == "right"
 
+    def __bool__(self):
+        return self.passed
+
     def __str__(self):
         return self.text
 

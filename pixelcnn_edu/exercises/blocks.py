@@ -201,12 +201,14 @@ def _judge_sum(model, images):
         raise Wrong("1×1 back to all", expected=f"{_FILTERS} filters", actual=actual)
     kept = last.get_weights()
     last.set_weights([np.zeros_like(weight) for weight in kept])
-    out = _run(model, images)
+    out, case = _run(model, images), "the last convolution set to zero"
+    if np.array_equal(out, images):  # a random layer acts in training alone
+        out, case = _run(model, images, training=True), f"{case}, in training"
     last.set_weights(kept)
     if np.array_equal(out, images):
         return
     words = {
-        "case": "the last convolution set to zero",
+        "case": case,
         "expected": images[0, 0, 0],
         "actual": out[0, 0, 0],
     }
@@ -297,8 +299,8 @@ def _judge_end(model, images):
     raise Wrong("An activation changes", **words)
 
 
-def _run(model, images):
-    return np.asarray(asking(model)(images, training=False))
+def _run(model, images, training=False):
+    return np.asarray(asking(model)(images, training=training))
 
 
 residual_block = Exercise(
@@ -327,7 +329,10 @@ residual_block = Exercise(
         "input itself.": _negatives_lost,
         "Negatives are lost: there is an activation after the sum. The sum is the block's "
         "last step.": but(end=lambda x, y: keras.layers.ReLU()(x + y)),
-        "What comes out is not the input.": but(end=lambda x, y: _add(0.5 * x, y)),
+        "What comes out is not the input.": Mistake(
+            but(end=lambda x, y: _add(0.5 * x, y)),
+            but(end=lambda x, y: keras.layers.Dropout(0.5)(_add(x, y))),
+        ),
         "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.": but(
             middle=lambda: keras.layers.Conv2D(4, 3, padding="same")
         ),

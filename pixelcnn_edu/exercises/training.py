@@ -146,7 +146,11 @@ def _coins():
     rng = np.random.default_rng(1)
     ink = rng.uniform(0.05, 0.6, (_COUNT, 1, 1, 1))
     images = (rng.random((_COUNT, 28, 28, 1)) < ink).astype("float32")
-    return [(0.0, 0.0, images), (-1.5, 0.0, images)]
+    # rows that begin with ink: there a model that reads the left neighbor tells whether
+    # each image was scored under its own logits
+    rows = np.arange(28) < rng.integers(1, 28, (_COUNT, 28, 1))
+    rows = rows[..., None].astype("float32")
+    return [(0.0, 0.0, images), (-1.5, 0.0, images), (-2.0, 4.0, rows)]
 
 
 def _mean_or_error(expected, actual, *case):
@@ -227,7 +231,9 @@ evaluate = Exercise(
     run=lambda answer, bias, left, images: answer(_model(bias, left), images),
     read=pair("two numbers are asked for, the mean and its standard error.", ()),
     describe=lambda bias, left, images: (
-        f"{len(images)} images under one coin for all pixels, "
+        f"{len(images)} images under a model that reads the left neighbor"
+        if left
+        else f"{len(images)} images under one coin for all pixels, "
         f"p(ink) = {_sigmoid(bias):.2f}"
     ),
     mistakes={
@@ -276,8 +282,11 @@ evaluate = Exercise(
         ),
         "the model was shown the gray image, and its output scored against the drawn one: "
         "it must read the pixels that were drawn.": _scored(_gray, _drawn),
-        "the model was not shown the images that were scored.": _scored(
-            np.zeros_like, _drawn
+        "the model was not shown the images that were scored.": Mistake(
+            _scored(np.zeros_like, _drawn),
+            _scored(lambda images: _drawn(images)[::-1], _drawn),
+            _scored(lambda images: _drawn(images)[:1], _drawn),
+            _scored(lambda images: _drawn(images)[:, :, ::-1], _drawn),
         ),
     },
     hints=(
