@@ -12,7 +12,7 @@ its training step. So, to train in whole batches, write this before the first ba
 ``benchmarks/training.py --halves`` measures what the halves bring.
 """
 
-from pixelcnn_edu._pixelwise import PIXELWISE, is_function_of_keras
+from pixelcnn_edu._pixelwise import PIXELWISE, is_activation_of_keras
 from pixelcnn_edu.machine import on_gpu
 
 import keras
@@ -63,7 +63,7 @@ class TrainedInHalves(keras.Model):
             )
             by_image = by_image and "call" not in vars(part)
             activation = getattr(part, "activation", None) or keras.activations.linear
-            of_keras = is_function_of_keras(activation)
+            of_keras = is_activation_of_keras(activation)
             if not by_image or not of_keras or part.activity_regularizer:
                 return False  # it may read the whole batch, or add to the loss twice
         return not self.non_trainable_weights

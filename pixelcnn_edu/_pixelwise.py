@@ -172,7 +172,7 @@ def _why_not_pixelwise(layer):
 def check_activation(layer, channels):
     """Refuse a user's activation that does not work on each pixel by itself."""
     activation = getattr(layer, "activation", None)
-    if activation is None or is_function_of_keras(activation):
+    if activation is None or is_activation_of_keras(activation):
         return
     if isinstance(activation, layers.Layer):
         if type(activation) not in (layers.ReLU, layers.LeakyReLU, layers.ELU):
@@ -181,13 +181,14 @@ def check_activation(layer, channels):
     check_by_trial(layer, "its activation", activation, channels)
 
 
-def is_function_of_keras(function) -> bool:
-    """Return whether a function is Keras's own.
+def is_activation_of_keras(function) -> bool:
+    """Return whether a function is one of `keras.activations`.
 
     Its globals tell: `functools.wraps` gives a user's function the name and the module of
     another one.
     """
-    return getattr(function, "__globals__", {}).get("__name__", "").startswith("keras.")
+    home = getattr(function, "__globals__", {}).get("__name__", "")
+    return home.startswith("keras.src.activations")
 
 
 def check_by_trial(layer, what, function, *channels):

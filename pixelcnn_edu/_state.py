@@ -99,11 +99,8 @@ def state_of(*things, by_value=False):
             if by_value and isinstance(value, keras.Layer):
                 add(value.variables, items)
             has_settings = _has_settings(value, parts)
-            if (
-                not has_settings
-                and not by_value
-                and not isinstance(value, keras.Operation)
-            ):
+            is_layer = isinstance(value, keras.Operation)
+            if not (has_settings or is_layer or by_value):
                 by_id.add(type(value))
             elif inside and has_settings:
                 add_attributes(value, inside=by_value)
@@ -247,10 +244,8 @@ def _has_settings(value, parts):
     Args:
         parts: of a model, by id: their attributes are read anyway.
     """
-    if isinstance(
-        value, keras.Operation
-    ):  # in a list, say, where Keras does not see it
-        return id(value) not in parts
+    if isinstance(value, keras.Operation):
+        return id(value) not in parts  # in a list, say, where Keras does not see it
     library = type(value).__module__.split(".")[0]
     return library not in ("builtins", "keras", "tensorflow", "jax", "jaxlib")
 

@@ -229,10 +229,13 @@ def _check_inner(model, graph, args):
     if not runs_its_graph(model):
         refuse(model, "a model inside may have no call of its own")
     by_name = bool(args) and isinstance(args[0], dict)
-    if len(args) != 1 or by_name != isinstance(graph._inputs_struct, dict):
+    as_built = len(args) == 1 and by_name == isinstance(graph._inputs_struct, dict)
+    tensors = keras.tree.flatten(args)
+    known = all(isinstance(tensor, Tensor) for tensor in tensors)
+    if not as_built or not known or len(tensors) != len(graph.inputs):
         refuse(model, "a model inside must be given its inputs as when it was built")
-    given = zip(keras.tree.flatten(args), graph.inputs, strict=True)
-    for tensor, expected in given:  # Keras would cast and reshape what does not fit
+    # Keras would cast and reshape what does not fit
+    for tensor, expected in zip(tensors, graph.inputs, strict=True):
         spec, into = tensor.spec, expected.dtype
         dtype = spec.dtype if tensor.when == PER_IMAGE else tensor.dtype
         exact = dtype == into or (

@@ -321,15 +321,10 @@ def shifted(x):
     return ops.pad(x[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))
 
 
-def inner_of(shape, dtype, given=lambda x: x):
-    """A model inside whose input is not what it is given: Keras casts and reshapes it."""
-
-    def block(x):
-        image = keras.Input(shape, dtype=dtype)
-        inner = keras.Model(image, layers.Rescaling(0.5)(image))
-        return inner(given(x))
-
-    return block
+def inner_of_integers(x):
+    """A model inside that takes integers: Keras casts what it is given."""
+    image = keras.Input((4, 5, 8), dtype="int32")
+    return keras.Model(image, layers.Rescaling(0.5)(image))(x)
 
 
 class AddsMean(layers.Layer):
@@ -370,10 +365,8 @@ class AddsMean(layers.Layer):
         (replaced, "its call was replaced"),
         (identity_replaced, "its call was replaced"),
         (layers.Activation(shifted), "its activation does not work on each pixel"),
-        (
-            inner_of((4, 5, 8), "int32"),
-            "takes int32 with 4 axes, and is given float32 with 4",
-        ),
+        (layers.Activation(ops.flip), "its activation does not work on each pixel"),
+        (inner_of_integers, "takes int32 with 4 axes, and is given float32 with 4"),
         (
             layers.Activation(lambda x: x * np.ones((4, 5, 1), "float32")),
             "its activation fails on features of 64×64 pixels",
