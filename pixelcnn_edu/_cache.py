@@ -75,7 +75,8 @@ def _entry_of(model):
     if old and not is_gone and old.are_of(model):
         return entry
     # (Holdings that are not enough never answer; they need not be made again.)
-    # before the state: what another thread changes in between is seen at the next call
+    # Holdings come before the state, so that the next call sees what another thread
+    # changes in between.
     holdings = old if old and not old.is_enough else Holdings(model)
     state, references = state_of(model)
     if not entry or is_gone or entry.state != state:

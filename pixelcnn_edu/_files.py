@@ -54,7 +54,8 @@ def atomic_write(path, *, backup=None, trial=False):
                 with open(temporary, "r+b") as file:  # Windows needs the right to write
                     os.fsync(file.fileno())
                 if not trial:
-                    if path.exists():  # who may read the file stays as it was
+                    # the new file gets the mode of the old one, where modes can be set
+                    with contextlib.suppress(OSError):
                         shutil.copymode(path, temporary)
                     if backup and path.exists():
                         # renaming fails from one disk to another

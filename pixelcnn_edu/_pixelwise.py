@@ -87,9 +87,8 @@ def check_convolution(layer):
 
     `one_pixel` reads the kernel, the bias and the activation; it runs no ``call``.
     """
-    if "convolution_op" in vars(layer):
+    if {"call", "convolution_op"} & vars(layer).keys():
         refuse(layer, "its call was replaced")
-    _check_call(layer)
     says_so = runs_as(layer) == "convolution"
     if type(layer) is layers.Conv2D:
         by_one = layer.kernel_size == layer.strides == (1, 1)
@@ -102,12 +101,6 @@ def check_convolution(layer):
     else:
         refuse(layer, _ONLY_MASKED if says_so else f"{_SILENT}; {_APART}")
     check_activation(layer, layer.filters)
-
-
-def _check_call(layer):
-    """Refuse a layer of Keras or of this package whose ``call`` was replaced."""
-    if "call" in vars(layer) and not is_of_user(layer):  # a user's layer is tried
-        refuse(layer, "its call was replaced")
 
 
 def _check_methods(layer):
@@ -130,7 +123,8 @@ def check_pixelwise(layer, args, kwargs):
         args, kwargs: what the layer is called with. Each tensor is a `pixel_graph.Tensor`,
             so an array among the arguments is a constant.
     """
-    _check_call(layer)
+    if "call" in vars(layer) and not is_of_user(layer):  # a user's layer is tried
+        refuse(layer, "its call was replaced")
     kind, axis = type(layer), getattr(layer, "axis", None)
     axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
     in_keras = kind.__module__.startswith("keras.src.ops")

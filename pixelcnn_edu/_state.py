@@ -148,15 +148,17 @@ class Holdings:
         names: {id of a layer or operation: its attributes that `state_of` reads}.
         ids: what `_ids` returned: the names and ids of what the attributes hold.
         values: plain values, kept alive, so that no other object gets the id of one.
-        arrays: [(array, its `_content`)]: the values of an array may change.
-        is_enough: whether nothing else can change inside, as a list can.
+        contents: [(array or list, its `_content`)]: the values inside may change.
+        is_enough: whether no other object can change inside.
     """
 
     def __init__(self, model):
-        self.names, self.values, self.arrays = {}, [], []
+        self.names, self.values, self.contents = {}, [], []
         parts = parts_of(model)
         self.is_enough = all(self._take(part, parts) for part in parts.values())
         self.ids = self._ids(model) if self.is_enough else None
+        if not self.is_enough:  # what is not needed is not kept alive
+            self.values, self.contents = [], []
 
     def are_of(self, model) -> bool:
         """Return whether the state of the model is surely the same as before.
@@ -164,7 +166,7 @@ class Holdings:
         The objects of `state_of`'s ``references`` must still live.
         """
         same = self.is_enough and self._ids(model) == self.ids
-        return same and all(_content(held) == old for held, old in self.arrays)
+        return same and all(_content(held) == old for held, old in self.contents)
 
     def _take(self, part, parts):
         """Take what a layer or operation holds. Return whether this is enough."""
@@ -173,8 +175,8 @@ class Holdings:
         for value in (*read.values(), *_held_by_nodes(part)):
             if _is_plain(value):
                 self.values.append(value)
-            elif type(value) is np.ndarray and not value.dtype.hasobject:
-                self.arrays.append((value, _content(value)))
+            elif _has_plain_content(value):
+                self.contents.append((value, _content(value)))
             elif isinstance(value, _BY_CONTENT) or _has_settings(value, parts):
                 return False
         return read.keys() <= vars(part).keys()  # else some lie in slots
@@ -202,8 +204,17 @@ def _is_plain(value):
     )
 
 
-def _content(array):
-    return array.shape, array.dtype, array.tobytes()
+def _has_plain_content(value):
+    """Return whether a value is an array of numbers, or a list of numbers and the like."""
+    if isinstance(value, list):  # Keras makes a list of its own of each list
+        return all(map(_is_plain, value))
+    return type(value) is np.ndarray and not value.dtype.hasobject
+
+
+def _content(value):
+    if isinstance(value, list):
+        return repr(list(value))
+    return value.shape, value.dtype, value.tobytes()
 
 
 def runs_its_graph(model) -> bool:
@@ -231,7 +242,10 @@ def parts_of(model):
 
 
 def _held_by_nodes(part):
-    """Return with what a layer or operation is called: x * mask keeps the mask itself."""
+    """Return what a layer or operation is called with, other than tensors.
+
+    For example, ``x * mask`` keeps the mask itself.
+    """
     nodes = getattr(part, "_inbound_nodes", ())
     held = [(node.arguments.args, node.arguments.kwargs) for node in nodes]
     is_fixed = (*_VALUES, keras.KerasTensor)

@@ -123,7 +123,7 @@ def cached(
 
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
     for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same
-    loop. It calls `pixel_loop` once for all slices, because each such call looks whether
+    loop. It calls `pixel_loop` once for all slices, because each such call checks whether
     the model has changed since the call before.
 
     Raises:
@@ -134,6 +134,7 @@ def cached(
     loop = pixel_loop(model, likelihood)
     # a compiled loop takes the types with which it was compiled
     uniforms, given = check_uniforms(uniforms, given.shape), np.float32(given)
+    labels = check_labels(model, labels[0] if labels else None, len(given))
     return loop.draw(uniforms, given, known, temperature, *labels)
 
 

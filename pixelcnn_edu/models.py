@@ -51,8 +51,8 @@ class ImageModel(_cpu.TrainedInHalves):
     The functions of this package accept any number of images. In a direct call of a model,
     and in Keras's own ``fit``, ``evaluate`` and ``predict``, Keras's ``add`` of arrays of
     different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. (The
-    functions of this package compile a model for any N, which avoids this.) No model
-    built by `models` has a sum that goes wrong.
+    functions of this package compile a model for any N, so the axis of images is not
+    treated as a bias.) No model built by `models` has a sum that goes wrong.
 
     With TensorFlow on a CPU the base class trains a batch in two halves at the same time,
     see `_cpu`. (Elsewhere the base class does nothing.)

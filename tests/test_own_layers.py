@@ -309,6 +309,12 @@ def replaced(x):
     return layer(x)
 
 
+def own_convolution_replaced(x):
+    layer = OwnMask(8, 3)
+    layer.call = lambda inputs: 2 * inputs
+    return layer(x)
+
+
 def identity_replaced(x):
     layer = layers.Identity()
     layer.call = shifted
@@ -363,6 +369,7 @@ class AddsMean(layers.Layer):
         (OwnSlopes(), "it fails on features of 64×64 pixels"),
         (Two(), "not one tensor"),
         (replaced, "its call was replaced"),
+        (own_convolution_replaced, "its call was replaced"),
         (identity_replaced, "its call was replaced"),
         (layers.Activation(shifted), "its activation does not work on each pixel"),
         (layers.Activation(ops.flip), "its activation does not work on each pixel"),

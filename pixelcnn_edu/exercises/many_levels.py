@@ -60,7 +60,7 @@ bin_probability = Exercise(
             but(first=_inside, last=_inside),
             fits=lambda actual, expected, level, *case: (
                 level == 0
-                and np.allclose(actual, _inside(*_borders(level, *case)), 0, 1e-7)
+                and np.allclose(actual, _inside(*_borders(level, *case)), 0, 1e-5)
             ),
         ),
         "The last bin is treated like those in the middle. What lies beyond it then "
