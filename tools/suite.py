@@ -37,7 +37,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINUX = sys.platform == "linux"  # elsewhere TensorFlow may not survive a fork
 FORK = multiprocessing.get_context("forkserver" if LINUX else "spawn")
-IMPORTED = ["pixelcnn_edu", "scipy.stats", "nbformat", "ipykernel.kernelapp"]
+IMPORTED = ["pixelcnn_edu", "pixelcnn_edu.exercises", "pixelcnn_edu.widgets"]
+IMPORTED += ["scipy.stats", "nbformat", "ipykernel.kernelapp"]
 AT_ONCE = 3  # on two cores: a group often waits for a process that it has started
 # More threads than cores wait for each other. (Notebooks have all threads: their trained
 # networks depend on the order of sums.)
