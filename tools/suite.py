@@ -4,11 +4,10 @@
     python tools/suite.py --quick    a few of each kind, in 90 seconds
 
 XLA keeps what it has compiled until its process ends, and a suite in one process grows to
-9 GB. Here each group of tests has a process of its own, and three run at a time: the
-longest first, unless they would need more memory together than BUDGET. On Linux these
-processes and the kernels of the notebooks are forked from one that has imported TensorFlow
-already. `pytest --nbval` runs the same tests in one process, with kernels as JupyterLab
-starts them.
+9 GB. Here each group of tests has a process of its own, and two run at a time, the longest
+first. On Linux these processes and the kernels of the notebooks are forked from one that
+has imported TensorFlow already. `pytest --nbval` runs the same tests in one process, with
+kernels as JupyterLab starts them.
 
 Prints a line for each group, with its seconds and its memory at most, the output of a group
 that fails, the slowest tests as rows of the table in CONTRIBUTING.md, and how much memory
@@ -17,6 +16,7 @@ all processes together held at most (PSS: shared pages count once).
 
 import argparse
 import atexit
+import concurrent.futures
 import functools
 import gc
 import itertools
@@ -37,18 +37,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINUX = sys.platform == "linux"  # elsewhere TensorFlow may not survive a fork
 FORK = multiprocessing.get_context("forkserver" if LINUX else "spawn")
-IMPORTED = ["pixelcnn_edu", "pixelcnn_edu.exercises", "pixelcnn_edu.widgets"]
-IMPORTED += ["scipy.stats", "nbformat", "ipykernel.kernelapp"]
-AT_ONCE = 3  # on two cores: a group often waits for a process that it has started
+IMPORTED = ["pixelcnn_edu", "scipy.stats", "nbformat", "ipykernel.kernelapp"]
+AT_ONCE = 2  # on two cores a third group makes the others slower than it saves
 # More threads than cores wait for each other. (Notebooks have all threads: their trained
 # networks depend on the order of sums.)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
-BUDGET = 3.2  # GB, of groups that run at the same time
-LIGHT = 0.9  # GB: what a group may hold that is not in HEAVY
-HEAVY = {  # GB of those that hold more; the line of a group says what it held
-    "notebooks/10*": 1.1,
-    "tests/test_pretrained*": 1.3,
-}
 # The longest first. A file belongs to the first group that fits; a test holds that each
 # belongs to one.
 ALONE = """
@@ -188,62 +181,10 @@ def pss(process) -> int:
     return getattr(memory, "pss", memory.uss)  # PSS: Linux alone
 
 
-def memory_of(group) -> float:
-    """Return how many GB a group may hold, by HEAVY."""
-    found = [LIGHT]
-    for pattern, held in HEAVY.items():
-        if groups(group, [pattern]):
-            found.append(held)
-    return max(found)
-
-
-class Queue:
-    """Hands out groups in order, but none that does not fit beside those that run."""
-
-    def __init__(self, jobs, budget=BUDGET):
-        self.waiting, self.running, self.budget = list(jobs), [], budget
-        self.changed = threading.Condition()
-
-    def take(self):
-        """Return the next group, or None if none is left; wait until one fits."""
-        with self.changed:
-            while self.waiting:
-                free = self.budget - sum(map(memory_of, self.running))
-                for job in self.waiting:
-                    if not self.running or memory_of(job) <= free:
-                        self.waiting.remove(job)
-                        self.running.append(job)
-                        return job
-                self.changed.wait()
-        return None
-
-    def done(self, job):
-        with self.changed:
-            self.running.remove(job)
-            self.changed.notify_all()
-
-
 def run_all(jobs, call) -> list:
     """Call a function with each job, AT_ONCE at a time; return the results."""
-    queue, results = Queue(jobs), []
-
-    def work():
-        while job := queue.take():
-            try:
-                results.append(call(job))
-            finally:
-                queue.done(job)
-
-    workers = [threading.Thread(target=work) for _ in range(AT_ONCE)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if len(results) < len(jobs):
-        raise RuntimeError(
-            f"{len(jobs) - len(results)} groups did not run to their end"
-        )
-    return results
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(call, jobs))
 
 
 def reasons() -> dict[str, str]:
