@@ -149,7 +149,7 @@ class Holdings:
         ids: what `_ids` returned: the names and ids of what the attributes hold.
         values: plain values, kept alive, so that no other object gets the id of one.
         contents: [(array or list, its `_content`)]: the values inside may change.
-        is_enough: whether no other object can change inside.
+        is_enough: False if another object may change inside, such as a dictionary.
     """
 
     def __init__(self, model):
@@ -193,7 +193,7 @@ class Holdings:
 
 
 def _told(value):
-    """Return what tells a number or the like: 1 is not True, and 0.0 is not -0.0."""
+    """Return a number or the like in a form where 1 is not True, and 0.0 not -0.0."""
     return type(value), repr(value) if type(value) in (float, complex) else value
 
 

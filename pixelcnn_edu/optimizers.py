@@ -102,8 +102,8 @@ def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
     Args:
         steps, learning_rate: as for `cosine`.
         **settings: other arguments of `keras.optimizers.Nadam`: ``weight_decay``, say, or
-            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights. (With
-            ``global_clipnorm=None`` see ``optimizer`` of `training.fit` about labels.)
+            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights. (Before
+            you write ``global_clipnorm=None``, see what `training.fit` says about labels.)
 
     Raises:
         ValueError: if an argument is out of its range.

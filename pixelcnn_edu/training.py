@@ -151,9 +151,9 @@ def fit(
             ``BackupAndRestore``, which would go on from the mean. With TensorFlow, Keras
             squares the gradient of a label's weights (an ``Embedding``) image by image. So
             where a batch has several images of a label, `keras.optimizers.Adam` takes
-            other steps there than its formula says, and so do its relatives. The two named
-            optimizers add before they square, because they clip gradients. (For the norm
-            by which they clip, Keras squares image by image, too.)
+            other steps there than its formula says, and so do similar optimizers.
+            ``"nadam"`` and ``"muon"`` add before they square, because they clip gradients.
+            (For the norm by which they clip, Keras squares image by image, too.)
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
