@@ -227,7 +227,8 @@ whole_counts = Exercise(
             hint=2,
         ),
         "A level has count 0. Its part of the interval has no width, so this level "
-        "can never be written. Each level gets at least 1.": Mistake(
+        "can never be written. Each level gets at least 1, also after the sum is "
+        "corrected.": Mistake(
             lambda p, total: np.round(p * total).astype(int),
             lambda p, total: np.floor(p * total).astype(int),
             _raised_to_1,

@@ -93,8 +93,8 @@ stop_epoch = Exercise(
         "the comparison is turned: a new lowest loss is *below* the lowest so far.": but(
             better=lambda new, low: new > low
         ),
-        "the lowest so far begins with a number. The first loss may be larger: begin with "
-        "infinity.": Mistake(
+        "the lowest so far begins with a number such as 100. The first loss may be larger: "
+        "begin with infinity.": Mistake(
             lambda val_loss, patience: _stop_epoch([100.0, *val_loss], patience) - 1,
             fits=lambda actual, expected, runs: actual[-1] == runs[-1][1],
             hint=0,

@@ -282,7 +282,8 @@ evaluate = Exercise(
         ),
         "the model was shown the gray image, and its output scored against the drawn one: "
         "it must read the pixels that were drawn.": _scored(_gray, _drawn),
-        "the model was not shown the images that were scored.": Mistake(
+        "the model was not shown the images that were scored: it saw other images, or the "
+        "same in another order. Each image is scored under its own logits.": Mistake(
             _scored(np.zeros_like, _drawn),
             _scored(lambda images: _drawn(images)[::-1], _drawn),
             _scored(lambda images: _drawn(images)[:1], _drawn),
