@@ -176,6 +176,14 @@ def test_a_string_or_a_complex_number_is_no_number():
         assert verdict.status == "wrong"
 
 
+def test_an_error_is_shown_with_the_case_on_which_it_was_raised():
+    assert repr(check()(lambda number: 2 if number == 4 else [][0])) == (
+        "Your code raised IndexError: list index out of range\n"
+        "  case:     number = 3\n"
+        "Hint 1: Divide."
+    )
+
+
 def refuse(result):
     raise Wrong("refused, as the right answer is")
 

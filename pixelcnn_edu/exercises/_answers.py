@@ -20,7 +20,9 @@ class NoReturn(Exception):
 
 
 class Raised(Exception):
-    """The answer raised an error, which is the argument."""
+    """The answer raised an error, which is the argument; ``details``: on which case."""
+
+    details = {}
 
 
 def asking(answer):

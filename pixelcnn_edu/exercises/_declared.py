@@ -154,7 +154,7 @@ class Exercise:
         self.__doc__ = right.__doc__ if callable(right) else judge.__doc__
 
     def __call__(self, answer, hint=0):
-        fitting = 0  # the hint that fits the mistake
+        fitting, details = 0, {}  # the hint that fits the mistake; what is shown of it
         try:
             with np.errstate(all="ignore"):  # the verdict tells of it in words
                 if answer is ...:
@@ -167,18 +167,18 @@ class Exercise:
             status = "not yet"
             lines = ["Not yet: the result is None. Is a `return` missing?"]
         except Raised as raised:
-            status, fitting = "wrong", 1
+            status, fitting, details = "wrong", 1, raised.details
             lines = [f"Your code raised {_in_words(raised)}"]
         except Wrong as wrong:
             diagnosis, mistake = self.declared(str(wrong))
-            status, fitting = "wrong", mistake.hint
+            status, fitting, details = "wrong", mistake.hint, wrong.details
             lines = [f"Not right: {diagnosis}"]
-            for name, value in wrong.details.items():
-                if value is not None:
-                    lines.append(f"  {name + ':':<10}{short(value)}")
         except Exception as error:
             text = "This check failed, so your answer was not judged. Please report it:"
             return Verdict("failed", f"{text} {type(error).__name__}: {error}")
+        for name, value in details.items():
+            if value is not None:
+                lines.append(f"  {name + ':':<10}{short(value)}")
         return Verdict(status, "\n".join([*lines, *self.hint_lines(hint, fitting)]))
 
     def declared(self, words):
@@ -224,6 +224,7 @@ class Exercise:
         for diagnosis, mistake in self.mistakes.items():
             if mistake.raises and mistake.raises(raised.args[0]):
                 return Wrong(diagnosis, case=self.told(case), raised=_in_words(raised))
+        raised.details = {"case": self.told(case)}
         return raised
 
     def diagnosed(self, actual, expected, case):

@@ -16,9 +16,12 @@ _LOG_P = np.array(
     ]
 )
 _PRIOR = np.array([0.7, 0.2, 0.1])
-_EVEN = np.full(3, 1 / 3)
-_CASE = "\n".join(["prior [0.7 0.2 0.1], log_p", *(" " * 12 + str(x) for x in _LOG_P)])
-_FIVE_DIGITS = {"cases": [(_LOG_P, _PRIOR)], "describe": lambda *case: _CASE}
+_DIGITS = {
+    "cases": [(_LOG_P, _PRIOR), (_LOG_P[:2, :2], np.array([0.4, 0.6]))],
+    "describe": lambda log_p, prior: "\n".join(
+        [f"prior {prior}, log_p", *(" " * 12 + str(row) for row in log_p)]
+    ),
+}
 _ANOTHER_RESULT = {
     "shape": "The result has another shape.",
     "otherwise": "Those are not the right numbers.",
@@ -74,7 +77,7 @@ def _posterior(log_p, prior):
 
 posterior = Exercise(
     _posterior,
-    **_FIVE_DIGITS,
+    **_DIGITS,
     **_ANOTHER_RESULT,
     read=numbers("Return an array (N, K) of numbers."),
     mistakes={
@@ -153,7 +156,7 @@ def _least(log_p, prior):
 
 mixture_nats = Exercise(
     _mixture_nats,
-    **_FIVE_DIGITS,
+    **_DIGITS,
     **_ANOTHER_RESULT,
     read=numbers("Return an array (N,) of numbers."),
     mistakes={
@@ -161,10 +164,12 @@ mixture_nats = Exercise(
         "This averages the nats. A mixture averages the probabilities, and takes the "
         "logarithm after that.": lambda log_p, prior: -log_p @ prior,
         "The prior is left out: this is -log Σ p(x | y).": (
-            lambda log_p, prior: _mixture_nats(log_p, np.ones(3))
+            lambda log_p, prior: _mixture_nats(log_p, np.ones_like(prior))
         ),
         "This takes p(y) as even for all labels; use the prior.": (
-            lambda log_p, prior: _mixture_nats(log_p, _EVEN)
+            lambda log_p, prior: _mixture_nats(
+                log_p, np.full_like(prior, 1 / len(prior))
+            )
         ),
         "The highest was taken off before np.exp and not added again after "
         "np.log.": Mistake(
