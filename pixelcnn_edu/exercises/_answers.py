@@ -22,7 +22,9 @@ class NoReturn(Exception):
 class Raised(Exception):
     """The answer raised an error, which is the argument; ``details``: on which case."""
 
-    details = {}
+    def __init__(self, error):
+        super().__init__(error)
+        self.details = {}
 
 
 def asking(answer):

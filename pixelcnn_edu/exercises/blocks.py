@@ -1,6 +1,6 @@
 """Exercises of notebook 04: weights of a block, the block itself, PReLU's gradients."""
 
-from pixelcnn_edu.exercises._answers import Wrong, asking, close, pair
+from pixelcnn_edu.exercises._answers import Raised, Wrong, asking, close, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 from pixelcnn_edu.layers import MaskedConv2D
 
@@ -79,7 +79,7 @@ def _add(x, y):
 
 
 def _residual_block(
-    x, *, bends=(_prelu,) * 3, middle=None, end=_add, half=None, last=None
+    x, *, bends=(_prelu,) * 3, middle=None, end=_add, filters=None, half=None, last=None
 ):
     """The block of the paper, out of Keras layers.
 
@@ -87,7 +87,7 @@ def _residual_block(
     between: 1×1 to half the channels, 3×3 of type B, 1×1 back, each after an
     activation; then the sum with ``x``.
     """
-    filters = x.shape[-1]
+    filters = filters or x.shape[-1]
     half = half or filters // 2
     middle = middle() if middle else MaskedConv2D(half, 3, mask_type="B")
     y = keras.layers.Conv2D(half, 1)(bends[0](x))
@@ -133,9 +133,14 @@ def _judge_block(answer):
     _judge_weights(model, _FILTERS)
     _judge_end(model, images)
     other = keras.Input((_HEIGHT, _WIDTH, 2 * _FILTERS))
-    out = asking(answer)(other)
-    _judge_shape(out, other)
-    _judge_weights(asking(keras.Model)(other, out), 2 * _FILTERS)
+    try:
+        out = asking(answer)(other)
+        _judge_shape(out, other)
+        _judge_weights(asking(keras.Model)(other, out), 2 * _FILTERS)
+    except (Raised, Wrong) as error:
+        raise Wrong(
+            "Numbers of channels are built in", case=f"x of {other.shape}"
+        ) from error
 
 
 def _layers(model):
@@ -383,8 +388,11 @@ residual_block = Exercise(
         "A convolution has no bias.": Mistake(
             but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
         ),
-        "The block has another number of weights.": Mistake(
-            but(half=3), but(half=_FILTERS // 2)
+        "The block has another number of weights.": Mistake(but(half=3)),
+        "Numbers of channels are built in: the block fails for an x with more channels. "
+        "Take them from x: filters = x.shape[-1].": Mistake(
+            but(half=_FILTERS // 2),
+            but(filters=_FILTERS),
         ),
     },
     hints=(

@@ -153,6 +153,10 @@ def _coins():
     return [(0.0, 0.0, images), (-1.5, 0.0, images), (-2.0, 4.0, rows)]
 
 
+def _one_coin(logit):
+    return f"under one coin for all pixels, p(ink) = {_sigmoid(logit):.2f}"
+
+
 def _mean_or_error(expected, actual, *case):
     """Show the mean if it is wrong, else its error."""
     right = evaluate.same(actual[0], expected[0], 0)
@@ -174,7 +178,7 @@ def _judge_drawn_images(answer):
     paper = 784 * math.log1p(math.exp(logit))
     expected = paper - logit * 784 * gray
     spread = abs(logit) * math.sqrt(784 * gray * (1 - gray) / _COUNT)
-    words = {"case": f"{_COUNT} images that are gray {gray} all over"}
+    words = {"case": f"{_COUNT} images of gray {gray}, {_one_coin(logit)}"}
     means = {"expected": f"{expected:.0f}", "actual": f"{mean:.0f}"}
     if abs(mean - paper) < 1e-3 * paper:
         raise Wrong("the images were thresholded", **words, **means)
@@ -233,8 +237,7 @@ evaluate = Exercise(
     describe=lambda bias, left, images: (
         f"{len(images)} images under a model that reads the left neighbor"
         if left
-        else f"{len(images)} images under one coin for all pixels, "
-        f"p(ink) = {_sigmoid(bias):.2f}"
+        else f"{len(images)} images {_one_coin(bias)}"
     ),
     mistakes={
         "two numbers are asked for, the mean and its standard error.": Mistake(
