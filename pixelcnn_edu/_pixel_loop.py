@@ -13,7 +13,7 @@ from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel
 from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.one_pixel import draw_images, runs_of_a_pixel
-from pixelcnn_edu.pixel_graph import PER_IMAGE, read_graph
+from pixelcnn_edu.pixel_graph import label_maps, read_graph
 
 import keras
 import numpy as np
@@ -67,6 +67,7 @@ class PixelLoop:
         self.likelihood = likelihood
         check_finite(model)
         self.inputs, self.tensors, self.output = read_graph(model)
+        self.label_maps = label_maps(self.tensors, self.output)
         self.weights = model.weights
         self._model = weakref.ref(model)  # `kept` must not keep the model alive
         groups, self.one_more = runs_of_a_pixel(self.tensors, self.output)
@@ -137,9 +138,8 @@ class PixelLoop:
 
     def _check_size(self, size):
         """Refuse images whose size is not that of a map computed from the label alone."""
-        for tensor in self.tensors:  # compiled code would read a wrong place of the map
-            fixed = tensor.when == PER_IMAGE and len(tensor.spec.shape) == 4
-            of_map = tensor.spec.shape[1:3] if fixed else size
+        for tensor in self.label_maps:  # compiled code would read a wrong place
+            of_map = tensor.spec.shape[1:3]
             if any(a not in (1, None, b) for a, b in zip(of_map, size, strict=True)):
                 raise ValueError(
                     f"Expected images as large as the label's map, {of_map}. "

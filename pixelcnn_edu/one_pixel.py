@@ -139,9 +139,8 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
         known,
         loop.built_in_setting if is_built_in else setting,
         fixed={
-            tensor: ops.transpose(value, (1, 2, 0, 3))
-            for tensor, value in fixed.items()
-            if len(value.shape) == 4
+            tensor: ops.transpose(fixed[tensor], (1, 2, 0, 3))
+            for tensor in loop.label_maps
         },
         kernels={
             t: split_kernel(t)

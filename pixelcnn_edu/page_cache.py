@@ -18,6 +18,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_ROW,
     entry,
     kernel_of,
+    label_maps,
     labels_as_read,
     read_graph,
     weight_by_pixel,
@@ -50,8 +51,8 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     of_label = labels_as_read(inputs, labels)
     for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)
-        if len(t.spec.shape) == 4:  # (N, channels), as of an Embedding, is no page
-            pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
+    for t in label_maps(tensors, output):
+        pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
     taps = {t: _taps(t.operation) for t in made if t.is_convolution}
     by_row = [t for t in made if t.when == PER_ROW]
     by_pixel = [t for t in made if t.when == PER_PIXEL]

@@ -285,6 +285,13 @@ def with_weight(layer, x, weight):
     return ops.relu(x) - weight * ops.relu(-x)
 
 
+def label_maps(tensors, output) -> list:
+    """Return the tensors that depend on the label alone and are read at each pixel."""
+    by_row_or_pixel = [t for t in tensors if t.when != PER_IMAGE]
+    read = {output}.union(*(t.sources for t in by_row_or_pixel))
+    return sorted(t for t in read if t.when == PER_IMAGE)
+
+
 def entry(values, i):
     """Return ``values[i]``; or the only entry, if it stands for all rows or all pixels."""
     return values[i if values.shape[0] > 1 else 0]

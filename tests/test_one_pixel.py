@@ -263,6 +263,21 @@ def test_labels_reach_every_pixel():
         generation.generate(small(), 2, labels=1)
 
 
+@pytest.mark.parametrize(
+    ("size", "change"),
+    [
+        (2, layers.UpSampling2D(2)),
+        (8, layers.MaxPooling2D(2)),
+        (6, layers.Cropping2D(1)),
+    ],
+)
+def test_a_label_s_map_may_be_made_of_one_of_another_size(size, change):
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+    part = layers.Reshape((size, size, 3))(layers.Embedding(3, size**2 * 3)(label))
+    x = layers.add([MaskedConv2D(3, 3, "A")(image), change(part)])
+    compare_features([image, label], x, count=5, classes=3)
+
+
 def test_a_label_has_the_type_of_the_model_s_input():
     image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="uint8")
     number = ops.reshape(label * 30, (-1, 1, 1, 1))  # 9 * 30 is 14 in uint8
