@@ -417,7 +417,8 @@ class Network {
 
   // For each tensor, the pixels of which the logits of one pixel are made: H·W bytes, 0 or
   // 1. Those of the image are the pixel's receptive field. The way goes from the logits back:
-  // a convolution reads a pixel at each of its taps, any other layer the same pixel.
+  // a convolution reads a pixel at each of its taps, any other layer the same pixel. The
+  // logits may depend on fewer: a tap may join only some channels, and a ReLU may be 0.
   fieldsOf(pixel) {
     const fields = this.tensors.map(() => new Uint8Array(this.height * this.width));
     fields[this.tensors.indexOf(this.output)][pixel] = 1;
@@ -2134,7 +2135,7 @@ function inside({ engine, graph, settings, root, answer, remember }) {
     const who = last.channels > 1 ? "The pixel's logits depend" : "The logit depends";
     const same = fields[0][pixel] ? "; those of a color also on the pixel's earlier colors" : "";
     sentence.text =
-      `At ${place(pixel)}${color}, ${nameOfLevel(level)} was drawn. ${chance(told)} ${who} on ` +
+      `At ${place(pixel)}${color}, ${nameOfLevel(level)} was drawn. ${chance(told)} ${who} on at most ` +
       `${sum(fields[0].subarray(0, pixel))} of the ${pixel} earlier pixels${same}.`;
     const largest = `0 to ${p.length - 1}; the largest is ${Math.max(...p).toPrecision(2)}`;
     const list = p.map((one, k) => `${nameOfLevel(k)} ${one.toPrecision(2)}`);
@@ -2169,7 +2170,7 @@ function inside({ engine, graph, settings, root, answer, remember }) {
       `${many} channel${many > 1 ? "s" : ""}. At ${place(pixel)} its features go ` +
       `from ${low.toFixed(3)} (${nameOfChannel(low)}) to ${high.toFixed(3)} ` +
       `(${nameOfChannel(high)}). The logits of this pixel depend on its features at ` +
-      `${count} pixel${count === 1 ? "" : "s"}.`;
+      `${count} pixel${count === 1 ? "" : "s"} at most.`;
     bars.about = `Features: ${here.map((value) => value.toFixed(3)).join(", ")}`;
     drawBars(bars, here, {
       colors: (k) => shade(Math.sign(here[k])),

@@ -178,7 +178,8 @@ export class Network {
 
   // For each tensor, the pixels of which the logits of one pixel are made: H·W bytes, 0 or
   // 1. Those of the image are the pixel's receptive field. The way goes from the logits back:
-  // a convolution reads a pixel at each of its taps, any other layer the same pixel.
+  // a convolution reads a pixel at each of its taps, any other layer the same pixel. The
+  // logits may depend on fewer: a tap may join only some channels, and a ReLU may be 0.
   fieldsOf(pixel) {
     const fields = this.tensors.map(() => new Uint8Array(this.height * this.width));
     fields[this.tensors.indexOf(this.output)][pixel] = 1;

@@ -119,7 +119,7 @@ def check_sentence(sentence, drawn, row, col, channel=0):
     field = causality.receptive_field(drawn.model, row, col, images=16)
     pixel = row * drawn.images.shape[2] + col
     count = field.ravel()[:pixel].sum()
-    assert f"on {count} of the {pixel} earlier pixels" in sentence
+    assert f"on at most {count} of the {pixel} earlier pixels" in sentence
     assert ("the pixel's earlier colors" in sentence) == field[row, col]
 
 
