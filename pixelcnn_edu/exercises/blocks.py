@@ -129,9 +129,11 @@ def _judge_block(answer):
         _run(model, images) + _run(model, -images), 2 * _run(model, 0 * images), 1e-4
     ):
         raise Wrong("Nothing bends")
-    _judge_bends(model, images)
+    change = _judge_bends(model, images)
     _judge_weights(model, _FILTERS)
     _judge_end(model, images)
+    if not close(images + change, _run(model, images), 1e-4):
+        raise Wrong("Something else than the sum")
     other = keras.Input((_HEIGHT, _WIDTH, 2 * _FILTERS))
     try:
         out = asking(answer)(other)
@@ -166,15 +168,18 @@ def _is_linear(before, after):
 
 
 def _judge_bends(model, images):
-    """No convolution may read a linear function of what the one before has made."""
-    before, straight, found = images, 0, _convolutions(model)
+    """No convolution may read a linear function of what the one before has made.
+
+    Returns the output of the last one.
+    """
+    before, straight, found, change = images, 0, _convolutions(model), None
 
     def noting(layer):
         def call(inputs, *args, **kwargs):
-            nonlocal before, straight
+            nonlocal before, straight, change
             inputs = np.asarray(inputs)
             straight += _is_linear(before, inputs)
-            outputs = type(layer).call(layer, inputs, *args, **kwargs)
+            change = outputs = type(layer).call(layer, inputs, *args, **kwargs)
             bent = layer.activation not in (None, keras.activations.linear)
             before = images[:0] if bent else np.asarray(outputs)
             return outputs
@@ -182,7 +187,7 @@ def _judge_bends(model, images):
         return call
 
     if len(found) != 3:  # the number of weights is another one
-        return
+        return None
     for layer in found:
         layer.call = noting(layer)
     try:
@@ -193,6 +198,7 @@ def _judge_bends(model, images):
     if straight:
         count = {"expected": "3 activations", "actual": f"{3 - straight}"}
         raise Wrong("One PReLU stands before each", **count)
+    return np.asarray(change)
 
 
 def _judge_shape(out, x):
@@ -381,6 +387,10 @@ residual_block = Exercise(
             but(end=lambda x, y: _add(x, _relu(y))),
             but(end=lambda x, y: _add(x, keras.ops.tanh(y))),
             but(last="relu"),
+        ),
+        "Something else than the sum of x and the output of the last 1×1.": Mistake(
+            but(end=lambda x, y: x - y),
+            but(end=lambda x, y: _add(x, 0.5 * y)),
         ),
         "The middle works on all channels: the first 1×1 should halve them.": but(
             half=_FILTERS

@@ -12,7 +12,7 @@ _LOG_P = np.array(
         [-70.5, -70.5, -72.0],
         [-1200.0, -1203.0, -1201.0],
         [-101.0, -93.0, -93.5],
-        [-830.0, -100.0, -830.5],
+        [-1830.0, -100.0, -1830.5],
     ]
 )
 _PRIOR = np.array([0.7, 0.2, 0.1])
@@ -33,7 +33,7 @@ _UNDERFLOW = (
 
 
 _OVERFLOW = (
-    "One image has log p = -100 under one label and about -830 under the others, and "
+    "One image has log p = -100 under one label and about -1830 under the others, and "
     "np.exp of the difference is infinite in float64. Subtract each image's maximum."
 )
 
@@ -115,6 +115,7 @@ posterior = Exercise(
             lambda log_p, prior: _from(log_p + np.log(prior), _least(log_p, prior)),
             lambda log_p, prior: _from(log_p + np.log(prior), log_p[:, 0]),
             lambda log_p, prior: _from(log_p + np.log(prior), log_p[:, -1]),
+            lambda log_p, prior: _from(log_p + np.log(prior), log_p.mean(axis=1)),
         ),
         _UNDERFLOW: Mistake(
             lambda log_p, prior: _normal(np.exp(log_p) * prior),
@@ -193,6 +194,7 @@ mixture_nats = Exercise(
         _OVERFLOW: Mistake(
             lambda *case: _nats_from(_least(*case), *case),
             lambda log_p, prior: _nats_from(log_p[:, 0], log_p, prior),
+            lambda log_p, prior: _nats_from(log_p.mean(axis=1), log_p, prior),
             hint=2,
         ),
         _UNDERFLOW: Mistake(
