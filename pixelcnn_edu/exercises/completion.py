@@ -197,7 +197,7 @@ def _particles():
     far_apart = functools.partial(_ink_by_share, least=1e-6, more=0.01)
     # the upper half is all ink, or all paper: their weights are e^1800 apart, so np.exp
     # overflows unless the largest logarithm is subtracted
-    extremes = [np.where(page[..., None], images[:1], ink) for ink in (1, 0)]
+    extremes = [np.where(page[..., None], images[:1], ink) for ink in (1, 0, 0, 0)]
     yield about, far_apart, np.concatenate([*extremes, images]), page
 
 
@@ -229,6 +229,7 @@ particle_weights = Exercise(
         "A product of hundreds of probabilities can be 0 in floating point, and 0 / 0 is "
         "no weight. Sum logarithms, and subtract the largest before np.exp.": Mistake(
             but(weigh=lambda logs: np.exp(logs) / np.exp(logs).sum()),
+            but(weigh=lambda logs: (w := np.exp(logs - logs.mean())) / w.sum()),
             fits=lambda actual, *_: (
                 not np.isfinite(actual[0]).all() or (actual[0].any() == np.False_)
             ),

@@ -240,7 +240,7 @@ def _row_minus(of):
 
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
-    many = [[-1530.0, -801.0, -1533.0]]  # as if of many pixels
+    many = [[-2530.0, -801.0, -2533.0]]  # as if of many pixels
     return [(np.concatenate([log_p, many]), _PRIOR), (log_p[:, :2], _PRIOR[1:] / 0.3)]
 
 
@@ -280,9 +280,11 @@ reading = Exercise(
             then(lambda right: _rows(np.log(right), axis=0)),
             fits=_columns_sum_to_1,
         ),
-        "The last pixel stands for many, and np.exp of a difference of 729 is infinite in "
+        "The last pixel stands for many, and np.exp of a difference of 1000 is infinite in "
         "float64. Subtract each row's maximum.": Mistake(
-            *[_row_minus(of) for of in (lambda row: row[:, 0], lambda row: row.min(1))],
+            _row_minus(lambda rows: rows[:, 0]),
+            _row_minus(lambda rows: rows.min(axis=1)),
+            _row_minus(lambda rows: rows.mean(axis=1)),
             hint=2,
         ),
         "The last pixel stands for many: its logarithms are -801 and less, and np.exp of "

@@ -227,8 +227,8 @@ log_bin = Exercise(
 )
 
 
-def _log_sum_exp(z):
-    return z.max() + np.log(np.exp(z - z.max()).sum())
+def _log_sum_exp(z, subtracted=np.max):
+    return subtracted(z) + np.log(np.exp(z - subtracted(z)).sum())
 
 
 def _color_log_prob(
@@ -247,6 +247,7 @@ def _color_log_prob(
     ends=True,
     half=1,
     log_bin=_log_bin,
+    subtracted=np.max,
 ):
     """log p of a color under a mixture over RGB, in nats.
 
@@ -278,7 +279,7 @@ def _color_log_prob(
     log_p = log_bin(upper, lower)
     if apart:
         return sum(_log_sum_exp(log_weights + channel) for channel in log_p)
-    return _log_sum_exp(log_weights + log_p.sum(axis=0))
+    return _log_sum_exp(log_weights + log_p.sum(axis=0), subtracted)
 
 
 def _colors():
@@ -287,13 +288,14 @@ def _colors():
         (1, 8, (3, 2, 5)),
         (3, 8, (2, 4, 3)),
         (3, 4, (0, 3, 1)),
-        (2, 256, (20, 200, 90)),
+        (3, 256, (20, 200, 90)),
         (2, 256, (0, 255, 255)),
     ):
         logits = rng.normal(0, 0.8, 10 * m)
         logits[7 * m :] += 1.0  # coefficients for which tanh makes a difference
         far = levels == 256 and color[0] == 20
         logits[4 * m : 7 * m] -= 4.0 if far else 0.5  # log scales
+        logits[4 * m : 7 * m : m] -= 4.0 * far  # e^1000 lies between two bells
         yield logits, np.array(color), levels
 
 
@@ -307,6 +309,7 @@ color_log_prob = Exercise(
         "A channel far from every mean: its probability is 0 in floats. Stay with "
         "logarithms, as in `log_bin`, down to log Σ exp.": Mistake(
             but(log_bin=_subtracted),
+            but(subtracted=np.mean),
             fits=lambda actual, *_: not np.isfinite(actual),
         ),
         "The sign: log p is negative, nats are -log p.": Mistake(
