@@ -13,7 +13,7 @@ from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel
 from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.one_pixel import draw_images, runs_of_a_pixel
-from pixelcnn_edu.pixel_graph import label_maps, read_graph
+from pixelcnn_edu.pixel_graph import check_size, label_maps, read_graph
 
 import keras
 import numpy as np
@@ -103,7 +103,7 @@ class PixelLoop:
         Raises:
             ValueError: a weight is not finite, or a logit is NaN.
         """
-        self._check_size(numbers.shape[1:3])
+        check_size(self.tensors, self.output, numbers.shape[1:3])
         key = self.key(numbers.shape, setting)
         is_built_in = setting == self.built_in_setting
         arrays = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]
@@ -135,16 +135,6 @@ class PixelLoop:
         flat = [ops.reshape(ops.cast(w, dtype), (-1,)) for w in self.weights]
         is_finite = ops.all(ops.isfinite(ops.concatenate([*flat, np.zeros(1, dtype)])))
         return ops.where(is_finite, images, np.float32("nan"))
-
-    def _check_size(self, size):
-        """Refuse images whose size is not that of a map computed from the label alone."""
-        for tensor in self.label_maps:  # compiled code would read a wrong place
-            of_map = tensor.spec.shape[1:3]
-            if any(a not in (1, None, b) for a, b in zip(of_map, size, strict=True)):
-                raise ValueError(
-                    f"Expected images as large as the label's map, {of_map}. "
-                    f"Received: {tuple(size)}"
-                )
 
     def key(self, shape, setting):
         """Return the key in ``compiled`` of the loop for numbers of this shape."""

@@ -21,7 +21,7 @@ from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import likelihood_of, live_weights
-from pixelcnn_edu.pixel_graph import kernel_of, weight_by_pixel
+from pixelcnn_edu.pixel_graph import check_size, kernel_of, weight_by_pixel
 
 import keras
 import numpy as np
@@ -94,6 +94,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
             f"Received: {labels} label inputs and num_classes {classes}"
         )
     loop = pixel_loop(check_finite(model), likelihood, advice="A page needs this.")
+    check_size(loop.tensors, loop.output, (height, width))
     writer = _Writer(height, width)
     for tensor in loop.tensors:
         writer.add(tensor)
@@ -206,8 +207,9 @@ def _check_label_s(tensor):
     layer, (source, *_) = tensor.operation, tensor.sources
     kind = type(layer)
     known = (
-        (kind is keras.layers.Embedding and source.operation is None)
-        or (kind is keras.layers.Reshape and len(tensor.spec.shape) == 4)
+        kind is keras.layers.Embedding
+        if source.operation is None
+        else (kind is keras.layers.Reshape and len(tensor.spec.shape) == 4)
         or (kind is MaskedConv2D and layer.kernel_size == (1, 1))
     )
     if not known:

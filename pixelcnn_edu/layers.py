@@ -55,8 +55,8 @@ class MaskedConv2D(keras.layers.Conv2D):
             and groups are fixed too. (`gated.StackConv2D` can dilate.)
 
     ``mask`` is made from these arguments, also when a saved model is loaded. If you change
-    the mask of one layer object, no file holds the change: write a subclass whose ``build``
-    makes the mask.
+    the mask of one layer object, no file and no copy of a model holds the change: write a
+    subclass whose ``build`` makes the mask.
 
     Input shape: (N, H, W, channels).
 

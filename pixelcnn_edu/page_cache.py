@@ -16,6 +16,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
+    check_size,
     entry,
     kernel_of,
     label_maps,
@@ -44,6 +45,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     """
     inputs, tensors, output = read_graph(check_finite(check_model(model)))
     count, height, width, channels = uniforms.shape
+    check_size(tensors, output, (height, width))
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     image = inputs[0]

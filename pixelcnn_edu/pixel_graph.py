@@ -292,6 +292,21 @@ def label_maps(tensors, output) -> list:
     return sorted(t for t in read if t.when == PER_IMAGE)
 
 
+def check_size(tensors, output, size):
+    """Refuse images of another size than a label's map or weights by pixel have."""
+    fixed = [("label's map", t.spec.shape[1:3]) for t in label_maps(tensors, output)]
+    for layer in [t.operation for t in tensors]:
+        weight = weight_by_pixel(layer)
+        if weight is not None:
+            fixed.append((f"weights of the layer {layer.name!r}", weight.shape[:-1]))
+    for name, sides in fixed:  # other code would read a wrong place of them
+        if any(a not in (1, None, b) for a, b in zip(sides, size, strict=True)):
+            raise ValueError(
+                f"Expected images as large as the {name}, {tuple(sides)}. "
+                f"Received: {tuple(size)}"
+            )
+
+
 def entry(values, i):
     """Return ``values[i]``; or the only entry, if it stands for all rows or all pixels."""
     return values[i if values.shape[0] > 1 else 0]

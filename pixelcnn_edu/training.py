@@ -160,9 +160,10 @@ def fit(
             the target. So the expected loss is the same, and each pixel's term varies
             less from draw to draw. The sum over all pixels does not always vary less:
             notebook 14 shows the effect. `Bernoulli` only.
-        seed: seed for the order of the images and for their binarization. Weights and
-            dropout get their seeds when the model is built: call
-            ``keras.utils.set_random_seed`` before.
+        seed: seed for the order of the images and for their binarization. Each call begins
+            with the same ones, so if you call ``fit`` again without a folder to train on,
+            give another seed. Weights and dropout get their seeds when the model is built:
+            call ``keras.utils.set_random_seed`` before.
         folder: where to keep the run's state; one process or thread at a time can use the
             folder. A run that the folder holds goes on (see `checkpoints`):
 

@@ -13,8 +13,10 @@ from pixelcnn_edu import (
     compression,
     data,
     evaluation,
+    export,
     generation,
     models,
+    page_cache,
     plots,
     pretrained,
     scoreboard,
@@ -513,6 +515,30 @@ def test_images_of_another_size_than_the_label_s_map_are_refused_in_every_call()
         ValueError, match=r"the label's map, \(8, 8\). Received: \(6, 6\)"
     ):
         compression.code_length(model, np.zeros((2, 6, 6, 1)), labels=1)
+
+
+@pytest.mark.parametrize(
+    "layer", [PositionBias(), keras.layers.PReLU()], ids=["position", "PReLU"]
+)
+def test_images_of_another_size_than_weights_by_pixel_are_refused_in_every_call(layer):
+    part = keras.Input((5, 5, 2))
+    inner = keras.Model(part, layer(part))
+    image = keras.Input((None, None, 1))  # Keras lets the whole model leave its size open
+    x = inner(MaskedConv2D(2, 3, "A")(image))
+    model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+    assert generation.generate(model, 2, image_shape=(5, 5, 1)).shape[1] == 5
+    words = r"weights of the layer '\w+', \(5, 5\). Received: "
+    for size in (4, 8):
+        for _ in range(3):  # the first call may be another method's
+            with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+                generation.generate(model, 2, image_shape=(size, size, 1))
+        with pytest.raises(ValueError, match=words):
+            compression.code_length(model, np.zeros((2, size, size, 1)))
+        with pytest.raises(ValueError, match=words):
+            export.network(model, image_shape=(size, size, 1))
+        u = np.zeros((1, size, size, 1), "float32")
+        with pytest.raises(ValueError, match=words):
+            page_cache.draw(model, model.likelihood, u, u, u[0, ..., 0] > 0, 1.0)
 
 
 class Scale(keras.layers.Layer):
