@@ -34,7 +34,9 @@ def load_mnist(source="bundled"):
     """Load handwritten digits, or another set in the same file formats.
 
     Args:
-        source: ``"bundled"``: 4,000 training and 1,000 test digits, no network needed.
+        source: ``"bundled"``: 4,000 training and 1,000 test digits, no network needed. All
+            of them are MNIST training digits: do not score a network on these test
+            digits that was trained on ``"full"``.
             ``"full"``: all 60,000 and 10,000. Keras downloads them once into its cache.
             Or a path: to a file like Keras's ``mnist.npz``, or to a folder of IDX files
             (``train-images-idx3-ubyte``, with or without ``.gz``).

@@ -15,7 +15,7 @@ import zlib
 
 from pixelcnn_edu._checks import NotByPixel, check_images, check_path
 from pixelcnn_edu._files import atomic_write
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of
+from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
@@ -93,6 +93,8 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
             "Expected a model that takes images alone, or a label too and has num_classes. "
             f"Received: {labels} label inputs and num_classes {classes}"
         )
+    if labels:  # the page offers each of them
+        check_labels(model, np.arange(classes), classes)
     loop = pixel_loop(check_finite(model), likelihood, advice="A page needs this.")
     check_size(loop.tensors, loop.output, (height, width))
     writer = _Writer(height, width)

@@ -84,7 +84,10 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
                 va="bottom",
                 size=10,
             )
-    ax.imshow(page[..., 0] if channels == 1 else page, vmin=0, vmax=1)
+    shown = ax.imshow(page[..., 0] if channels == 1 else page, vmin=0, vmax=1)
+    place = ax.get_window_extent()
+    if size[0] > place.height or size[1] > place.width:
+        shown.set_interpolation("antialiased")  # "nearest" would leave out lines
     ax.set_axis_off()
     words = f"{count} image{'s' * (count > 1)} of {height}×{width} pixels"
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""

@@ -95,7 +95,8 @@ class Preset:
     def protocol(self) -> str:
         """Return, in words, how validation digits become `images`."""
         if self.colored:
-            return "dynamic binarization, then 64 colors; validation drawn with seed 0"
+            seeds = "training drawn with seed 1, validation with 0"
+            return f"static binarization ({seeds}), then 64 colors"
         if self.likelihood.levels == 2:
             told = ", the class given" if self.num_classes else ""
             return f"dynamic binarization; validation drawn once with seed 0{told}"

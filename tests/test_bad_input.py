@@ -523,7 +523,7 @@ def test_images_of_another_size_than_the_label_s_map_are_refused_in_every_call()
 def test_images_of_another_size_than_weights_by_pixel_are_refused_in_every_call(layer):
     part = keras.Input((5, 5, 2))
     inner = keras.Model(part, layer(part))
-    image = keras.Input((None, None, 1))  # Keras lets the whole model leave its size open
+    image = keras.Input((None, None, 1))  # Keras does not ask whether that fits
     x = inner(MaskedConv2D(2, 3, "A")(image))
     model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
     assert generation.generate(model, 2, image_shape=(5, 5, 1)).shape[1] == 5

@@ -304,3 +304,12 @@ def test_a_label_that_is_read_as_a_number_is_refused(tmp_path):
         [image, label], MaskedConv2D(1, 1)(x), likelihood=Bernoulli(), num_classes=3
     )
     check_refused(model, tmp_path, "'number' (Reshape), which works on the label")
+
+
+def test_a_class_that_an_embedding_does_not_know_is_refused(tmp_path):
+    image, label = keras.Input((4, 5, 1)), keras.Input((), dtype="int32")
+    part = keras.layers.Reshape((1, 1, 2))(keras.layers.Embedding(10, 2)(label))
+    x = keras.layers.add([MaskedConv2D(2, 3, "A")(image), part])
+    logits = MaskedConv2D(1, 1)(x)
+    model = ImageModel([image, label], logits, likelihood=Bernoulli(), num_classes=12)
+    check_refused(model, tmp_path, "labels from 0 to 9")

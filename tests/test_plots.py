@@ -56,6 +56,20 @@ def test_a_grid_shows_the_images_pixel_by_pixel():
     assert plt.gca().images[0].get_clim() == (0, 1)
 
 
+@pytest.mark.parametrize(("side", "columns"), [(28, 28), (28, 40), (32, 32), (128, 8)])
+def test_no_line_of_pixels_is_left_out_of_a_large_grid(side, columns):
+    images = np.zeros((columns, side, side, 1))
+    for i, image in enumerate(images):  # one line of ink in each, at different places
+        image[:, 3 + 7 * i % (side - 6)] = 1
+    ax = plots.image_grid(images, columns=columns)
+    for frame in list(ax.patches):
+        frame.remove()
+    ax.figure.canvas.draw()
+    shown = np.asarray(ax.figure.canvas.buffer_rgba())[..., 0]
+    row = shown[len(shown) // 2].astype(int) < 200
+    assert (np.diff(np.concatenate([[0], row])) == 1).sum() == columns
+
+
 def test_a_grid_refuses_what_is_no_batch_of_images():
     for shape in ((4, 4), (2, 4, 4), (2, 4, 4, 2)):
         with pytest.raises(ValueError, match="images"):
