@@ -208,6 +208,8 @@ def _check_label_s(tensor):
     """Refuse a layer between the label and the biases that the builders do not use."""
     layer, (source, *_) = tensor.operation, tensor.sources
     kind = type(layer)
+    while type(source.operation) in _FOR_TRAINING:
+        (source,) = source.sources
     known = (
         kind is keras.layers.Embedding
         if source.operation is None

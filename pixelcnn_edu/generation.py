@@ -287,7 +287,7 @@ def complete(
         labels: a class for all images, or (N,), for a model that takes labels.
         seed: fixes the draw, for the same ``count`` (or ``particles``). Do not complete
             images that `generate` has drawn with the same seed: the uniform numbers are the
-            same too, so a given top is completed to the very image that it is taken from.
+            same too, so the completion of a given top is the same image again.
         temperature, method, likelihood, progress: as for `generate`. Particles need
             temperature 1, as their weights are the model's own probabilities.
         return_ess: return the effective sample sizes too. With ``particles=1`` nothing is

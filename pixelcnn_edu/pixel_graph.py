@@ -295,7 +295,7 @@ def label_maps(tensors, output) -> list:
 def check_size(tensors, output, size):
     """Refuse images of another size than a label's map or weights by pixel have."""
     fixed = [("label's map", t.spec.shape[1:3]) for t in label_maps(tensors, output)]
-    for layer in [t.operation for t in tensors]:
+    for layer in [t.operation for t in tensors if t.when != PER_IMAGE]:
         weight = weight_by_pixel(layer)
         if weight is not None:
             fixed.append((f"weights of the layer {layer.name!r}", weight.shape[:-1]))

@@ -93,7 +93,7 @@ class Preset:
 
     @property
     def protocol(self) -> str:
-        """Return, in words, how validation digits become `images`."""
+        """Return, in words, how digits become images: to train on, and to validate on."""
         if self.colored:
             seeds = "training drawn with seed 1, validation with 0"
             return f"static binarization ({seeds}), then 64 colors"

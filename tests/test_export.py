@@ -298,7 +298,8 @@ def test_layers_for_training_alone_are_left_out():
 
 def test_a_label_that_is_read_as_a_number_is_refused(tmp_path):
     image, label = keras.Input((4, 5, 1)), keras.Input(())
-    number = keras.layers.Reshape((1, 1, 1), name="number")(label)
+    same = keras.layers.Identity()(label)
+    number = keras.layers.Reshape((1, 1, 1), name="number")(same)
     x = keras.layers.add([MaskedConv2D(2, 3, "A")(image), MaskedConv2D(2, 1)(number)])
     model = ImageModel(
         [image, label], MaskedConv2D(1, 1)(x), likelihood=Bernoulli(), num_classes=3

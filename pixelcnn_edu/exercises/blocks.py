@@ -132,7 +132,7 @@ def _judge_block(answer):
     change = _judge_bends(model, images)
     _judge_weights(model, _FILTERS)
     _judge_end(model, images)
-    if not close(images + change, _run(model, images), 1e-4):
+    if change is not None and not close(images + change, _run(model, images), 1e-4):
         raise Wrong("Something else than the sum")
     other = keras.Input((_HEIGHT, _WIDTH, 2 * _FILTERS))
     try:
@@ -141,7 +141,9 @@ def _judge_block(answer):
         _judge_weights(asking(keras.Model)(other, out), 2 * _FILTERS)
     except (Raised, Wrong) as error:
         raise Wrong(
-            "Numbers of channels are built in", case=f"x of {other.shape}"
+            "Numbers of channels are built in",
+            case=f"x of {other.shape}",
+            raised=error.args[0] if isinstance(error, Raised) else None,
         ) from error
 
 
@@ -170,7 +172,7 @@ def _is_linear(before, after):
 def _judge_bends(model, images):
     """No convolution may read a linear function of what the one before has made.
 
-    Returns the output of the last one.
+    Returns the output of the last of three; None for another number of them.
     """
     before, straight, found, change = images, 0, _convolutions(model), None
 
@@ -399,7 +401,7 @@ residual_block = Exercise(
             but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
         ),
         "The block has another number of weights.": Mistake(but(half=3)),
-        "Numbers of channels are built in: the block fails for an x with more channels. "
+        "Numbers of channels are built in: the block is wrong for an x with more channels. "
         "Take them from x: filters = x.shape[-1].": Mistake(
             but(half=_FILTERS // 2),
             but(filters=_FILTERS),
