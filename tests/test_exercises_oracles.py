@@ -167,6 +167,14 @@ def block_with_activations_in_convolutions(x):
 
 
 @also_right("residual_block")
+def block_of_two_halves(x):
+    relu, half = keras.layers.ReLU(), x.shape[-1] // 2
+    y = relu(keras.layers.Conv2D(half, 1)(relu(x)))
+    halves = [MaskedConv2D(half // 2, 3)(y), MaskedConv2D(half // 2, 3)(y)]
+    return x + keras.layers.Conv2D(2 * half, 1)(relu(keras.layers.concatenate(halves)))
+
+
+@also_right("residual_block")
 def block_with_relu_and_dense(x):
     y = keras.layers.Dense(x.shape[-1] // 2)(keras.layers.ReLU()(x))
     y = MaskedConv2D(x.shape[-1] // 2, 3)(keras.layers.ReLU()(y))
