@@ -13,7 +13,7 @@ from pixelcnn_edu._cache import kept, traced
 from pixelcnn_edu._checks import NotByPixel
 from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.one_pixel import draw_images, runs_of_a_pixel
-from pixelcnn_edu.pixel_graph import check_size, label_maps, read_graph
+from pixelcnn_edu.pixel_graph import check_size, fixed_sizes, label_maps, read_graph
 
 import keras
 import numpy as np
@@ -68,6 +68,7 @@ class PixelLoop:
         check_finite(model)
         self.inputs, self.tensors, self.output = read_graph(model)
         self.label_maps = label_maps(self.tensors, self.output)
+        self.fixed_sizes = fixed_sizes(self.tensors, self.output)
         self.weights = model.weights
         self._model = weakref.ref(model)  # `kept` must not keep the model alive
         groups, self.one_more = runs_of_a_pixel(self.tensors, self.output)
@@ -103,7 +104,7 @@ class PixelLoop:
         Raises:
             ValueError: a weight is not finite, or a logit is NaN.
         """
-        check_size(self.tensors, self.output, numbers.shape[1:3])
+        check_size(self.fixed_sizes, numbers.shape[1:3])
         key = self.key(numbers.shape, setting)
         is_built_in = setting == self.built_in_setting
         arrays = [np.transpose(values, (1, 2, 0, 3)) for values in (numbers, given)]

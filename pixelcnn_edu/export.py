@@ -96,7 +96,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
     if labels:  # the page offers each of them
         check_labels(model, np.arange(classes), classes)
     loop = pixel_loop(check_finite(model), likelihood, advice="A page needs this.")
-    check_size(loop.tensors, loop.output, (height, width))
+    check_size(loop.fixed_sizes, (height, width))
     writer = _Writer(height, width)
     for tensor in loop.tensors:
         writer.add(tensor)

@@ -18,6 +18,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_ROW,
     check_size,
     entry,
+    fixed_sizes,
     kernel_of,
     label_maps,
     labels_as_read,
@@ -45,7 +46,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     """
     inputs, tensors, output = read_graph(check_finite(check_model(model)))
     count, height, width, channels = uniforms.shape
-    check_size(tensors, output, (height, width))
+    check_size(fixed_sizes(tensors, output), (height, width))
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     image = inputs[0]

@@ -292,14 +292,19 @@ def label_maps(tensors, output) -> list:
     return sorted(t for t in read if t.when == PER_IMAGE)
 
 
-def check_size(tensors, output, size):
-    """Refuse images of another size than a label's map or weights by pixel have."""
-    fixed = [("label's map", t.spec.shape[1:3]) for t in label_maps(tensors, output)]
+def fixed_sizes(tensors, output) -> list:
+    """Return ``(name, (H or 1, W or 1))`` of label's maps and of weights by pixel."""
+    sizes = [("label's map", t.spec.shape[1:3]) for t in label_maps(tensors, output)]
     for layer in [t.operation for t in tensors if t.when != PER_IMAGE]:
         weight = weight_by_pixel(layer)
         if weight is not None:
-            fixed.append((f"weights of the layer {layer.name!r}", weight.shape[:-1]))
-    for name, sides in fixed:  # other code would read a wrong place of them
+            sizes.append((f"weights of the layer {layer.name!r}", weight.shape[:-1]))
+    return sizes
+
+
+def check_size(fixed, size):
+    """Refuse images of another size than the `fixed_sizes` of their network."""
+    for name, sides in fixed:  # other code would read a wrong place
         if any(a not in (1, None, b) for a, b in zip(sides, size, strict=True)):
             raise ValueError(
                 f"Expected images as large as the {name}, {tuple(sides)}. "
