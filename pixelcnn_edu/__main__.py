@@ -111,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         choices=[0, 1, 2],
         default=1,
-        help="as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch",
+        help="what Keras shows beside our line per epoch: 0 nothing, 1 a progress bar, 2 its "
+        "own line per epoch",
     )
     train.set_defaults(run=_commands.train, command=train)
 

@@ -29,7 +29,8 @@ _PLAIN |= slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _MAPPING = dict | types.MappingProxyType
-_LEFT_OUT = {"dtype", "trainable"}
+_RULES = "regularizers and constraints of weights"
+_LEFT_OUT = {"dtype", "trainable", _RULES}
 
 
 def as_json(value):
@@ -83,12 +84,13 @@ def network_checksum(model) -> str:
 
     Names do not count: Keras numbers the names of layers in the order in which a process
     creates the layers. A layer counts with its configuration, or without one with the
-    shapes of its weights. What a layer holds counts too, also in lists and in dicts with
-    their keys: arrays, such as masks, and functions and objects of a user, such as
-    activations; in a layer of a user's class, or without a configuration, also numbers
-    and strings. A function counts with its code, with the constants that it reads, and
-    with the user's functions that it calls, also those in a module or a class of the
-    user's. The code of a layer's ``call`` does not count.
+    shapes of its weights; and with the regularizers and constraints of its weights. What a
+    layer holds counts too, also in lists and in dicts with their keys: arrays, such as
+    masks, and functions and objects of a user, such as activations; in a layer of a user's
+    class, or without a configuration, also numbers and strings. A function counts with its
+    code, with the constants that it reads, and with the user's functions that it calls,
+    also those in a module or a class of the user's. The code of a layer's ``call`` does
+    not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -222,6 +224,9 @@ def _held(thing, around=()):
         can_train = [weight.trainable for weight in thing._trainable_variables]
         if any(flag != thing.trainable for flag in can_train):  # set weight by weight
             found["trainable"] = can_train
+        rules = [(w.regularizer, w.constraint) for w in thing._trainable_variables]
+        if any(one is not None for pair in rules for one in pair):
+            found[_RULES] = _content(rules)
     return found
 
 

@@ -132,8 +132,13 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     classes = getattr(model, "num_classes", None) or 2**31  # the model gets int32
     _check_range(labels, classes - 1, name)
     labels = labels.astype("int32")
-    values = np.unique(labels).astype(model.inputs[1].dtype)
-    _check_embeddings(graph_of(model), model.inputs[1], values, name)
+    values, dtype = np.unique(labels), model.inputs[1].dtype
+    read = values.astype(dtype)
+    if (read.astype("float64") != values).any():
+        raise refused(
+            f"{name} that {dtype}, the type of the model's input, holds", labels
+        )
+    _check_embeddings(graph_of(model), model.inputs[1], read, name)
     return [np.broadcast_to(labels, (count,))]
 
 

@@ -40,6 +40,7 @@ class PixelLoop:
 
     Attributes:
         inputs, tensors, output: what `pixel_graph.read_graph` returns.
+        label_maps, fixed_sizes: what the functions of these names in `pixel_graph` return.
         weights: the variables of the model.
         channel_groups, one_more: what `one_pixel.runs_of_a_pixel` returns.
         compiled: the compiled loops, {`key` of the loop: function}.
@@ -102,7 +103,8 @@ class PixelLoop:
             float32 (N, H, W, C).
 
         Raises:
-            ValueError: a weight is not finite, or a logit is NaN.
+            ValueError: a weight is not finite, a logit is NaN, or weights for each pixel
+                are for another image size.
         """
         check_size(self.fixed_sizes, numbers.shape[1:3])
         key = self.key(numbers.shape, setting)

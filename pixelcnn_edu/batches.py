@@ -60,6 +60,10 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(
+                f"Expected a batch from 0 to {len(self) - 1}. Received: {index}"
+            )
         order = np.arange(len(self.images))
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
@@ -86,7 +90,10 @@ def pipeline(batches) -> tf.data.Dataset:
 
     def generate():
         for index in range(count):
-            yield reference()[index]
+            batch = reference()[index]
+            if index == count - 1:
+                reference().on_epoch_end()
+            yield batch
 
     def any_count(array):
         return tf.TensorSpec((None, *array.shape[1:]), array.dtype)

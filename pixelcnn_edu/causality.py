@@ -5,7 +5,9 @@ depends on its own value or on a later one. If the likelihood itself orders the 
 of a pixel (`mixture.DiscretizedLogisticMixture`), no logit may depend on any channel of
 its own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
-All comparisons are exact: a change of 1e-6 is a leak.
+All comparisons are exact: a change of 1e-6 is a leak. The model is called as at inference
+(``training=False``). In training a BatchNormalization layer reads later pixels, too, for
+its mean and variance; this leak is not found.
 
 The functions that change inputs try two kinds of images, in turn. The first kind has values
 on the likelihood's levels, so that a layer that reads pixels as integers shows what it

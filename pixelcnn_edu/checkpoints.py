@@ -58,7 +58,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
 
     Args:
         train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
-            ``model.fit`` does.
+            ``model.fit`` does. (`Batches` are not told of ``initial_epoch``: set their
+            ``epoch`` to it, or a resumed run sees other draws.)
         model: a compiled model.
         folder: where the run is kept; it is `locked` meanwhile. On several machines the
             process of rank 0 keeps the run, and sends it to the others.

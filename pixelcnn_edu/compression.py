@@ -155,8 +155,10 @@ def code_length(model, images, *, labels=None, method="cached", likelihood=None)
     """Return the bits that an ideal coder spends on each image: Σ -log2(count/TOTAL).
 
     Arguments as for `compress`. Returns float64 (N,). Close to nats / ln 2, and a little
-    above it on average, since counts are rounded. No value costs more than log2(TOTAL) = 16
-    bits. So for a model that fits badly, the result may be far below nats / ln 2.
+    above it on average, since counts are rounded. (Each level takes one of the TOTAL
+    counts: 4,096 levels cost 0.1 bits a value more, and 65,535 leave nothing to compress.)
+    No value costs more than log2(TOTAL) = 16 bits. So for a model that fits badly, the
+    result may be far below nats / ln 2.
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)

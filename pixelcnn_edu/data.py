@@ -94,8 +94,8 @@ def load_folder(
     Photos are turned as their EXIF orientation says. Transparent pixels become white. Gray
     is the luma of ITU-R BT.601, and color profiles are ignored. A picture is resized with a
     Lanczos filter before its values are rounded to ``levels``. A PNG file with 16 bits a
-    value keeps them all if it is gray without transparency. Of any other, Pillow cuts off
-    the lower 8 bits: values become up to 1/255 darker.
+    value keeps them all if it is gray without an alpha channel. Of any other, Pillow cuts
+    off the lower 8 bits: values change by up to 1/257.
 
     Args:
         path: the folder.

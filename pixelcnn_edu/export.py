@@ -67,7 +67,8 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
 
     Raises:
         ValueError: the likelihood or a layer is another one; the message names it. Or the
-            images have neither 1 nor 3 channels, or a weight is not finite, or quantized.
+            images have neither 1 nor 3 channels; a weight is not finite, or quantized, or
+            for images of another size; an Embedding does not know one of the classes.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn

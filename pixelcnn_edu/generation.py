@@ -127,8 +127,8 @@ def cached(
     the model has changed since the call before.
 
     Raises:
-        ValueError: a weight is not finite, a logit is NaN, or a layer cannot run one pixel
-            at a time; the message names the layer.
+        ValueError: a weight is not finite, a logit is NaN, a layer cannot run one pixel at
+            a time, or it has weights for images of another size; the message names it.
     """
     temperature = check_temperature(temperature)
     loop = pixel_loop(model, likelihood)
@@ -287,7 +287,8 @@ def complete(
         labels: a class for all images, or (N,), for a model that takes labels.
         seed: fixes the draw, for the same ``count`` (or ``particles``). Do not complete
             images that `generate` has drawn with the same seed: the uniform numbers are the
-            same too, so the completion of a given top is the same image again.
+            same too, so with ``count=1`` the completion of a given top is the same image
+            again.
         temperature, method, likelihood, progress: as for `generate`. Particles need
             temperature 1, as their weights are the model's own probabilities.
         return_ess: return the effective sample sizes too. With ``particles=1`` nothing is

@@ -8,6 +8,8 @@ likelihood.
 Images have L levels. Their values are k/(L-1), with k = 0 … L-1.
 """
 
+import math
+
 from pixelcnn_edu._checks import check_levels, check_temperature, plain
 from pixelcnn_edu.layers import register
 
@@ -244,12 +246,12 @@ def draw_levels(log_p, uniforms, temperature):
         level = ops.argmax(log_p, axis=-1)
     else:
         p = ops.softmax(_divided(log_p, temperature), axis=-1)
-        # the last cumulative probability is 1 (up to rounding), so it is left out
-        passed = ops.cumsum(p, axis=-1)[..., :-1] <= uniforms[..., None]
+        cumulative = _cumulative(p)  # the last one is 1, up to rounding
+        passed = cumulative[..., :-1] <= uniforms[..., None] * cumulative[..., -1:]
         level = ops.sum(ops.cast(passed, "int32"), axis=-1, keepdims=True)
-        # Rounding can place the uniform number in a level of probability 0: compiled
-        # cumulative sums are not always increasing, and the last one may be below 1.
-        # Then the next level above is drawn, or the highest, of those with p > 0.
+        # Rounding can place the uniform number in a level of probability 0, because
+        # compiled cumulative sums are not always increasing. Then the next level above is
+        # drawn, or the highest, of those with p > 0.
         every = np.arange(levels, dtype="int32")
         above = ops.where((p > 0) & (every >= level), every, levels)
         highest = ops.max(ops.where(p > 0, every, 0), axis=-1)
@@ -258,6 +260,17 @@ def draw_levels(log_p, uniforms, temperature):
     values = np.arange(levels, dtype="float32") / np.float32(levels - 1)
     undefined = ops.any(ops.isnan(log_p), axis=-1)
     return ops.where(undefined, np.float32(np.nan), ops.take(values, level))
+
+
+def _cumulative(p):
+    """Return the cumulative sums of p, in blocks: a long sum in float32 loses digits."""
+    *rest, levels = ops.shape(p)
+    size = math.isqrt(levels - 1) + 1
+    p = ops.pad(p, [*[(0, 0)] * len(rest), (0, size**2 - levels)])
+    blocks = ops.cumsum(ops.reshape(p, (*rest, size, size)), axis=-1)
+    before = ops.cumsum(blocks[..., :-1, -1:], axis=-2)
+    blocks += ops.pad(before, [*[(0, 0)] * len(rest), (1, 0), (0, 0)])
+    return ops.reshape(blocks, (*rest, size**2))[..., :levels]
 
 
 def _divided(log_p, temperature):

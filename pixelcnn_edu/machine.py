@@ -73,6 +73,8 @@ def free_memory() -> int:
             int((group / f"memory.{name}").read_text("utf-8"))
             for name in ("max", "current")
         )
-    except (OSError, ValueError):  # not a container; "max"
+        lines = (group / "memory.stat").read_text("utf-8").splitlines()
+        used -= int(dict(map(str.split, lines))["inactive_file"])  # freed when needed
+    except (OSError, ValueError, KeyError):  # not a container; "max"
         return free
     return min(free, max(limit - used, 0))

@@ -26,6 +26,10 @@ class DiscretizedLogisticMixture(Likelihood):
     and does not round, so it draws from another distribution than the one that it
     trains. Here `draw_levels` draws from the probabilities of the levels.
 
+    Log scales are clipped to [-7, 7] (the paper's code has the lower limit). So a level
+    between the ends costs at least 0.03 nats with 256 levels, 2.0 with 4,096, and 4.8 with
+    65,536.
+
     Logits of a pixel: weights (M), means (C, M), log scales (C, M) and, with three channels
     only, coefficients (3, M).
 

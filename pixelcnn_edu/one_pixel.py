@@ -88,8 +88,7 @@ class _Page:
         given: (H, W, N, C).
         known: boolean (H, W).
         setting: one number for ``choose``: here the temperature.
-        fixed: {tensor: (H or 1, W or 1, N, channels)}, of tensors that depend on the label
-            alone.
+        fixed: {tensor: (H or 1, W or 1, N, channels)}, of the loop's ``label_maps``.
         kernels: {tensor: what `split_kernel` returns}, for each convolution.
     """
 

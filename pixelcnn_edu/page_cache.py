@@ -36,6 +36,8 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     Raises:
         NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
             (A ValueError.)
+        ValueError: a layer has weights for images of another size, or a weight is not
+            finite.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn

@@ -23,6 +23,7 @@ SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
 EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
 FRAME = "#808080"  # around an image
 PALE, DARK = "#EAF3F8", "#444444"  # boxes and arrows
+INK_ON_PAPER = {"cmap": "gray_r", "origin": "upper", "vmin": 0, "vmax": 1}  # 1 is ink
 INK_ON = {SEEN: "white", HIDDEN: "#555555", PALE: "black"}  # text, by its face
 
 
@@ -84,7 +85,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
                 va="bottom",
                 size=10,
             )
-    shown = ax.imshow(page[..., 0] if channels == 1 else page, vmin=0, vmax=1)
+    shown = ax.imshow(page[..., 0] if channels == 1 else page, **INK_ON_PAPER)
     place = ax.get_window_extent()
     if size[0] > place.height or size[1] > place.width:
         shown.set_interpolation("antialiased")  # "nearest" would leave out lines
@@ -106,7 +107,7 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(4.6, 3.8))
-    picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax)
+    picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, origin="upper")
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
     height, width = np.shape(values)
@@ -153,7 +154,7 @@ def receptive_field(field, row, col, *, title=None, ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(3.6, 3.8))
-    ax.imshow(np.asarray(field, float), cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(np.asarray(field, float), **INK_ON_PAPER | {"cmap": "cividis"})
     target = Rectangle(
         (col - 0.5, row - 0.5), 1, 1, facecolor=TARGET, edgecolor=EDGE, linewidth=1.5
     )
@@ -178,7 +179,7 @@ def dependency(matrix, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
-    ax.imshow(np.asarray(matrix, float), cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(np.asarray(matrix, float), **INK_ON_PAPER | {"cmap": "cividis"})
     ends = [-0.5, size - 0.5]
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
     for axis, name in ((ax.xaxis, "input"), (ax.yaxis, "output")):

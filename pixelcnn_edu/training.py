@@ -228,7 +228,7 @@ def fit(
         optimizer=optimizer,
         likelihood=likelihood,
     )
-    # the dataset of `pipeline` does not tell `batches` that an epoch has ended
+    # a resumed run begins in a later epoch
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
     )

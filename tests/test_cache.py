@@ -850,7 +850,6 @@ def mean_of(model, likelihood, method="cached", count=8):
     ).mean()
 
 
-@pytest.mark.usefixtures("always_compiled")
 def test_a_likelihood_changed_in_place_leaves_an_equal_one_as_it_was():
     model = one_layer((3, 3, 1), Categorical(4))
     likelihood = Tilted(4, 0.0)
@@ -861,7 +860,6 @@ def test_a_likelihood_changed_in_place_leaves_an_equal_one_as_it_was():
     np.testing.assert_allclose(mean_of(model, Tilted(4, 0.0)), right, atol=1e-6)
 
 
-@pytest.mark.usefixtures("always_compiled")
 def test_an_attribute_in_a_slot_belongs_to_a_likelihood_too():
     model = one_layer((3, 3, 1), Categorical(4))
     for tilt in (0.0, 5.0):

@@ -88,7 +88,8 @@ def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
     free = psutil.virtual_memory().available
     monkeypatch.setattr(machine, "Path", lambda path: tmp_path)
     assert machine.free_memory() == pytest.approx(free, rel=0.5)
-    (tmp_path / "memory.current").write_text("1000\n", "utf-8")
+    (tmp_path / "memory.current").write_text("1300\n", "utf-8")
+    (tmp_path / "memory.stat").write_text("anon 900\ninactive_file 300\n", "utf-8")
     for limit, left in (("1500", 500), ("900", 0)):
         (tmp_path / "memory.max").write_text(f"{limit}\n", "utf-8")
         assert machine.free_memory() == left

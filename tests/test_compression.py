@@ -556,20 +556,6 @@ def test_new_weights_are_used_at_once_and_a_second_call_compiles_nothing():
     assert len(loop.compiled) == 1
 
 
-def test_a_changed_model_compiles_anew():
-    image = keras.Input((3, 3, 1))
-    x = MaskedConv2D(2, 3, "A", activation="relu")(image)
-    model = ImageModel(image, layers.Conv2D(1, 1)(x), likelihood=Bernoulli())
-    randomize(model)
-    images = np.ones((2, 3, 3, 1), "float32")
-    before = code_length(model, images)
-    model.layers[1].activation = keras.activations.tanh
-    after = code_length(model, images)
-    assert (after != before).all()
-    naive = code_length(model, images, method="naive")
-    np.testing.assert_allclose(after, naive, rtol=1e-3)
-
-
 def test_a_model_that_is_gone_is_not_kept_and_its_weights_leave_the_memory():
     model = trivial()
     compress(model, images_of(model, 2))

@@ -404,17 +404,6 @@ def test_quantize_takes_the_nearest_level_and_repeats_itself(levels):
 
 def test_bad_arguments_are_named():
     gray = np.full((1, 2, 2, 1), 0.5, "float32")
-    with pytest.raises(ValueError, match="threshold"):
-        data.binarize(gray, threshold=127)
-    with pytest.raises(ValueError, match="not both"):
-        data.binarize(gray, seed=0, threshold=0.5)
-    with pytest.raises(ValueError, match="Divide by 255"):
-        data.binarize((gray * 255).astype("uint8"))
-    with pytest.raises(ValueError, match="NaN"):
-        data.binarize(gray * np.nan)
-    for levels in (1, 0, 2.5):
-        with pytest.raises(ValueError, match="levels"):
-            data.quantize(gray, levels)
     with pytest.raises(ValueError, match=r"quantize\(images, 4\)"):
         data.check_images(gray, levels=4)
     with pytest.raises(ValueError, match=r"binarize\(images\)"):

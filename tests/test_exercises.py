@@ -219,6 +219,23 @@ def test_a_verdict_shows_the_case_and_both_results_and_passes_only_if_right():
     assert check()(lambda number: 2).text.splitlines()[1] == "  case:     number = 3"
 
 
+@pytest.mark.parametrize(
+    "name", ["posterior", "draw", "live_taps_only", "whole_counts"]
+)
+def test_an_answer_that_changes_its_arguments_is_told_so(name):
+    exercise = DECLARED[name]
+
+    def answer(*arguments):
+        result = exercise.right(*arguments)
+        for each in arguments:
+            if isinstance(each, np.ndarray):
+                each += 1
+        return result
+
+    assert exercise(exercise.right).passed
+    assert "changes its arguments" in exercise(answer).text
+
+
 def test_a_hint_that_is_asked_for_comes_with_the_one_that_fits():
     verdict = check()(lambda number: 2 * number, hint=2)
     assert verdict.text.endswith("Hint 1: Divide.\nHint 2: By two.")

@@ -255,9 +255,9 @@ def pixel_by_pixel(images, kernel, bias):
 
 
 @also_right("live_taps_only")
-def in_the_argument_itself(images, kernel, bias):
+def in_a_copy_without_nans(images, kernel, bias):
     reads = np.isnan(pixel_by_pixel(images, kernel, bias))
-    images[np.isnan(images)] = 0
+    images = np.nan_to_num(images)
     return np.where(reads, np.nan, pixel_by_pixel(images, kernel, bias))
 
 
@@ -916,9 +916,9 @@ def test_surprise_has_mean_0_and_deviation_1_for_images_that_the_network_draws()
 
 
 @also_right("interval")
-def part_in_floats(p, symbol, low, width):
-    edges = np.cumsum([0.0, *map(float, p)])
-    return [float(low) + edges[symbol] * float(width), float(p[symbol] * width)]
+def part_from_an_array_of_edges(p, symbol, low, width):
+    edges = low + width * np.cumsum([0, *p])
+    return [edges[symbol], edges[symbol + 1] - edges[symbol]]
 
 
 @also_right("whole_counts")

@@ -519,30 +519,6 @@ def test_the_loops_take_uniform_numbers_in_double_precision():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"count": 0}, "count"),
-        ({"count": 1.5}, "count"),
-        ({"seed": -1}, "seed"),
-        ({"seed": 0.5}, "seed"),
-        ({"temperature": True}, "temperature"),
-        ({"temperature": -0.1}, "temperature"),
-        ({"temperature": float("nan")}, "temperature"),
-        ({"temperature": float("inf")}, "temperature"),
-        ({"temperature": "hot"}, "temperature"),
-        ({"method": "magic"}, "naive"),
-        ({"image_shape": (4, 3, 1)}, "image_shape"),
-        ({"image_shape": (3, 3)}, "image_shape"),
-        ({"uniforms": np.zeros((2, 3, 3))}, "uniforms"),
-        ({"uniforms": np.ones((1, 3, 3, 1))}, "uniforms"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        generation.generate(small(), **{"count": 1, **arguments})
-
-
-@pytest.mark.parametrize(
     ("known", "words"),
     [
         (np.zeros((3, 3)), "boolean"),

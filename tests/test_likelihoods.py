@@ -629,6 +629,23 @@ def test_an_infinite_weight_of_a_mixture_chooses_its_component():
         np.testing.assert_array_equal(drawn(np.inf, temperature), one)
 
 
+@pytest.mark.parametrize("levels", [3, 256, 20_000, 59_815])
+def test_of_many_levels_each_is_drawn_by_its_probability(levels):
+    uniforms = np.linspace(0, 1, 200, endpoint=False).astype("float32")
+    drawn = draw_levels(np.zeros((200, levels), "float32"), uniforms, 1)
+    drawn = np.asarray(drawn, "float64") * (levels - 1)
+    assert np.abs(drawn + 0.5 - uniforms * levels).max() < 0.5 + 3e-6 * levels
+
+
+def test_the_last_level_is_not_drawn_in_place_of_what_rounding_leaves_to_1():
+    log_p = np.linspace(0, -40, 4096, dtype="float32")
+    uniforms = 1 - 2.0 ** -np.arange(8, 23)
+    drawn = draw_levels(np.tile(log_p, (15, 1)), uniforms.astype("float32"), 1)
+    p = np.exp(log_p.astype("float64"))
+    right = np.searchsorted(np.cumsum(p) / p.sum(), uniforms, "right") / 4095
+    np.testing.assert_allclose(np.asarray(drawn), right, atol=0.03)
+
+
 @pytest.mark.parametrize("temperature", [0, 1.0])
 def test_from_log_probabilities_that_are_not_numbers_no_level_is_drawn(temperature):
     log_p = np.array([[np.nan, np.nan], [0, 1]], "float32")

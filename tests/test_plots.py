@@ -56,6 +56,18 @@ def test_a_grid_shows_the_images_pixel_by_pixel():
     assert plt.gca().images[0].get_clim() == (0, 1)
 
 
+@pytest.mark.parametrize("style", [{"image.cmap": "gray"}, {"image.origin": "lower"}])
+def test_ink_is_black_and_row_0_is_above_in_another_style_too(style):
+    image = np.zeros((1, 10, 10, 1))
+    image[:, :5] = 1
+    with plt.rc_context(style):
+        ax = plots.image_grid(image)
+    ax.figure.canvas.draw()
+    shown = np.asarray(ax.figure.canvas.buffer_rgba())[..., 0]
+    above, below = (shown[len(shown) * n // 4, shown.shape[1] // 2] for n in (1, 3))
+    assert (above, below) == (0, 255)
+
+
 @pytest.mark.parametrize(("side", "columns"), [(28, 40), (32, 32), (128, 8)])
 def test_no_line_of_pixels_is_left_out_of_a_large_grid(side, columns):
     images = np.zeros((columns, side, side, 1))

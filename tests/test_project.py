@@ -184,6 +184,26 @@ def test_a_second_refresh_changes_no_byte(small_notebook):
     assert renewed[0].text > code[2].outputs[0].text
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no limit of file sizes"
+)
+@pytest.mark.parametrize("tool", ["minutes", "questions"])
+def test_a_tool_that_cannot_write_leaves_all_files_whole(tmp_path, tool):
+    """A limit of 64 KiB stands for a full disk."""
+    for name in ("notebooks", "tools"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "README.md", tmp_path)
+    (page,) = (tmp_path / "notebooks").glob("02_*.ipynb")
+    text = page.read_text("utf-8")
+    page.write_text(re.sub(r"Right\.|minutes", "Otherwise", text), "utf-8")
+    files = [tmp_path / "README.md", *page.parent.glob("*.ipynb")]
+    before = [file.read_bytes() for file in files]
+    command = f"ulimit -f 64; exec {sys.executable} tools/{tool}.py"
+    command += " --write" * (tool == "minutes")
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True)
+    assert done.returncode and [file.read_bytes() for file in files] == before
+
+
 def test_a_check_names_the_notebook_that_depends_on_its_folder(tmp_path, capsys):
     names = []
     for name, source in {"same": "1 + 1", "other": "import os\nos.getcwd()"}.items():

@@ -1285,6 +1285,24 @@ def test_a_run_with_a_generator_goes_on_although_keras_numbers_its_name(tmp_path
     assert names[0] != names[1]
 
 
+@pytest.mark.parametrize("rule", ["regularizer", "constraint"])
+def test_a_rule_of_a_weight_is_a_setting_of_the_run(tmp_path, rule):
+    def model(strength):
+        keras.utils.set_random_seed(0)
+        made = models.pixelcnn((4, 4, 1), filters=4, depth=1)
+        kinds = {
+            "regularizer": keras.regularizers.L2,
+            "constraint": keras.constraints.MaxNorm,
+        }
+        setattr(made.layers[1].kernel, rule, kinds[rule](strength))
+        return made
+
+    fit(tmp_path, model=model(0.1))
+    fit(tmp_path, model=model(0.1))
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=model(0.2))
+
+
 def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     def run(activation, nested=False, **name):
         keras.utils.set_random_seed(0)
@@ -1519,13 +1537,8 @@ def test_an_optimizer_inside_a_user_s_optimizer_goes_on_too(tmp_path):
         inner = keras.optimizers.Adam(0.1, name="inner")
         return fit(folder, optimizer=Around(inner), callbacks=callbacks)[0]
 
-    def interrupt(epoch, logs):
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    dies = keras.callbacks.LambdaCallback(on_epoch_begin=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, dies)
+        run(tmp_path, Interrupt(1))
     assert_same(run(tmp_path), run(None))
 
 
@@ -1917,19 +1930,13 @@ def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
 def test_an_epoch_that_is_done_again_stands_once_in_a_csv_file(tmp_path, append):
     """The row is written before the checkpoint, and Ctrl-C comes in between."""
 
-    def interrupt(epoch, logs):
-        if epoch == 1:
-            raise KeyboardInterrupt
-
     log = tmp_path / "log.csv"
-    stop = keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
-    for more in ([stop], []):
+    for more in ([interrupt_before_the_checkpoint(1)], []):
         logger = keras.callbacks.CSVLogger(log, append=append, separator=";")
         with contextlib.suppress(KeyboardInterrupt):
             fit(tmp_path / "run", callbacks=[logger, *more], epochs=3)
         logger.csv_file.close()
-        rows = log.read_text("utf-8").splitlines()
-    assert [row.split(";")[0] for row in rows] == ["epoch", "0", "1", "2"]
+    assert rows_of(log, ";") == ["epoch", "0", "1", "2"]
 
 
 def rows_of(log, separator=","):
@@ -2407,9 +2414,6 @@ def test_a_run_interrupted_in_its_first_epoch_begins_again_with_the_same_weights
     tmp_path,
 ):
     """Ctrl-C, and the cell is run again: it went on from half-trained weights."""
-
-    def interrupt(batch, logs):
-        raise KeyboardInterrupt
 
     ends, arguments = [], {"epochs": 2, "batch_size": 4, "verbose": 0}
     for interrupted in (False, True):

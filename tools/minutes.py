@@ -15,7 +15,7 @@ import argparse
 import re
 import sys
 
-from notebooks import NOTEBOOKS, set_ids_of_text, tags
+from notebooks import NOTEBOOKS, as_text, set_ids_of_text, tags, write_whole
 
 import nbformat
 
@@ -80,9 +80,9 @@ def write(path, found):
     nb = nbformat.read(path, 4)
     nb.cells[0].source = STATED.sub(rf"\1 {found} minutes", nb.cells[0].source)
     set_ids_of_text(nb.cells)
-    path.write_text(nbformat.writes(nb).rstrip("\n") + "\n", "utf-8")
+    write_whole(path, as_text(nb))
     row = re.compile(rf"(/{path.name}\) \|[^|]*\|) \d+ \|")
-    README.write_text(row.sub(rf"\1 {found} |", README.read_text("utf-8")), "utf-8")
+    write_whole(README, row.sub(rf"\1 {found} |", README.read_text("utf-8")))
 
 
 def main(arguments=None):

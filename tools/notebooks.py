@@ -179,18 +179,29 @@ def refresh(path, *, fresh=False):
     nb["metadata"]["language_info"] = LANGUAGE_INFO
     nbformat.validate(nb)
 
-    after = (nbformat.writes(nb).rstrip("\n") + "\n").encode()
+    after = as_text(nb)
     if not path.exists() or path.read_bytes() != before:
         raise ChangedMeanwhile
-    if after == before:
+    if after.encode() == before:
         return False
+    write_whole(path, after)
+    return True
+
+
+def as_text(nb):
+    """The text of a notebook's file."""
+    return nbformat.writes(nb).rstrip("\n") + "\n"
+
+
+def write_whole(path, text):
+    """Write a file wholly, or leave the old one as it is (if the disk is full, say)."""
+    path = path.resolve()  # not a link, but the file that it names
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(after)
+        part.write_bytes(text.encode())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return True
 
 
 def differs(path):

@@ -14,7 +14,7 @@ import html
 import re
 import sys
 
-from notebooks import NOTEBOOKS, set_ids_of_text, tags
+from notebooks import NOTEBOOKS, as_text, set_ids_of_text, tags, write_whole
 
 import nbformat
 import yaml
@@ -96,12 +96,12 @@ def main(arguments=None):
     for path in sorted(FOLDER.glob("*.yaml")):
         (notebook,) = NOTEBOOKS.glob(f"{path.stem}_*.ipynb")
         nb = with_questions(nbformat.read(notebook, 4), read(path))
-        text = nbformat.writes(nb).rstrip("\n") + "\n"
+        text = as_text(nb)
         if text == notebook.read_text("utf-8"):
             continue
         differ.append(notebook.name)
         if not options.check:
-            notebook.write_text(text, "utf-8")
+            write_whole(notebook, text)
     print("\n".join(differ) or "Nothing differs.")
     return 1 if options.check and differ else 0
 

@@ -26,6 +26,9 @@ class Raised(Exception):
         super().__init__(error)
         self.details = {}
 
+    def __str__(self):
+        return f"{type(self.args[0]).__name__}: {self.args[0]}"
+
 
 def asking(answer):
     """Return a student's function that tells apart a blank, a None and an error."""

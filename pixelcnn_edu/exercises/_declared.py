@@ -26,6 +26,11 @@ from pixelcnn_edu.exercises._answers import (
 
 import numpy as np
 
+_CHANGES = (
+    "Your function changes its arguments, so a second call with them gives something "
+    "else. Work on a copy, as in x = x.copy()."
+)
+
 
 class but:
     """The right answer with other keyword arguments: ``but(turn=2)``."""
@@ -168,7 +173,7 @@ class Exercise:
             lines = ["Not yet: the result is None. Is a `return` missing?"]
         except Raised as raised:
             status, fitting, details = "wrong", 1, raised.details
-            lines = [f"Your code raised {_in_words(raised)}"]
+            lines = [f"Your code raised {raised}"]
         except Wrong as wrong:
             diagnosis, mistake = self.declared(str(wrong))
             status, fitting, details = "wrong", mistake.hint, wrong.details
@@ -185,7 +190,9 @@ class Exercise:
         """The diagnosis that these words are, or are part of, and its mistake."""
         found = [words] if words in self.mistakes else []
         found = found or [each for each in self.mistakes if words in each]
-        return (found[0], self.mistakes[found[0]]) if found else (words, Mistake())
+        if not found:
+            return words, Mistake(hint=0 if words == _CHANGES else 1)
+        return found[0], self.mistakes[found[0]]
 
     def hint_lines(self, asked, fitting):
         """The first ``asked`` hints, and the one that fits the mistake."""
@@ -210,7 +217,11 @@ class Exercise:
                 raise self.diagnosed(actual, expected, case)
 
     def result(self, answer, case):
-        return self.read(self.run(answer, *copy.deepcopy(case)))
+        given = copy.deepcopy(case)
+        result = self.read(self.run(answer, *given))
+        if not _unchanged(given, case):
+            raise Wrong(_CHANGES, case=self.told(case))
+        return result
 
     def same(self, a, b, part=0):
         """Whether two results agree; ``part`` tells which limits hold for an array."""
@@ -223,7 +234,7 @@ class Exercise:
     def diagnosed_error(self, raised, case):
         for diagnosis, mistake in self.mistakes.items():
             if mistake.raises and mistake.raises(raised.args[0]):
-                return Wrong(diagnosis, case=self.told(case), raised=_in_words(raised))
+                return Wrong(diagnosis, case=self.told(case), raised=str(raised))
         raised.details = {"case": self.told(case)}
         return raised
 
@@ -283,6 +294,12 @@ def _arguments(function):
     )
 
 
+def _unchanged(given, case):
+    if isinstance(case, list | tuple):
+        return len(given) == len(case) and all(map(_unchanged, given, case))
+    return close(given, case, 0) if isinstance(case, np.ndarray) else True
+
+
 def _is_number(result):
     return isinstance(result, np.ndarray) and result.ndim == 0
 
@@ -291,8 +308,3 @@ def _plain(result):
     if isinstance(result, tuple):
         return tuple(map(_plain, result))
     return result.item() if _is_number(result) else result
-
-
-def _in_words(raised):
-    error = raised.args[0]
-    return f"{type(error).__name__}: {error}"

@@ -108,6 +108,16 @@ _HEIGHT, _WIDTH, _FILTERS = 5, 7, 8
 
 
 def _judge_block(answer):
+    """Judge in float32: the comparisons below are exact, or nearly so."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        _judge_block_in_float32(answer)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _judge_block_in_float32(answer):
     x = keras.Input((_HEIGHT, _WIDTH, _FILTERS))
     out = asking(answer)(x)
     _judge_shape(out, x)
@@ -143,7 +153,7 @@ def _judge_block(answer):
         raise Wrong(
             "Numbers of channels are built in",
             case=f"x of {other.shape}",
-            raised=error.args[0] if isinstance(error, Raised) else None,
+            raised=str(error) if isinstance(error, Raised) else None,
         ) from error
 
 
@@ -432,9 +442,13 @@ def _prelu_gradients(x, slope, upstream, *, grad_x=None, terms=None, total=np.su
 
 def _inputs_of_prelu():
     rng = np.random.default_rng(0)
-    for shape in ((2, 3, 4, 2), (1, 1, 1, 3), (3, 5, 2, 4)):
+    for *shape, low, high in (
+        (2, 3, 4, 2, 0.1, 0.9),
+        (1, 1, 1, 3, 0.1, 0.9),
+        (3, 5, 2, 4, -1, 2),
+    ):
         x, upstream = rng.normal(size=(2, *shape))
-        yield x, rng.uniform(0.1, 0.9, shape[-1]), upstream
+        yield x, rng.uniform(low, high, shape[-1]), upstream
 
 
 def _first_wrong_gradient(expected, actual, x, slope, upstream):
@@ -470,6 +484,11 @@ prelu_gradients = Exercise(
         ),
         "grad_x: that is the value of PReLU, times upstream, not its derivative.": but(
             grad_x=lambda x, s, u: u * np.where(x > 0, x, s * x)
+        ),
+        "grad_x: the sign of x decides. A slope may be negative or above 1: then neither "
+        "the sign of the output nor the larger of x and slope · x tells it.": Mistake(
+            but(grad_x=lambda x, s, u: u * np.where(x > s * x, 1, s)),
+            but(grad_x=lambda x, s, u: u * np.where((x > 0) | (s * x > 0), 1, s)),
         ),
         "grad_slope: that is one gradient per pixel. The slope is shared, so its gradient "
         "is the sum over images and pixels.": Mistake(

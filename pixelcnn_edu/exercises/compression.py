@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from pixelcnn_edu.compression import quantize
-from pixelcnn_edu.exercises._answers import numbers, pair
+from pixelcnn_edu.exercises._answers import Wrong, numbers, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 
 import numpy as np
@@ -55,15 +55,31 @@ def _from(low_end):
 
 
 _LOW_AND_WIDTH = "Return a pair: the low end and the width."
+_FLOATS = (
+    "A float is among the results. It keeps 53 bits, too few for an image; stay with "
+    "Fractions. (`np.sum([])` is the float 0.0, `sum([])` the integer 0.)"
+)
+
+
+def _exact_pair(result):
+    arrays = pair(_LOW_AND_WIDTH, ())(result)
+    if any(np.asarray(part).dtype.kind not in "iuO" for part in result):
+        kinds = ", ".join(type(part).__name__ for part in result)
+        raise Wrong(_FLOATS, actual=kinds)
+    return arrays
+
 
 interval = Exercise(
     _interval,
     cases=_parts,
-    read=pair(_LOW_AND_WIDTH, ()),
+    read=_exact_pair,
     describe=lambda p, symbol, low, width: (
         f"probabilities {_fractions(p)}, symbol {symbol}, low = {low}, width = {width}"
     ),
     mistakes={
+        _FLOATS: Mistake(
+            lambda p, s, low, width: (low + np.sum(p[:s]) * width, p[s] * width), hint=0
+        ),
         "Each symbol begins at `low` here. The parts lie side by side, so those of the "
         "symbols before come first.": _from(lambda p, s, low, width: low),
         "The symbol itself is counted among those before it, so this is where its part "
@@ -134,40 +150,31 @@ def _floors(p, total):
     return 1 + np.floor(p * (total - len(p))).astype(int)
 
 
-def _raised_to_1(p, total):
-    """Rounded down and raised to 1; what this adds is taken from the most likely level."""
-    counts = np.maximum(1, np.floor(p * total)).astype(int)
-    counts[p.argmax()] += total - counts.sum()
-    return counts
-
-
-def _leftover_to(choose):
-    """The leftover goes to the level that ``choose(p)`` names."""
+def _leftover_to(choose, counted=_floors):
+    """What ``counted(p, total)`` leaves over goes to the level that ``choose(p)`` names."""
 
     def answer(p, total):
-        counts = _floors(p, total)
+        counts = counted(p, total).astype(int)
         counts[choose(p)] += total - counts.sum()
         return counts
 
     return answer
 
 
+_raised_to_1, _by_nearest, _all_to_one = (
+    _leftover_to(np.argmax, counted)
+    for counted in (
+        lambda p, total: np.maximum(1, np.floor(p * total)),
+        lambda p, total: np.maximum(1, np.round(p * total)),
+        lambda p, total: np.ones(len(p)),
+    )
+)
+
+
 def _by_largest_remainders(p, total):
     counts, share = _floors(p, total), p * (total - len(p))
     for level in np.argsort(np.floor(share) - share)[: total - counts.sum()]:
         counts[level] += 1
-    return counts
-
-
-def _by_nearest(p, total):
-    counts = np.maximum(1, np.round(p * total)).astype(int)
-    counts[p.argmax()] += total - counts.sum()
-    return counts
-
-
-def _all_to_one(p, total):
-    counts = np.ones(len(p), int)
-    counts[p.argmax()] += total - len(p)
     return counts
 
 
@@ -183,7 +190,7 @@ def _distributions():
 
 def _or_as_good(answer, p, total):
     """The counts; those that keep all other rules as well are taken for the right ones."""
-    counts = numbers("Return integers, one for each level.")(answer(p.copy(), total))
+    counts = numbers("Return integers, one for each level.")(answer(p, total))
     if counts.shape != p.shape or (counts >= _floors(p, total)).all():
         return counts
     whole = (counts == np.floor(counts)).all() and (counts >= 1).all()
@@ -278,7 +285,9 @@ whole_counts = Exercise(
 )
 
 
-def _decode_stream(bits, model, count, *, ends=True, past=True, flip=False, late=0):
+def _decode_stream(
+    bits, model, count, *, ends=True, past=list, flip=False, late=0, exact=True
+):
     """A decoder that reads as it goes.
 
     ``bits``: a list of 0 and 1, a number in [0, 1) written in binary. ``model``: a
@@ -286,10 +295,11 @@ def _decode_stream(bits, model, count, *, ends=True, past=True, flip=False, late
     The result is two lists of ``count`` entries: the symbols, and for each how many bits
     had to be read until it was settled, that is, until no further bit could change it.
     """
-    low, width, start, size = Fraction(0), Fraction(1), Fraction(0), Fraction(1)
+    low, width = Fraction(0), Fraction(1)
+    start, size = (Fraction(0), Fraction(1)) if exact else (0.0, 1.0)
     symbols, read, used = [], [], 0
     while len(symbols) < count and used < 500:
-        p = model(symbols if past else [])
+        p = model(past(symbols))
         edges = [low + sum(p[:s]) * width for s in range(len(p) + 1)]
         inside = [
             s
@@ -328,7 +338,12 @@ def _coin_and_copy(past):
 _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
     "like the last with 9/10": _coin_and_copy,
+    "like the first with 9/10": lambda past: _coin_and_copy(past[:1]),
     "p = 97/100, 3/100 always": lambda past: [Fraction(97, 100), Fraction(3, 100)],
+    "p = 1 - 1/2^24, 1/2^24 always": lambda past: [
+        1 - Fraction(2**-24),
+        Fraction(2**-24),
+    ],
 }
 
 
@@ -379,7 +394,13 @@ decode_stream = Exercise(
             lambda *a: ([1], [1]), lambda *a: (1, 2), hint=0
         ),
         "The model was asked without the symbols so far: model(symbols).": but(
-            past=False
+            past=lambda symbols: []
+        ),
+        "The model got the last symbol. It needs all symbols so far: model(symbols).": but(
+            past=lambda symbols: symbols[-1:]
+        ),
+        "`start` is a float, which keeps 53 bits. A long stream needs Fractions.": Mistake(
+            but(exact=False), hint=0
         ),
         "Decided before a bit was read. Wait until every continuation agrees.": (
             lambda bits, model, count: ([0] * count, [0] * count)

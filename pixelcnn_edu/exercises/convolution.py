@@ -16,6 +16,12 @@ def _valid(side, kernel_size, stride):
     return (side - kernel_size) // stride + 1
 
 
+def _both_sides_alike(less, side, kernel_size, stride):
+    """Zeros at both sides, as many; ``less``: 0 or 1, what an even kernel has less."""
+    zeros = (kernel_size - less) // 2
+    return _valid(side + 2 * zeros, kernel_size, stride)
+
+
 def _output_side(side, kernel_size, stride, padding, *, same=_same, valid=_valid):
     """How many pixels lie along one side of the output.
 
@@ -36,6 +42,7 @@ output_side = Exercise(
             (28, 3, 2),
             (29, 7, 7),
             (30, 5, 4),
+            (28, 4, 1),
         )
         for padding in ("same", "valid")
     ],
@@ -50,6 +57,11 @@ output_side = Exercise(
         "'same' keeps the size only at stride 1: with a larger stride the kernel skips "
         "places, and each place gives one output.": but(
             same=lambda side, _, stride: side
+        ),
+        "As many zeros on both sides are right for an odd kernel only. For an even one, "
+        "Keras's 'same' adds one more on the right than on the left.": Mistake(
+            but(same=lambda *sizes: _both_sides_alike(0, *sizes)),
+            but(same=lambda *sizes: _both_sides_alike(1, *sizes)),
         ),
         "That is 'valid': 'same' lets the kernel hang over the edge.": but(same=_valid),
         "One short: the first place counts as well as the steps.": Mistake(
@@ -128,7 +140,7 @@ class _Box:
         self.name = name
         self.shape = shape
         self.sleeper = sleeper
-        self.page = page
+        self.page = page  # None: a page of any one value
         size = shape[0] * shape[1]
         rng = np.random.default_rng(seed)
         self.weights = np.tril(rng.uniform(0.5, 1.5, (size, size)), -1)
@@ -151,10 +163,11 @@ class _Box:
         out = np.where(self.weights != 0, self.weights * flat, 0).sum(-1)
         if self.sleeper:
             output, source = self.sleeper
-            # a ReLU that is off until the page differs from a page of zeros (of ones) by
-            # more than one pixel can
-            distance = np.abs(flat[:, 0, source:] - self.page).sum(-1)
-            out[:, output] += np.maximum(0, distance - 1)
+            # a ReLU that is off until the page differs from a page of zeros (of ones, of
+            # one gray) by more than one pixel can
+            read = flat[:, 0, source:]
+            page = read.mean(-1, keepdims=True) if self.page is None else self.page
+            out[:, output] += np.maximum(0, np.abs(read - page).sum(-1) - 2)
         return out.reshape(-1, height, width, 1)
 
     def all_leaks(self):
@@ -170,13 +183,15 @@ def _boxes():
     three = {(9, 10): 1.0, (4, 13): 1.0, (4, 11): 1.0}
     dead = "a ReLU that is dead at zero input"
     dead_on_ones = "a ReLU that is dead on a page of ones"
+    dead_on_one = "a ReLU that is dead on a page of one gray"
     return (
         _Box("mask B, every output reads itself", (3, 4), leaks=itself),
         _Box("a clean box", (4, 5), seed=1),
-        _Box("one leak of 0.000001", (4, 5), leaks={(7, 12): 1e-6}, seed=2),
+        _Box("one leak of 1e-12", (4, 5), leaks={(7, 12): 1e-12}, seed=2),
         _Box("three leaks", (3, 5), leaks=three, seed=3),
         _Box(dead, (4, 5), sleeper=(2, 4), seed=4),
         _Box(dead_on_ones, (4, 5), sleeper=(2, 4), page=1, seed=6),
+        _Box(dead_on_one, (4, 5), sleeper=(2, 4), page=None, seed=7),
         _Box("one leak, from the last pixel", (5, 4), leaks={(3, 19): 0.3}, seed=5),
     )
 
@@ -211,8 +226,8 @@ def _what_is_wrong(box, given):
         return "Nothing leaks here: that" if past else "Nothing leaks here: every"
     if given is None:
         if box.sleeper:
-            return "a page of ones" if box.page else "a page of zeros"
-        known = {"one leak of 0.000001": "a leak of 1e-6", "mask B": "its own pixel"}
+            return {0: "page of zeros", 1: "page of ones"}.get(box.page, "one gray")
+        known = {"one leak of 1e-12": "a leak of 1e-12", "mask B": "its own pixel"}
         return next((w for n, w in known.items() if n in box.name), "It missed a leak.")
     if len(given) != 2:
         return "A pair of whole numbers"
@@ -238,7 +253,9 @@ first_leak = Exercise(
         "Try random images.": but(image=0),
         "It missed the dead ReLU: on a page of ones it is off, whatever one pixel does. "
         "Try random images.": but(image=1),
-        "It missed a leak of 1e-6. A causal output does not change at all, so compare "
+        "It missed the dead ReLU: on a page of one gray it is off, whatever one pixel "
+        "does. Try random images.": but(image=0.5),
+        "It missed a leak of 1e-12. A causal output does not change at all, so compare "
         "exactly: a tolerance hides small leaks.": but(same=np.isclose),
         "It missed that an output must not read its own pixel either.": Mistake(
             but(own=1), hint=2
@@ -266,8 +283,8 @@ first_leak = Exercise(
         "Loop over the outputs first, then over the inputs from that output on; return "
         "the first pair for which f(changed) != f(image) at the output. None at the end.",
     ),
-    praise="A leak of 0.000001 is found, and so are two that sleep: one while the page is "
-    "all 0, one while it is all 1.",
+    praise="A leak of 1e-12 is found, and so are three that sleep: while the page is "
+    "all 0, all 1, or all of one gray.",
 )
 
 
@@ -333,7 +350,7 @@ def _images_and_kernels():
 
 def _where_a_nan_counts(answer, images, kernel, bias):
     """The outputs; after the place of a NaN 0, but where a live tap reads the NaN."""
-    out = answer(images.copy(), kernel, bias)
+    out = answer(images, kernel, bias)
     poisoned = np.isnan(images).any(axis=(0, 3))
     if poisoned.any() and np.shape(out)[:3] == images.shape[:3]:
         later = np.cumsum(poisoned).reshape(poisoned.shape) - poisoned > 0

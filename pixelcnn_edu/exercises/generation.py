@@ -90,7 +90,7 @@ def _own_random_numbers(probs, u, rng=np.random.default_rng(0)):  # noqa: B008
 
 def _twice(answer, about, probs, u):
     """The images; NaN if the same u gives others a second time."""
-    images, again = answer(probs, u.copy()), answer(probs, u.copy())
+    images, again = answer(probs, u), answer(probs, u)
     return images if np.array_equal(images, again) else np.full(u.shape, np.nan)
 
 
@@ -128,6 +128,25 @@ def _of_channels(images, source, low, high):
     return p
 
 
+def _like_the_last(images):
+    """Each value is like the one before it, also across rows and channels."""
+    before = np.reshape(images, (len(images), -1))[:, :-1]
+    first = np.full((len(images), 1), 0.5)
+    return np.hstack([first, 0.02 + 0.96 * before]).reshape(np.shape(images))
+
+
+def _by_rounds(count):
+    """All values are set anew in each pass; ``count(u)`` passes."""
+
+    def answer(probs, u):
+        images = np.zeros_like(u)
+        for _ in range(count(u)):
+            images = (u < probs(images)).astype(u.dtype)
+        return images
+
+    return answer
+
+
 def _worlds():
     rng = np.random.default_rng(5)
     for about, probs, shape in (
@@ -157,6 +176,7 @@ def _worlds():
             lambda images: _of_channels(images, 1, 0.25, 0.75),
             (9, 3, 4, 2),
         ),
+        ("each value is mostly like the one before it", _like_the_last, (9, 4, 5, 2)),
     ):
         yield about, probs, rng.random(shape, dtype="float32")
 
@@ -237,6 +257,11 @@ draw = Exercise(
         "The page was drawn column by column. The pixel above right comes earlier in "
         "reading order: rows outside, columns inside.": but(
             places=lambda u: sorted(np.ndindex(u.shape[1:]), key=lambda at: at[1])
+        ),
+        "All values were drawn anew in each pass, and the passes were too few: a value may "
+        "depend on all those before it. Set one value in each pass.": Mistake(
+            *(_by_rounds(lambda u, count=count: count) for count in range(5, 12)),
+            _by_rounds(lambda u: u[0, ..., 0].size),
         ),
         "Only the first row was drawn: return after the loops.": Mistake(
             but(places=lambda u: np.ndindex(1, *u.shape[2:])), hint=0

@@ -133,9 +133,9 @@ def _paired_difference(nats_a, nats_b):
 
 def _two_models():
     rng = np.random.default_rng(0)
-    for count in (50, 200):
+    for count, more in ((50, 0.5), (200, 0.5), (50, -1.5)):
         easy_or_hard = rng.normal(90, 20, count)
-        a = easy_or_hard + rng.normal(0.5, 1.5, count)
+        a = easy_or_hard + rng.normal(more, 1.5, count)
         yield a, easy_or_hard + rng.normal(0, 1.5, count)
 
 
@@ -143,7 +143,7 @@ def _with_error(error):
     return lambda a, b: ((a - b).mean(), error(a, b))
 
 
-_A, _B = list(_two_models())[-1]
+_A, _B = list(_two_models())[1]
 
 paired_difference = Exercise(
     _paired_difference,
@@ -151,6 +151,9 @@ paired_difference = Exercise(
     describe=lambda a, b: f"two models on {len(a)} images, nats near 90, spread 20",
     read=pair("two numbers are asked for: the mean difference and its error."),
     mistakes={
+        "the mean is below 0 if a costs less: keep its sign.": Mistake(
+            lambda a, b: (abs((a - b).mean()), _paired_difference(a, b)[1]), hint=0
+        ),
         "the sign is turned: a - b is above 0 if a costs more.": Mistake(
             lambda a, b: _paired_difference(b, a), hint=0
         ),
@@ -183,7 +186,7 @@ paired_difference = Exercise(
         "the mean difference is another one.",
         "the standard error is another one.",
     ),
-    praise="On the last case the error of the paired difference is "
+    praise="On 200 images the error of the paired difference is "
     f"{_paired_difference(_A, _B)[1]:.2f} nats; for separate images it would be "
     f"{math.sqrt((_A.var(ddof=1) + _B.var(ddof=1)) / len(_A)):.1f}.",
     rtol=(0, 0.02),

@@ -38,6 +38,10 @@ def _inside(upper, lower):
     return _sigmoid(upper) - _sigmoid(lower)
 
 
+def _share_below(*case):
+    return _sigmoid(_borders(*case)[0])
+
+
 def _at_the_level(level, levels, mean, scale):
     return _sigmoid((2 * level / (levels - 1) - 1 - mean) / scale)
 
@@ -51,6 +55,7 @@ bin_probability = Exercise(
         (1, 4, 0.3, 0.2),
         (100, 256, -0.2, 0.05),
         (0, 2, 0.4, 1),
+        (1, 4096, -1.0, 0.1),
     ],
     describe="level {} of {}, mean {}, scale {}",
     mistakes={
@@ -67,6 +72,10 @@ bin_probability = Exercise(
         "belongs to no level, and the probabilities sum to less than 1.": but(
             last=_inside
         ),
+        "Level 1 is not the first one, however near to -1 its x is: the first one is level "
+        "0.": lambda level, levels, *bell: (
+            _bin_probability if level / levels > 0.0005 else _share_below
+        )(level, levels, *bell),
         "That is the share above the first bin: all other levels together.": but(
             first=lambda upper, lower: 1 - _sigmoid(upper)
         ),
@@ -290,6 +299,7 @@ def _colors():
         (3, 4, (0, 3, 1)),
         (3, 256, (20, 200, 90)),
         (2, 256, (0, 255, 255)),
+        (2, 4096, (1, 2000, 4094)),
     ):
         logits = rng.normal(0, 0.8, 10 * m)
         logits[7 * m :] += 1.0  # coefficients for which tanh makes a difference

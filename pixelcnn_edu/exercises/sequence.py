@@ -101,7 +101,7 @@ def _tables(seed, count, low, power):
 chain = Exercise(
     _chain,
     cases=lambda: [(joint,) for joint, _ in _tables(2, 5, 0.2, 2)],
-    run=lambda answer, joint: [answer(joint.copy(), x) for x in _IMAGES],
+    run=lambda answer, joint: [answer(joint, x) for x in _IMAGES],
     describe=lambda joint: f"joint = {joint.round(3).tolist()}",
     mistakes={
         "Each pixel forgot those before it. The product of each pixel's own "
@@ -197,7 +197,7 @@ draw_pixels = Exercise(
     cases=lambda: [
         ([(joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)],)
     ],
-    run=lambda answer, draws: [answer(joint.copy(), u.copy()) for joint, u in draws],
+    run=lambda answer, draws: [answer(*each) for each in draws],
     describe="300 tables and uniform numbers",
     mistakes={
         "Ink and paper are swapped: u < p happens with probability p, u > p with 1 - p.": (

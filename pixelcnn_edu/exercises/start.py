@@ -16,7 +16,7 @@ def _fair_coins(height, width):
 
 fair_coins = Exercise(
     _fair_coins,
-    cases=[(28, 28), (3, 3), (3, 5)],
+    cases=[(28, 28), (3, 3), (3, 5), (28, 56)],
     describe="{} × {} pixels",
     mistakes={
         "That is bits, one per pixel. Nats use the natural logarithm.": (
@@ -30,6 +30,10 @@ fair_coins = Exercise(
         ),
         "That is the probability. Take its logarithm, and change the sign.": (
             lambda height, width: 0.5 ** (height * width)
+        ),
+        "The probability of a large image is 0 in float64. Take the logarithm first: the "
+        "logarithm of a product is a sum.": Mistake(
+            lambda height, width: -np.log(np.power(0.5, height * width)), hint=0
         ),
         "The pixels were added, not multiplied: an image has height · width.": Mistake(
             lambda height, width: (height + width) * np.log(2), hint=0
@@ -110,6 +114,7 @@ def _pages():
         images[:, height - 1, 0] = 1  # first if the page is read in columns
         images[:, 0, 0] = 0
         images[3] = 0  # an empty page
+        images[6] = 1  # a full one
         images[5, 0, 0] = 1  # argmax is 0 here too
         yield (images.astype("float32"),)
 

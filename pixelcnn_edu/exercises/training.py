@@ -137,6 +137,11 @@ def _drawn(images):
     return data.binarize(images, seed=0)
 
 
+def _by_column(images):
+    uniforms = np.random.default_rng(0).random((len(images), 1, 28, 1))
+    return np.float32(uniforms < images)
+
+
 def _gray(images):
     return images
 
@@ -182,9 +187,11 @@ def _judge_drawn_images(answer):
     means = {"expected": f"{expected:.0f}", "actual": f"{mean:.0f}"}
     if abs(mean - paper) < 1e-3 * paper:
         raise Wrong("the images were thresholded", **words, **means)
+    errors = {"expected": f"± {spread:.2f}", "actual": f"± {error:.2f}"}
     if error < 0.05 * spread:
-        errors = {"expected": f"± {spread:.2f}", "actual": f"± {error:.2f}"}
         raise Wrong("every image got the same nats", **words, **errors)
+    if error > 2 * spread:
+        raise Wrong("several pixels of an image share", **words, **errors)
     if abs(mean - expected) > 6 * spread:
         raise Wrong("the share of ink drawn", **words, **means)
 
@@ -280,6 +287,8 @@ evaluate = Exercise(
         ),
         "every image got the same nats: gray values were scored as if they were pixels, "
         "or one draw was used for all images.": _scored(_gray, _gray),
+        "several pixels of an image share a random number, so its nats vary too much. Each "
+        "pixel is drawn by itself.": _scored(_by_column, _by_column),
         "the share of ink drawn is not the gray value.": (
             lambda model, images: _evaluate(model, np.minimum(images * 1.5, 1))
         ),
