@@ -111,8 +111,8 @@ def parser() -> argparse.ArgumentParser:
         type=int,
         choices=[0, 1, 2],
         default=1,
-        help="what Keras shows beside our line per epoch: 0 nothing, 1 a progress bar, 2 its "
-        "own line per epoch",
+        help="what Keras shows beside the line per epoch: 0 nothing, 1 a progress bar, "
+        "2 its own line",
     )
     train.set_defaults(run=_commands.train, command=train)
 
