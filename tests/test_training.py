@@ -255,16 +255,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.fixture(scope="module")
-def finished(digits, tmp_path_factory):
-    """A run of one epoch: its folder, and its history."""
-    folder = tmp_path_factory.mktemp("run")
-    run = training.fit(small_model(), digits[0], epochs=1, folder=folder, verbose=0)
-    return folder, run.history
-
-
-def test_another_run_s_folder_is_refused(digits, finished):
-    tmp_path, _ = finished
+def test_another_run_s_folder_is_refused(digits, tmp_path):
+    training.fit(small_model(), digits[0], epochs=1, folder=tmp_path, verbose=0)
     with pytest.raises(ValueError, match="batch_size"):
         training.fit(
             small_model(), digits[0], epochs=1, batch_size=8, folder=tmp_path, verbose=0
