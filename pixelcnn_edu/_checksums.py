@@ -100,7 +100,8 @@ def same_network(one, other) -> bool:
     """Return whether two models compute the same if they have the same weights.
 
     This is `network_checksum` without the classes of the models, without precision, and
-    without which layers can be trained.
+    without what counts in training only: which layers can be trained, regularizers and
+    constraints.
     """
     return _computed(_layer(one, {})[3:]) == _computed(_layer(other, {})[3:])
 

@@ -136,7 +136,7 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     read = values.astype(dtype)
     if (read.astype("float64") != values).any():
         raise refused(
-            f"{name} that {dtype}, the type of the model's input, holds", labels
+            f"{name} that fit into the type of the model's input, {dtype}", labels
         )
     _check_embeddings(graph_of(model), model.inputs[1], read, name)
     return [np.broadcast_to(labels, (count,))]

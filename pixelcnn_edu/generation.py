@@ -66,7 +66,8 @@ def naive(
         model: a causal Keras model from images (and labels) to logits.
         likelihood: what the logits mean.
         uniforms: (N, H, W, C) in [0, 1), one number per value.
-        given: float32 (N, H, W, C), the values of the known pixels.
+        given: float32 (N, H, W, C), the values of the known pixels. (What stands at the
+            others is not read.)
         known: boolean (H, W), True where a pixel is given.
         temperature: as for `generate`.
         labels: (N,), for a model that takes labels.
@@ -77,7 +78,7 @@ def naive(
     Raises:
         ValueError: a weight is not finite, or a logit is NaN.
     """
-    logits, images = present_logits(model), given.copy()
+    logits, images = present_logits(model), np.where(known[:, :, None], given, 0)
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
             of_pixel = logits(images, *labels)[:, row, col]
@@ -103,7 +104,7 @@ def fixed_point(
             If it does not settle within H·W·C + 1 rounds, the model is not causal, or it
             draws random numbers of its own.
     """
-    logits, images = present_logits(model), given
+    logits, images = present_logits(model), np.where(known[:, :, None], given, 0)
     for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], given, values)

@@ -23,7 +23,8 @@ SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
 EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
 FRAME = "#808080"  # around an image
 PALE, DARK = "#EAF3F8", "#444444"  # boxes and arrows
-INK_ON_PAPER = {"cmap": "gray_r", "origin": "upper", "vmin": 0, "vmax": 1}  # 1 is ink
+PIXELS = {"origin": "upper", "interpolation": "nearest"}
+INK_ON_PAPER = {**PIXELS, "cmap": "gray_r", "vmin": 0, "vmax": 1}  # 1 is ink
 INK_ON = {SEEN: "white", HIDDEN: "#555555", PALE: "black"}  # text, by its face
 
 
@@ -107,7 +108,7 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(4.6, 3.8))
-    picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, origin="upper")
+    picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, **PIXELS)
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
     height, width = np.shape(values)
@@ -154,7 +155,7 @@ def receptive_field(field, row, col, *, title=None, ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(3.6, 3.8))
-    ax.imshow(np.asarray(field, float), **INK_ON_PAPER | {"cmap": "cividis"})
+    ax.imshow(np.asarray(field, float), cmap="cividis", vmin=0, vmax=1, **PIXELS)
     target = Rectangle(
         (col - 0.5, row - 0.5), 1, 1, facecolor=TARGET, edgecolor=EDGE, linewidth=1.5
     )
@@ -179,7 +180,7 @@ def dependency(matrix, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
-    ax.imshow(np.asarray(matrix, float), **INK_ON_PAPER | {"cmap": "cividis"})
+    ax.imshow(np.asarray(matrix, float), cmap="cividis", vmin=0, vmax=1, **PIXELS)
     ends = [-0.5, size - 0.5]
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
     for axis, name in ((ax.xaxis, "input"), (ax.yaxis, "output")):

@@ -56,6 +56,16 @@ def test_a_grid_shows_the_images_pixel_by_pixel():
     assert plt.gca().images[0].get_clim() == (0, 1)
 
 
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_row_0_is_above_and_nothing_is_blurred_in_another_style(name):
+    style = {"image.origin": "lower", "image.interpolation": "bilinear"}
+    with plt.rc_context(style):
+        ax = DRAWINGS[name](None)
+    for image in ax.images:
+        assert image.origin == "upper"
+        assert image.get_interpolation() in ("nearest", "antialiased")
+
+
 @pytest.mark.parametrize("style", [{"image.cmap": "gray"}, {"image.origin": "lower"}])
 def test_ink_is_black_and_row_0_is_above_in_another_style_too(style):
     image = np.zeros((1, 10, 10, 1))

@@ -1301,6 +1301,7 @@ def test_a_rule_of_a_weight_is_a_setting_of_the_run(tmp_path, rule):
     fit(tmp_path, model=model(0.1))
     with pytest.raises(ValueError, match="differs in: network"):
         fit(tmp_path, model=model(0.2))
+    assert _checksums.same_network(model(0.1), model(0.2))
 
 
 def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
@@ -1929,7 +1930,6 @@ def test_a_resumed_run_keeps_the_lines_of_a_csv_file(tmp_path, append):
 @pytest.mark.parametrize("append", [False, True])
 def test_an_epoch_that_is_done_again_stands_once_in_a_csv_file(tmp_path, append):
     """The row is written before the checkpoint, and Ctrl-C comes in between."""
-
     log = tmp_path / "log.csv"
     for more in ([interrupt_before_the_checkpoint(1)], []):
         logger = keras.callbacks.CSVLogger(log, append=append, separator=";")

@@ -13,7 +13,7 @@ def _interval(probabilities, symbol, low, width):
     """A symbol's part of an interval: its low end and its width.
 
     ``probabilities``: a list of Fractions that sum to 1, in order; ``low``, ``width``:
-    Fractions, the interval [low, low + width).
+    Fractions, the interval [low, low + width). So are the results.
     """
     return low + sum(probabilities[:symbol]) * width, probabilities[symbol] * width
 
@@ -286,7 +286,7 @@ whole_counts = Exercise(
 
 
 def _decode_stream(
-    bits, model, count, *, ends=True, past=list, flip=False, late=0, exact=True
+    bits, model, count, *, ends=True, past=list, flip=False, late=0, floats=0
 ):
     """A decoder that reads as it goes.
 
@@ -295,8 +295,8 @@ def _decode_stream(
     The result is two lists of ``count`` entries: the symbols, and for each how many bits
     had to be read until it was settled, that is, until no further bit could change it.
     """
-    low, width = Fraction(0), Fraction(1)
-    start, size = (Fraction(0), Fraction(1)) if exact else (0.0, 1.0)
+    low, width = (0.0, 1.0) if floats > 1 else (Fraction(0), Fraction(1))
+    start, size = (0.0, 1.0) if floats else (Fraction(0), Fraction(1))
     symbols, read, used = [], [], 0
     while len(symbols) < count and used < 500:
         p = model(past(symbols))
@@ -399,9 +399,8 @@ decode_stream = Exercise(
         "The model got the last symbol. It needs all symbols so far: model(symbols).": but(
             past=lambda symbols: symbols[-1:]
         ),
-        "`start` is a float, which keeps 53 bits. A long stream needs Fractions.": Mistake(
-            but(exact=False), hint=0
-        ),
+        "An interval is kept in floats, which have 53 bits. A long stream needs "
+        "Fractions.": Mistake(but(floats=1), but(floats=2), hint=0),
         "Decided before a bit was read. Wait until every continuation agrees.": (
             lambda bits, model, count: ([0] * count, [0] * count)
         ),

@@ -17,7 +17,7 @@ def _valid(side, kernel_size, stride):
 
 
 def _both_sides_alike(less, side, kernel_size, stride):
-    """Zeros at both sides, as many; ``less``: 0 or 1, what an even kernel has less."""
+    """The same number of zeros on both sides: half of the kernel, less 0 or 1."""
     zeros = (kernel_size - less) // 2
     return _valid(side + 2 * zeros, kernel_size, stride)
 
@@ -58,8 +58,8 @@ output_side = Exercise(
         "places, and each place gives one output.": but(
             same=lambda side, _, stride: side
         ),
-        "As many zeros on both sides are right for an odd kernel only. For an even one, "
-        "Keras's 'same' adds one more on the right than on the left.": Mistake(
+        "The same number of zeros on both sides is right only for an odd kernel. For an "
+        "even one, Keras's 'same' adds one more on the right than on the left.": Mistake(
             but(same=lambda *sizes: _both_sides_alike(0, *sizes)),
             but(same=lambda *sizes: _both_sides_alike(1, *sizes)),
         ),
@@ -255,8 +255,10 @@ first_leak = Exercise(
         "Try random images.": but(image=1),
         "It missed the dead ReLU: on a page of one gray it is off, whatever one pixel "
         "does. Try random images.": but(image=0.5),
-        "It missed a leak of 1e-12. A causal output does not change at all, so compare "
-        "exactly: a tolerance hides small leaks.": but(same=np.isclose),
+        "It missed a leak of 1e-12. A causal output does not change at all, so change the "
+        "pixel by much and compare exactly: a tolerance hides small leaks.": but(
+            same=np.isclose
+        ),
         "It missed that an output must not read its own pixel either.": Mistake(
             but(own=1), hint=2
         ),

@@ -135,12 +135,12 @@ def _like_the_last(images):
     return np.hstack([first, 0.02 + 0.96 * before]).reshape(np.shape(images))
 
 
-def _by_rounds(count):
-    """All values are set anew in each pass; ``count(u)`` passes."""
+def _in_passes(count):
+    """All values are drawn anew in each of so many passes."""
 
     def answer(probs, u):
         images = np.zeros_like(u)
-        for _ in range(count(u)):
+        for _ in range(count):
             images = (u < probs(images)).astype(u.dtype)
         return images
 
@@ -258,16 +258,20 @@ draw = Exercise(
         "reading order: rows outside, columns inside.": but(
             places=lambda u: sorted(np.ndindex(u.shape[1:]), key=lambda at: at[1])
         ),
-        "All values were drawn anew in each pass, and the passes were too few: a value may "
-        "depend on all those before it. Set one value in each pass.": Mistake(
-            *(_by_rounds(lambda u, count=count: count) for count in range(5, 12)),
-            _by_rounds(lambda u: u[0, ..., 0].size),
-        ),
         "Only the first row was drawn: return after the loops.": Mistake(
             but(places=lambda u: np.ndindex(1, *u.shape[2:])), hint=0
         ),
         "Only the first value was drawn: return after the loops.": Mistake(
             but(places=lambda u: [(0, 0, 0)]), hint=0
+        ),
+        "All values were drawn anew in each pass, and the passes were too few: a value may "
+        "depend on all those before it. Set one value in each pass.": Mistake(
+            _in_passes(10),
+            _in_passes(3),
+            fits=lambda actual, expected, about, probs, u: any(
+                np.array_equal(actual, _in_passes(count)(probs, u))
+                for count in range(2, u[0].size)
+            ),
         ),
     },
     hints=(

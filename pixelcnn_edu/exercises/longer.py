@@ -42,6 +42,7 @@ def _runs():
     runs.append(([90.0, 89.0, 89.0, 89.5, 88.0], 2))  # with a tie
     runs.append(([90.0, 89.0, 88.0], 2))
     runs.append(([543.4, 300.0, 200.0, 150.0, 120.0], 3))  # as of a first epoch
+    runs.append(([3e12, 2e12, 1e12, 90.0], 2))  # a start that nearly failed
     return [(runs,)]
 
 
@@ -68,7 +69,7 @@ def _ended(actual, expected, runs):
 stop_epoch = Exercise(
     _stop_epoch,
     cases=_runs,
-    run=lambda answer, runs: [answer(list(run), patience) for run, patience in runs],
+    run=lambda answer, runs: [answer(*each) for each in runs],
     read=_epochs,
     describe="34 runs",
     mistakes={

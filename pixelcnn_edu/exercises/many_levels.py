@@ -38,8 +38,11 @@ def _inside(upper, lower):
     return _sigmoid(upper) - _sigmoid(lower)
 
 
-def _share_below(*case):
-    return _sigmoid(_borders(*case)[0])
+def _by_place(level, levels, *bell):
+    upper, lower = _borders(level, levels, *bell)
+    if abs(2 * level / (levels - 1) - 1) <= 0.999:
+        return _inside(upper, lower)
+    return _sigmoid(upper) if 2 * level < levels else 1 - _sigmoid(lower)
 
 
 def _at_the_level(level, levels, mean, scale):
@@ -56,6 +59,7 @@ bin_probability = Exercise(
         (100, 256, -0.2, 0.05),
         (0, 2, 0.4, 1),
         (1, 4096, -1.0, 0.1),
+        (4094, 4096, 1.0, 0.1),
     ],
     describe="level {} of {}, mean {}, scale {}",
     mistakes={
@@ -72,10 +76,8 @@ bin_probability = Exercise(
         "belongs to no level, and the probabilities sum to less than 1.": but(
             last=_inside
         ),
-        "Level 1 is not the first one, however near to -1 its x is: the first one is level "
-        "0.": lambda level, levels, *bell: (
-            _bin_probability if level / levels > 0.0005 else _share_below
-        )(level, levels, *bell),
+        "The first and the last level are those at x < -0.999 and x > 0.999, as in the "
+        "paper's code. Of 4,096 levels several lie there: ask level == 0.": _by_place,
         "That is the share above the first bin: all other levels together.": but(
             first=lambda upper, lower: 1 - _sigmoid(upper)
         ),

@@ -33,7 +33,9 @@ fair_coins = Exercise(
         ),
         "The probability of a large image is 0 in float64. Take the logarithm first: the "
         "logarithm of a product is a sum.": Mistake(
-            lambda height, width: -np.log(np.power(0.5, height * width)), hint=0
+            lambda height, width: -np.log(np.power(0.5, height * width)),
+            raises=lambda error: isinstance(error, ValueError),
+            hint=0,
         ),
         "The pixels were added, not multiplied: an image has height · width.": Mistake(
             lambda height, width: (height + width) * np.log(2), hint=0
