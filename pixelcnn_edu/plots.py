@@ -4,6 +4,7 @@ Each function draws on the ``ax`` that it gets, or on a new one, and returns it.
 Digits are drawn as ink on paper: 1 is black.
 """
 
+import math
 from pathlib import Path
 
 from pixelcnn_edu import _alt
@@ -23,8 +24,6 @@ SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
 EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
 FRAME = "#808080"  # around an image
 PALE, DARK = "#EAF3F8", "#444444"  # boxes and arrows
-PIXELS = {"origin": "upper", "interpolation": "nearest"}
-INK_ON_PAPER = {**PIXELS, "cmap": "gray_r", "vmin": 0, "vmax": 1}  # 1 is ink
 INK_ON = {SEEN: "white", HIDDEN: "#555555", PALE: "black"}  # text, by its face
 
 
@@ -86,10 +85,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
                 va="bottom",
                 size=10,
             )
-    shown = ax.imshow(page[..., 0] if channels == 1 else page, **INK_ON_PAPER)
-    place = ax.get_window_extent()
-    if size[0] > place.height or size[1] > place.width:
-        shown.set_interpolation("antialiased")  # "nearest" would leave out lines
+    pixels(ax, page[..., 0] if channels == 1 else page)
     ax.set_axis_off()
     words = f"{count} image{'s' * (count > 1)} of {height}×{width} pixels"
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
@@ -108,7 +104,7 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(4.6, 3.8))
-    picture = ax.imshow(values, cmap=cmap, vmin=vmin, vmax=vmax, **PIXELS)
+    picture = pixels(ax, values, cmap=cmap, vmin=vmin, vmax=vmax)
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
     height, width = np.shape(values)
@@ -155,7 +151,7 @@ def receptive_field(field, row, col, *, title=None, ax=None):
         ax: where to draw.
     """
     ax = _axes(ax, figsize=(3.6, 3.8))
-    ax.imshow(np.asarray(field, float), cmap="cividis", vmin=0, vmax=1, **PIXELS)
+    pixels(ax, np.asarray(field, float), cmap="cividis")
     target = Rectangle(
         (col - 0.5, row - 0.5), 1, 1, facecolor=TARGET, edgecolor=EDGE, linewidth=1.5
     )
@@ -173,6 +169,9 @@ def receptive_field(field, row, col, *, title=None, ax=None):
 def dependency(matrix, *, title=None, ax=None):
     """Draw a dependency matrix: yellow where an input (column) changes an output (row).
 
+    A matrix with more rows than the drawing has pixels is drawn in blocks. A block is
+    yellow if one of its entries is. The red diagonal may hide what lies close to it.
+
     Args:
         matrix: boolean (outputs, inputs), as from `causality.dependency_matrix`.
         title: above the drawing.
@@ -180,8 +179,18 @@ def dependency(matrix, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
-    ax.imshow(np.asarray(matrix, float), cmap="cividis", vmin=0, vmax=1, **PIXELS)
+    place = ax.get_window_extent()
+    step = math.ceil(
+        size / (0.7 * min(place.width, place.height))
+    )  # without the labels
+    first = np.arange(0, size, step)
+    blocks = np.asarray(matrix, float)
+    for axis in (0, 1):
+        blocks = np.maximum.reduceat(blocks, first, axis)
+    end = len(first) * step - 0.5
+    pixels(ax, blocks, cmap="cividis", extent=(-0.5, end, end, -0.5))
     ends = [-0.5, size - 0.5]
+    ax.set(xlim=ends, ylim=ends[::-1])
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
     for axis, name in ((ax.xaxis, "input"), (ax.yaxis, "output")):
         axis.set_major_locator(MaxNLocator(5, integer=True))
@@ -282,6 +291,16 @@ def residual_block(*, ax=None):
     words = f"The input x, of 2h channels, goes through {chain}. The first 1×1 makes h"
     words += " channels, the last one 2h. A line around all of them carries x to a sum"
     return _alt.describe(ax, f"{words} with the result, the output of the block")
+
+
+def pixels(ax, page, *, cmap="gray_r", vmin=0, vmax=1, **more):
+    """Show one number, or one color, per pixel; row 0 above, in any matplotlib style."""
+    more |= {"cmap": cmap, "vmin": vmin, "vmax": vmax, "origin": "upper"}
+    shown = ax.imshow(page, interpolation="nearest", **more)
+    place = ax.get_window_extent()
+    if len(page) > place.height or len(page[0]) > place.width:
+        shown.set_interpolation("antialiased")  # "nearest" would leave out lines
+    return shown
 
 
 def frame(ax, left, top):

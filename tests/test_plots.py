@@ -92,6 +92,20 @@ def test_no_line_of_pixels_is_left_out_of_a_large_grid(side, columns):
     assert (np.diff(np.concatenate([[0], row])) == 1).sum() == columns
 
 
+def test_one_leak_of_a_large_matrix_is_visible():
+    matrix = np.zeros((784, 784))
+    matrix[100, 601] = 1
+    ax = plots.dependency(matrix)
+    ax.figure.canvas.draw()
+    red, green, blue, _ = np.moveaxis(np.asarray(ax.figure.canvas.buffer_rgba()), -1, 0)
+    yellow = np.argwhere((red > 200) & (green > 180) & (blue < 120))
+    height = ax.figure.canvas.get_width_height()[1]
+    x, y = ax.transData.inverted().transform(
+        (yellow[:, 1].mean(), height - yellow[:, 0].mean())
+    )
+    assert abs(x - 601) < 4 and abs(y - 100) < 4
+
+
 def test_a_grid_refuses_what_is_no_batch_of_images():
     for shape in ((4, 4), (2, 4, 4), (2, 4, 4, 2)):
         with pytest.raises(ValueError, match="images"):

@@ -131,7 +131,7 @@ def up_to(image, at, later=NOT_YET):
 
 def show_page(ax, page, at, **colors):
     """Draw one number per pixel, and a frame around pixel ``at``."""
-    ax.imshow(page, **plots.INK_ON_PAPER | colors)
+    plots.pixels(ax, page, **colors)
     row, col = divmod(int(at), page.shape[1])
     plots.frame(ax, col - 0.5, row - 0.5)
     ax.set(xticks=[], yticks=[])
