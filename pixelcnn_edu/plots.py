@@ -169,8 +169,9 @@ def receptive_field(field, row, col, *, title=None, ax=None):
 def dependency(matrix, *, title=None, ax=None):
     """Draw a dependency matrix: yellow where an input (column) changes an output (row).
 
-    A matrix with more rows than the drawing has pixels is drawn in blocks. A block is
-    yellow if one of its entries is. The red diagonal may hide what lies close to it.
+    The diagonal is red, but for entries on it and above it, which are leaks. A matrix with
+    more rows than the drawing has pixels is drawn in blocks. A block is yellow if one of
+    its entries is.
 
     Args:
         matrix: boolean (outputs, inputs), as from `causality.dependency_matrix`.
@@ -180,15 +181,15 @@ def dependency(matrix, *, title=None, ax=None):
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
     place = ax.get_window_extent()
-    step = math.ceil(
-        size / (0.7 * min(place.width, place.height))
-    )  # without the labels
+    side = 0.7 * min(place.width, place.height)  # without the labels
+    step = math.ceil(size / side)
     first = np.arange(0, size, step)
-    blocks = np.asarray(matrix, float)
-    for axis in (0, 1):
-        blocks = np.maximum.reduceat(blocks, first, axis)
     end = len(first) * step - 0.5
-    pixels(ax, blocks, cmap="cividis", extent=(-0.5, end, end, -0.5))
+    for part, above in ((matrix, 0), (np.triu(matrix), 3)):
+        for axis in (0, 1):
+            part = np.maximum.reduceat(np.asarray(part, float), first, axis)
+        part = np.ma.masked_equal(part, 0) if above else part
+        pixels(ax, part, cmap="cividis", extent=(-0.5, end, end, -0.5), zorder=above)
     ends = [-0.5, size - 0.5]
     ax.set(xlim=ends, ylim=ends[::-1])
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))

@@ -92,18 +92,20 @@ def test_no_line_of_pixels_is_left_out_of_a_large_grid(side, columns):
     assert (np.diff(np.concatenate([[0], row])) == 1).sum() == columns
 
 
-def test_one_leak_of_a_large_matrix_is_visible():
-    matrix = np.zeros((784, 784))
-    matrix[100, 601] = 1
+@pytest.mark.parametrize("size", [25, 784])
+@pytest.mark.parametrize("later", [0, 1, 300])
+def test_one_leak_is_visible_in_a_matrix_of_any_size(size, later):
+    output, source = 10, 10 + min(later, size - 11)
+    matrix = np.zeros((size, size))
+    matrix[output, source] = 1
     ax = plots.dependency(matrix)
     ax.figure.canvas.draw()
-    red, green, blue, _ = np.moveaxis(np.asarray(ax.figure.canvas.buffer_rgba()), -1, 0)
+    pixels = np.asarray(ax.figure.canvas.buffer_rgba())
+    red, green, blue, _ = np.moveaxis(pixels, -1, 0)
     yellow = np.argwhere((red > 200) & (green > 180) & (blue < 120))
-    height = ax.figure.canvas.get_width_height()[1]
-    x, y = ax.transData.inverted().transform(
-        (yellow[:, 1].mean(), height - yellow[:, 0].mean())
-    )
-    assert abs(x - 601) < 4 and abs(y - 100) < 4
+    row, col = yellow.mean(axis=0)
+    place = ax.transData.inverted().transform((col + 0.5, len(pixels) - row - 0.5))
+    assert np.abs(place - (source, output)).max() < max(1, size / 100)
 
 
 def test_a_grid_refuses_what_is_no_batch_of_images():
