@@ -376,4 +376,9 @@ def _outputs(model, shape, likelihood):
             out = np.repeat(out[:, :, :, None], channels, axis=3)
         return out[: len(values)].reshape(len(values), size, -1)
 
+    if (outputs(np.zeros((1, size))) != outputs(np.zeros((1, size)))).any():
+        raise ValueError(
+            "Expected a model whose outputs depend on its inputs alone. Received: a model "
+            "that draws random numbers of its own at inference"
+        )
     return outputs

@@ -66,7 +66,7 @@ def naive(
         model: a causal Keras model from images (and labels) to logits.
         likelihood: what the logits mean.
         uniforms: (N, H, W, C) in [0, 1), one number per value.
-        given: float32 (N, H, W, C), the values of the known pixels. (What stands at the
+        given: (N, H, W, C), the values of the known pixels. (What stands at the
             others is not read.)
         known: boolean (H, W), True where a pixel is given.
         temperature: as for `generate`.
@@ -78,7 +78,8 @@ def naive(
     Raises:
         ValueError: a weight is not finite, or a logit is NaN.
     """
-    logits, images = present_logits(model), np.where(known[:, :, None], given, 0)
+    logits = present_logits(model)
+    images = np.where(known[:, :, None], given, 0).astype("float32")
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
             of_pixel = logits(images, *labels)[:, row, col]
@@ -104,10 +105,11 @@ def fixed_point(
             If it does not settle within H·W·C + 1 rounds, the model is not causal, or it
             draws random numbers of its own.
     """
-    logits, images = present_logits(model), np.where(known[:, :, None], given, 0)
+    logits = present_logits(model)
+    images = np.where(known[:, :, None], given, 0).astype("float32")
     for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
-        previous, images = images, np.where(known[:, :, None], given, values)
+        previous, images = images, np.where(known[:, :, None], images, values)
         if np.array_equal(previous, images):
             return images
     raise _NotSettled(

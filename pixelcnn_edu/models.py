@@ -62,6 +62,8 @@ class ImageModel(_cpu.TrainedInHalves):
         outputs: as for `keras.Model`: the logits tensor.
         likelihood: a `Likelihood`, such as ``Bernoulli()``.
         num_classes: number of labels that the model knows; None if it takes no labels.
+            (If it takes labels and this is None, `keras.ops.one_hot` turns a label that
+            it does not know into zeros.)
 
     Raises:
         ValueError: if ``likelihood`` or ``num_classes`` is not of this kind.

@@ -52,7 +52,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     image = inputs[0]
-    pages[image] = np.where(known[:, :, None], given, 0)
+    pages[image] = np.where(known[:, :, None], given, 0).astype("float32")
     of_label = labels_as_read(inputs, labels)
     for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)

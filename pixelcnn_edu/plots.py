@@ -180,9 +180,7 @@ def dependency(matrix, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
-    place = ax.get_window_extent()
-    side = 0.7 * min(place.width, place.height)  # without the labels
-    step = math.ceil(size / side)
+    step = math.ceil(size / min(_room(ax)))
     first = np.arange(0, size, step)
     end = len(first) * step - 0.5
     for part, above in ((matrix, 0), (np.triu(matrix), 3)):
@@ -298,10 +296,16 @@ def pixels(ax, page, *, cmap="gray_r", vmin=0, vmax=1, **more):
     """Show one number, or one color, per pixel; row 0 above, in any matplotlib style."""
     more |= {"cmap": cmap, "vmin": vmin, "vmax": vmax, "origin": "upper"}
     shown = ax.imshow(page, interpolation="nearest", **more)
-    place = ax.get_window_extent()
-    if len(page) > place.height or len(page[0]) > place.width:
+    width, height = _room(ax)
+    if len(page) > height or len(page[0]) > width:
         shown.set_interpolation("antialiased")  # "nearest" would leave out lines
     return shown
+
+
+def _room(ax):
+    """Width and height of axes in pixels, less 30 % for titles and labels to come."""
+    place = ax.get_window_extent()
+    return 0.7 * place.width, 0.7 * place.height
 
 
 def frame(ax, left, top):

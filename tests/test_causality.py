@@ -22,6 +22,19 @@ def stack(size, first, count, *, seed=0):
     return keras.Model(inputs, x)
 
 
+def test_a_model_that_draws_numbers_of_its_own_is_no_leak():
+    class Noise(keras.layers.Layer):
+        def call(self, x):
+            return x + keras.random.normal(keras.ops.shape(x), seed=self.seed)
+
+    image, noise = keras.Input((4, 4, 1)), Noise()
+    noise.seed = keras.random.SeedGenerator(0)
+    model = keras.Model(image, noise(MaskedConv2D(1, 3, "A")(image)))
+    for check in (causality.assert_causal, causality.dependency_matrix):
+        with pytest.raises(ValueError, match="random numbers of its own"):
+            check(model)
+
+
 @pytest.mark.parametrize(
     "model_arguments",
     [

@@ -183,19 +183,21 @@ def test_completion_by_every_method_is_the_same_for_any_pattern(method):
 
 @pytest.mark.parametrize("method", generation.METHODS)
 @pytest.mark.parametrize("levels", [2, 3])
-def test_what_stands_at_unknown_pixels_is_not_read(method, levels):
+def test_neither_what_stands_at_unknown_pixels_nor_its_type_is_read(method, levels):
     model = two_layers(likelihood=Categorical(levels))
     rng = np.random.default_rng(0)
     uniforms, known = rng.random((8, 3, 3, 1), "float32"), rng.random((3, 3)) < 0.3
     zeros = np.zeros_like(uniforms)
     nowhere = np.where(known[:, :, None], zeros, np.float32(np.nan))
-    one, other = (
+    one, *others = (
         getattr(generation, method)(
             model, model.likelihood, uniforms, given, known, 1.0
         )
-        for given in (zeros, nowhere)
+        for given in (zeros, nowhere, zeros.astype(int), zeros.astype("float64"))
     )
-    np.testing.assert_array_equal(one, other)
+    for other in others:
+        assert other.dtype == "float32"
+        np.testing.assert_array_equal(one, other)
 
 
 def assert_completions_fit(model, count, **arguments):

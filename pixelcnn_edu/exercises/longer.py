@@ -71,7 +71,7 @@ stop_epoch = Exercise(
     cases=_runs,
     run=lambda answer, runs: [answer(*each) for each in runs],
     read=_epochs,
-    describe="34 runs",
+    describe=lambda runs: f"{len(runs)} runs",
     mistakes={
         "epochs count from 1.": then(lambda right: right - 1),
         "that is the best epoch; training learns of it only patience epochs later.": (
