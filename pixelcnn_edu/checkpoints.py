@@ -63,8 +63,8 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         model: a compiled model.
         folder: where the run is kept; it is `locked` meanwhile. On several machines the
             process of rank 0 keeps the run, and sends it to the others.
-        settings: a dict that must be the same when the run is resumed. The precision,
-            the network and its initial weights are added.
+        settings: a dict that must be the same when the run is resumed, with the key
+            ``"epochs"``. The precision, the network and its initial weights are added.
         callbacks: Keras callbacks.
 
     Returns:
