@@ -70,6 +70,18 @@ def with_mean_weights(optimizer, callbacks):
     return [swap, *callbacks, swap_back]
 
 
+def swapped_back(train, callbacks, **arguments):
+    """Return ``train(callbacks=…)``; an interrupt leaves no running mean in the model."""
+    try:
+        return train(callbacks=callbacks, **arguments)
+    except BaseException:
+        for one in callbacks:
+            if isinstance(one, keras.callbacks.SwapEMAWeights):
+                with contextlib.suppress(RuntimeError):  # on JAX both may be lost
+                    one.on_test_end()
+        raise
+
+
 def inner_optimizer(optimizer):
     """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -18,6 +18,7 @@ from pixelcnn_edu import _jax, _ranks, data
 from pixelcnn_edu._callbacks import (
     check_callbacks,
     inner_optimizer,
+    swapped_back,
     with_mean_weights,
 )
 from pixelcnn_edu._checks import (
@@ -234,8 +235,9 @@ def fit(
     )
     callbacks = [set_epoch, *with_mean_weights(model.optimizer, callbacks)]
     train = functools.partial(
+        swapped_back,
         model.fit,
-        pipeline(own),
+        x=pipeline(own),
         validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         epochs=epochs,

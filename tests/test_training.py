@@ -145,6 +145,26 @@ def test_soft_targets_give_the_same_loss_on_average():
     assert abs(averaged - drawn) > 0.01
 
 
+def test_an_interrupt_in_the_validation_leaves_no_running_mean_in_the_model():
+    def stopped(hook):
+        def stop(batch, logs):
+            if hook == "on_test_batch_end" or batch == 1:
+                raise KeyboardInterrupt
+
+        keras.utils.set_random_seed(0)
+        model, images = small_model(), np.random.default_rng(0).random((8, 10, 10, 1))
+        optimizer = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5)
+        more = {"callbacks": keras.callbacks.LambdaCallback(**{hook: stop})}
+        more |= {"validation_images": images.round(), "verbose": 0, "epochs": 1}
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(model, images, batch_size=4, optimizer=optimizer, **more)
+        return [*model.get_weights(), *map(np.array, optimizer.variables)]
+
+    ends = [stopped(f"on_{kind}_batch_end") for kind in ("train", "test")]
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_there_is_no_batch_after_the_last():
     batches = Batches(np.zeros((7, 1, 1, 1), "float32"), 3, binarize=False)
     for index in (-1, 3):
