@@ -335,6 +335,7 @@ def _coin_and_copy(past):
     return [Fraction(9, 10), Fraction(1, 10)][:: -1 if past and past[-1] else 1]
 
 
+_MOST = 7  # symbols in a stream
 _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
     "like the last with 9/10": _coin_and_copy,
@@ -353,7 +354,7 @@ def _streams():
         for seed in range(4):
             rng, low, width = np.random.default_rng(seed), Fraction(0), Fraction(1)
             symbols = []
-            for _ in range(7):
+            for _ in range(_MOST):
                 p = model(symbols)
                 s = int(rng.integers(len(p)))  # each alike, so that rare ones come too
                 low, width = low + sum(p[:s]) * width, p[s] * width
@@ -362,7 +363,16 @@ def _streams():
             while Fraction(2, 2**k) > width:
                 k += 1
             number = -(-low.numerator * 2**k // low.denominator)
-            yield name, [number >> i & 1 for i in reversed(range(k))], model, 7
+            count = 5 if seed == 3 else _MOST
+            yield name, [number >> i & 1 for i in reversed(range(k))], model, count
+
+
+def _filled_up(answer, name, bits, model, count):
+    """The two lists, with zeros after ``count`` entries: all cases have one shape."""
+    result, rest = answer(bits, model, count), [0] * (_MOST - count)
+    if rest and isinstance(result, tuple | list):
+        result = [np.append(part, rest) for part in result]
+    return result
 
 
 def _symbols_or_bits(expected, actual, name, bits, model, count):
@@ -382,16 +392,19 @@ def _symbols_right(test):
 decode_stream = Exercise(
     _decode_stream,
     cases=_streams,
-    run=lambda answer, name, *case: answer(*case),
+    run=_filled_up,
     read=pair(
         "Return a pair: the symbols, and the bits read for each.",
-        (7,),
-        "Return two lists of 7 entries.",
+        (_MOST,),
+        "Return two lists of `count` entries.",
     ),
     describe="{0}",
     mistakes={
-        "Return two lists of 7 entries.": Mistake(
-            lambda *a: ([1], [1]), lambda *a: (1, 2), hint=0
+        "Return two lists of `count` entries.": Mistake(
+            lambda *a: ([1], [1]),
+            lambda *a: (1, 2),
+            lambda bits, model, count: _decode_stream(bits, model, _MOST),
+            hint=0,
         ),
         "The model was asked without the symbols so far: model(symbols).": but(
             past=lambda symbols: []
