@@ -293,6 +293,11 @@ CALLS = {
     ),
     "plots.image_grid": (plots.image_grid, (X,), {"columns": 3}),
     "plots.heatmap": (plots.heatmap, (X[0, ..., 0],), {"label": "", "vmax": 2.0}),
+    "plots.pixels": (
+        lambda page, **ends: plots.pixels(plots.plt.gca(), page, **ends),
+        (X[0, ..., 0],),
+        {"vmin": -1.0, "vmax": 2.0},
+    ),
     "plots.receptive_field": (plots.receptive_field, (FIELD, 2, 3), {}),
     "plots.with_edge": (plots.with_edge, (3,), {}),
     "presets.Preset": (
