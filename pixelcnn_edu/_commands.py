@@ -113,10 +113,8 @@ def train(
             made_from["backend"] = backend
         _ranks.from_first(lambda: (_refuse_another(name, out, made_from), []))
         keras.utils.set_random_seed(seed)
-        keras.config.set_dtype_policy(precision)
-        with strategy.scope():
+        with machine.in_precision(precision), strategy.scope():
             model = preset.model()
-        keras.config.set_dtype_policy("float32")
         two_levels = preset.likelihood.levels == 2
         held_out = preset.images(x_val, seed=0)
         y, y_val = (y, y_val) if preset.num_classes else (None, None)
@@ -340,9 +338,8 @@ def _seconds():
     preset, precision = presets.PRESETS["coffee"], machine.fastest_precision()
     steps = 10
     (images, _), _ = data.load_mnist()
-    keras.config.set_dtype_policy(precision)
-    model = preset.model()
-    keras.config.set_dtype_policy("float32")
+    with machine.in_precision(precision):
+        model = preset.model()
     images = images[: steps * preset.batch_size]
     times = []
     clock = keras.callbacks.LambdaCallback(

@@ -3,12 +3,24 @@
 Taught by notebook 14.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
 import keras
 import psutil
 import tensorflow as tf
+
+
+@contextlib.contextmanager
+def in_precision(policy):
+    """Build layers with a Keras dtype policy; afterwards the one before holds again."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def fastest_precision() -> str:

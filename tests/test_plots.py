@@ -108,6 +108,17 @@ def test_one_leak_is_visible_in_a_matrix_of_any_size(size, later):
     assert np.abs(place - (source, output)).max() < max(1, size / 100)
 
 
+def test_titles_that_shrink_the_axes_leave_no_line_out():
+    figure, ax = plt.subplots(figsize=(3.2, 3.2))
+    figure.suptitle("two\nlines\nof title")
+    ax.set_xlabel("below\n\n\n")
+    plots.image_grid(np.zeros((64, 28, 28, 1)), columns=8, ax=ax)
+    figure.canvas.draw()
+    (image,) = ax.images
+    assert len(image.get_array()) > ax.get_window_extent().height
+    assert image.get_interpolation() == "antialiased"
+
+
 def test_a_grid_refuses_what_is_no_batch_of_images():
     for shape in ((4, 4), (2, 4, 4), (2, 4, 4, 2)):
         with pytest.raises(ValueError, match="images"):

@@ -143,6 +143,7 @@ class Exercise:
             diagnosis: mistake if isinstance(mistake, Mistake) else Mistake(mistake)
             for diagnosis, mistake in mistakes.items()
         }
+        self.mistakes[_CHANGES] = Mistake(hint=0)
         for mistake in self.mistakes.values():
             mistake.answers = [
                 answer.of(right) if isinstance(answer, but | then) else answer
@@ -190,9 +191,7 @@ class Exercise:
         """The diagnosis that these words are, or are part of, and its mistake."""
         found = [words] if words in self.mistakes else []
         found = found or [each for each in self.mistakes if words in each]
-        if not found:
-            return words, Mistake(hint=0 if words == _CHANGES else 1)
-        return found[0], self.mistakes[found[0]]
+        return (found[0], self.mistakes[found[0]]) if found else (words, Mistake())
 
     def hint_lines(self, asked, fitting):
         """The first ``asked`` hints, and the one that fits the mistake."""

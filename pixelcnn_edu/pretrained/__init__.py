@@ -9,7 +9,6 @@ So `load` needs no layer that another version of Keras has serialized: `load` bu
 network and reads the arrays.
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -23,6 +22,7 @@ from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.machine import in_precision
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import gated_pixelcnn, pixelcnn
 
@@ -246,7 +246,7 @@ def _build(block, arrays) -> keras.Model:
     arguments = dict(block["arguments"])
     about = dict(arguments["likelihood"])
     arguments["likelihood"] = _LIKELIHOODS[about.pop("name")](**about)
-    with _float32():
+    with in_precision("float32"):
         model = _BUILDERS[block["builder"]](**arguments)
     expected = [tuple(weight.shape) for weight in model.weights]
     received = [array.shape for array in arrays]
@@ -257,16 +257,6 @@ def _build(block, arrays) -> keras.Model:
         raise ValueError(f"expected float32, received {', '.join(sorted(kinds))}")
     model.set_weights(list(arrays))
     return model
-
-
-@contextlib.contextmanager
-def _float32():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def results_table() -> str:
