@@ -71,7 +71,11 @@ def with_mean_weights(optimizer, callbacks):
 
 
 def swapped_back(train, callbacks, **arguments):
-    """Return ``train(callbacks=…)``; an interrupt leaves no running mean in the model."""
+    """Return ``train(callbacks=…)``.
+
+    If an interrupt comes while the model has the running mean, it gets its own weights
+    back.
+    """
     try:
         return train(callbacks=callbacks, **arguments)
     except BaseException:

@@ -169,9 +169,9 @@ def receptive_field(field, row, col, *, title=None, ax=None):
 def dependency(matrix, *, title=None, ax=None):
     """Draw a dependency matrix: yellow where an input (column) changes an output (row).
 
-    The diagonal is red, but for entries on it and above it, which are leaks. A matrix with
-    more rows than the drawing has pixels is drawn in blocks. A block is yellow if one of
-    its entries is.
+    A red line marks the diagonal. Leaks, on or above the diagonal, are drawn over the line.
+    A matrix with more rows than the drawing has pixels is drawn in blocks. A block is
+    yellow if one of its entries is.
 
     Args:
         matrix: boolean (outputs, inputs), as from `causality.dependency_matrix`.

@@ -9,6 +9,7 @@ from pixelcnn_edu import causality, data, evaluation, exercises, fields
 from pixelcnn_edu.gated import StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, residual_block
 from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.machine import in_precision
 from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
@@ -997,6 +998,12 @@ def test_adam_refuses_another_epsilon(inside, outside, words):
 
     verdict = exercises.adam(answer)
     assert verdict.status == "wrong" and words in verdict.text
+
+
+def test_a_right_block_passes_under_another_precision():
+    with in_precision("mixed_bfloat16"):
+        assert exercises.residual_block(exercises.residual_block.right).passed
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
 def test_a_layer_class_that_hides_its_layers_is_told_so():

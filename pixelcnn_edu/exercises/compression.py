@@ -13,7 +13,7 @@ def _interval(probabilities, symbol, low, width):
     """A symbol's part of an interval: its low end and its width.
 
     ``probabilities``: a list of Fractions that sum to 1, in order; ``low``, ``width``:
-    Fractions, the interval [low, low + width). So are the results.
+    Fractions, the interval [low, low + width). The results are Fractions, too.
     """
     return low + sum(probabilities[:symbol]) * width, probabilities[symbol] * width
 
@@ -409,7 +409,7 @@ decode_stream = Exercise(
         "The model was asked without the symbols so far: model(symbols).": but(
             past=lambda symbols: []
         ),
-        "The model got the last symbol. It needs all symbols so far: model(symbols).": but(
+        "The model got only the last symbol. It needs all symbols so far: model(symbols).": but(
             past=lambda symbols: symbols[-1:]
         ),
         "An interval is kept in floats, which have 53 bits. A long stream needs "

@@ -58,8 +58,8 @@ output_side = Exercise(
         "places, and each place gives one output.": but(
             same=lambda side, _, stride: side
         ),
-        "The same number of zeros on both sides is right only for an odd kernel. For an "
-        "even one, Keras's 'same' adds one more on the right than on the left.": Mistake(
+        "At stride 1, the same number of zeros on both sides is right only for an odd "
+        "kernel. For an even one, Keras's 'same' adds one more on the right.": Mistake(
             but(same=lambda *sizes: _both_sides_alike(0, *sizes)),
             but(same=lambda *sizes: _both_sides_alike(1, *sizes)),
         ),
@@ -256,7 +256,7 @@ first_leak = Exercise(
         "It missed the dead ReLU: on a page of one gray it is off, whatever one pixel "
         "does. Try random images.": but(image=0.5),
         "It missed a leak of 1e-12. A causal output does not change at all, so change the "
-        "pixel by much and compare exactly: a tolerance hides small leaks.": but(
+        "pixel by a lot and compare exactly: a tolerance hides small leaks.": but(
             same=np.isclose
         ),
         "It missed that an output must not read its own pixel either.": Mistake(
@@ -285,8 +285,8 @@ first_leak = Exercise(
         "Loop over the outputs first, then over the inputs from that output on; return "
         "the first pair for which f(changed) != f(image) at the output. None at the end.",
     ),
-    praise="A leak of 1e-12 is found, and so are three that sleep: while the page is "
-    "all 0, all 1, or all of one gray.",
+    praise="A leak of 1e-12 is found, and so are three hidden ones: one while the page is "
+    "all 0, one while it is all 1, one while all its pixels are equal.",
 )
 
 

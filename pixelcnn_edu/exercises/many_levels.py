@@ -76,8 +76,8 @@ bin_probability = Exercise(
         "belongs to no level, and the probabilities sum to less than 1.": but(
             last=_inside
         ),
-        "The first and the last level are those at x < -0.999 and x > 0.999, as in the "
-        "paper's code. Of 4,096 levels several lie there: ask level == 0.": _by_place,
+        "All levels at x < -0.999 or x > 0.999 count as ends here, as in the paper's code. "
+        "Of 4,096 levels several lie there: ask level == 0.": _by_place,
         "That is the share above the first bin: all other levels together.": but(
             first=lambda upper, lower: 1 - _sigmoid(upper)
         ),
