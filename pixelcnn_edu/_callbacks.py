@@ -73,8 +73,9 @@ def with_mean_weights(optimizer, callbacks):
 def swapped_back(train, callbacks, **arguments):
     """Return ``train(callbacks=…)``.
 
-    If an interrupt comes while the model has the running mean, it gets its own weights
-    back.
+    If an interrupt comes in the validation, when the model has the running mean, the model
+    gets its own weights back. (On JAX, Keras leaves the mean after each interrupt. After
+    the last epoch only the mean is left.)
     """
     try:
         return train(callbacks=callbacks, **arguments)

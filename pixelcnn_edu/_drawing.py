@@ -19,6 +19,11 @@ MOST_NUMBERS = 2**26  # of a slice, in float32: 256 MB
 SECONDS_BEFORE_BAR = 3
 
 
+def known_only(given, known):
+    """Return given images as float32, with 0 at the pixels that are not known."""
+    return np.where(known[:, :, None], given, 0).astype("float32")
+
+
 def in_slices(draw, arrays, count, *, compiled=False, numbers=1, progress=True):
     """Call ``draw(*arrays)`` slice by slice, and yield the images of each slice.
 

@@ -55,8 +55,9 @@ def dependency_matrix(
         output. For a causal model only entries below the diagonal are True.
 
     Raises:
-        ValueError: the shape of the output does not fit the shape of the input, or the
-            likelihood splits the logits of a pixel in another order than (C, K).
+        ValueError: the shape of the output does not fit the shape of the input, the
+            likelihood splits the logits of a pixel in another order than (C, K), or the
+            model draws random numbers of its own.
     """
     shape = check_image_shape_of(model, image_shape)
     size = int(np.prod(shape))
@@ -153,8 +154,8 @@ def receptive_field(model, row, col, *, image_shape=None, images=64, seed=0):
         if (seen == known).all():
             raise ValueError(
                 "Expected a model with a gradient of the output with respect to each pixel "
-                "that changes it. Received: a model that rounds or looks up the image, "
-                "say. causality.dependency_matrix needs no gradient."
+                "that changes it. Received: a model that rounds or looks up the image, or "
+                "draws random numbers, say. causality.dependency_matrix needs no gradient."
             )
 
 
@@ -376,8 +377,8 @@ def _outputs(model, shape, likelihood):
             out = np.repeat(out[:, :, :, None], channels, axis=3)
         return out[: len(values)].reshape(len(values), size, -1)
 
-    some = np.random.default_rng(0).random((1, size))
-    if (outputs(some) != outputs(some)).any():
+    one, same = outputs(np.tile(np.random.default_rng(0).random(size), (2, 1)))
+    if (one != same).any():
         raise ValueError(
             "Expected a model whose outputs depend on its inputs alone. Received: a model "
             "that draws random numbers of its own at inference"

@@ -36,7 +36,7 @@ from pixelcnn_edu._checks import (
     check_temperature,
     check_uniforms,
 )
-from pixelcnn_edu._drawing import in_slices, uniforms_of
+from pixelcnn_edu._drawing import in_slices, known_only, uniforms_of
 from pixelcnn_edu._first_call import rounds_of_first_call
 from pixelcnn_edu._logits import present_logits
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
@@ -79,7 +79,7 @@ def naive(
         ValueError: a weight is not finite, or a logit is NaN.
     """
     logits = present_logits(model)
-    images = np.where(known[:, :, None], given, 0).astype("float32")
+    images = known_only(given, known)
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
             of_pixel = logits(images, *labels)[:, row, col]
@@ -106,7 +106,7 @@ def fixed_point(
             draws random numbers of its own.
     """
     logits = present_logits(model)
-    images = np.where(known[:, :, None], given, 0).astype("float32")
+    images = known_only(given, known)
     for _ in range(rounds or given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], images, values)

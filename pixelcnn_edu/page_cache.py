@@ -11,6 +11,7 @@ Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_
 Then come `one_pixel` and `_pixel_loop`.
 """
 
+from pixelcnn_edu._drawing import known_only
 from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
@@ -52,7 +53,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
     pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
     image = inputs[0]
-    pages[image] = np.where(known[:, :, None], given, 0).astype("float32")
+    pages[image] = known_only(given, known)
     of_label = labels_as_read(inputs, labels)
     for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
         of_label[t] = t.call(of_label)

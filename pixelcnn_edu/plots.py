@@ -170,8 +170,7 @@ def dependency(matrix, *, title=None, ax=None):
     """Draw a dependency matrix: yellow where an input (column) changes an output (row).
 
     A red line marks the diagonal. Leaks, on or above the diagonal, are drawn over the line.
-    A matrix with more rows than the drawing has pixels is drawn in blocks. A block is
-    yellow if one of its entries is.
+    A large matrix is drawn in blocks. A block is yellow if one of its entries is.
 
     Args:
         matrix: boolean (outputs, inputs), as from `causality.dependency_matrix`.
@@ -294,8 +293,8 @@ def residual_block(*, ax=None):
 
 def pixels(ax, page, *, cmap="gray_r", vmin=0, vmax=1, **more):
     """Show one number, or one color, per pixel; row 0 above, in any matplotlib style."""
-    more |= {"cmap": cmap, "vmin": vmin, "vmax": vmax, "origin": "upper"}
-    shown = ax.imshow(page, interpolation="nearest", **more)
+    how = {"cmap": cmap, "vmin": vmin, "vmax": vmax, **more}
+    shown = ax.imshow(page, origin="upper", interpolation="nearest", **how)
     width, height = _room(ax)
     if len(page) > height or len(page[0]) > width:
         shown.set_interpolation("antialiased")  # "nearest" would leave out lines

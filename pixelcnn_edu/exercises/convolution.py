@@ -17,7 +17,7 @@ def _valid(side, kernel_size, stride):
 
 
 def _both_sides_alike(less, side, kernel_size, stride):
-    """The same number of zeros on both sides: half of the kernel, less 0 or 1."""
+    """The same number of zeros on both sides; ``less``: 0 or 1."""
     zeros = (kernel_size - less) // 2
     return _valid(side + 2 * zeros, kernel_size, stride)
 

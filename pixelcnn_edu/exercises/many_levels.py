@@ -31,7 +31,7 @@ def _bin_probability(level, levels, mean, scale, *, first=None, last=None):
         return first(upper, lower) if first else _sigmoid(upper)
     if level == levels - 1:
         return last(upper, lower) if last else 1 - _sigmoid(lower)
-    return _sigmoid(upper) - _sigmoid(lower)
+    return _inside(upper, lower)
 
 
 def _inside(upper, lower):
