@@ -252,7 +252,7 @@ prelu_gradients = Exercise(
             grad_x=lambda x, s, u: u * np.where(x > 0, x, s * x)
         ),
         "grad_x: the sign of x decides. The sign of the output does not tell it if a slope "
-        "is negative; the larger of x and slope · x does not if a slope is above 1.": Mistake(
+        "is negative; the larger of x and slope · x does not if one is above 1.": Mistake(
             but(grad_x=lambda x, s, u: u * np.where(x > s * x, 1, s)),
             but(grad_x=lambda x, s, u: u * np.where((x > 0) | (s * x > 0), 1, s)),
         ),
