@@ -257,7 +257,7 @@ class Checkpoint(keras.callbacks.Callback):
         Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
-        differ = [name for name in new if old.get(name) != new[name]]
+        differ = [name for name in old | new if old.get(name) != new.get(name)]
         weights = new.get("initial weights")
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
@@ -266,10 +266,11 @@ class Checkpoint(keras.callbacks.Callback):
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
             produced.append(after_training)  # and later, when the run was interrupted
         return [
-            name + _parts_that_differ(old.get(name), new[name])
+            name + _parts_that_differ(old.get(name), new.get(name))
             for name in differ
             if all(
-                one.get("initial weights") != weights or one.get(name, ...) != new[name]
+                one.get("initial weights") != weights
+                or one.get(name, ...) != new.get(name)
                 for one in produced
             )
         ]

@@ -228,6 +228,8 @@ def test_a_verdict_shows_the_case_and_both_results_and_passes_only_if_right():
         "whole_counts",
         "interval",
         "decode_stream",
+        "two_layers",
+        "next_output",
     ],
 )
 def test_an_answer_that_changes_its_arguments_is_told_so(name):
@@ -239,11 +241,23 @@ def test_an_answer_that_changes_its_arguments_is_told_so(name):
             if isinstance(each, np.ndarray):
                 each += 1
             elif isinstance(each, list):
-                each[0] += 1
+                each[0] = each[0] + 1
+            elif isinstance(each, set):
+                each.pop()
         return result
 
     assert exercise(exercise.right).passed
     assert "changes its arguments" in exercise(answer).text
+
+
+def test_a_judge_notices_changed_arguments_too():
+    tap, reading = DECLARED["other_layout"].right
+
+    def in_place(logits, levels):
+        logits.shape = (*logits.shape[:-1], levels, 3)
+        return logits.swapaxes(-1, -2)
+
+    assert "changes its arguments" in DECLARED["other_layout"]((tap, in_place)).text
 
 
 def test_a_hint_that_is_asked_for_comes_with_the_one_that_fits():

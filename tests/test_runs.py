@@ -40,6 +40,7 @@ from pixelcnn_edu import (
     _files,
     _ranks,
     batches,
+    checkpoints,
     data,
     export,
     generation,
@@ -51,7 +52,7 @@ from pixelcnn_edu import (
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import Checkpoint
 from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli
+from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
 from pixelcnn_edu.models import ImageModel
 
 import keras
@@ -600,6 +601,19 @@ def test_the_initial_weights_belong_to_the_run(tmp_path):
     assert_same(first, again)
     with pytest.raises(ValueError, match=r"differs in: seed\.$"):
         fit(tmp_path, model=other_weights(1), seed=1)
+
+
+def test_a_setting_that_is_left_out_is_another_run(tmp_path):
+    def resume(**settings):
+        model = small()
+        model.compile("sgd", NegativeLogLikelihood(Bernoulli()))
+        train = functools.partial(model.fit, X, X, epochs=1, verbose=0)
+        checkpoints.resume(train, model, tmp_path, {"epochs": 1} | settings, [])
+
+    resume(noise=0.5)
+    resume(noise=0.5)
+    with pytest.raises(ValueError, match="differs in: noise"):
+        resume()
 
 
 def test_the_model_that_a_run_has_left_may_go_on(tmp_path):

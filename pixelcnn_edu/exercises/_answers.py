@@ -1,6 +1,14 @@
 """How an answer is asked, and how its result is read, compared and shown."""
 
+from numbers import Number
+
+import keras
 import numpy as np
+
+CHANGES = (
+    "Your function changes its arguments, so a second call with them gives something "
+    "else. Work on a copy, as in x = x.copy()."
+)
 
 
 class Wrong(Exception):
@@ -31,11 +39,15 @@ class Raised(Exception):
 
 
 def asking(answer):
-    """Return a student's function that tells apart a blank, a None and an error."""
+    """Return a student's function that tells apart a blank, a None and an error.
+
+    It raises `Wrong` if the function changes its arguments.
+    """
 
     def ask(*args, **kwargs):
+        given = keras.tree.map_structure(_copied, args)
         try:
-            result = answer(*args, **kwargs)
+            result = answer(*given, **kwargs)
         except Exception as error:
             if isinstance(error, TypeError) and "ellipsis" in str(error):
                 raise Blank from error  # calculated with a ... that was left
@@ -44,9 +56,24 @@ def asking(answer):
             raise Blank
         if _holds(result, None):
             raise NoReturn
+        if not _unchanged(given, args):
+            raise Wrong(CHANGES)
         return result
 
     return ask
+
+
+def _copied(value):
+    return value.copy() if isinstance(value, np.ndarray | set) else value
+
+
+def _unchanged(given, args):
+    if isinstance(args, list | tuple):
+        return len(given) == len(args) and all(map(_unchanged, given, args))
+    if isinstance(args, np.ndarray):
+        return close(given, args, 0)
+    same = given is args or not isinstance(args, Number | set)
+    return same or bool(np.all(given == args))
 
 
 def _holds(result, value):

@@ -87,7 +87,7 @@ def _pixel_by_pixel(step, kernels, row):
     windows = [np.zeros(size) for size in sizes]
     outputs = []
     for pixel in row:
-        result = step([kernel.copy() for kernel in kernels], windows)
+        result = step(kernels, windows)
         try:
             output, windows = result
             output = float(np.squeeze(output))

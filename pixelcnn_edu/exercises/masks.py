@@ -180,6 +180,7 @@ def _orders():
         for row, col in ((2, 2), (3, 3), (0, 0), (4, 5), (0, 5), (1, 0)):
             for size in (3, 5):
                 yield name, order, row, col, size
+    yield "raster", np.arange(784).reshape(28, 28), 27, 27, 3
 
 
 order_mask = Exercise(
@@ -197,7 +198,9 @@ order_mask = Exercise(
         "A negative index wrapped around to the far side of the page.": Mistake(
             _wrapped, hint=2
         ),
-        "Weights that lie off the page must be 0.": but(off_page=-1),
+        "Weights that lie off the page must be 0.": Mistake(
+            but(off_page=-1), but(off_page=100)
+        ),
         "This is the mask of row-by-row reading; order was not asked.": (
             lambda order, *at: _order_mask(
                 np.arange(order.size).reshape(order.shape), *at
