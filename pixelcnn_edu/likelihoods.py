@@ -97,7 +97,7 @@ class Likelihood:
                 ignores its effect on later pixels.)
 
         Returns:
-            (…, C), float32, values k/(levels-1).
+            (…, C), float32, values k/(levels-1); NaN where a logit of the pixel is NaN.
 
         Raises:
             ValueError: if the shapes do not fit, or the temperature is negative.
@@ -107,7 +107,9 @@ class Likelihood:
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")
-        return self._sample(logits, uniforms, temperature)
+        values = self._sample(logits, uniforms, temperature)
+        undefined = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
+        return ops.where(undefined, np.float32(np.nan), values)
 
     def probabilities(self, logits, images):
         """Return the probability of each level of each value, given the values before it.

@@ -651,3 +651,13 @@ def test_from_log_probabilities_that_are_not_numbers_no_level_is_drawn(temperatu
     log_p = np.array([[np.nan, np.nan], [0, 1]], "float32")
     drawn = np.asarray(draw_levels(log_p, np.array([0.1, 0.9], "float32"), temperature))
     np.testing.assert_array_equal(drawn, [np.nan, 1])
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("likelihood", ALL, ids=repr)
+def test_from_logits_that_are_not_numbers_no_level_is_drawn(likelihood, temperature):
+    logits = logits_for(likelihood, (2, 3))
+    logits[0, 0] = np.nan
+    uniforms = np.full((2, 3), 0.5, "float32")
+    drawn = np.asarray(likelihood.sample(logits, uniforms, temperature))
+    np.testing.assert_array_equal(np.isnan(drawn), [[True] * 3, [False] * 3])
