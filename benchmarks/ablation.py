@@ -6,7 +6,8 @@ Each row of `CHANGES` trains the same small network with one change, or a few, f
 over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
 the same 10,000 validation digits. A change within CLOSE nats of its base is trained with
 two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
-was killed goes on from there. There are three bases: the plain network, the same on the
+was killed goes on from there. (A run is known by its name and its digits: delete --runs
+after a change of a recipe.) There are three bases: the plain network, the same on the
 bundled digits, and the gated one with skips, a higher rate and Muon. The table of all
 runs is `presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one core;
 those of the third base and its rows come from another machine, a faster one.
@@ -200,13 +201,6 @@ def main():
         if row.pop("data", None) == checksum
     }
 
-    def write():
-        rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
-        with atomic_write(out) as path:
-            path.write_text(
-                "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", "utf-8"
-            )
-
     def need(name, seed):
         if (name, seed) not in done:
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
@@ -215,7 +209,6 @@ def main():
             with open(args.runs, "a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, "data": checksum}) + "\n")
             print(row, flush=True)
-            write()
         return done[name, seed]["nats_per_image"]
 
     for name in CHANGES:
@@ -225,7 +218,9 @@ def main():
         for name, gap in gaps.items():
             if abs(gap) < CLOSE:
                 need(name, seed)
-    write()
+    rows = [done[key] for name in CHANGES for key in sorted(done) if key[0] == name]
+    with atomic_write(out) as path:
+        path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -56,25 +56,27 @@ def curve(name, images, validation, *, last=None):
     ]
 
 
+def rows_of(nats):
+    """Return the rows of {number of digits: nats of each test digit}."""
+    columns = {f"nats_{count}": each.tolist() for count, each in nats.items()}
+    return [
+        dict(zip(columns, (round(each, 4) for each in row), strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
 def main():
     x_train, validation, held_out = digits()
     few = x_train[:100]
     # 0 and 1 stay what they are if they are drawn again
     _, rows = curve("static", data.binarize(few, seed=0), validation)
     network, more = curve("dynamic", few, validation)
-    experiments.record(CURVES, rows + more)
     nats = {100: evaluation.nats_per_image(network, held_out)}
     for count in (400, 1500):
         network, _ = train_on(x_train[:count], EPOCHS[count], validation)
         nats[count] = evaluation.nats_per_image(network, held_out)
-    columns = {f"nats_{count}": each for count, each in nats.items()}
-    experiments.record(
-        NATS,
-        [
-            {key: f"{each[i]:.4f}" for key, each in columns.items()}
-            for i in range(len(held_out))
-        ],
-    )
+    experiments.record(CURVES, rows + more)
+    experiments.record(NATS, rows_of(nats))
 
 
 if __name__ == "__main__":

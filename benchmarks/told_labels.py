@@ -20,7 +20,8 @@ def rows_of(images, labels):
         nats = evaluation.nats_per_image(conditional, images, labels=y)
         columns[f"told_{y}"] = nats
     return [
-        {"label": int(label)} | {key: f"{nats[i]:.4f}" for key, nats in columns.items()}
+        {"label": int(label)}
+        | {key: round(float(nats[i]), 4) for key, nats in columns.items()}
         for i, label in enumerate(labels)
     ]
 

@@ -9,6 +9,7 @@ from pixelcnn_edu import _digit_files, data
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import file_utils
 
 
 @pytest.fixture
@@ -75,14 +76,14 @@ def test_a_folder_of_idx_files_is_read(arrays, tmp_path, compress):
     assert_loaded(data.load_mnist(tmp_path), arrays)
 
 
-def test_full_uses_keras_s_cache_without_touching_the_network(
+def test_full_is_what_keras_has_in_its_cache_or_downloads(
     arrays, tmp_path, monkeypatch
 ):
+    """Keras compares the checksum of the file, so here the file passes for the right one."""
     (tmp_path / "datasets").mkdir()
     np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
-    monkeypatch.setattr(
-        keras.config, "keras_home", lambda: str(tmp_path), raising=False
-    )
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    monkeypatch.setattr(file_utils, "validate_file", lambda *args, **kwargs: True)
 
     def no_network(*args, **kwargs):
         raise AssertionError("the network was touched")
@@ -91,22 +92,22 @@ def test_full_uses_keras_s_cache_without_touching_the_network(
     assert_loaded(data.load_mnist("full"), arrays)
 
 
-def test_full_without_a_network_says_what_failed_and_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        keras.config, "keras_home", lambda: str(tmp_path), raising=False
-    )
-
+def test_full_without_a_network_says_what_failed_and_what_to_do(monkeypatch):
     def fail():
         raise OSError("name resolution failed")
 
     monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
     with pytest.raises(ConnectionError) as raised:
         data.load_mnist("full")
-    for words in ("name resolution failed", "mnist.npz at", "source='bundled' works"):
+    for words in (
+        "name resolution failed",
+        "give its path as source=",
+        "source='bundled' works",
+    ):
         assert words in str(raised.value)
 
 
-def test_full_on_a_network_that_hangs_ends_within_its_timeout(tmp_path, monkeypatch):
+def test_full_on_a_network_that_hangs_ends_within_its_timeout(monkeypatch):
     server = socket.create_server(("127.0.0.1", 0))
     accepted = []
     threading.Thread(
@@ -119,9 +120,6 @@ def test_full_on_a_network_that_hangs_ends_within_its_timeout(tmp_path, monkeypa
 
         urllib.request.urlopen(f"http://127.0.0.1:{port}/mnist.npz")
 
-    monkeypatch.setattr(
-        keras.config, "keras_home", lambda: str(tmp_path), raising=False
-    )
     monkeypatch.setattr(keras.datasets.mnist, "load_data", hang)
     monkeypatch.setattr(data, "DOWNLOAD_TIMEOUT_SECONDS", 0.3)
     with pytest.raises(ConnectionError, match="timed out"):

@@ -106,16 +106,17 @@ def test_a_text_is_refused_or_comes_back(tmp_path, monkeypatch, run):
     )
 
 
-def test_two_digits_cost_under_each_label_what_the_table_says():
+def test_two_digits_cost_under_each_label_what_the_table_says(tmp_path, monkeypatch):
     _, (x_test, y_test) = data.load_mnist()
     held_out, table = data.binarize(x_test, seed=0), experiments.table("told_labels")
     assert len(table) == 1000 and (table["label"] == y_test).all()
     some = [0, 7]
-    for i, row in zip(
-        some, script("told_labels").rows_of(held_out[some], y_test[some]), strict=True
-    ):
+    rows = script("told_labels").rows_of(held_out[some], y_test[some])
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    experiments.record("told_labels", rows)
+    for i, row in zip(some, experiments.table("told_labels"), strict=True):
         expected = np.array(table[i].tolist())
-        ours = np.array([float(row[name]) for name in table.dtype.names])
+        ours = np.array([row[name] for name in table.dtype.names])
         np.testing.assert_allclose(ours, expected, atol=0.01)
         others = np.delete(expected[2:], y_test[i])  # a label in another's column
         assert abs(others - expected[2 + y_test[i]]).min() > 0.1
@@ -135,6 +136,13 @@ def test_the_first_epochs_with_few_digits_are_those_of_the_table():
         ours = [row[key] for row in rows]
         np.testing.assert_allclose(ours, expected[key], atol=0.5)
     assert abs(np.diff(expected["loss"])) > 5  # so a step less or more would be found
+
+
+def test_the_nats_of_few_digits_are_written_and_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    nats = {100: np.float32([478.10712, 3]), 400: np.float32([0.5, 0.00004])}
+    experiments.record("few", script("few_digits").rows_of(nats))
+    assert experiments.table("few").tolist() == [(478.1071, 0.5), (3, 0)]
 
 
 def test_the_nats_after_few_digits_fit_their_curves():

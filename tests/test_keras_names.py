@@ -1,4 +1,9 @@
-"""The private names of Keras that the package uses: a new version may rename them."""
+"""The names of Keras that the package uses: a new version may rename them."""
+
+import ast
+import re
+import types
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -45,3 +50,32 @@ def test_what_keras_defines_lies_in_its_private_modules(things):
     """The package tells Keras's own functions and operations by their modules."""
     assert keras.activations.relu.__module__.startswith("keras.src.activations")
     assert type(things["model"].operations[-1]).__module__.startswith("keras.src.ops")
+
+
+MODULES = {"keras": keras, "ops": keras.ops, "np": np}
+PUBLIC = rf"({'|'.join(MODULES)})(\.\w+)+"
+
+
+def exists(dotted):
+    """Whether there is what a dotted name says, as far as it names modules."""
+    first, *rest = dotted.split(".")
+    thing = MODULES[first]
+    for name in rest:
+        if not isinstance(thing, types.ModuleType):
+            return True
+        if not hasattr(thing, name):
+            return False
+        thing = getattr(thing, name)
+    return True
+
+
+def test_keras_and_numpy_have_the_public_names_that_the_scripts_use():
+    root, found = Path(__file__).parents[1], set()
+    for folder in ("pixelcnn_edu", "benchmarks", "tools"):
+        for path in (root / folder).rglob("*.py"):
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            names = (ast.unparse(n) for n in nodes if isinstance(n, ast.Attribute))
+            found |= {n for n in names if re.fullmatch(PUBLIC, n)}
+    assert len(found) > 200 and {"keras.config.floatx", "np.zeros"} < found
+    assert [name for name in sorted(found) if not exists(name)] == []
+    assert not exists("keras.config.keras_home")  # private in Keras
