@@ -42,8 +42,8 @@ def load_mnist(source="bundled"):
             (``train-images-idx3-ubyte``, with or without ``.gz``).
 
     Returns:
-        ``(x_train, y_train), (x_test, y_test)``: images float32 (N, 28, 28, 1) in
-        [0, 1], labels int64 (N,).
+        ``(x_train, y_train), (x_test, y_test)``: images float32 (N, H, W, 1) in
+        [0, 1], of MNIST (N, 28, 28, 1); labels int64 (N,).
 
     Raises:
         ValueError: a file is damaged or of another kind; the message names it.
@@ -84,8 +84,9 @@ def load_folder(
 
     Each sub-folder is a class, with all pictures in and below the sub-folder. The labels
     are 0, 1, … in the order of the sub-folders' names, which `folder_classes` returns.
-    Without sub-folders, all pictures get the label 0. Other files, hidden names and
-    folders without pictures are ignored.
+    Without sub-folders, all pictures get the label 0. Pictures in other formats (HEIC,
+    TIFF, …) are an error. Other files, hidden names and folders without pictures are
+    ignored.
 
     White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
     white paper, ``invert=True`` gives the same. Figures, the command ``draw`` and pages
@@ -112,7 +113,7 @@ def load_folder(
     Returns:
         ``(x_train, y_train), (x_val, y_val)``: images float32 (N, H, W, channels) in
         [0, 1], labels int64 (N,), in random order. Each class has the same share in
-        both parts.
+        both parts, up to one image.
 
     Raises:
         ValueError: an argument is out of its range, or pictures cannot be read; the
@@ -199,8 +200,8 @@ def hold_out(images, labels, count, *, seed=0):
     """Split a training set into training images and validation images.
 
     Use validation images to choose settings and to decide when to stop. Use test images
-    only to score the result. Each class has the same share in both parts, and both
-    parts keep the order of the whole.
+    only to score the result. Each class has the same share in both parts, up to one
+    image, and both parts keep the order of the whole.
 
     Args:
         images: the training set, (N, H, W, C) in [0, 1].
@@ -336,7 +337,7 @@ def colorize(images, *, seed=0) -> np.ndarray:
     A color has three channels of 2 bits (4 levels) each.
 
     Args:
-        images: (N, H, W, 1) in [0, 1]. A binary image gets exactly two colors. A gray
+        images: (N, H, W, 1) in [0, 1]. Ink gets one color, and paper another. A gray
             pixel gets a color between them, rounded to the 4 levels.
         seed: of the colors. Each image gets two different ones of 4³ = 64.
 

@@ -1,7 +1,7 @@
 """Results of experiments that take too long for a page.
 
-The script ``benchmarks/NAME.py`` makes each table and writes it as ``bundled/NAME.csv``. A
-test computes some of its rows again.
+A script in ``benchmarks/`` makes each table and writes it as ``bundled/NAME.csv``. A test
+computes some of its rows again.
 """
 
 import csv

@@ -4,8 +4,9 @@ Paper: arXiv 1601.06759, section 3 and figure 5. Notebooks 03 and 04 teach this 
 notebook 15 teaches the colors. The layers of the gated network are in `gated`.
 
 What differs here from most code on the web: a layer multiplies the kernel by the mask
-*inside* the convolution, so the gradient of a masked weight is exactly 0. And a residual
-block is a function of tensors, so a model is one flat graph.
+*inside* the convolution, so the gradient of a masked weight is exactly 0 (without a
+regularizer of the kernel). And a residual block is a function of tensors, so a model is one
+flat graph.
 
 ``runs_as`` says how ``generate(method="cached")`` runs a layer, see `pixel_graph`
 (notebook 10).
@@ -138,9 +139,9 @@ def _is_read_below(mask, shape):
 def masked(kernel, mask):
     """Return the whole kernel times the mask, (kh, kw, in, out).
 
-    The product is new in each call. The stored kernel is not overwritten. A masked weight
-    has gradient 0. So Nadam (without weight decay) leaves its random first value as it is,
-    and the convolution never uses it.
+    The product is new in each call. The stored kernel is not overwritten. The gradient of
+    the product is 0 at a masked weight. So Nadam (without weight decay or a regularizer)
+    leaves the weight's random first value as it is, and the convolution never uses it.
     """
     return kernel * ops.cast(mask, kernel.dtype)
 
@@ -160,7 +161,8 @@ def residual_block(
 
     Args:
         x: a Keras tensor, (N, H, W, filters).
-        filters: channels of ``x`` and of the result, 2h in the paper; even.
+        filters: channels of ``x`` and of the result, 2h in the paper; divisible by 2
+            times ``colors``.
         kernel_size: size of the masked convolution in the middle.
         activation: ``"prelu"`` (one slope per channel) or the name of a Keras activation.
         dropout: share of the middle features that training drops.

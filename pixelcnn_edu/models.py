@@ -145,8 +145,8 @@ def pixelcnn(
 
     Args:
         image_shape: (H, W, C). H and W may be None when ``position`` is False.
-        filters: channels between the blocks, 2h in the paper; even. Inside a block there
-            are half as many.
+        filters: channels between the blocks, 2h in the paper; divisible by 2, and with
+            three colors by 6. Inside a block there are half as many.
         depth: number of residual blocks.
         likelihood: sets the number of logits per pixel; `Bernoulli()` if None.
         activation: ``"prelu"``, or the name of a Keras activation such as ``"relu"``.

@@ -74,7 +74,7 @@ def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
     """Return a learning rate that rises in a short warm-up, then falls along a cosine to 0.
 
     Args:
-        steps: the number of training steps.
+        steps: the number of training steps. The first tenth, at most 200, is the warm-up.
         learning_rate: the highest learning rate.
 
     Raises:

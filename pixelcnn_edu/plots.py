@@ -1,6 +1,7 @@
 """Figures of the series. Importing this module sets the series' matplotlib style.
 
-Each function draws on the ``ax`` that it gets, or on a new one, and returns it.
+A function with ``ax=None`` draws on the ``ax`` that it gets, or on a new one, and returns
+it.
 Digits are drawn as ink on paper: 1 is black.
 """
 

@@ -113,7 +113,7 @@ class Preset:
         }
 
     def as_data(self) -> dict:
-        """Return the fields as types that JSON knows, without the defaults."""
+        """Return the fields as types that JSON knows, without most defaults."""
         fields = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -216,13 +216,14 @@ def digits_from(source):
             validates. 60,000 training images: the last 10,000 validate. In both cases the
             test images are left for the test. Any other number: the second set of the
             file validates, so let it hold no test images. The bundled test digits are
-            excluded from every source but the bundled one.
+            excluded from the training images of every source.
 
     Returns:
         ((x, y), (x_val, y_val), a sentence that says which digits they are).
 
     Raises:
-        ValueError: the source cannot be read, or fewer than two images would validate.
+        ValueError: fewer than two images would validate; or as `data.load_mnist`, which
+            has more errors.
     """
     (x, y), (x_val, y_val) = data.load_mnist(source)
     if source == "bundled":

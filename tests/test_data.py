@@ -79,7 +79,7 @@ def test_a_folder_of_idx_files_is_read(arrays, tmp_path, compress):
 def test_full_is_what_keras_has_in_its_cache_or_downloads(
     arrays, tmp_path, monkeypatch
 ):
-    """Keras compares the checksum of the file, so here the file passes for the right one."""
+    """Keras compares the file's checksum, so here the file passes for the right one."""
     (tmp_path / "datasets").mkdir()
     np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))

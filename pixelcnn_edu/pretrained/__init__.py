@@ -40,7 +40,7 @@ _LIKELIHOODS = {
 
 
 def names(folder=None) -> list[str]:
-    """Return the names that `load` and `card` accept.
+    """Return the names of the models: of all ``.json`` files in the folder.
 
     Args:
         folder: where cards lie, such as the ``--out`` of a training run; None for the
