@@ -102,8 +102,9 @@ def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
     Args:
         steps, learning_rate: as for `cosine`.
         **settings: other arguments of `keras.optimizers.Nadam`: ``weight_decay``, say, or
-            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights. (Before
-            you write ``global_clipnorm=None``, see what `training.fit` says about labels.)
+            ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights.
+            ``clipnorm`` or ``clipvalue`` needs ``global_clipnorm=None`` beside it. (Before
+            you write that, see what `training.fit` says about labels.)
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -119,7 +120,8 @@ def muon(steps, learning_rate=1e-2, **settings) -> KernelMuon:
     Args:
         steps, learning_rate: as for `cosine`. Rates from 4e-3 (30 epochs of MNIST) to
             1e-2 (2 epochs) worked.
-        **settings: other arguments of `keras.optimizers.Muon`.
+        **settings: other arguments of `keras.optimizers.Muon`; for ``clipnorm`` and
+            ``clipvalue`` see `nadam`.
 
     Raises:
         ValueError: if an argument is out of its range.
