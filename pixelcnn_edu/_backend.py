@@ -36,9 +36,13 @@ def _backend():
         return sys.modules["keras"].config.backend()
     if named := os.environ.get("KERAS_BACKEND"):
         return named
-    home = os.environ.get("KERAS_HOME", Path.home() / ".keras")
     try:
-        settings = json.loads(Path(home, "keras.json").read_text("utf-8"))
+        settings = json.loads(Path(keras_home(), "keras.json").read_text("utf-8"))
         return settings.get("backend", "tensorflow")
     except (OSError, ValueError):  # Keras takes its defaults too
         return "tensorflow"
+
+
+def keras_home():
+    """Return the folder in which Keras keeps its settings and its cache."""
+    return os.environ.get("KERAS_HOME", Path.home() / ".keras")

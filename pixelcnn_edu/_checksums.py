@@ -30,7 +30,8 @@ _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _MAPPING = dict | types.MappingProxyType
 _RULES = "regularizers and constraints of weights"
-_LEFT_OUT = {"dtype", "trainable", _RULES}
+_OF_OUTPUTS = "activity regularizer"
+_LEFT_OUT = {"dtype", "trainable", _RULES, _OF_OUTPUTS}
 
 
 def as_json(value):
@@ -228,6 +229,8 @@ def _held(thing, around=()):
         rules = [(w.regularizer, w.constraint) for w in thing._trainable_variables]
         if any(one is not None for pair in rules for one in pair):
             found[_RULES] = _content(rules)
+        if thing.activity_regularizer is not None:
+            found[_OF_OUTPUTS] = _content(thing.activity_regularizer)
     return found
 
 

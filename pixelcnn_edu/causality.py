@@ -337,17 +337,23 @@ def _picture(shape, output, source) -> str:
 
 
 def _input_behind(outputs, base, other, output):
-    """Return the first input from ``output`` on that changes ``output`` by itself."""
-    inputs = np.arange(output, len(base))
+    """Return the first input from ``output`` on that changes ``output`` by itself.
+
+    If only several inputs together change it: the last one from which on they do.
+    """
+    every = np.arange(len(base))
     base_out = outputs(base[None])[0, output]
-    for at in range(0, len(inputs), _ROWS_PER_PASS):
-        some = inputs[at : at + _ROWS_PER_PASS]
-        changed = np.tile(base, (len(some), 1))
-        changed[np.arange(len(some)), some] = other[some]
-        moved = (outputs(changed)[:, output] != base_out).any(axis=-1)
-        if moved.any():
-            return some[moved.argmax()]
-    return output  # no single input changes it, only several together
+
+    def that_change_it(replaced_for):
+        moved = []
+        for at in range(output, len(base), _ROWS_PER_PASS):
+            some = every[at : at + _ROWS_PER_PASS, None]
+            changed = np.where(replaced_for(some), other, base)
+            moved += [*(outputs(changed)[:, output] != base_out).any(axis=-1)]
+        return output + np.flatnonzero(moved)
+
+    alone = that_change_it(lambda some: every == some)
+    return alone[0] if len(alone) else that_change_it(lambda some: every >= some)[-1]
 
 
 def _labels(model, count):

@@ -76,27 +76,40 @@ def test_a_folder_of_idx_files_is_read(arrays, tmp_path, compress):
     assert_loaded(data.load_mnist(tmp_path), arrays)
 
 
-def test_full_is_what_keras_has_in_its_cache_or_downloads(
-    arrays, tmp_path, monkeypatch
-):
-    """Keras compares the file's checksum, so here the file passes for the right one."""
-    (tmp_path / "datasets").mkdir()
-    np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty folder of Keras's, and no network."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
-    monkeypatch.setattr(file_utils, "validate_file", lambda *args, **kwargs: True)
+    (tmp_path / "datasets").mkdir()
 
     def no_network(*args, **kwargs):
-        raise AssertionError("the network was touched")
+        raise OSError("name resolution failed")
 
     monkeypatch.setattr(socket, "create_connection", no_network)
+    return tmp_path
+
+
+def test_full_is_what_lies_in_keras_s_cache(arrays, home):
+    """Any such file: Keras would delete it if its checksum is another one."""
+    np.savez(home / "datasets" / "mnist.npz", **arrays)
+    assert_loaded(data.load_mnist("full"), arrays)
+    assert (home / "datasets" / "mnist.npz").exists()
+
+
+def test_full_is_what_keras_downloads(arrays, home, monkeypatch):
+    def retrieve(origin, path, hook):
+        np.savez(path, **arrays)
+
+    monkeypatch.setattr(file_utils, "urlretrieve", retrieve)
+    with pytest.raises(ConnectionError, match="hash does not match"):
+        data.load_mnist("full")
+    monkeypatch.setattr(file_utils, "validate_file", lambda *args, **kwargs: True)
+    (home / "datasets" / "mnist.npz").unlink()
     assert_loaded(data.load_mnist("full"), arrays)
 
 
-def test_full_without_a_network_says_what_failed_and_what_to_do(monkeypatch):
-    def fail():
-        raise OSError("name resolution failed")
-
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+def test_full_without_a_network_says_what_failed_and_what_to_do(home):
     with pytest.raises(ConnectionError) as raised:
         data.load_mnist("full")
     for words in (

@@ -236,6 +236,17 @@ def test_the_leak_is_named():
     assert causality.first_leak(model) == ((0, 0, 0), (1, 0, 0))
 
 
+def test_a_leak_through_two_later_pixels_together_is_named():
+    image = keras.Input((1, 4, 1))
+    both = keras.layers.ZeroPadding2D(((0, 0), (0, 2)))(image)
+    both = keras.layers.Activation("relu")(both[:, :, 1:-1] + both[:, :, 2:] - 1.5)
+    matrix = np.triu(np.ones((4, 4), bool), 1) & ~np.triu(np.ones((4, 4), bool), 3)
+    for seed in range(20):
+        leak = causality.first_leak(keras.Model(image, both), seed=seed)
+        output, source = (place[1] for place in leak)
+        assert matrix[output, source]
+
+
 def test_training_on_a_leak_is_too_good_to_be_true():
     digits = data.load_mnist()[0][0][:256, 4:24:2, 4:24:2]
     losses = {}

@@ -1318,6 +1318,31 @@ def test_a_rule_of_a_weight_is_a_setting_of_the_run(tmp_path, rule):
     assert _checksums.same_network(model(0.1), model(0.2))
 
 
+class Same(keras.layers.Layer):
+    """A user's layer, which Keras cannot describe with a regularizer."""
+
+    def __init__(self, **how):
+        super().__init__(**how)
+
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize("kind", [Same, keras.layers.Identity])
+def test_an_activity_regularizer_is_a_setting_of_the_run(tmp_path, kind):
+    def model(strength):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        x = kind(activity_regularizer=keras.regularizers.L2(strength))(image)
+        return ImageModel(image, MaskedConv2D(1, 3, "A")(x), likelihood=Bernoulli())
+
+    fit(tmp_path, model=model(0.1))
+    fit(tmp_path, model=model(0.1))
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=model(0.2))
+    assert _checksums.same_network(model(0.1), model(0.2))
+
+
 def test_a_layer_named_after_its_activation_does_not_hide_it(tmp_path):
     def run(activation, nested=False, **name):
         keras.utils.set_random_seed(0)
