@@ -20,7 +20,8 @@ uᵢ < p(ink).) There are three methods, with the same arguments:
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
 1e-5 of a cumulative probability (within 1e-4 for a mixture of the smallest scales, and a
-few thousandths for a model that computes in half precision). Then the later values of that image may differ, too.
+few thousandths for a model that computes in half precision). Then the later values of that
+image may differ, too.
 """
 
 import contextlib
