@@ -36,7 +36,7 @@ class CodingLoop(PixelLoop):
         super().__init__(model, likelihood)
         self.coders, self.counter = {}, itertools.count()
 
-    def choose(self, logits, numbers, setting, channels):
+    def choose(self, logits, numbers, setting, channels, values):
         """Return the values of a pixel, (N, C), see `PixelLoop.choose`.
 
         The numbers are the places of the values in reading order. The setting is the
@@ -49,7 +49,7 @@ class CodingLoop(PixelLoop):
         def ask(number, place, p):
             return loop().coders[int(number)].next_values(int(place), p)
 
-        values, every = ops.zeros(numbers.shape), np.arange(numbers.shape[-1])
+        every = np.arange(numbers.shape[-1])
         for channel in channels:
             p = self.likelihood.probabilities(logits, values)[:, channel]
             inputs = setting, numbers[0, channel], p

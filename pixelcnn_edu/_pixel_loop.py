@@ -76,7 +76,7 @@ class PixelLoop:
         self.channel_groups = groups
         self.compiled, self.asked, self._lock = {}, set(), threading.Lock()
 
-    def choose(self, logits, numbers, setting, channels):
+    def choose(self, logits, numbers, setting, channels, values):
         """Return the values of a pixel, (N, C); only those of ``channels`` are used.
 
         This method is compiled. Here it draws from the likelihood.
@@ -86,6 +86,7 @@ class PixelLoop:
             numbers: (N, C), here uniform numbers.
             setting: here the temperature.
             channels: one of `channel_groups`.
+            values: (N, C), the values of the pixel's earlier channels; 0 for the others.
         """
         return self.likelihood.sample(logits, numbers, setting)
 

@@ -19,9 +19,10 @@ uᵢ < p(ink).) There are three methods, with the same arguments:
 
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
-1e-5 of a cumulative probability (within 1e-4 for a mixture of the smallest scales, and a
-few thousandths for a model that computes in half precision). Then the later values of that
-image may differ, too.
+1e-5 of a cumulative probability (within 1e-4 for a mixture of the smallest scales). Then
+the later values of that image may differ, too. A model that computes in half precision
+rounds more: by a few hundredths with a softmax, and with a mixture of many levels so much
+that the methods draw visibly different images.
 """
 
 import contextlib
@@ -166,10 +167,10 @@ def generate(
             `likelihoods.Likelihood.sample`; 1 draws from the model itself, 0 takes each
             pixel's most likely value (which is not the most likely image).
         labels: a class for all images, or (count,), for a model that takes labels.
-        method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images, only the
-            time differs. ``"cached"`` needs a functional model of this package's layers,
-            Keras's pixelwise ones, and layers of your own that say ``runs_as``, see
-            `pixel_graph`. The fixed point answers the first small call of ``"cached"``
+        method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images (in float32,
+            up to rounding), only the time differs. ``"cached"`` needs a functional model
+            of this package's layers, Keras's pixelwise ones, and layers of your own that
+            say ``runs_as``, see `pixel_graph`. The fixed point answers the first small call of ``"cached"``
             (up to sixteen digits of two levels), because compiling takes longer. The
             second call for that size compiles. On a GPU, in half precision or int8, and
             with layers or a likelihood of your own, the first call compiles.

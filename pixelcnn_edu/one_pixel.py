@@ -225,7 +225,7 @@ def _draw_pixel(page, row, col, windows, strips):
     for channels in loop.channel_groups:
         here = _run_pixel(page, row, col, values, windows)
         logits = ops.cast(here[loop.output][0], "float32")
-        chosen = loop.choose(logits, numbers, page.setting, channels)
+        chosen = loop.choose(logits, numbers, page.setting, channels, values)
         chosen = ops.where(page.known[row.index, col], given, chosen)
         # compiled code cannot raise an error: `PixelLoop` finds the NaN after the loop
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)

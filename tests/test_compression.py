@@ -6,6 +6,7 @@ import enum
 import functools
 import gc
 import math
+import os
 import random
 import struct
 import subprocess
@@ -24,7 +25,7 @@ from pixelcnn_edu.compression import (
     quantize,
 )
 from pixelcnn_edu.gated import StackConv2D
-from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.layers import MaskedConv2D, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function
@@ -162,6 +163,24 @@ def test_one_channel_added_to_as_many_channels_as_images_costs_its_nats(method):
     images = np.random.default_rng(0).integers(0, 2, (16, 3, 4, 1))
     bits = code_length(model, images, method=method)
     nats = evaluation.nats_per_image(model, images)
+    np.testing.assert_allclose(bits, nats / math.log(2), rtol=0.01)
+
+
+@pytest.mark.parametrize("method", compression.METHODS)
+def test_a_channel_s_probabilities_know_the_channels_before_it(method):
+    """The graph of a model only bounds what is read of the own pixel: here, nothing is."""
+    image, likelihood = keras.Input((3, 4, 3)), DiscretizedLogisticMixture(2, 4)
+    logits = keras.layers.Dense(likelihood.logits_per_pixel(3))
+    model = ImageModel(
+        image,
+        PositionBias()(logits(keras.layers.Rescaling(0.0)(image))),
+        likelihood=likelihood,
+    )
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 1, w.shape) for w in model.weights])
+    images = images_of(model, 4)
+    nats = evaluation.nats_per_image(model, images)
+    bits = code_length(model, images, method=method)
     np.testing.assert_allclose(bits, nats / math.log(2), rtol=0.01)
 
 
@@ -430,7 +449,7 @@ from pixelcnn_edu.compression import choose_values, code_length
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel, logits_function
-tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(THREADS)
 image = keras.Input((2, 2, 1))
 model, other = (
     ImageModel(image, MaskedConv2D(1, 3, "A")(image), likelihood=Bernoulli())
@@ -451,9 +470,14 @@ for call in (lambda: code_length(model, images), lambda: logits(images),
 """
 
 
-def test_a_run_inside_a_run_that_would_wait_for_ever_is_refused():
+@pytest.mark.parametrize(("threads", "variable"), [("1", "2"), ("0", "1")])
+def test_a_run_inside_a_run_that_would_wait_for_ever_is_refused(threads, variable):
     answer = subprocess.run(
-        [sys.executable, "-c", ONE_THREAD], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", ONE_THREAD.replace("THREADS", threads)],
+        env=os.environ | {"TF_NUM_INTEROP_THREADS": variable},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert answer.returncode == 0, answer.stderr
     told = (

@@ -560,6 +560,17 @@ def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():
     assert suite.groups(["tests/test_new.py"], ["tests/test_[a-m]*"]) == []  # left out
 
 
+def test_copies_that_jupyterlab_keeps_are_not_in_the_suite(tmp_path, monkeypatch):
+    import suite
+
+    names = ["notebooks/03_a.ipynb", "notebooks/.ipynb_checkpoints/03_a.ipynb"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    assert suite.everything() == names[:1]
+
+
 def test_the_table_of_slow_tests_gives_a_reason_for_each():
     import suite
 

@@ -67,7 +67,8 @@ def everything() -> list[str]:
     """Return all test files, notebooks, and modules with doctests."""
     patterns = ["tests/test_*.py", "notebooks/**/[0-9]*.ipynb", "pixelcnn_edu/**/*.py"]
     paths = itertools.chain.from_iterable(ROOT.glob(pattern) for pattern in patterns)
-    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
+    names = (path.relative_to(ROOT).as_posix() for path in paths)
+    return sorted(name for name in names if ".ipynb_checkpoints/" not in name)
 
 
 def groups(names, patterns) -> list[list[str]]:
