@@ -172,8 +172,9 @@ def generate(
             of this package's layers, Keras's pixelwise ones, and layers of your own that
             say ``runs_as``, see `pixel_graph`. The fixed point answers the first small
             call of ``"cached"`` (up to sixteen digits of two levels), because compiling
-            takes longer. The second call for that size compiles. On a GPU, in half precision or int8, and
-            with layers or a likelihood of your own, the first call compiles.
+            takes longer. The second call for that size compiles. On a GPU, in half
+            precision or int8, and with layers or a likelihood of your own, the first call
+            compiles.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
