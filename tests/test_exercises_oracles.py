@@ -154,6 +154,15 @@ def block_with_a_sequence(x):
 
 
 @also_right("residual_block")
+def block_with_two_kinds_of_activations(x):
+    half = x.shape[-1] // 2
+    y = keras.layers.Conv2D(half, 1)(keras.layers.PReLU(shared_axes=[1, 2])(x))
+    y = MaskedConv2D(half, 3)(keras.layers.ReLU()(y))
+    y = keras.layers.Conv2D(x.shape[-1], 1)(keras.activations.tanh(y))
+    return keras.layers.add([x, y])
+
+
+@also_right("residual_block")
 def block_as_a_model_inside(x):
     inner = keras.Input(x.shape[1:])
     return keras.Model(inner, residual_block(inner, x.shape[-1]))(x)
@@ -1032,3 +1041,52 @@ def test_a_verdict_names_the_output_that_lost_its_nan_or_got_one():
         (mistake,) = [each for name, each in mistakes.items() if words in name]
         said = str(exercises.live_taps_only(mistake.answers[0]))
         assert re.search(f"expected: {expected}\n  actual:   {actual}", said)
+
+
+# Answers that are right on most cases
+
+
+def without_the_last_output(f, shape):
+    rng, size = np.random.default_rng(0), shape[0] * shape[1]
+    image = rng.random(size)
+    for output in range(size - 1):
+        for source in range(output, size):
+            changed = np.where(np.arange(size) == source, rng.random(), image)
+            outs = f(np.reshape([image, changed], (2, *shape, 1))).reshape(2, size)
+            if outs[0, output] != outs[1, output]:
+                return output, source
+    return None
+
+
+def less_the_pixel_s_maximum(log_p, prior):
+    joint, rows = np.log(prior), [prior]
+    for pixel in log_p:
+        joint = joint + pixel
+        p = np.exp(joint - pixel.max())
+        rows.append(p / p.sum())
+    return np.array(rows)
+
+
+def columns_counted_with_the_height(kernel_size, mask_type):
+    mask = exercises.column_mask.right(kernel_size, mask_type)
+    mask[:, min(kernel_size) : kernel_size[1] // 2] = 0
+    return mask
+
+
+def rows_taken_for_images(logits, levels):
+    count, height, width, _ = logits.shape
+    logits = logits.reshape(height, count, width, levels, 3)
+    return logits.swapaxes(-1, -2)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("first_leak", without_the_last_output),
+        ("reading", less_the_pixel_s_maximum),
+        ("column_mask", columns_counted_with_the_height),
+        ("other_layout", (exercises.other_layout.right[0], rows_taken_for_images)),
+    ],
+)
+def test_an_answer_that_is_right_on_most_cases_is_wrong(name, answer):
+    assert getattr(exercises, name)(answer).status == "wrong"

@@ -186,7 +186,7 @@ def _spy(levels):
 
     Pixels differ by multiples of 100, so that a reading which mixes them is caught.
     """
-    return np.arange(3 * levels) + 100.0 * np.arange(2 * 2 * 5).reshape(2, 2, 5, 1)
+    return np.arange(3 * levels) + 100.0 * np.arange(2 * 3 * 5).reshape(2, 3, 5, 1)
 
 
 def _judge_other_layout(answer):

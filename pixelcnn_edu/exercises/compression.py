@@ -171,6 +171,10 @@ _raised_to_1, _by_nearest, _all_to_one = (
 )
 
 
+def _to_largest_count(p, total):
+    return _leftover_to(lambda p: _floors(p, total).argmax())(p, total)
+
+
 def _by_largest_remainders(p, total):
     counts, share = _floors(p, total), p * (total - len(p))
     for level in np.argsort(np.floor(share) - share)[: total - counts.sum()]:
@@ -186,6 +190,7 @@ def _distributions():
     for k in (2, 3, 5, 8) * 5:
         yield rng.dirichlet(np.full(k, 0.4)), 2**10
     yield np.array([0.31, 0.3, 0.29, *[0.02] * 5]), 9
+    yield np.array([0.34, 0.36, 0.30]), 8
 
 
 def _or_as_good(answer, p, total):
@@ -267,6 +272,7 @@ whole_counts = Exercise(
             _leftover_to(np.argmin),
             _leftover_to(lambda p: 0),
             _leftover_to(lambda p: -1),
+            _to_largest_count,
             _by_largest_remainders,
             fits=lambda counts, expected, p, total: (counts >= _floors(p, total)).all(),
             hint=2,

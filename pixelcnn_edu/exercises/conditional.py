@@ -241,7 +241,9 @@ def _row_minus(of):
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
     many = [[-2530.0, -801.0, -2533.0]]  # as if of many pixels
-    return [(np.concatenate([log_p, many]), _PRIOR), (log_p[:, :2], _PRIOR[1:] / 0.3)]
+    two = _PRIOR[1:] / 0.3
+    long = np.tile(log_p[:, :2], (300, 1))
+    return [(np.concatenate([log_p, many]), _PRIOR), (log_p[:, :2], two), (long, two)]
 
 
 reading = Exercise(

@@ -193,6 +193,7 @@ def _boxes():
         _Box(dead_on_ones, (4, 5), sleeper=(2, 4), page=1, seed=6),
         _Box(dead_on_one, (4, 5), sleeper=(2, 4), page=None, seed=7),
         _Box("one leak, from the last pixel", (5, 4), leaks={(3, 19): 0.3}, seed=5),
+        _Box("the last output reads itself", (4, 5), leaks={(19, 19): 0.5}, seed=8),
     )
 
 

@@ -234,7 +234,8 @@ draw_pixels = Exercise(
         ),
     },
     hints=(
-        "For pixel i you need p(ink | the pixels drawn so far), and then x[i] = u[i] < p.",
+        "For pixel i you need p(ink | the pixels drawn so far), and then "
+        "x[i] = int(u[i] < p).",
         "With the drawn pixels in a tuple: joint[drawn + (1,)].sum() / joint[drawn].sum() "
         "is that p. Append, and go on to the next pixel.",
     ),

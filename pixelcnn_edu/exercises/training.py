@@ -137,6 +137,18 @@ def _drawn(images):
     return data.binarize(images, seed=0)
 
 
+def _in_two_terms(ink, paper):
+    """A pixel's nats have two terms: one reads ``ink(images)``, one ``paper(images)``."""
+
+    def evaluate(model, images):
+        logits = np.asarray(model(_drawn(images)))
+        nats = ink(images) * np.logaddexp(0, -logits)
+        nats += (1 - paper(images)) * np.logaddexp(0, logits)
+        return _summary(nats.sum(axis=(1, 2, 3)))
+
+    return evaluate
+
+
 def _by_column(images):
     uniforms = np.random.default_rng(0).random((len(images), 1, 28, 1))
     return np.float32(uniforms < images)
@@ -171,13 +183,14 @@ def _mean_or_error(expected, actual, *case):
 
 def _judge_evaluate(answer):
     evaluate.judge_by_cases(answer)
-    _judge_drawn_images(answer)
+    _judge_drawn_images(answer, 2.0)
+    _judge_drawn_images(answer, -2.0)
     _judge_what_the_model_is_shown(answer)
 
 
-def _judge_drawn_images(answer):
+def _judge_drawn_images(answer, logit):
     """Gray 0.3 everywhere: drawn, thresholded and gray pixels give three means."""
-    gray, logit = 0.3, 2.0
+    gray = 0.3
     images = np.full((_COUNT, 28, 28, 1), gray, "float32")
     mean, error = evaluate.result(asking(answer), (logit, 0.0, images))
     paper = 784 * math.log1p(math.exp(logit))
@@ -190,7 +203,9 @@ def _judge_drawn_images(answer):
     errors = {"expected": f"± {spread:.2f}", "actual": f"± {error:.2f}"}
     if error < 0.05 * spread:
         raise Wrong("every image got the same nats", **words, **errors)
-    if error > 2 * spread:
+    if error < 0.6 * spread:
+        raise Wrong("vary too little", **words, **errors)
+    if error > 1.6 * spread:
         raise Wrong("several pixels of an image share", **words, **errors)
     if abs(mean - expected) > 6 * spread:
         raise Wrong("the share of ink drawn", **words, **means)
@@ -287,6 +302,10 @@ evaluate = Exercise(
         ),
         "every image got the same nats: gray values were scored as if they were pixels, "
         "or one draw was used for all images.": _scored(_gray, _gray),
+        "the nats vary too little from draw to draw: both terms of a pixel's nats need the "
+        "pixel that was drawn, not its gray value.": Mistake(
+            _in_two_terms(_drawn, _gray), _in_two_terms(_gray, _drawn)
+        ),
         "several pixels of an image share a random number, so its nats vary too much. Each "
         "pixel is drawn by itself.": _scored(_by_column, _by_column),
         "the share of ink drawn is not the gray value.": (
