@@ -21,7 +21,8 @@ def logits_function(model):
     On TensorFlow the function is compiled once for any number of images, without XLA,
     which on a CPU takes longer to compile than it saves. On JAX it is compiled once per
     input shape. It is compiled again if anything in the model changes, except the values
-    of the weights.
+    of the weights. (As in Keras's own ``predict``, a global that a layer of yours reads
+    is no part of the model.)
 
     Raises:
         ValueError: if ``model`` is not a Keras model with known inputs, or its weights are
