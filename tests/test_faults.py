@@ -13,7 +13,15 @@ import subprocess
 import sys
 import warnings
 
-from pixelcnn_edu import _digit_files, checkpoints, data, models, pretrained, training
+from pixelcnn_edu import (
+    _checkpoint_file,
+    _digit_files,
+    checkpoints,
+    data,
+    models,
+    pretrained,
+    training,
+)
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli
 from pixelcnn_edu.models import ImageModel
@@ -218,6 +226,7 @@ def test_any_damage_to_a_checkpoint_is_survived(finished, tmp_path):
         (folder / name).read_bytes()
         for name in ("checkpoint.npz", "checkpoint.previous.npz")
     )
+    settings = _checkpoint_file.parse(whole)[0]["settings"]
     model = small()
     training.compile_model(model, steps=4)
     for bad in damages(whole, np.random.default_rng(0), 1000 if LONG else 40):
@@ -225,7 +234,7 @@ def test_any_damage_to_a_checkpoint_is_survived(finished, tmp_path):
         (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            epoch = checkpoints.Checkpoint(tmp_path, {}).restore(model)
+            epoch = checkpoints.Checkpoint(tmp_path, settings).restore(model)
         named = any("checkpoint.npz is damaged" in str(one.message) for one in told)
         # a byte that no reader looks at may be any; all else is named, and not used
         assert epoch == (1 if named else 2)
@@ -257,7 +266,8 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_a_whole_one(finished, tmp
     (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
     model = small()
     training.compile_model(model, steps=4)
-    checkpoint = checkpoints.Checkpoint(tmp_path, {})
+    settings = _checkpoint_file.parse(previous)[0]["settings"]
+    checkpoint = checkpoints.Checkpoint(tmp_path, settings)
     with DAMAGED():
         assert checkpoint.restore(model) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [
