@@ -12,6 +12,7 @@ bundled test digit, binarized once with seed 0, after each dynamic run.
 from pixelcnn_edu import data, evaluation, experiments, models, training
 
 import keras
+import numpy as np
 
 CURVES, NATS = "few_digits_curves", "few_digits_nats"
 EPOCHS = {100: 60, 400: 15, 1500: 4}  # digits: epochs, 300 steps each
@@ -58,11 +59,9 @@ def curve(name, images, validation, *, last=None):
 
 def rows_of(nats):
     """Return the rows of {number of digits: nats of each test digit}."""
-    columns = {f"nats_{count}": each.tolist() for count, each in nats.items()}
-    return [
-        dict(zip(columns, (round(each, 4) for each in row), strict=True))
-        for row in zip(*columns.values(), strict=True)
-    ]
+    names = [f"nats_{count}" for count in nats]
+    rows = np.stack([*nats.values()], axis=1).astype("float64").round(4).tolist()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def main():

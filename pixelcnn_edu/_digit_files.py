@@ -45,7 +45,7 @@ def read_full(seconds) -> list[np.ndarray]:
         ConnectionError: MNIST could not be downloaded.
     """
     cached = Path(keras_home(), "datasets", "mnist.npz")
-    if cached.exists():  # Keras would delete one that is not, byte for byte, its own
+    if cached.exists():  # Keras deletes a file whose checksum is not the expected one
         return _read_npz(cached)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)

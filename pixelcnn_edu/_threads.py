@@ -31,8 +31,9 @@ def asked_by_a_graph():
 def refuse_to_wait_for_ever():
     """Raise an error if a graph that is called here would get no thread."""
     threads = tf.config.threading.get_inter_op_parallelism_threads()
-    by_variable = os.environ.get("TF_NUM_INTEROP_THREADS", "")
-    threads = threads or int(by_variable.isdecimal() and by_variable)
+    variable = os.environ.get("TF_NUM_INTEROP_THREADS", "")
+    if not threads and variable.isdecimal():
+        threads = int(variable)
     threads = threads or cores_of_process()
     if threading.get_ident() in _asking and len(_asking) >= threads:
         raise ValueError(

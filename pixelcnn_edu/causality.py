@@ -339,7 +339,8 @@ def _picture(shape, output, source) -> str:
 def _input_behind(outputs, base, other, output):
     """Return the first input from ``output`` on that changes ``output`` by itself.
 
-    If only several inputs together change it: the last one from which on they do.
+    If only several inputs together change the output, return the last input j for which
+    replacing all inputs from j on changes the output. So the output reads input j.
     """
     every = np.arange(len(base))
     base_out = outputs(base[None])[0, output]

@@ -113,7 +113,10 @@ class Preset:
         }
 
     def as_data(self) -> dict:
-        """Return the fields as types that JSON knows, without most defaults."""
+        """Return the fields as types that JSON knows.
+
+        Fields with their defaults are left out, except for batch_size and learning_rate.
+        """
         fields = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -222,8 +225,8 @@ def digits_from(source):
         ((x, y), (x_val, y_val), a sentence that says which digits they are).
 
     Raises:
-        ValueError: fewer than two images would validate; or as `data.load_mnist`, which
-            has more errors.
+        ValueError: fewer than two images would validate. The errors of `data.load_mnist`
+            are raised, too.
     """
     (x, y), (x_val, y_val) = data.load_mnist(source)
     if source == "bundled":

@@ -1,4 +1,4 @@
-"""The scoreboard: nats per image of test digits, rows of many notebooks.
+"""The scoreboard: nats per image of test digits, from many notebooks.
 
 Each row names the notebook that measures it, on the 1,000 bundled test digits,
 binarized once with seed 0 (one draw of the dynamic protocol). The board stores the

@@ -193,15 +193,13 @@ def _judge_weights(model, filters):
     slopes = filters + 2 * half
     actual = model.count_params()
     prelus = [each for each in _layers(model) if isinstance(each, keras.layers.PReLU)]
-    others = actual - sum(layer.count_params() for layer in prelus)
-    by_place = [layer for layer in prelus if layer.alpha.shape[:2] != (1, 1)]
-    if others == convolutions and not by_place:
-        return
     case = f"{_HEIGHT} × {_WIDTH} pixels, {filters} filters"
     expected = f"{convolutions + slopes} weights with PReLU"
     words = {"case": case, "expected": expected, "actual": actual}
-    if by_place:
+    if any(layer.alpha.shape[:2] != (1, 1) for layer in prelus):
         raise Wrong("one slope per pixel", **words)
+    if actual == convolutions + sum(layer.count_params() for layer in prelus):
+        return
     whole = 11 * filters**2 + 3 * filters
     if actual in (whole, whole + 3 * filters):
         raise Wrong("the first 1×1 should halve them", **words)

@@ -151,28 +151,24 @@ def _floors(p, total):
 
 
 def _leftover_to(choose, counted=_floors):
-    """What ``counted(p, total)`` leaves over goes to the level that ``choose(p)`` names."""
+    """What ``counted(p, total)`` leaves over goes to level ``choose(p, counts)``."""
 
     def answer(p, total):
         counts = counted(p, total).astype(int)
-        counts[choose(p)] += total - counts.sum()
+        counts[choose(p, counts)] += total - counts.sum()
         return counts
 
     return answer
 
 
 _raised_to_1, _by_nearest, _all_to_one = (
-    _leftover_to(np.argmax, counted)
+    _leftover_to(lambda p, counts: p.argmax(), counted)
     for counted in (
         lambda p, total: np.maximum(1, np.floor(p * total)),
         lambda p, total: np.maximum(1, np.round(p * total)),
         lambda p, total: np.ones(len(p)),
     )
 )
-
-
-def _to_largest_count(p, total):
-    return _leftover_to(lambda p: _floors(p, total).argmax())(p, total)
 
 
 def _by_largest_remainders(p, total):
@@ -269,10 +265,10 @@ whole_counts = Exercise(
         "Rounded to the nearest integer, some levels already get a part of what is left "
         "over. Round down, and all of it goes to the most likely level.": _by_nearest,
         _LEFTOVER: Mistake(
-            _leftover_to(np.argmin),
-            _leftover_to(lambda p: 0),
-            _leftover_to(lambda p: -1),
-            _to_largest_count,
+            _leftover_to(lambda p, counts: p.argmin()),
+            _leftover_to(lambda p, counts: 0),
+            _leftover_to(lambda p, counts: -1),
+            _leftover_to(lambda p, counts: counts.argmax()),
             _by_largest_remainders,
             fits=lambda counts, expected, p, total: (counts >= _floors(p, total)).all(),
             hint=2,

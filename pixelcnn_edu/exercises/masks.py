@@ -104,17 +104,7 @@ column_mask = Exercise(
     _column_mask,
     cases=[
         (size, kind)
-        for size in (
-            (5, 3),
-            (3, 5),
-            (3, 3),
-            (5, 5),
-            (7, 3),
-            (1, 3),
-            (1, 7),
-            (5, 1),
-            (1, 1),
-        )
+        for size in ((5, 3), (3, 5), (3, 3), (5, 5), (7, 3), (1, 7), (5, 1), (1, 1))
         for kind in "AB"
     ],
     describe="kernel_size = {}, type {}",
