@@ -46,7 +46,9 @@ def span(values) -> str:
 
 def curve(line) -> str:
     """Return in words what a line of matplotlib shows."""
-    x, y = (np.asarray(values, float) for values in line.get_data(orig=False))
+    endless = hasattr(line, "get_slope")  # a line of `Axes.axline`
+    points = _two_points(line) if endless else line.get_data(orig=False)
+    x, y = (np.asarray(values, float) for values in points)
     if line.get_linestyle() == "None" or not np.isfinite(y).any():
         told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     elif len(x) == 2 and x[0] == x[1]:
@@ -56,9 +58,16 @@ def curve(line) -> str:
     else:
         ends = number(y[0]), number(y[-1])
         told = f"from {ends[0]} at {number(x[0])} to {ends[1]} at {number(x[-1])}"
+        told += " and beyond" if endless else ""
         for word, value in (("lowest", np.nanmin(y)), ("highest", np.nanmax(y))):
             told += "" if number(value) in ends else f", {word} {number(value)}"
     return _name(line) + told
+
+
+def _two_points(line):
+    """Return x and y of two points of a line of `Axes.axline`."""
+    one = line.get_xy1()
+    return zip(one, line.get_xy2() or np.add(one, (1, line.get_slope())), strict=True)
 
 
 def text(figure) -> str:

@@ -179,6 +179,17 @@ def test_plain_matplotlib_is_described():
     )
 
 
+def test_an_endless_line_is_told_by_two_points():
+    figure, ax = plt.subplots()
+    ax.axline((40, 40), (165, 170))
+    ax.axline((0, 543), slope=-45, label="linear")
+    ax.axline((3, 0), (3, 1))
+    assert _alt.text(figure) == (
+        "from 40 at 40 to 170 at 165 and beyond; "
+        "linear: from 543 at 0 to 498 at 1 and beyond; a vertical line at 3"
+    )
+
+
 def test_no_figure_is_without_a_text():
     assert _alt.text(Figure()) == "An empty figure"
     for draw in (lambda ax: None, lambda ax: ax.plot([], []), lambda ax: ax.pie([1])):

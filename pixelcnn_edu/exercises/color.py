@@ -231,7 +231,7 @@ def _judge_reading(actual, levels):
     if close(actual, expected):
         return
     words = {
-        "case": f"{case}; number j of a pixel is logit j",
+        "case": f"{case}; where each logit of pixel (0, 0) goes",
         "expected": np.round(expected[0, 0, 0]).astype(int),
         "actual": np.round(actual[0, 0, 0]),
     }

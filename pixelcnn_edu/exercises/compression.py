@@ -333,15 +333,20 @@ def _read_changed(change):
     return answer
 
 
-def _coin_and_copy(past):
+def _again(past):
     return [Fraction(9, 10), Fraction(1, 10)][:: -1 if past and past[-1] else 1]
+
+
+def _counting(past):
+    ones = int(sum(past))
+    return [Fraction(1 + n, 2 + len(past)) for n in (len(past) - ones, ones)]
 
 
 _MOST = 7  # symbols in a stream
 _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
-    "like the last with 9/10": _coin_and_copy,
-    "like the first with 9/10": lambda past: _coin_and_copy(past[:1]),
+    "the last symbol again with p = 9/10": _again,
+    "p = (1 + how often so far) / (2 + all so far)": _counting,
     "p = 97/100, 3/100 always": lambda past: [Fraction(97, 100), Fraction(3, 100)],
     "p = 1 - 1/2^24, 1/2^24 always": lambda past: [
         1 - Fraction(2**-24),

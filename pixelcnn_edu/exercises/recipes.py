@@ -22,8 +22,9 @@ def _cosine_rate(
 
 def _schedules():
     for steps, peak, warmup in ((1000, 0.004, 100), (90, 0.02, 9), (50, 0.1, 0)):
-        quarters = {warmup + (steps - warmup) * k // 4 for k in range(5)}
-        yield sorted({0, warmup // 2, steps - 1} | quarters), steps, peak, warmup
+        thirds = {warmup + (steps - warmup) * k // 3 for k in range(4)}
+        about = {0, warmup // 2, max(warmup - 1, 0), warmup * 3 // 2, steps - 1}
+        yield sorted(about | thirds), steps, peak, warmup
 
 
 def _rates(expected, actual, *case):

@@ -249,8 +249,8 @@ def _judge_layer(answer):
     for first in (True, False, False, False):
         vertical, horizontal = _next_layer(answer, vertical, horizontal, first)
         tensors += vertical, horizontal
-    wide = keras.Input((4, 6, 1))
-    _next_layer(answer, wide, wide, True)
+    wide = keras.Input((5, 6, 1))
+    _next_layer(answer, wide, wide, True, filters=4)
     features = keras.layers.Conv2D(6, 1)(image)
     tensors += asking(answer)(features, features, 6, False)
     first_v, first_h, *_, last_v, last_h, later_v, later_h = _reads(image, tensors)
@@ -260,19 +260,19 @@ def _judge_layer(answer):
     _judge_the_kernels("later", later_v, later_h, own_place=True)
 
 
-def _next_layer(answer, vertical, horizontal, first):
+def _next_layer(answer, vertical, horizontal, first, filters=6):
     """Return the pair that the answer makes; refuse anything else."""
-    result = asking(answer)(vertical, horizontal, 6, first)
+    result = asking(answer)(vertical, horizontal, filters, first)
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise Wrong("Return a pair", actual=type(result).__name__)
     if not all(keras.backend.is_keras_tensor(part) for part in result):
         raise Wrong("Return two Keras tensors")
     height, width = vertical.shape[1:3]
     for name, part in zip(("vertical", "horizontal"), result, strict=True):
-        expected, actual = (None, height, width, 6), tuple(part.shape)
+        expected, actual = (None, height, width, filters), tuple(part.shape)
         if actual != expected:
             words = {"expected": expected, "actual": actual}
-            case = f"a page of {height}×{width}, filters = 6"
+            case = f"a page of {height}×{width}, filters = {filters}"
             raise Wrong(f"The {name} tensor has another shape.", case=case, **words)
     return result
 
