@@ -29,8 +29,9 @@ def number(value) -> str:
         >>> [number(x) for x in (784, 511.99999, 0.0234, 123.4, -0.0, float("nan"))]
         ['784', '512', '0.023', '120', '0', 'nan']
     """
+    value = float(value)  # NumPy cannot round True
     if not math.isfinite(value):
-        return str(float(value))
+        return str(value)
     if not math.isclose(value, round(value), rel_tol=1e-5, abs_tol=1e-12):
         value = float(f"{value:.2g}")
     whole = value == round(value) or abs(value) >= 10
@@ -180,7 +181,7 @@ def _bars(ax, bars):
 
 
 def _count(artists, kind):
-    return f"{len(artists)} {kind}{'s' * (len(artists) > 1)}"
+    return f"{len(artists)} {kind}{'s' * (len(artists) != 1)}"
 
 
 def _name(artist):

@@ -190,6 +190,14 @@ def test_an_endless_line_is_told_by_two_points():
     )
 
 
+def test_a_picture_of_true_and_false_is_told():
+    figure, (left, right) = plt.subplots(1, 2)
+    left.imshow(np.eye(3, dtype=bool))
+    right.plot([], [])
+    told = "a picture of 3×3 from 0 to 1. 0 marks, x from nan to nan, y from nan to nan"
+    assert _alt.text(figure) == told
+
+
 def test_no_figure_is_without_a_text():
     assert _alt.text(Figure()) == "An empty figure"
     for draw in (lambda ax: None, lambda ax: ax.plot([], []), lambda ax: ax.pie([1])):
