@@ -993,7 +993,7 @@ def test_first_ink_refuses_an_answer_that_takes_place_0_for_an_empty_page():
 
 @pytest.mark.parametrize(
     ("inside", "outside", "words"),
-    [(1e-7, 0, "under the square root"), (0, 1e-8, "epsilon is 1e-8")],
+    [(1e-7, 0, "under the square root"), (0, 1e-8, "epsilon is too small")],
 )
 def test_adam_refuses_another_epsilon(inside, outside, words):
     def answer(gradients, rate, beta_1, beta_2):
@@ -1045,6 +1045,65 @@ def test_a_verdict_names_the_output_that_lost_its_nan_or_got_one():
 
 
 # Answers that are right on most cases
+
+
+def without_the_last_pixel(images):
+    lines = images.reshape(len(images), -1)
+    return np.where(lines[:, :-1].any(axis=1), lines.argmax(axis=1), lines.shape[1])
+
+
+def without_the_axis_of_one_image(images):
+    lines = np.squeeze(images)
+    lines = lines.reshape(len(lines), -1)
+    return np.where(lines.any(axis=1), lines.argmax(axis=1), lines.shape[1])
+
+
+def clipped(p, x):
+    return -np.log(np.maximum(np.where(x == 1, p, 1 - p), 1e-7)).sum()
+
+
+def ink_where_u_is_p(joint, u):
+    drawn = ()
+    for value in u:
+        drawn += (int(value <= joint[(*drawn, 1)].sum() / joint[drawn].sum()),)
+    return drawn
+
+
+def one_channel_or_three(nats, shape):
+    return exercises.to_bits.right(nats, (*shape[:2], 3 if shape[2] > 1 else 1))
+
+
+def without_the_last_image(model, images):
+    nats = evaluation.nats_per_image(model, data.binarize(images, seed=0))
+    return evaluation.mean_and_standard_error(nats[:-1])
+
+
+def no_step_without_a_gradient(gradients, *settings):
+    path = iter(exercises.adam.right([g for g in gradients if g], *settings))
+    weight, weights = 0.0, []
+    for gradient in gradients:
+        weight = next(path) if gradient else weight
+        weights.append(weight)
+    return weights
+
+
+def a_thousandth_lower(val_loss, patience):
+    return exercises.stop_epoch.right(
+        val_loss, patience, better=lambda new, low: new < low - 1e-3
+    )
+
+
+def lower_than_the_last_three(val_loss, patience):
+    wait = 0
+    for epoch, value in enumerate(val_loss):
+        wait = wait + 1 if value >= min(val_loss[:epoch][-3:], default=1e99) else 0
+        if wait == patience:
+            return epoch + 1
+    return len(val_loss)
+
+
+def ink_where_u_is_its_probability(probs, u):
+    return exercises.draw.right(probs, u, rule=lambda p, u, at: u[at] <= p[at])
 
 
 def without_the_last_output(f, shape):
@@ -1106,6 +1165,16 @@ def rows_taken_for_images(logits, levels):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
+        ("first_ink", without_the_last_pixel),
+        ("first_ink", without_the_axis_of_one_image),
+        ("image_nats", clipped),
+        ("draw_pixels", ink_where_u_is_p),
+        ("to_bits", one_channel_or_three),
+        ("evaluate", without_the_last_image),
+        ("adam", no_step_without_a_gradient),
+        ("stop_epoch", a_thousandth_lower),
+        ("stop_epoch", lower_than_the_last_three),
+        ("draw", ink_where_u_is_its_probability),
         ("first_leak", without_the_last_output),
         ("reading", less_the_pixel_s_maximum),
         ("column_mask", columns_counted_with_the_height),

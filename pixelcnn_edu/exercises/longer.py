@@ -41,6 +41,9 @@ def _runs():
         runs.append((valley.round(2).tolist(), int(rng.integers(1, 5))))
     runs.append(([90.0, 89.0, 89.0, 89.5, 88.0], 2))  # with a tie
     runs.append(([90.0, 89.0, 88.0], 2))
+    runs.append(([90.0, 89.9999, 89.9998, 89.9997], 2))  # a little lower is lower
+    runs.append(([90.0, 99.0, 98.0, 97.0, 96.0, 95.0, 94.0], 5))
+    runs.append(([90.0], 2))
     runs.append(([543.4, 300.0, 200.0, 150.0, 120.0], 3))  # as of a first epoch
     runs.append(([3e12, 2e12, 1e12, 90.0], 2))  # a start that nearly failed
     return [(runs,)]
@@ -56,6 +59,11 @@ def _epochs(results):
             return np.nan
 
     return np.array([number(result) for result in results])
+
+
+def _wrong_above_100(actual, expected, runs):
+    above = np.array([val_loss[0] > 100 for val_loss, _ in runs])
+    return actual[-1] == runs[-1][1] and (actual == expected)[~above].all()
 
 
 def _ended(actual, expected, runs):
@@ -97,7 +105,7 @@ stop_epoch = Exercise(
         "the lowest so far begins with a number such as 100. The first loss may be larger: "
         "begin with infinity.": Mistake(
             lambda val_loss, patience: _stop_epoch([100.0, *val_loss], patience) - 1,
-            fits=lambda actual, expected, runs: actual[-1] == runs[-1][1],
+            fits=_wrong_above_100,
             hint=0,
         ),
         "a run that never runs out of patience ends with its last epoch.": Mistake(

@@ -20,7 +20,12 @@ def _to_bits(nats, image_shape):
 
 to_bits = Exercise(
     _to_bits,
-    cases=[(784 * LN2, (28, 28, 1)), (81.45, (28, 28, 1)), (6500.0, (32, 24, 3))],
+    cases=[
+        (784 * LN2, (28, 28, 1)),
+        (81.45, (28, 28, 1)),
+        (6500.0, (32, 24, 3)),
+        (90.0, (5, 1, 2)),
+    ],
     describe="{:.2f} nats per image of {}",
     mistakes={
         "These are nats per dimension. A nat is more than a bit: divide by ln 2.": (
@@ -80,6 +85,7 @@ def _gray_images():
     yield "only 0 and 1", (rng.random((3, 28, 28, 1)) < 0.3).astype("float64")
     yield "0, 0.2, 0.5, 0.9 and 1", few
     yield "0, 0.2, 0.5, 0.9 and 1 in float32", few.astype("float32")
+    yield "a single image", few[:1]
 
 
 lowest_crossentropy = Exercise(

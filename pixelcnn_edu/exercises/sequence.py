@@ -19,12 +19,12 @@ def _image_nats(p, x):
 
 def _images_and_their_conditionals():
     rng = np.random.default_rng(1)
-    for shape, faint in (((1, 3), 0), ((2, 2), 0), ((3, 4), 0), ((28, 28), 1)):
+    for shape, faint in (((1, 3), 0), ((2, 2), 0), ((3, 4), 1e-9), ((28, 28), 0.01)):
         p = rng.uniform(0.05, 0.95, shape)
         x = (rng.random(shape) < 0.5).astype("float32")
         x.flat[:2] = 0, 1  # both kinds, so that no two mistakes look the same
         if faint:
-            p[x == 1] = 0.01  # the product of all pixels is below any float
+            p[x == 1] = faint  # the product of all pixels of a digit is below any float
         yield p, x
 
 
@@ -195,10 +195,15 @@ def _draw_in_words(row, draws):
 draw_pixels = Exercise(
     _draw_pixels,
     cases=lambda: [
-        ([(joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)],)
+        (
+            [
+                *((joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)),
+                (np.full((2, 2, 2), 1 / 8), np.full(3, 0.5)),  # not below p: paper
+            ],
+        )
     ],
     run=lambda answer, draws: [answer(*each) for each in draws],
-    describe="300 tables and uniform numbers",
+    describe="301 tables and uniform numbers",
     mistakes={
         "Ink and paper are swapped: u < p happens with probability p, u > p with 1 - p.": (
             _draw_with(lambda joint, drawn, u: u >= _ink(joint, drawn))

@@ -35,6 +35,7 @@ def _steps():
     for _ in range(20):
         logit, rate = float(rng.normal(0, 2)), float(rng.uniform(0.1, 2))
         yield logit, int(rng.integers(2)), rate
+    yield 12.0, 0, 0.5
 
 
 def _along(gradient):
@@ -149,6 +150,15 @@ def _in_two_terms(ink, paper):
     return evaluate
 
 
+def _by_probabilities(model, images):
+    """In float32, where the sigmoid of a logit above 17 is 1."""
+    images = _drawn(images)
+    p = 1 / (1 + np.exp(-np.asarray(model(images))))
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    nats = -(images * np.log(p) + (1 - images) * np.log(1 - p))
+    return _summary(nats.sum(axis=(1, 2, 3)))
+
+
 def _by_column(images):
     uniforms = np.random.default_rng(0).random((len(images), 1, 28, 1))
     return np.float32(uniforms < images)
@@ -163,11 +173,17 @@ def _coins():
     rng = np.random.default_rng(1)
     ink = rng.uniform(0.05, 0.6, (_COUNT, 1, 1, 1))
     images = (rng.random((_COUNT, 28, 28, 1)) < ink).astype("float32")
+    images[0], images[-1] = 0, 1  # leaving one out changes the mean
     # rows that begin with ink: there a model that reads the left neighbor tells whether
     # each image was scored under its own logits
     rows = np.arange(28) < rng.integers(1, 28, (_COUNT, 28, 1))
     rows = rows[..., None].astype("float32")
-    return [(0.0, 0.0, images), (-1.5, 0.0, images), (-2.0, 4.0, rows)]
+    return [
+        (0.0, 0.0, images),
+        (-1.5, 0.0, images),
+        (-2.0, 4.0, rows),
+        (20.0, 0.0, images),  # in float32 the probability of ink is 1
+    ]
 
 
 def _one_coin(logit):
@@ -306,6 +322,11 @@ evaluate = Exercise(
         "pixel that was drawn, not its gray value.": Mistake(
             _in_two_terms(_drawn, _gray), _in_two_terms(_gray, _drawn)
         ),
+        "a probability near 0 or 1 was rounded or clipped. Compute the nats from the "
+        "logits.": Mistake(
+            _by_probabilities,
+            fits=lambda actual, expected, bias, *_: bias > 17,
+        ),
         "several pixels of an image share a random number, so its nats vary too much. Each "
         "pixel is drawn by itself.": _scored(_by_column, _by_column),
         "the share of ink drawn is not the gray value.": (
@@ -372,7 +393,7 @@ def _gradients():
     rng = np.random.default_rng(2)
     for steps in (1, 6, 12):
         yield rng.normal(0.5, 1, steps).tolist(), 0.1, 0.9, 0.95
-    yield [3.0, -0.5, 0.25], 0.1, 0.8, 0.95
+    yield [3.0, -0.5, 0.25, 0.0, 0.5], 0.1, 0.8, 0.95
     # Epsilon shows beside small gradients. (Keras divides by sqrt(1 - beta_2**t) in
     # another place, so that its epsilon is larger, unless beta_2 is small.)
     yield [1e-4, 2e-4, 1e-4], 1.0, 0.9, 0.1
@@ -410,7 +431,7 @@ adam = Exercise(
         "epsilon is added to v under the square root. Add it to the square root.": Mistake(
             but(inside=1e-7, epsilon=0.0), hint=2
         ),
-        "epsilon is 1e-8 here. It should be 1e-7, as in Keras.": Mistake(
+        "epsilon is too small, 1e-8 or 0. It should be 1e-7, as in Keras.": Mistake(
             but(epsilon=1e-8), hint=2
         ),
         "the factor 1 - beta is missing in the running means.": but(new=1.0),
