@@ -47,6 +47,9 @@ def span(values) -> str:
 
 def curve(line) -> str:
     """Return in words what a line of matplotlib shows."""
+    if hasattr(line, "get_data_3d"):
+        spans = zip("xyz", map(span, line.get_data_3d()), strict=True)
+        return _name(line) + ", ".join(map(" ".join, spans))
     endless = hasattr(line, "get_slope")  # a line of `Axes.axline`
     points = _two_points(line) if endless else line.get_data(orig=False)
     x, y = (np.asarray(values, float) for values in points)
@@ -73,8 +76,9 @@ def _two_points(line):
 
 def text(figure) -> str:
     """Return the alternative text of a figure. It is never empty."""
-    parts = [told.get_text() for told in figure.texts]
-    parts += [part for ax in figure.axes for part in _of_axes(ax)]
+    parts = [told.get_text() for told in figure.texts if told.get_visible()]
+    axes = [ax for ax in figure.axes if ax.get_visible()]
+    parts += [part for ax in axes for part in _of_axes(ax)]
     parts = [" ".join(part.split()).rstrip(".") for part in parts]
     return ". ".join(filter(None, parts)) or "An empty figure"
 
@@ -147,6 +151,7 @@ def _artists(ax, new):
     def some(artists, kind, tell=None):
         found = [artist for artist in artists if id(artist) in new]
         new.difference_update(map(id, found))
+        found = [artist for artist in found if artist.get_visible()]
         if found and (tell is None or len(found) > MOST):
             return [_count(found, kind)]
         return [tell(artist) for artist in found]
@@ -173,6 +178,8 @@ def _bars(ax, bars):
     if bars.orientation == "horizontal":
         side, at = ax.yaxis, [bar.get_y() + bar.get_height() / 2 for bar in bars]
     labels = [tick.get_text() for tick in side.get_ticklabels()]
+    if side.get_major_formatter().get_offset():  # the labels are to be read times 1e6
+        labels = [""] * len(labels)
     labels = dict(zip(np.round(side.get_ticklocs(), 6), labels, strict=True))
     names = [labels.get(place) for place in np.round(at, 6)]
     if all(names):

@@ -62,13 +62,28 @@ def through_json(settings) -> dict:
     found = {}
     for name, value in settings.items():
         try:
-            found[name] = json.loads(json.dumps(value, default=as_json))
+            found[name] = _through_json(value)
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Expected {name} with a configuration that JSON can hold, as the folder "
                 f"keeps it. Received: {value!r}: {error}"
             ) from error
     return found
+
+
+def _through_json(value):
+    """Return a value as JSON has it.
+
+    Of a lambda, Keras writes the code with the path of its file and the number of its
+    line, which do not count. `_held` describes the function itself.
+    """
+
+    def without_lambda(part):
+        dumped = part.get("value")  # of an activation it is this part alone
+        alone = len(part) == 1 and isinstance(dumped, list) and len(dumped) == 3
+        return None if alone or part.get("class_name") == "__lambda__" else part
+
+    return json.loads(json.dumps(value, default=as_json), object_hook=without_lambda)
 
 
 def checksum(arrays) -> str:
@@ -166,9 +181,9 @@ def _configuration(layer):
 def _config(thing):
     """Return what ``get_config`` says, as JSON has it, or None."""
     try:
-        return json.loads(json.dumps(thing.get_config(), default=as_json))
-    except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return None
+        return _through_json(thing.get_config())
+    except (AttributeError, NotImplementedError, OSError, TypeError, ValueError):
+        return None  # OSError: Keras found no source of a lambda
 
 
 def _without_layers(config):

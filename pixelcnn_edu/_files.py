@@ -17,7 +17,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
-def atomic_write(path, *, backup=None, trial=False):
+def atomic_write(path, *, backup=None, trial=False, synced=False):
     """Yield a temporary path that becomes ``path`` only if the block succeeds.
 
     The temporary file of ``NAME.npz`` is ``NAME.pixelcnn_edu.partial.npz`` in the same
@@ -28,6 +28,7 @@ def atomic_write(path, *, backup=None, trial=False):
         path: where to write. If this is a symbolic link, its target is written.
         backup: the new path of an older file at ``path``; None to overwrite that file.
         trial: only find out whether ``path`` can be written, and leave it as it is.
+        synced: the block has called `sync` with the temporary path.
 
     Raises:
         OSError: ``path`` could not be written (the disk is full, say). An older file is
@@ -51,8 +52,8 @@ def atomic_write(path, *, backup=None, trial=False):
         with _alone(temporary):
             try:
                 yield temporary
-                with open(temporary, "r+b") as file:  # Windows needs the right to write
-                    os.fsync(file.fileno())
+                if not synced:
+                    sync(temporary)
                 if not trial:
                     # the new file gets the mode of the old one, where modes can be set
                     with contextlib.suppress(OSError):
@@ -70,6 +71,12 @@ def atomic_write(path, *, backup=None, trial=False):
             f"Could not write {path} ({error.strerror or error}). An older file is kept. "
             "Is the disk full, or the folder read-only?",
         ) from error
+
+
+def sync(path):
+    """Have a file stored on its disk. Some disks tell only now that they are full."""
+    with open(path, "r+b") as file:  # Windows needs the right to write
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

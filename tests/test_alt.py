@@ -190,6 +190,29 @@ def test_an_endless_line_is_told_by_two_points():
     )
 
 
+def test_what_is_hidden_is_not_told():
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([1, 2], [3, 4])[0].set_visible(False)
+    left.plot([1, 2], [5, 6])
+    right.plot([1, 2], [7, 8])
+    right.set_visible(False)
+    assert _alt.text(figure) == "from 5 at 1 to 6 at 2"
+
+
+def test_a_line_in_space_is_told_with_all_its_axes():
+    figure, ax = plt.subplots(subplot_kw={"projection": "3d"})
+    ax.plot([1, 2, 3], [40, 50, 60], [90, 85, 80], label="nats")
+    figure.canvas.draw()
+    told = "nats: x from 1 to 3, y from 40 to 60, z from 80 to 90"
+    assert _alt.text(figure) == told
+
+
+def test_bars_are_not_named_by_labels_that_lack_a_factor():
+    figure, ax = plt.subplots()
+    ax.bar([1e6, 2e6, 3e6], [90, 80, 70], width=5e5)
+    assert _alt.text(figure) == "bars: 90, 80, 70"
+
+
 def test_a_picture_of_true_and_false_is_told():
     figure, (left, right) = plt.subplots(1, 2)
     left.imshow(np.eye(3, dtype=bool))

@@ -444,6 +444,12 @@ def draw_by_fixed_point(probs, u):
     return images
 
 
+@also_right("draw")
+def draw_one_image_at_a_time(probs, u):
+    draw = exercises.draw.right
+    return np.concatenate([draw(probs, u[i : i + 1]) for i in range(len(u))])
+
+
 # Notebook 10
 
 
@@ -1034,7 +1040,7 @@ def test_a_verdict_names_the_output_that_lost_its_nan_or_got_one():
     for words, expected, actual in (
         ("did not reach", r"NaN at output \(2, 3\)", "a number there"),
         (
-            "reached an earlier",
+            "reached its own",
             r"no NaN up to output \(2, 2\)",
             r"NaN at output \(1, 1\)",
         ),
@@ -1100,6 +1106,26 @@ def lower_than_the_last_three(val_loss, patience):
         if wait == patience:
             return epoch + 1
     return len(val_loss)
+
+
+def for_two_channels(probs, u):
+    return exercises.draw.right(
+        probs, u, places=lambda u: np.ndindex(*u.shape[1:3], min(2, u.shape[3]))
+    )
+
+
+def with_one_axis(p, temperature):
+    return exercises.temper.right(np.ravel(p), temperature)
+
+
+def with_clipped_logits(p, temperature):
+    return exercises.temper.right(np.clip(p, 1e-3, 1 - 1e-3), temperature)
+
+
+def rounded_down_for_even_kernels(side, kernel_size, stride, padding):
+    if padding == "same" and kernel_size % 2 == 0:
+        return max(1, side // stride)
+    return exercises.output_side.right(side, kernel_size, stride, padding)
 
 
 def ink_where_u_is_its_probability(probs, u):
@@ -1175,6 +1201,10 @@ def rows_taken_for_images(logits, levels):
         ("stop_epoch", a_thousandth_lower),
         ("stop_epoch", lower_than_the_last_three),
         ("draw", ink_where_u_is_its_probability),
+        ("draw", for_two_channels),
+        ("temper", with_one_axis),
+        ("temper", with_clipped_logits),
+        ("output_side", rounded_down_for_even_kernels),
         ("first_leak", without_the_last_output),
         ("reading", less_the_pixel_s_maximum),
         ("column_mask", columns_counted_with_the_height),

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import os
 import random
 import shlex
 from pathlib import Path
@@ -393,6 +394,26 @@ def test_an_error_while_a_model_is_saved_loses_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         pretrained.save(tmp_path, "mine", other, {"build": TINY})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("file", [1, 2])
+def test_a_disk_that_is_full_when_a_file_is_stored_loses_nothing(
+    file, tmp_path, monkeypatch
+):
+    pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    before, calls = {p.name: p.read_bytes() for p in tmp_path.iterdir()}, []
+
+    def full(_):
+        calls.append(_)
+        if len(calls) == file:
+            raise OSError(errno.EDQUOT, "quota")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="quota"):
+        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    assert len(calls) == file + 2, "a third file could fail when one was replaced"
 
 
 @pytest.mark.parametrize("name", [None, "", "../q", "a/b", 3])

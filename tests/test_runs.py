@@ -850,6 +850,38 @@ def test_functions_of_one_name_are_told_apart_by_what_they_compute(kind):
     assert known(one) == known(again) != known(other)
 
 
+WITH_LAMBDAS = """
+def draw(shape, dtype=None):
+    return FACTOR * keras.ops.ones(shape, dtype)
+
+image = keras.Input((4, 4, 1))
+x = keras.layers.Dense(2, activation=lambda x: FACTOR * x)(image)
+x = keras.layers.Activation(lambda x: FACTOR * x)(x)
+x = keras.layers.Lambda(lambda x: FACTOR * x)(x)
+x = keras.layers.Dense(2, kernel_initializer=lambda *_, **__: FACTOR + draw(*_, **__))(x)
+x = keras.layers.Dense(2, kernel_constraint=lambda w: FACTOR * w)(x)
+x = keras.layers.Dense(2, kernel_regularizer=lambda w: FACTOR * keras.ops.sum(w))(x)
+model = keras.Model(image, x)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("has_source", [True, False])
+def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_source):
+    def known(lines, factor):  # as in a cell of another kernel, or further down
+        code = "\n" * lines + WITH_LAMBDAS.replace("FACTOR", factor)
+        path = tmp_path / f"{lines}-{factor}.py"
+        if has_source:
+            path.write_text(code, "utf-8")
+        run = {"keras": keras}
+        exec(compile(code, path, "exec"), run)
+        return [_checksums.network_checksum(layer) for layer in run["model"].layers]
+
+    one, again, other = known(1, "0.5"), known(2, "0.5"), known(1, "0.7")
+    assert one == again
+    assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
+
+
 def test_a_mask_that_was_changed_is_another_network(tmp_path):
     def masked():
         keras.utils.set_random_seed(0)

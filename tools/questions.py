@@ -63,10 +63,11 @@ def as_markdown(number, question) -> str:
 def _in_html(text):
     """Return a line of markdown as HTML, which a summary needs: code and emphasis."""
     text = html.escape(" ".join(text.split()), quote=False)
-    parts = re.split(r"`([^`]+)`", text)  # every second one is code
-    parts[1::2] = [f"<code>{code}</code>" for code in parts[1::2]]
+    parts = re.split(r"(`[^`]+`|\$[^$]+\$)", text)  # every second one: code, a formula
+    for i in range(1, len(parts), 2):
+        parts[i] = re.sub("^`(.*)`$", r"<code>\1</code>", parts[i])
     for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", parts[i])
+        parts[i] = re.sub(r"\*(?! )([^*]+)(?<! )\*", r"<em>\1</em>", parts[i])
         parts[i] = re.sub(r"\^\{([^}]+)\}", r"<sup>\1</sup>", parts[i])
     return "".join(parts)
 

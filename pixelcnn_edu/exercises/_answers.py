@@ -24,7 +24,7 @@ class Blank(Exception):
 
 
 class NoReturn(Exception):
-    """The answer returned nothing."""
+    """The answer returned nothing; perhaps another question to the student."""
 
 
 class Raised(Exception):

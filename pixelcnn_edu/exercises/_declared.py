@@ -164,9 +164,9 @@ class Exercise:
             return Verdict("right", f"Right. {self.praise}")
         except Blank:
             status, lines = "not yet", ["Not yet: replace the ... and run again."]
-        except NoReturn:
+        except NoReturn as more:
             status = "not yet"
-            lines = ["Not yet: the result is None. Is a `return` missing?"]
+            lines = ["Not yet: the result is None. Is a `return` missing?", *more.args]
         except Raised as raised:
             status, fitting, details = "wrong", 1, raised.details
             lines = [f"Your code raised {raised}"]

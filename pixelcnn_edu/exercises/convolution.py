@@ -43,6 +43,8 @@ output_side = Exercise(
             (29, 7, 7),
             (30, 5, 4),
             (28, 4, 1),
+            (29, 4, 3),
+            (3, 2, 5),
         )
         for padding in ("same", "valid")
     ],
@@ -187,8 +189,8 @@ def _boxes():
     return (
         _Box("mask B, every output reads itself", (3, 4), leaks=itself),
         _Box("a clean box", (4, 5), seed=1),
-        _Box("one leak of 1e-12", (4, 5), leaks={(7, 12): 1e-12}, seed=2),
         _Box("three leaks", (3, 5), leaks=three, seed=3),
+        _Box("one leak of 1e-12", (4, 5), leaks={(7, 12): 1e-12}, seed=2),
         _Box(dead, (4, 5), sleeper=(2, 4), seed=4),
         _Box(dead_on_ones, (4, 5), sleeper=(2, 4), page=1, seed=6),
         _Box(dead_on_one, (4, 5), sleeper=(2, 4), page=None, seed=7),
@@ -205,7 +207,9 @@ def _judge_first_leak(answer):
         except NoReturn:
             results.append(None)
     if all(result is None for result in results):
-        raise NoReturn  # some boxes leak
+        raise NoReturn(  # some boxes leak
+            "Or was no pixel changed? changed = image is no copy, x.flatten() is one."
+        )
     for box, result in zip(boxes, results, strict=True):
         try:
             given = None if result is None else tuple(map(index, np.ravel(result)))
@@ -373,20 +377,20 @@ def _first_output(expected, actual, images, kernel, bias):
     case, (height, width) = _sizes(images, kernel, bias), images.shape[1:3]
     if actual.shape != expected.shape:
         return {"expected": str(expected.shape), "actual": str(actual.shape)}
-    wrong = np.isnan(actual) != np.isnan(expected)
-    if not wrong.any():
+    reached, gone = _nan_reached(actual, expected), _nan_reached(expected, actual)
+    if not (reached | gone).any():
         first = {"expected": expected[0, ..., 0], "actual": actual[0, ..., 0]}
         return {"case": f"{case}; output of image 0, filter 0"} | first
-    at = height // 2, width // 2
+    wrong, at = reached if reached.any() else gone, (height // 2, width // 2)
     hit = divmod(int(wrong.any(axis=(0, 3)).argmax()), width)
-    told = f"no NaN up to output {at}", f"NaN at output {hit}"
-    if _nan_is_gone(actual, expected):
-        told = f"NaN at output {hit}", "a number there"
+    told = f"NaN at output {hit}", "a number there"
+    if reached.any():
+        told = f"no NaN up to output {at}", f"NaN at output {hit}"
     return {"case": f"{case}; NaN at {at}", "expected": told[0], "actual": told[1]}
 
 
-def _nan_is_gone(actual, expected, *case):
-    return (np.isnan(expected) & ~np.isnan(actual)).any()
+def _nan_reached(actual, expected, *case):
+    return np.isnan(actual) & ~np.isnan(expected)
 
 
 live_taps_only = Exercise(
@@ -426,16 +430,14 @@ live_taps_only = Exercise(
         ),
         "The page wraps around: what falls off one edge came back at the other (as "
         "np.roll does). Outside the page there are zeros.": but(mode="wrap"),
-        "Right on numbers, but a NaN in one pixel reached an earlier output: 0 · NaN is "
-        "NaN. A masked tap must be left out, not multiplied by 0.": Mistake(
-            _masked,
-            fits=lambda actual, expected, *_: (
-                np.isnan(actual) & ~np.isnan(expected)
-            ).any(),
+        "Right on numbers, but a NaN in one pixel reached its own output or an earlier "
+        "one: 0 · NaN is NaN. A masked tap must be left out, not multiplied by 0.": Mistake(
+            _masked, fits=lambda *case: _nan_reached(*case).any()
         ),
         "Right on numbers, but a NaN in one pixel did not reach an output that reads this "
         "pixel. Leave masked taps out, and leave the images as they are.": Mistake(
-            _without_nan, fits=_nan_is_gone
+            _without_nan,
+            fits=lambda actual, expected, *_: _nan_reached(expected, actual).any(),
         ),
     },
     hints=(

@@ -28,6 +28,8 @@ def _probabilities():
     rng = np.random.default_rng(1)
     for temperature in (0.5, 2.0, 0.8, 1.0):
         yield rng.uniform(0.02, 0.98, 6).round(2), temperature
+    for temperature in (3.0, 0.05):
+        yield np.array([[0.0005, 0.5], [0.48, 0.9995]]), temperature
 
 
 temper = Exercise(
@@ -113,12 +115,6 @@ def _copies(images, *rules):
     return p
 
 
-def _of_image(images):
-    n = len(images)
-    p = (np.arange(n) + 1) / (n + 1)
-    return np.broadcast_to(p.reshape(-1, 1, 1, 1), np.shape(images)).copy()
-
-
 def _of_channels(images, source, low, high):
     """Channel 0 copies the left pixel's channel ``source``, channel 1 the channel 0."""
     images = np.asarray(images)
@@ -151,7 +147,6 @@ def _worlds():
             lambda images: np.full(np.shape(images), 0.3),
             (3, 4, 4, 1),
         ),
-        ("image i of N is ink with p = (i + 1)/(N + 1)", _of_image, (5, 3, 3, 1)),
         (
             "0.15, and 0.4 more for ink left and above",
             lambda images: _copies(images, (0, -1), (1, 0)),
@@ -172,11 +167,11 @@ def _worlds():
             lambda images: _of_channels(images, 1, 0.25, 0.75),
             (9, 3, 4, 2),
         ),
-        ("each value is mostly like the one before it", _like_the_last, (9, 4, 5, 2)),
+        ("each value is mostly like the one before it", _like_the_last, (9, 3, 3, 4)),
     ):
         u = rng.random(shape, dtype="float32")
-        if probs is _of_image:
-            u[2] = 0.5  # its p: not below
+        if probs is _like_the_last:
+            u[2, 0, 0, 0] = 0.5  # its p: not below
         yield about, probs, u
 
 
@@ -242,14 +237,12 @@ draw = Exercise(
         "Every image uses the uniform numbers of image 0, so all are alike.": Mistake(
             but(rule=lambda p, u, at: u[:1][at] < p[at]), hint=2
         ),
-        "One pass served all pixels: no pixel could see what was drawn before it. Call "
-        "probs again after each value.": but(places=lambda u: [()]),
-        "One pass served a whole row: a pixel could not see its left neighbor.": but(
-            places=lambda u: np.ndindex(u.shape[1])
-        ),
-        "One pass served all channels of a pixel: channel 1 could not see channel 0.": but(
-            places=lambda u: np.ndindex(u.shape[1:3])
-        ),
+        "No pixel saw those drawn before it. Go in reading order, and after each value "
+        "call probs again, on the images drawn so far.": but(places=lambda u: [()]),
+        "No pixel saw its left neighbor. Go from left to right, with a pass for each "
+        "pixel.": but(places=lambda u: np.ndindex(u.shape[1])),
+        "Channel 1 did not see channel 0 of its pixel. Draw channel 0 first, and call "
+        "probs again for channel 1.": but(places=lambda u: np.ndindex(u.shape[1:3])),
         "Channels outermost: channel 0 could not see the left pixel's channel 1.": but(
             places=lambda u: sorted(np.ndindex(u.shape[1:]), key=lambda at: at[2])
         ),

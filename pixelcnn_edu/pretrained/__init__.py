@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pixelcnn_edu._checks import check_one_of, check_path, plain
 from pixelcnn_edu._checksums import same_network
-from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._files import atomic_write, sync
 from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
@@ -173,11 +173,12 @@ def save(folder, name: str, model, card: dict):
     raw = io.BytesIO()
     np.savez(raw, **arrays)
     card["sha256"] = _checksum(card["build"], raw.getvalue())
-    with (  # both are written before one of them replaces an older file
-        atomic_write(folder / f"{name}.json") as card_file,
+    with (  # both are written and stored before one of them replaces an older file
+        atomic_write(folder / f"{name}.json", synced=True) as card_file,
         atomic_write(folder / f"{name}.npz") as arrays_file,
     ):
         card_file.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+        sync(card_file)
         arrays_file.write_bytes(raw.getvalue())
 
 
