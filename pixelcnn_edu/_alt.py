@@ -10,8 +10,10 @@ import math
 import sys
 
 import numpy as np
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 MOST = 20  # lines, texts, or bars that are listed one by one
 
@@ -70,8 +72,9 @@ def curve(line) -> str:
 
 def _two_points(line):
     """Return x and y of two points of a line of `Axes.axline`."""
-    one = line.get_xy1()
-    return zip(one, line.get_xy2() or np.add(one, (1, line.get_slope())), strict=True)
+    one, slope = line.get_xy1(), line.get_slope()
+    step = (0, 1) if slope in (np.inf, -np.inf) else (1, slope)
+    return zip(one, line.get_xy2() or np.add(one, step), strict=True)
 
 
 def text(figure) -> str:
@@ -113,8 +116,16 @@ def _show(figure):
     data = {"text/plain": repr(figure)}
     if png:
         png, size = png if isinstance(png, tuple) else (png, {})
-        data["text/html"] = image(png, text(figure), **size)
+        data["text/html"] = image(png, _text_or_kind(figure), **size)
     display.display(data, raw=True)
+
+
+def _text_or_kind(figure):
+    """Return the text; a figure with an artist of an unknown kind is shown all the same."""
+    try:
+        return text(figure)
+    except Exception:
+        return "A figure that has no description"
 
 
 def _of_axes(ax):
@@ -162,6 +173,7 @@ def _artists(ax, new):
             yield from [_bars(ax, bars)] if some(bars, "bar") else []
     yield from some(ax.images, "picture", lambda one: _picture(one.get_array()))
     yield from some(ax.patches, "shape")
+    yield from some(ax.tables, "table")
     yield from some(ax.collections, "area")
     yield from some(ax.texts, "text", lambda told: f"“{told.get_text()}”")
 
@@ -171,18 +183,22 @@ def _picture(values):
 
 
 def _bars(ax, bars):
+    if not all(hasattr(bar, "get_x") for bar in bars):  # in space
+        return _count(bars, "bar")
     if len(bars) > MOST:
         return f"{_name(bars)}{len(bars)} bars {span(bars.datavalues)}"
     told = [number(value) for value in bars.datavalues]
     side, at = ax.xaxis, [bar.get_x() + bar.get_width() / 2 for bar in bars]
     if bars.orientation == "horizontal":
         side, at = ax.yaxis, [bar.get_y() + bar.get_height() / 2 for bar in bars]
-    labels = [tick.get_text() for tick in side.get_ticklabels()]
-    if side.get_major_formatter().get_offset():  # the labels are to be read times 1e6
-        labels = [""] * len(labels)
-    labels = dict(zip(np.round(side.get_ticklocs(), 6), labels, strict=True))
-    names = [labels.get(place) for place in np.round(at, 6)]
-    if all(names):
+    places, formatter = side.get_ticklocs(), side.get_major_formatter()
+    is_text = isinstance(
+        formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter
+    )
+    labels = formatter.format_ticks(places) if is_text else list(map(number, places))
+    apart = np.abs(np.subtract.outer(at, places))
+    if (apart.min(axis=1, initial=np.inf) <= 1e-9 * np.ptp([*at, *places])).all():
+        names = [labels[tick] for tick in apart.argmin(axis=1)]
         told = [" ".join(pair) for pair in zip(names, told, strict=True)]
     return f"{_name(bars)}bars: {', '.join(told)}"
 

@@ -1,9 +1,11 @@
 """Checksums of what a run consists of: its settings, its network, its weights."""
 
+import base64
 import collections
 import functools
 import hashlib
 import json
+import marshal
 import numbers
 import types
 from array import array
@@ -75,15 +77,25 @@ def _through_json(value):
     """Return a value as JSON has it.
 
     Of a lambda, Keras writes the code with the path of its file and the number of its
-    line, which do not count. `_held` describes the function itself.
+    line. These two do not count.
     """
 
-    def without_lambda(part):
-        dumped = part.get("value")  # of an activation it is this part alone
-        alone = len(part) == 1 and isinstance(dumped, list) and len(dumped) == 3
-        return None if alone or part.get("class_name") == "__lambda__" else part
+    def without_place(part):
+        if isinstance(part.get("value"), list):
+            return part | {"value": [_code(one) for one in part["value"]]}
+        return part | {"code": _code(part["code"])} if "code" in part else part
 
-    return json.loads(json.dumps(value, default=as_json), object_hook=without_lambda)
+    return json.loads(json.dumps(value, default=as_json), object_hook=without_place)
+
+
+def _code(text):
+    """Return the content of code that Keras has written as text, or any other value."""
+    try:
+        raw = base64.decodebytes(text.encode())
+        code = marshal.loads(raw) if raw[:1] in (b"c", b"\xe3") else None
+    except (AttributeError, EOFError, TypeError, ValueError):
+        return text
+    return _content(code) if isinstance(code, types.CodeType) else text
 
 
 def checksum(arrays) -> str:
@@ -209,7 +221,7 @@ def _held(thing, around=()):
     def counts(one, name):
         told = not is_layer and not config.keys().isdisjoint((name, name.lstrip("_")))
         if is_user_s(one) and not isinstance(one, keras.Operation):
-            return not told or not _tells_all(one)
+            return not told or not _tells_all(one) or any(_functions(one))
         if told or _is_array(one):
             return not told
         is_plain = isinstance(one, _PLAIN | _SET | np.ndarray) or callable(one)
@@ -254,6 +266,13 @@ def _tells_all(thing):
     if _config(thing) is None:
         return False
     return not is_user_s(thing) or is_user_s(type(thing).get_config)
+
+
+def _functions(thing):
+    """Yield the user's functions that an object holds, in the order of their names."""
+    for _, one in sorted(attributes(thing).items()):
+        if isinstance(unwrapped(one), types.FunctionType) and is_user_s(one):
+            yield one
 
 
 def _notes_of(thing):
@@ -312,7 +331,9 @@ def _content(value, around=()):
     if config is not None:
         if isinstance(value, keras.optimizers.Optimizer | keras.random.SeedGenerator):
             config["name"] = None  # Keras numbers it
-        held = {} if _tells_all(value) else _held(value, (*around, value))
+        if _tells_all(value):  # but a function by its name alone
+            return [kind.__qualname__, *of(config, *_functions(value))]
+        held = _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]
     if not is_user_s(value) or isinstance(value, keras.Operation):
         return getattr(value, "__qualname__", kind.__qualname__)

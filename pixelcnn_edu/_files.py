@@ -73,9 +73,9 @@ def atomic_write(path, *, backup=None, trial=False, synced=False):
         ) from error
 
 
-def sync(path):
-    """Have a file stored on its disk. Some disks tell only now that they are full."""
-    with open(path, "r+b") as file:  # Windows needs the right to write
+def sync(temporary):
+    """Store a temporary file on its disk. Some disks tell only now that they are full."""
+    with open(temporary, "r+b") as file:  # Windows needs the right to write
         os.fsync(file.fileno())
 
 

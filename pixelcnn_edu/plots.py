@@ -207,13 +207,13 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     """Draw labeled curves on one pair of axes, against 1, 2, 3, …
 
     Args:
-        series: dict from label to (N,) values, or to a tuple of two (N,): (x, values).
+        series: dict from label to (N,) values, or to a pair of two (N,): (x, values).
         xlabel, ylabel: what the axes show, with units.
         ax: where to draw.
     """
     ax = _axes(ax)
     for label, values in series.items():
-        pair = isinstance(values, tuple) and np.ndim(values[0]) == 1
+        pair = np.ndim(values[0]) == 1
         x, y = values if pair else (range(1, len(values) + 1), values)
         ax.plot(x, y, marker="o", label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)

@@ -184,9 +184,11 @@ def test_an_endless_line_is_told_by_two_points():
     ax.axline((40, 40), (165, 170))
     ax.axline((0, 543), slope=-45, label="linear")
     ax.axline((3, 0), (3, 1))
+    ax.axline((4, 0), slope=np.inf)
     assert _alt.text(figure) == (
         "from 40 at 40 to 170 at 165 and beyond; "
-        "linear: from 543 at 0 to 498 at 1 and beyond; a vertical line at 3"
+        "linear: from 543 at 0 to 498 at 1 and beyond; a vertical line at 3; "
+        "a vertical line at 4"
     )
 
 
@@ -207,10 +209,35 @@ def test_a_line_in_space_is_told_with_all_its_axes():
     assert _alt.text(figure) == told
 
 
-def test_bars_are_not_named_by_labels_that_lack_a_factor():
+def test_bars_are_named_by_their_places_whatever_labels_are_drawn():
     figure, ax = plt.subplots()
-    ax.bar([1e6, 2e6, 3e6], [90, 80, 70], width=5e5)
-    assert _alt.text(figure) == "bars: 90, 80, 70"
+    ax.bar([1e6, 2e6, 3e6], [90, 80, 70], width=5e5)  # the labels are 1, 2 and 3
+    assert _alt.text(figure) == "bars: 1,000,000 90, 2,000,000 80, 3,000,000 70"
+    figure, ax = plt.subplots()
+    ax.bar([1e-8, 1e-7, 1e-6], [90, 80, 70], width=1e-9)
+    ax.set_xscale("log")
+    assert _alt.text(figure) == "bars: 1e-08 90, 1e-07 80, 1e-06 70"
+    figure, axes = plt.subplots(2, 1, sharex=True)  # the upper labels are not drawn
+    for ax in axes:
+        ax.bar(["a", "b"], [2, 3])
+    assert _alt.text(figure) == "bars: a 2, b 3. bars: a 2, b 3"
+    figure, ax = plt.subplots()
+    ax.bar([0.123, 1.123], [2, 3])
+    assert _alt.text(figure) == "bars: 2, 3"  # no ticks there
+
+
+def test_bars_in_space_and_tables_are_counted():
+    figure, ax = plt.subplots(subplot_kw={"projection": "3d"})
+    ax.bar([1, 2], [3, 4])
+    assert _alt.text(figure) == "2 bars"
+    figure, ax = plt.subplots()
+    ax.table([["1", "2"]])
+    assert _alt.text(figure) == "1 table"
+
+
+def test_a_figure_without_words_is_shown_all_the_same(monkeypatch):
+    monkeypatch.setattr(_alt, "text", lambda figure: 1 / 0)
+    assert _alt._text_or_kind(plt.figure()) == "A figure that has no description"
 
 
 def test_a_picture_of_true_and_false_is_told():

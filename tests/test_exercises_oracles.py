@@ -533,12 +533,14 @@ def weights_in_float32(probs, images, known):
 
 
 def test_the_particles_are_told_apart_and_underflow_is_among_them():
+    products = []
     for about, probs, images, known in exercises.particle_weights.cases():
         p = probs(images)
         assert ((0 < p) & (p < 1)).all(), about
         weights, _ = exercises.particle_weights.right(probs, images, known)
         assert known.any() == (len(set(weights.round(6))) > 1)
-    assert np.where(images == 1, p, 1 - p)[:, known].prod(axis=(1, 2)).max() == 0
+        products.append(np.where(images == 1, p, 1 - p)[:, known].prod(axis=(1, 2)))
+    assert any(not product.any() for product in products)
 
 
 # Notebook 12
@@ -909,15 +911,6 @@ def in_bits_from_the_two_costs(logits, images):
     return (paid - mean).sum(every) / square.sum(every) ** 0.5
 
 
-@also_right("surprise")
-def from_clipped_probabilities(logits, images):
-    p = np.clip(1 / (1 + np.exp(-logits)), 1e-12, 1 - 1e-12)
-    paid = -np.where(images == 1, np.log(p), np.log(1 - p))
-    expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
-    variance = (p * (1 - p) * logits**2).sum((1, 2, 3))
-    return (paid - expected).sum((1, 2, 3)) / np.sqrt(variance)
-
-
 def test_surprise_has_mean_0_and_deviation_1_for_images_that_the_network_draws():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (4000, 4, 5, 1))
@@ -1132,6 +1125,121 @@ def ink_where_u_is_its_probability(probs, u):
     return exercises.draw.right(probs, u, rule=lambda p, u, at: u[at] <= p[at])
 
 
+def from_clipped_probabilities(logits, images):
+    p = np.clip(1 / (1 + np.exp(-logits)), 1e-12, 1 - 1e-12)
+    paid = -np.where(images == 1, np.log(p), np.log(1 - p))
+    expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    variance = (p * (1 - p) * logits**2).sum((1, 2, 3))
+    return (paid - expected).sum((1, 2, 3)) / np.sqrt(variance)
+
+
+def by_value(joint, u):
+    p = np.clip(joint[1].sum(), 0.01, 0.99)
+    return [int(u[0] < p), *exercises.draw_pixels.right(joint, u)[1:]]
+
+
+def kernel_in_whole_numbers(kernels, windows):
+    value, kept = exercises.next_output.right(kernels, windows)
+    return int(value), kept
+
+
+def clipped_factors(probs, images, known):
+    return exercises.particle_weights.right(
+        lambda x: np.clip(probs(x), 1e-7, 1 - 1e-7), images, known
+    )
+
+
+def another_draw(model, images):
+    logits = np.asarray(model(data.binarize(images, seed=0)))
+    drawn = data.binarize(images, seed=1)
+    nats = np.sum(np.logaddexp(0, logits) - drawn * logits, axis=(1, 2, 3))
+    return evaluation.mean_and_standard_error(nats)
+
+
+def from_float32_probabilities(model, images):
+    drawn = data.binarize(images, seed=0)
+    p = 1 / (1 + np.exp(-np.asarray(model(drawn))))
+    nats = -np.log(np.where(drawn == 1, p, 1 - p)).sum(axis=(1, 2, 3))
+    return nats.mean(), nats.std() / len(nats) ** 0.5
+
+
+def up_to_seven(height, width, first):
+    return exercises.blind_share.right(height, width, min(first, 7))
+
+
+def without_standing_still(first, second):
+    return exercises.two_layers.right(first, second) - {(0, 0)}
+
+
+def squeezed_slope(x, slope, upstream):
+    by_x, by_slope = exercises.prelu_gradients.right(x, slope, upstream)
+    return by_x, np.squeeze(by_slope)
+
+
+def at_least_four(x):
+    half = max(x.shape[-1] // 2, 4)
+    return exercises.residual_block.right(x, half=half)
+
+
+def at_most_eight(x):
+    return exercises.residual_block.right(x, half=min(x.shape[-1] // 2, 8))
+
+
+def bells_added(logits, color, levels):
+    inner = exercises.color_log_prob.right
+    return np.log(np.exp(inner(logits, color, levels)))
+
+
+def to_all_that_are_likeliest(p, total):
+    counts = 1 + np.floor(p * (total - len(p))).astype(int)
+    counts[p == p.max()] += total - counts.sum()
+    return counts
+
+
+def of_three_symbols(p, symbol, low, width):
+    before = (0, p[0], p[0] + p[1], p[0] + p[1])[symbol]
+    return low + before * width, p[symbol] * width
+
+
+def through_a_float(p, symbol, low, width):
+    before = Fraction(float(sum(p[:symbol])))
+    return low + before * width, p[symbol] * width
+
+
+def along_one_axis(a, b):
+    by_a, by_b = exercises.gate_gradients.right(a, b)
+    return np.ravel(by_a), np.ravel(by_b)
+
+
+def different_levels(ink, paper, q):
+    coin, _ = exercises.two_prices.right(ink, paper, q)
+    return coin, coin * len(np.unique(ink[ink != paper]))
+
+
+def logits_as_integers(logits, levels):
+    return exercises.other_layout.right[1](logits.astype(int), levels)
+
+
+def step_by_step(log_p, prior):
+    rows = [np.asarray(prior)]
+    for x in log_p:
+        row = rows[-1] * np.exp(x - x.max())
+        rows.append(row / row.sum())
+    return np.array(rows)
+
+
+def with_a_floor_of_a_thousandth(level, *settings):
+    return max(exercises.bin_probability.right(level, *settings), 1e-3)
+
+
+def never_zero(step, steps, peak, warmup):
+    return max(exercises.cosine_rate.right(step, steps, peak, warmup), 1e-6)
+
+
+def three_labels(log_p, prior):
+    return exercises.mixture_nats.right(log_p[:, :3], prior[:3])
+
+
 def without_the_last_output(f, shape):
     rng, size = np.random.default_rng(0), shape[0] * shape[1]
     image = rng.random(size)
@@ -1205,6 +1313,28 @@ def rows_taken_for_images(logits, levels):
         ("temper", with_one_axis),
         ("temper", with_clipped_logits),
         ("output_side", rounded_down_for_even_kernels),
+        ("surprise", from_clipped_probabilities),
+        ("draw_pixels", by_value),
+        ("next_output", kernel_in_whole_numbers),
+        ("particle_weights", clipped_factors),
+        ("evaluate", another_draw),
+        ("evaluate", from_float32_probabilities),
+        ("blind_share", up_to_seven),
+        ("two_layers", without_standing_still),
+        ("prelu_gradients", squeezed_slope),
+        ("residual_block", at_least_four),
+        ("residual_block", at_most_eight),
+        ("color_log_prob", bells_added),
+        ("whole_counts", to_all_that_are_likeliest),
+        ("interval", of_three_symbols),
+        ("interval", through_a_float),
+        ("gate_gradients", along_one_axis),
+        ("two_prices", different_levels),
+        ("other_layout", (exercises.other_layout.right[0], logits_as_integers)),
+        ("reading", step_by_step),
+        ("bin_probability", with_a_floor_of_a_thousandth),
+        ("cosine_rate", never_zero),
+        ("mixture_nats", three_labels),
         ("first_leak", without_the_last_output),
         ("reading", less_the_pixel_s_maximum),
         ("column_mask", columns_counted_with_the_height),

@@ -416,6 +416,29 @@ def test_a_disk_that_is_full_when_a_file_is_stored_loses_nothing(
     assert len(calls) == file + 2, "a third file could fail when one was replaced"
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), KeyboardInterrupt()])
+@pytest.mark.parametrize("renames", [1, 2])
+@pytest.mark.parametrize("has_older", [True, False])
+def test_a_file_that_cannot_be_replaced_loses_nothing(
+    error, renames, has_older, tmp_path, monkeypatch
+):
+    if has_older:
+        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY, "note": "older"})
+    before, replace = {p.name: p.read_bytes() for p in tmp_path.iterdir()}, os.replace
+    calls = []
+
+    def broken(*paths):
+        calls.append(paths)
+        if len(calls) == renames:
+            raise error
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(type(error)):
+        pretrained.save(tmp_path, "mine", tiny(), {"build": TINY})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize("name", [None, "", "../q", "a/b", 3])
 def test_a_name_that_is_no_name_of_a_file_is_refused(name, tmp_path):
     with pytest.raises(ValueError, match="Expected name to be the name of a file"):

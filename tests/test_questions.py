@@ -77,6 +77,7 @@ def test_code_in_an_option_stays_as_it_is():
 def test_products_and_formulas_in_an_option_stay_as_they_are():
     for text in ("3 * 3 * 16", "$2^{10}$", "$a*b*c$"):
         assert questions._in_html(text) == text
+    assert questions._in_html("**not** *so*") == "<strong>not</strong> <em>so</em>"
 
 
 def test_new_questions_take_the_place_of_the_old_ones_and_nothing_else_changes():

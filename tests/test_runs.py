@@ -882,6 +882,79 @@ def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_sour
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
 
 
+class OfFunction(keras.regularizers.Regularizer):
+    """A regularizer whose configuration holds a function, as Keras's guide writes it."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, weights):
+        return self.function(weights)
+
+    def get_config(self):
+        function = keras.saving.serialize_keras_object(self.function)
+        return {"function": function, "sizes": {"value": [self.function(1), 2, 3]}}
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate(step)
+
+    def get_config(self):
+        return {"rate": keras.saving.serialize_keras_object(self.rate)}
+
+
+def twice(x):
+    return 2 * x
+
+
+def test_a_function_in_an_object_with_a_configuration_counts_with_its_code():
+    def known(function):
+        x = keras.Input((2,))
+        layer = keras.layers.Dense(2, kernel_regularizer=OfFunction(function))
+        optimizer = keras.optimizers.SGD(Rate(function))
+        settings = _checksums.through_json({"optimizer": optimizer})
+        return _checksums.network_checksum(keras.Model(x, layer(x))), settings
+
+    def thrice(x):
+        return 3 * x
+
+    thrice.__name__ = "twice"
+    thrice.__qualname__ = "twice"
+    one, again, other = known(twice), known(twice), known(thrice)
+    assert one == again and one[0] != other[0] and one[1] != other[1]
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_in_a_configuration_counts():
+    def known(function):
+        x = keras.Input((2,))
+        layer = keras.layers.Dense(2, kernel_regularizer=OfFunction(function))
+        return _checksums.network_checksum(keras.Model(x, layer(x)))
+
+    one, again, other = (
+        known(f) for f in (lambda w: 2 * w, lambda w: 2 * w, lambda w: 3 * w)
+    )
+    assert one == again != other
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_of_a_loaded_network_counts(tmp_path):
+    def known(function):
+        x = keras.Input((2,))
+        keras.Model(x, keras.layers.Lambda(function)(x)).save(tmp_path / "one.keras")
+        model = keras.models.load_model(tmp_path / "one.keras", safe_mode=False)
+        return _checksums.network_checksum(model)
+
+    one, again, other = (
+        known(f) for f in (lambda w: 2 * w, lambda w: 2 * w, lambda w: 3 * w)
+    )
+    assert one == again != other
+
+
 def test_a_mask_that_was_changed_is_another_network(tmp_path):
     def masked():
         keras.utils.set_random_seed(0)

@@ -67,7 +67,9 @@ def _in_html(text):
     for i in range(1, len(parts), 2):
         parts[i] = re.sub("^`(.*)`$", r"<code>\1</code>", parts[i])
     for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r"\*(?! )([^*]+)(?<! )\*", r"<em>\1</em>", parts[i])
+        for mark, tag in ((r"\*\*", "strong"), (r"\*", "em")):
+            text = rf"{mark}(?! )([^*]+)(?<! ){mark}"
+            parts[i] = re.sub(text, rf"<{tag}>\1</{tag}>", parts[i])
         parts[i] = re.sub(r"\^\{([^}]+)\}", r"<sup>\1</sup>", parts[i])
     return "".join(parts)
 

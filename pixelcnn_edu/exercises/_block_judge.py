@@ -38,17 +38,18 @@ def judge_block(answer):
     _judge_end(model, images)
     if change is not None and not close(images + change, _run(model, images), 1e-4):
         raise Wrong("Something else than the sum")
-    other = keras.Input((_HEIGHT, _WIDTH, 2 * FILTERS))
-    try:
-        out = asking(answer)(other)
-        _judge_shape(out, other)
-        _judge_weights(asking(keras.Model)(other, out), 2 * FILTERS)
-    except (Raised, Wrong) as error:
-        raise Wrong(
-            "Numbers of channels are built in",
-            case=f"x of {other.shape}",
-            raised=str(error) if isinstance(error, Raised) else None,
-        ) from error
+    for filters in (FILTERS // 2, 3 * FILTERS):
+        other = keras.Input((_HEIGHT, _WIDTH, filters))
+        try:
+            out = asking(answer)(other)
+            _judge_shape(out, other)
+            _judge_weights(asking(keras.Model)(other, out), filters)
+        except (Raised, Wrong) as error:
+            raise Wrong(
+                "Numbers of channels are built in",
+                case=f"x of {other.shape}",
+                raised=str(error) if isinstance(error, Raised) else None,
+            ) from error
 
 
 def _layers(model):

@@ -260,10 +260,17 @@ class Exercise:
             results[diagnosis] = list(self.results(mistake, case))
             if any(self.same(actual, wrong) for wrong in results[diagnosis]):
                 return diagnosis
+
+        def has_this_part(wrong):
+            """Whether the part is wrong in this way, and no part is right that is not."""
+            return self.same(actual[part], wrong[part], part) and all(
+                self.same(expected[i], wrong[i], i)
+                for i in range(len(wrong))
+                if self.same(expected[i], actual[i], i)
+            )
+
         for diagnosis, wrongs in results.items():
-            if part is not None and any(
-                self.same(actual[part], wrong[part], part) for wrong in wrongs
-            ):
+            if part is not None and any(map(has_this_part, wrongs)):
                 return diagnosis
         return None
 

@@ -177,8 +177,8 @@ residual_block = Exercise(
             but(middle=lambda: MaskedConv2D(4, 3, use_bias=False)), hint=2
         ),
         "The block has another number of weights.": Mistake(but(half=3)),
-        "Numbers of channels are built in: the block is wrong for an x with more channels. "
-        "Take them from x: filters = x.shape[-1].": Mistake(
+        "Numbers of channels are built in: the block is wrong for an x with another number "
+        "of channels. Take them from x: filters = x.shape[-1].": Mistake(
             but(half=FILTERS // 2),
             but(filters=FILTERS),
         ),
@@ -212,6 +212,7 @@ def _inputs_of_prelu():
         (2, 3, 4, 2, 0.1, 0.9),
         (1, 1, 1, 3, 0.1, 0.9),
         (3, 5, 2, 4, -1, 2),
+        (2, 2, 2, 1, -3, -1),
     ):
         x, upstream = rng.normal(size=(2, *shape))
         yield x, rng.uniform(low, high, shape[-1]), upstream
@@ -220,10 +221,12 @@ def _inputs_of_prelu():
 def _first_wrong_gradient(expected, actual, x, slope, upstream):
     case = f"x of shape {x.shape}"
     if not close(actual[0], expected[0], 1e-4):
-        case += f"; first pixel {np.round(x[0, 0, 0], 3).tolist()}"
-        first, given = expected[0][0, 0, 0], actual[0]
-        given = given[0, 0, 0] if given.shape == x.shape else str(given.shape)
-        return {"case": case, "expected": first, "actual": given}
+        if actual[0].shape != x.shape:
+            return {"case": case, "expected": x.shape, "actual": actual[0].shape}
+        wrong = ~np.isclose(actual[0], expected[0], rtol=0, atol=1e-4)
+        at = tuple(map(int, np.argwhere(wrong)[0][:3]))
+        case += f"; x of image {at[0]}, pixel {at[1:]}: {np.round(x[at], 3).tolist()}"
+        return {"case": case, "expected": expected[0][at], "actual": actual[0][at]}
     given = actual[1]
     if given.ndim > 1:
         given = f"an array of shape {given.shape}"

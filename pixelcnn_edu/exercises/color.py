@@ -121,6 +121,7 @@ two_prices = Exercise(
             ((1, 2, 3), (1, 2, 0), 0.1),
             ((0, 2, 2), (1, 2, 2), 0.6),
             ((2, 0, 1), (0, 0, 3), 0.45),
+            ((1, 1, 0), (0, 0, 1), 0.25),
         )
     ],
     read=pair("Return a pair: (in_order, independent).", (), _PER_PIXEL),
@@ -184,9 +185,12 @@ def _in_thirds(logits, levels):
 def _spy(levels):
     """Logits that carry their own number j.
 
-    Pixels differ by multiples of 100, so that a reading which mixes them is caught.
+    Pixels differ by multiples of 100, so that a reading which mixes them is caught. A
+    quarter is added, so that whole numbers are told apart.
     """
-    return np.arange(3 * levels) + 100.0 * np.arange(2 * 3 * 5).reshape(2, 3, 5, 1)
+    return (
+        np.arange(3 * levels) + 100.0 * np.arange(2 * 3 * 5).reshape(2, 3, 5, 1) + 0.25
+    )
 
 
 def _judge_other_layout(answer):
@@ -205,7 +209,7 @@ def _judge_other_layout(answer):
     fits = close(first, _tap_by(_thirds)(_B, 6, 12))
     if fits and close(read_first, _in_thirds(_spy(4), 4)):
         raise Wrong("The two fit each other")
-    for sizes in ((3, 6), (6, 6), (6, 12)):
+    for sizes in ((3, 6), (6, 6), (6, 12), (12, 6)):
         for case in ((_B, *sizes), (_A, *sizes)):
             actual, expected = _zeros_and_ones(tap(*case)), _turns_tap(*case)
             if not close(actual, expected):

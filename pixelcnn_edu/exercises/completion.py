@@ -156,8 +156,14 @@ def _particle_weights(
 
 
 def _second_copies_first(images):
-    p = np.full(np.shape(images), 0.5)
+    p = np.full(np.shape(images), 0.6)
     p[:, 0, 1] = 0.1 + 0.8 * np.asarray(images)[:, 0, 0]
+    return p
+
+
+def _rarely_ink(images):
+    p = np.full(np.shape(images), 0.5)
+    p[:, 0, 1] = np.where(np.asarray(images)[:, 0, 0] == 1, 1e-8, 1e-9)
     return p
 
 
@@ -173,7 +179,7 @@ def _particles():
     rng = np.random.default_rng(6)
     ink, paper = [[[1.0], [1.0]]], [[[0.0], [1.0]]]
     yield (
-        "first pixel ink with p = 0.5, the second copies it with p = 0.9 and is ink",
+        "first pixel ink with p = 0.6, the second copies it with p = 0.9 and is ink",
         _second_copies_first,
         np.array([ink, paper, paper]),
         np.array([[False, True]]),
@@ -199,6 +205,12 @@ def _particles():
     # overflows unless the largest logarithm is subtracted
     extremes = [np.where(page[..., None], images[:1], ink) for ink in (1, 0, 0, 0)]
     yield about, far_apart, np.concatenate([*extremes, images]), page
+    yield (
+        "the second pixel is ink with p = 1e-8 after ink, 1e-9 after paper, and is ink",
+        _rarely_ink,
+        np.array([ink, paper]),
+        np.array([[False, True]]),
+    )
 
 
 def _weights_or_number(expected, actual, about, probs, images, known):
@@ -276,7 +288,7 @@ particle_weights = Exercise(
     shape="The answer needs one weight per image.",
     otherwise=("Not these weights.", _WRONG_NUMBER),
     praise="The more there is to explain, the fewer particles compete.",
-    rtol=0,
+    rtol=(0, 2e-3),
     atol=1e-3,
     show=_weights_or_number,
 )

@@ -1,6 +1,7 @@
 """Exercises of notebook 19: intervals, whole counts, a decoder that reads as it goes."""
 
 from fractions import Fraction
+from numbers import Rational
 
 from pixelcnn_edu.compression import quantize
 from pixelcnn_edu.exercises._answers import Wrong, numbers, pair
@@ -46,6 +47,13 @@ def _parts():
         (eighths, 0, fourth, half),
         (eighths, 1, Fraction(3, 8), Fraction(1, 8)),
         (eighths, 2, Fraction(3, 8), Fraction(1, 8)),
+        ([fourth] * 4, 3, fourth, half),
+        (
+            [Fraction(9, 29), Fraction(20, 29)],
+            1,
+            Fraction(1, 3**20),
+            Fraction(1, 7**20),
+        ),
     )
 
 
@@ -56,8 +64,9 @@ def _from(low_end):
 
 _LOW_AND_WIDTH = "Return a pair: the low end and the width."
 _FLOATS = (
-    "A float is among the results. It keeps 53 bits, too few for an image; stay with "
-    "Fractions. (`np.sum([])` is the float 0.0, `sum([])` the integer 0.)"
+    "A float is among the results, or a Fraction was rounded. A float keeps 53 bits, too "
+    "few for an image; stay with exact Fractions. (`np.sum([])` is the float 0.0, "
+    "`sum([])` the integer 0.)"
 )
 
 
@@ -69,16 +78,32 @@ def _exact_pair(result):
     return arrays
 
 
+def _not_rounded(answer, *case):
+    """The result; an error if it is a pair of numbers that are nearly right."""
+    result, right = answer(*case), _interval(*case)
+    pairs = zip(result, right, strict=False) if isinstance(result, tuple | list) else ()
+    for part, exact in pairs:
+        if isinstance(part, Rational) and 0 < abs(part - exact) < 1e-9:
+            raise Wrong(_FLOATS, expected=_fractions(right), actual=_fractions(result))
+    return result
+
+
 interval = Exercise(
     _interval,
     cases=_parts,
+    run=_not_rounded,
     read=_exact_pair,
     describe=lambda p, symbol, low, width: (
         f"probabilities {_fractions(p)}, symbol {symbol}, low = {low}, width = {width}"
     ),
     mistakes={
         _FLOATS: Mistake(
-            lambda p, s, low, width: (low + np.sum(p[:s]) * width, p[s] * width), hint=0
+            lambda p, s, low, width: (low + np.sum(p[:s]) * width, p[s] * width),
+            lambda p, s, low, width: (
+                low + Fraction(float(sum(p[:s]))) * width,
+                p[s] * width,
+            ),
+            hint=0,
         ),
         "Each symbol begins at `low` here. The parts lie side by side, so those of the "
         "symbols before come first.": _from(lambda p, s, low, width: low),
@@ -187,13 +212,19 @@ def _distributions():
         yield rng.dirichlet(np.full(k, 0.4)), 2**10
     yield np.array([0.31, 0.3, 0.29, *[0.02] * 5]), 9
     yield np.array([0.34, 0.36, 0.30]), 8
+    yield np.full(4, 0.25), 5
 
 
 def _or_as_good(answer, p, total):
     """The counts; those that keep all other rules as well are taken for the right ones."""
     counts = numbers("Return integers, one for each level.")(answer(p, total))
-    if counts.shape != p.shape or (counts >= _floors(p, total)).all():
+    if counts.shape != p.shape:
         return counts
+    more = counts - _floors(p, total)
+    if (more >= 0).all():
+        to_one_level = counts.sum() == total and np.count_nonzero(more) == 1
+        likeliest = to_one_level and p[more.argmax()] == p.max()
+        return quantize(p, total) if likeliest else counts
     whole = (counts == np.floor(counts)).all() and (counts >= 1).all()
     near = (abs(counts - p * total) <= len(p)).all()
     return quantize(p, total) if whole and near and counts.sum() == total else counts
@@ -216,8 +247,8 @@ def _what_is_wanted(expected, actual, p, total):
 
 
 _LEFTOVER = (
-    "The leftover went to another level; the most likely one takes it with the least "
-    "harm."
+    "The sum is right, but the shares of total - K are not rounded down, or what is left "
+    "over did not all go to the most likely level."
 )
 
 

@@ -17,7 +17,11 @@ _LOG_P = np.array(
 )
 _PRIOR = np.array([0.7, 0.2, 0.1])
 _DIGITS = {
-    "cases": [(_LOG_P, _PRIOR), (_LOG_P[:2, :2], np.array([0.4, 0.6]))],
+    "cases": [
+        (_LOG_P, _PRIOR),
+        (_LOG_P[:2, :2], np.array([0.4, 0.6])),
+        (np.hstack([_LOG_P[:2], _LOG_P[:2, :1] + 2]), np.array([0.4, 0.3, 0.2, 0.1])),
+    ],
     "describe": lambda log_p, prior: "\n".join(
         [f"prior {prior}, log_p", *(" " * 12 + str(row) for row in log_p)]
     ),
@@ -38,9 +42,16 @@ _OVERFLOW = (
 )
 
 
-def _lost(actual, expected, *case):
-    """Whether a probability, or a logarithm of one, was lost to underflow."""
-    return not np.isfinite(actual).all() or ((actual == 0) & (expected > 1e-300)).any()
+def _lost(rows=lambda log_p: log_p):
+    """Whether a probability, or a logarithm of one, was lost to underflow, and no more."""
+
+    def fits(actual, expected, log_p, prior):
+        low = np.exp(rows(log_p)).max(axis=1) == 0
+        lost = ~np.isfinite(actual[low])
+        lost |= (actual[low] == 0) & (expected[low] > 1e-300)
+        return lost.any() and np.allclose(actual[~low], expected[~low])
+
+    return fits
 
 
 def _from(joint, subtracted):
@@ -122,7 +133,7 @@ posterior = Exercise(
             lambda log_p, prior: (
                 np.exp(log_p) * prior / ((np.exp(log_p) @ prior)[:, None] + 1e-300)
             ),
-            fits=_lost,
+            fits=_lost(),
         ),
     },
     hints=(
@@ -198,7 +209,7 @@ mixture_nats = Exercise(
             hint=2,
         ),
         _UNDERFLOW: Mistake(
-            lambda log_p, prior: -np.log(np.exp(log_p) @ prior), fits=_lost, hint=2
+            lambda log_p, prior: -np.log(np.exp(log_p) @ prior), fits=_lost(), hint=2
         ),
     },
     hints=(
@@ -243,7 +254,11 @@ def _pixels():
     many = [[-2530.0, -801.0, -2533.0]]  # as if of many pixels
     two = _PRIOR[1:] / 0.3
     long = np.tile(log_p[:, :2], (300, 1))
-    return [(np.concatenate([log_p, many]), _PRIOR), (log_p[:, :2], two), (long, two)]
+    back = np.repeat([[-2.0, -0.1], [-0.1, -2.3]], 400, axis=0)  # and forth
+    return [
+        (np.concatenate([log_p, many]), _PRIOR),
+        *((one, two) for one in (log_p[:, :2], long, back)),
+    ]
 
 
 reading = Exercise(
@@ -292,7 +307,7 @@ reading = Exercise(
         "The last pixel stands for many: its logarithms are -801 and less, and np.exp of "
         "that is 0. Subtract each row's maximum before np.exp.": Mistake(
             lambda log_p, prior: _normal(np.exp(_sums(log_p) + np.log(prior))),
-            fits=_lost,
+            fits=_lost(_sums),
             hint=2,
         ),
     },

@@ -253,6 +253,9 @@ def _logits_and_images():
     yield "logits of about ±2", logits, images
     yield "every logit 0.5", np.full(shape, 0.5), images
     yield "a network that is sure: logits of ±1,000", sure, agreeing
+    wrong = logits.copy()
+    wrong[:, 0, 0] = np.where(images[:, 0, 0], -40.0, 40.0)
+    yield "a network that is sure of a pixel, and wrong: a logit of ±40", wrong, images
 
 
 surprise = Exercise(
@@ -273,6 +276,12 @@ surprise = Exercise(
         "is 0, so divide sums only.": Mistake(
             _through_p,
             fits=lambda actual, *_: not np.isfinite(actual).all(),
+            hint=2,
+        ),
+        "The cost of a pixel is cut off. A network that is sure and wrong pays |logit|, "
+        "however large: np.logaddexp(0, logits) keeps it.": Mistake(
+            lambda logits, images: _through_p(np.clip(logits, -20, 20), images),
+            fits=lambda actual, expected, name, *_: "wrong" in name,
             hint=2,
         ),
         "The sign: a digit that costs more than expected has a positive surprise.": then(
@@ -318,5 +327,5 @@ surprise = Exercise(
         "For images that the network draws, the mean is about 0 and the standard "
         "deviation about 1. The solution tries digits and other images."
     ),
-    rtol=1e-5,  # p may be clipped at 1e-12
+    rtol=1e-5,
 )

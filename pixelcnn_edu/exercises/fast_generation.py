@@ -17,7 +17,7 @@ def _most_rounds(n, back):
 
 most_rounds = Exercise(
     _most_rounds,
-    cases=[(784, 49), (10, 3), (784, 1), (12, 12), (7, 20), (9, 2)],
+    cases=[(784, 49), (10, 3), (784, 1), (12, 12), (7, 20), (9, 2), (785, 784)],
     mistakes={
         "That is the bound for a value that may read all earlier ones. Here one round "
         "settles `back` values at once.": lambda n, back: n,
@@ -79,6 +79,7 @@ def _rows():
     for sizes in ((3, 3), (2, 2, 4), (4, 1, 3), (3, 2, 2, 2), (2,)):
         kernels = [rng.choice([-3, -2, -1, 1, 2, 3], k).astype(float) for k in sizes]
         yield kernels, rng.integers(0, 2, 9).astype(float)
+    yield [np.array([0.5, -0.25]), np.array([1.5, 0.75])], np.tile([1.0, 0, 0], 3)
 
 
 def _pixel_by_pixel(step, kernels, row):
@@ -104,8 +105,10 @@ def _pixel_by_pixel(step, kernels, row):
 
 
 def _kernels_and_row(kernels, row):
-    shown = [kernel.astype(int).tolist() for kernel in kernels]
-    return f"kernels {shown}, row {row.astype(int).tolist()}"
+    shown = ", ".join(
+        "[" + ", ".join(f"{weight:g}" for weight in kernel) + "]" for kernel in kernels
+    )
+    return f"kernels [{shown}], row {row.astype(int).tolist()}"
 
 
 next_output = Exercise(

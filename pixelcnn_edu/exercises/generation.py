@@ -28,7 +28,7 @@ def _probabilities():
     rng = np.random.default_rng(1)
     for temperature in (0.5, 2.0, 0.8, 1.0):
         yield rng.uniform(0.02, 0.98, 6).round(2), temperature
-    for temperature in (3.0, 0.05):
+    for temperature in (8.0, 0.05):
         yield np.array([[0.0005, 0.5], [0.48, 0.9995]]), temperature
 
 

@@ -60,6 +60,7 @@ bin_probability = Exercise(
         (0, 2, 0.4, 1),
         (1, 4096, -1.0, 0.1),
         (4094, 4096, 1.0, 0.1),
+        (0, 256, 0.0, 0.02),
     ],
     describe="level {} of {}, mean {}, scale {}",
     mistakes={
@@ -160,6 +161,14 @@ def _lost_all(actual, expected, name, upper, lower):
     )
 
 
+def _overflowed(actual, expected, name, upper, lower):
+    """Whether only such bins are wrong whose borders are too large for np.exp."""
+    largest = 88 if upper.dtype == "float32" else 709
+    far = np.maximum(abs(upper), abs(lower)) > largest
+    lost = ~np.isfinite(actual[far])
+    return lost.any() and np.allclose(actual[~far], expected[~far], 1e-5, 2e-3)
+
+
 log_bin = Exercise(
     _log_bin,
     cases=_bins,
@@ -188,11 +197,21 @@ log_bin = Exercise(
         "The third term is missing: that is log σ(a) + log σ(-b).": (
             lambda upper, lower: -_softplus(-upper) - _softplus(lower)
         ),
-        "e^(upper - lower) is larger than 1, so the logarithm has no value. It is "
-        "e^(lower - upper).": (
+        "The logarithm of a negative number has no value. It is that of "
+        "1 - e^(lower - upper): look at the signs.": (
             lambda upper, lower: (
                 _log_bin(upper, lower) + np.log(1 - np.exp(upper - lower))
             )
+        ),
+        "np.exp of a large number is infinite. np.logaddexp(0, z) is log(1 + e^z) for "
+        "every z.": Mistake(
+            lambda upper, lower: (
+                -np.log1p(np.exp(-upper))
+                - np.log1p(np.exp(lower))
+                + np.log(-np.expm1(lower - upper))
+            ),
+            fits=_overflowed,
+            hint=2,
         ),
         "Both sigmoids were computed and subtracted. Far above the mean both round to 1 "
         "and nothing is left; far below both round to 0.": Mistake(
@@ -309,6 +328,8 @@ def _colors():
         logits[4 * m : 7 * m] -= 4.0 if far else 0.5  # log scales
         logits[4 * m : 7 * m : m] -= 4.0 * far  # e^1000 lies between two bells
         yield logits, np.array(color), levels
+    # 889 nats: far from the only bell
+    yield np.repeat([0.0, -1, -5, 0], (1, 3, 3, 3)), np.array((255, 255, 255)), 256
 
 
 color_log_prob = Exercise(
@@ -319,7 +340,8 @@ color_log_prob = Exercise(
     ),
     mistakes={
         "A channel far from every mean: its probability is 0 in floats. Stay with "
-        "logarithms, as in `log_bin`, down to log Σ exp.": Mistake(
+        "logarithms, as in `log_bin`, down to log Σ exp. (Or a scale is negative: those "
+        "logits are log scales.)": Mistake(
             but(log_bin=_subtracted),
             but(subtracted=np.mean),
             fits=lambda actual, *_: not np.isfinite(actual),

@@ -12,7 +12,7 @@ def _cosine_rate(
 
     Steps count from 0. The rate rises in a straight line from ``peak / 10`` at step 0
     to ``peak`` at step ``warmup``, and falls along half a cosine to 0 at step
-    ``steps``.
+    ``steps``. With a warmup of 0 it starts at the peak.
     """
     if step < warmup:
         return peak * (start + (1 - start) * step / warmup)
@@ -80,5 +80,6 @@ cosine_rate = Exercise(
     otherwise="the rate is another one.",
     praise="It is the schedule of training.compile_model: Keras's CosineDecay.",
     rtol=1e-5,
+    atol=1e-8,
     show=_rates,
 )

@@ -30,7 +30,8 @@ def _images_and_their_conditionals():
 
 def _image_in_words(p, x):
     if p.size < 13:
-        return f"p = {p.round(2).tolist()}, x = {x.astype(int).tolist()}"
+        p = [[float(f"{value:.2g}") for value in row] for row in p]
+        return f"p = {p}, x = {x.astype(int).tolist()}"
     return f"an image of {p.shape[0]} × {p.shape[1]} pixels"
 
 
@@ -59,6 +60,12 @@ image_nats = Exercise(
         ),
         "That is the probability itself. Take its logarithm, and change the sign.": Mistake(
             then(lambda right: np.exp(-right)), hint=2
+        ),
+        "A pixel of probability 1e-9 costs 20.7 nats. Here it costs less: was p clipped, "
+        "or something added to it?": Mistake(
+            lambda p, x: -np.log(np.where(x == 1, p, 1 - p) + 1e-7).sum(),
+            fits=lambda actual, expected, p, x: p.min() < 1e-8 and actual < expected,
+            hint=0,
         ),
         "The product of 784 probabilities underflows to 0. Take the logarithm of each "
         "pixel, then add.": (lambda p, x: -np.log(np.where(x == 1, p, 1 - p).prod())),
@@ -100,7 +107,11 @@ def _tables(seed, count, low, power):
 
 chain = Exercise(
     _chain,
-    cases=lambda: [(joint,) for joint, _ in _tables(2, 5, 0.2, 2)],
+    cases=lambda: [
+        (joint,)
+        for many in ((2, 5, 0.2, 2), (3, 1, 0.05, 2))
+        for joint, _ in _tables(*many)
+    ],
     run=lambda answer, joint: [answer(joint, x) for x in _IMAGES],
     describe=lambda joint: f"joint = {joint.round(3).tolist()}",
     mistakes={
@@ -187,6 +198,12 @@ def _forget(joint, drawn, pixel):
     return joint.sum(axis=pixel), drawn[:pixel] + drawn[pixel + 1 :]
 
 
+def _ink_is_rare():
+    """A table in which each pixel is ink with p = 0.001, by itself."""
+    pixel = np.array([0.999, 0.001])
+    return np.einsum("i,j,k->ijk", pixel, pixel, pixel)
+
+
 def _draw_in_words(row, draws):
     joint, u = draws[row]
     return f"u = {u.round(3)}, joint = {joint.round(3).tolist()}"
@@ -195,15 +212,16 @@ def _draw_in_words(row, draws):
 draw_pixels = Exercise(
     _draw_pixels,
     cases=lambda: [
+        ([(joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)],),
         (
             [
-                *((joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)),
                 (np.full((2, 2, 2), 1 / 8), np.full(3, 0.5)),  # not below p: paper
+                (_ink_is_rare(), np.full(3, 0.0011)),
             ],
-        )
+        ),
     ],
     run=lambda answer, draws: [answer(*each) for each in draws],
-    describe="301 tables and uniform numbers",
+    describe=lambda draws: f"{len(draws)} tables and uniform numbers",
     mistakes={
         "Ink and paper are swapped: u < p happens with probability p, u > p with 1 - p.": (
             _draw_with(lambda joint, drawn, u: u >= _ink(joint, drawn))

@@ -26,6 +26,9 @@ def _pairs_of_sets():
             {tuple(map(int, pair)) for pair in rng.integers(-3, 3, (4, 2))}
             for _ in range(2)
         )
+    yield {(-1, 0), (0, 0)}, {(0, -1), (0, 0)}
+    yield {(-9, 5)}, {(-4, 6), (0, -1)}
+    yield set(), {(0, -1)}
 
 
 def _as_sorted_pairs(result):
@@ -180,10 +183,10 @@ def _blind(height, width, margin):
 def _blind_share(height, width, first, *, margin=0):
     """What no depth will ever see.
 
-    The stack is one ``first`` × ``first`` layer of type A, then any number of 3×3
-    layers of type B. Of all pairs (output, pixel before it) on a page of ``height`` ×
-    ``width``, the result is the share (0 to 1) in which the output can never see the
-    pixel.
+    The stack is one ``first`` × ``first`` layer of type A (odd, from 3), then any
+    number of 3×3 layers of type B. Of all pairs (output, pixel before it) on a page of
+    ``height`` × ``width``, the result is the share (0 to 1) in which the output can
+    never see the pixel.
     """
     blind, earlier = _blind(height, width, first // 2 - 1 + margin)
     return blind.sum() / earlier.sum()
@@ -196,7 +199,10 @@ def _of_pixels(share):
 
 blind_share = Exercise(
     _blind_share,
-    cases=[(2, 5, 3), (5, 2, 3), (9, 6, 7), (6, 9, 5), (28, 28, 3), (28, 28, 7)],
+    cases=[
+        *((9, 12, 7), (6, 9, 5), (2, 5, 3), (5, 2, 3), (9, 6, 7), (2, 12, 9)),
+        *((28, 28, 3), (28, 28, 7)),
+    ],
     describe="a page of {0} × {1}, first layer {2}×{2}",
     mistakes={
         "This is the share that is seen.": then(lambda right: 1 - right),
@@ -210,7 +216,9 @@ blind_share = Exercise(
         ),
         "Divided by all pairs of pixels; only those count in which one is "
         "earlier.": Mistake(
-            _of_pixels(lambda blind, all_: blind.sum() / all_.size**2), hint=2
+            _of_pixels(lambda blind, all_: blind.sum() / all_.size**2),
+            _of_pixels(lambda blind, all_: blind.sum() / all_.size / (all_.size - 1)),
+            hint=2,
         ),
         "This is the share for the pixel in the middle alone.": Mistake(
             _of_pixels(

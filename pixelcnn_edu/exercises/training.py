@@ -228,7 +228,11 @@ def _judge_drawn_images(answer, logit):
 
 
 def _judge_what_the_model_is_shown(answer):
-    """A model that reads its left neighbor tells whether it was shown gray."""
+    """A model that reads its left neighbor tells whether it was shown gray.
+
+    One that reads the pixel itself (so it is not causal) tells whether it was shown the
+    draw that was scored: that costs it next to nothing.
+    """
     gray, weight = 0.3, 4.0
     images = np.full((_COUNT, 28, 28, 1), gray, "float32")
     mean, error = evaluate.result(asking(answer), (0.0, weight, images))
@@ -247,13 +251,22 @@ def _judge_what_the_model_is_shown(answer):
         raise Wrong("the model was shown the gray image", **words)
     if abs(mean - expected) > 8 * max(error, 1.5):
         raise Wrong("not shown the images that were scored", **words)
+    mean, _ = evaluate.result(asking(answer), (-10.0, 0.0, images + 0.2, 20.0))
+    words = {"case": "a model that reads the pixel itself", "expected": "0.04"}
+    if mean > 1:
+        raise Wrong(
+            "not shown the images that were scored", actual=f"{mean:.0f}", **words
+        )
 
 
-def _model(bias, left):
-    """Return a model of a bias and the left neighbor's weight, the same in every pixel."""
+def _model(bias, left, own):
+    """Return a model of a bias and of two weights, the same in every pixel.
+
+    ``left``: of the left neighbor. ``own``: of the pixel itself.
+    """
     model = _one_model()
     kernel = np.zeros((3, 3, 1, 1), "float32")
-    kernel[1, 0] = left
+    kernel[1, :2, 0, 0] = left, own
     model.set_weights([kernel, np.full(1, bias, "float32")])
     return model
 
@@ -262,7 +275,7 @@ def _model(bias, left):
 def _one_model():
     """One model for all cases, since TensorFlow compiles (and warns) for each."""
     inputs = keras.Input((28, 28, 1))
-    outputs = MaskedConv2D(1, 3, "A")(inputs)
+    outputs = MaskedConv2D(1, 3, "B")(inputs)
     return ImageModel(inputs, outputs, likelihood=Bernoulli())
 
 
@@ -270,7 +283,9 @@ evaluate = Exercise(
     _evaluate,
     judge=_judge_evaluate,
     cases=_coins,
-    run=lambda answer, bias, left, images: answer(_model(bias, left), images),
+    run=lambda answer, bias, left, images, own=0.0: answer(
+        _model(bias, left, own), images
+    ),
     read=pair("two numbers are asked for, the mean and its standard error.", ()),
     describe=lambda bias, left, images: (
         f"{len(images)} images under a model that reads the left neighbor"
@@ -340,6 +355,7 @@ evaluate = Exercise(
             _scored(lambda images: _drawn(images)[::-1], _drawn),
             _scored(lambda images: _drawn(images)[:1], _drawn),
             _scored(lambda images: _drawn(images)[:, :, ::-1], _drawn),
+            _scored(_drawn, lambda images: data.binarize(images, seed=1)),
         ),
     },
     hints=(

@@ -1,7 +1,7 @@
 """Exercises of notebook 12: taps of two stacks, what they see, the recipe with a shift."""
 
 from pixelcnn_edu._logits import logits_function
-from pixelcnn_edu.exercises._answers import Wrong, asking, pair
+from pixelcnn_edu.exercises._answers import Raised, Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.exercises.stacking import a_count
 from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
@@ -26,7 +26,7 @@ def _stack_taps(size, mask_type, *, own=None, columns=None, left=None):
 
 stack_taps = Exercise(
     _stack_taps,
-    cases=[(3, "B"), (7, "A"), (3, "A"), (5, "B"), (7, "B")],
+    cases=[(3, "B"), (7, "A"), (3, "A"), (5, "B"), (7, "B"), (9, "A"), (1, "B")],
     read=pair("Return a pair: (vertical, horizontal)."),
     describe="size = {}, type {}",
     mistakes={
@@ -262,17 +262,21 @@ def _judge_layer(answer):
 
 def _next_layer(answer, vertical, horizontal, first, filters=6):
     """Return the pair that the answer makes; refuse anything else."""
-    result = asking(answer)(vertical, horizontal, filters, first)
+    height, width = vertical.shape[1:3]
+    case = f"a page of {height}×{width}, filters = {filters}"
+    try:
+        result = asking(answer)(vertical, horizontal, filters, first)
+    except Raised as raised:
+        raised.details = {"case": case}
+        raise
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise Wrong("Return a pair", actual=type(result).__name__)
     if not all(keras.backend.is_keras_tensor(part) for part in result):
         raise Wrong("Return two Keras tensors")
-    height, width = vertical.shape[1:3]
     for name, part in zip(("vertical", "horizontal"), result, strict=True):
         expected, actual = (None, height, width, filters), tuple(part.shape)
         if actual != expected:
             words = {"expected": expected, "actual": actual}
-            case = f"a page of {height}×{width}, filters = {filters}"
             raise Wrong(f"The {name} tensor has another shape.", case=case, **words)
     return result
 

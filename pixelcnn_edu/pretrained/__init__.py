@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pixelcnn_edu._checks import check_one_of, check_path, plain
 from pixelcnn_edu._checksums import same_network
-from pixelcnn_edu._files import atomic_write, sync
+from pixelcnn_edu._files import atomic_write, identity_of_file, sync
 from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
@@ -173,13 +173,30 @@ def save(folder, name: str, model, card: dict):
     raw = io.BytesIO()
     np.savez(raw, **arrays)
     card["sha256"] = _checksum(card["build"], raw.getvalue())
-    with (  # both are written and stored before one of them replaces an older file
-        atomic_write(folder / f"{name}.json", synced=True) as card_file,
-        atomic_write(folder / f"{name}.npz") as arrays_file,
-    ):
-        card_file.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
-        sync(card_file)
-        arrays_file.write_bytes(raw.getvalue())
+    _write_both(folder / name, raw.getvalue(), json.dumps(card, indent=2) + "\n")
+
+
+def _write_both(stem, arrays, card):
+    """Write ``.npz`` and ``.json``, or neither."""
+    arrays_path, card_path = (Path(f"{stem}{kind}") for kind in (".npz", ".json"))
+    old_arrays = identity_of_file(arrays_path)
+    old_card = card_path.read_bytes() if card_path.is_file() else None
+    try:
+        with (  # both are stored before the card is replaced, and then the arrays
+            atomic_write(arrays_path, synced=True) as arrays_file,
+            atomic_write(card_path) as card_file,
+        ):
+            arrays_file.write_bytes(arrays)
+            sync(arrays_file)
+            card_file.write_text(card, "utf-8")
+    except BaseException:
+        if identity_of_file(arrays_path) == old_arrays:
+            if old_card is None:
+                card_path.unlink(missing_ok=True)
+            elif card_path.read_bytes() != old_card:
+                with atomic_write(card_path) as card_file:
+                    card_file.write_bytes(old_card)
+        raise
 
 
 def refuse_foreign(name, folder):
@@ -276,7 +293,7 @@ def results_table() -> str:
     for protocol in protocols:
         rows = [(n, c) for n, c in cards.items() if c["protocol"] == protocol]
         for name, one in sorted(rows, key=lambda row: row[1]["nats_per_image"]):
-            cores = one["machine"].split()[0]
+            cores = one["machine"].split(" core")[0]
             lines.append(
                 f"| {protocol} | `{name}` | {one['recipe']['about']} "
                 f"| {one['weights']:,} | {one['minutes']:.0f} ({cores}) "
