@@ -1143,6 +1143,15 @@ def kernel_in_whole_numbers(kernels, windows):
     return int(value), kept
 
 
+def without_kernels_of_one_tap(kernels, windows):
+    last = [k for k, kernel in enumerate(kernels) if len(kernel) > 1 or not k]
+    value, kept = exercises.next_output.right(
+        [kernels[k] for k in last], [windows[k] for k in last]
+    )
+    kept = iter(kept)
+    return value, [next(kept) if k in last else windows[k] for k in range(len(kernels))]
+
+
 def clipped_factors(probs, images, known):
     return exercises.particle_weights.right(
         lambda x: np.clip(probs(x), 1e-7, 1 - 1e-7), images, known
@@ -1316,6 +1325,7 @@ def rows_taken_for_images(logits, levels):
         ("surprise", from_clipped_probabilities),
         ("draw_pixels", by_value),
         ("next_output", kernel_in_whole_numbers),
+        ("next_output", without_kernels_of_one_tap),
         ("particle_weights", clipped_factors),
         ("evaluate", another_draw),
         ("evaluate", from_float32_probabilities),
