@@ -103,8 +103,8 @@ def _judge_bends(model, images):
         for layer in found:
             del layer.call
     if straight:
-        count = {"expected": "3 activations", "actual": f"{3 - straight}"}
-        raise Wrong("One PReLU stands before each", **count)
+        words = {"expected": "3 convolutions that read what an activation has changed"}
+        raise Wrong("One PReLU stands before each", actual=f"{3 - straight}", **words)
     return np.asarray(change)
 
 
@@ -180,7 +180,7 @@ def _judge_reach(model, images):
     }
     order = np.arange(seen.size).reshape(seen.shape)
     if seen[order > order[row, col]].any():
-        raise Wrong("the 3×3 is unmasked", **words)
+        raise Wrong("It reads later pixels", **words)
     if np.array_equal(seen, expected & (order < order[row, col])):
         raise Wrong("the 3×3 is of type A", **words)
     if seen.sum() <= 1:

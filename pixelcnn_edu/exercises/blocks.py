@@ -129,20 +129,22 @@ residual_block = Exercise(
         "The input is added twice.": but(end=lambda x, y: keras.layers.add([x, x, y])),
         "Negatives are lost: what is added is the input after its activation, not the "
         "input itself.": _negatives_lost,
-        "Negatives are lost: there is an activation after the sum. The sum is the block's "
-        "last step.": but(end=lambda x, y: keras.layers.ReLU()(x + y)),
+        "Negatives are lost: there is an activation after the sum, or something else in "
+        "its place. A sum is the block's last step.": but(
+            end=lambda x, y: keras.layers.ReLU()(x + y)
+        ),
         "What comes out is not the input.": Mistake(
             but(end=lambda x, y: _add(0.5 * x, y)),
             but(end=lambda x, y: keras.layers.Dropout(0.5)(_add(x, y))),
         ),
-        "It reads later pixels: the 3×3 is unmasked. Use MaskedConv2D.": but(
+        "It reads later pixels: a kernel larger than 1×1 is not masked as in type B. Use "
+        "MaskedConv2D for the 3×3.": but(
             middle=lambda: keras.layers.Conv2D(4, 3, padding="same")
         ),
         "The change does not see its own pixel: the 3×3 is of type A. Inside the network "
         "it is B.": Mistake(but(middle=lambda: MaskedConv2D(4, 3, "A")), hint=2),
-        "No neighbor is read: the masked 3×3 is missing.": but(
-            middle=lambda: keras.layers.Conv2D(4, 1)
-        ),
+        "No neighbor is read: the masked 3×3 is missing, or nothing of it reaches the "
+        "sum.": but(middle=lambda: keras.layers.Conv2D(4, 1)),
         "It reads other pixels than a 3×3 of type B.": Mistake(
             but(middle=lambda: MaskedConv2D(4, 5)), hint=2
         ),

@@ -26,7 +26,7 @@ def _stack_taps(size, mask_type, *, own=None, columns=None, left=None):
 
 stack_taps = Exercise(
     _stack_taps,
-    cases=[(3, "B"), (7, "A"), (3, "A"), (5, "B"), (7, "B"), (9, "A"), (1, "B")],
+    cases=[(7, "B"), (7, "A"), (3, "A"), (3, "B"), (5, "B"), (9, "A"), (1, "B")],
     read=pair("Return a pair: (vertical, horizontal)."),
     describe="size = {}, type {}",
     mistakes={
