@@ -116,7 +116,7 @@ two_prices = Exercise(
     cases=[
         (np.array(ink), np.array(paper), q)
         for ink, paper, q in (
-            ((3, 1, 0), (0, 2, 2), 0.2),  # all differ: all but one mistake show
+            ((3, 1, 0), (0, 2, 3), 0.2),  # all differ: all but one mistake show
             ((3, 1, 0), (0, 1, 2), 0.3),
             ((1, 2, 3), (1, 2, 0), 0.1),
             ((0, 2, 2), (1, 2, 2), 0.6),
@@ -209,7 +209,7 @@ def _judge_other_layout(answer):
     fits = close(first, _tap_by(_thirds)(_B, 6, 12))
     if fits and close(read_first, _in_thirds(_spy(4), 4)):
         raise Wrong("The two fit each other")
-    for sizes in ((3, 6), (6, 6), (6, 12), (12, 6)):
+    for sizes in ((6, 3), (3, 6), (6, 6), (6, 12)):
         for case in ((_B, *sizes), (_A, *sizes)):
             actual, expected = _zeros_and_ones(tap(*case)), _turns_tap(*case)
             if not close(actual, expected):
@@ -275,9 +275,8 @@ other_layout = Exercise(
         "Read and written are exchanged: green may read red, not red green.": (
             (_tap_by(lambda channels: -_turns(channels)), _in_turns)
         ),
-        "Type A and type B are exchanged: B shows a group itself.": (
-            (_tap_by(_turns, types="BA"), _in_turns)
-        ),
+        "Type A and type B are exchanged, or one stands for both: B shows a group itself, "
+        "A does not.": ((_tap_by(_turns, types="BA"), _in_turns)),
         "This takes channels 0, 1 and 2 for one color. Color is j % 3, not j // 3.": (
             (_tap_by(lambda channels: np.arange(channels) // 3), _in_turns)
         ),

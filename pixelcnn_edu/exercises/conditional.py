@@ -249,6 +249,13 @@ def _row_minus(of):
     return read
 
 
+def _one_pixel_after_another(log_p, prior):
+    rows = [prior]
+    for pixel in log_p:
+        rows.append(_normal(rows[-1] * np.exp(pixel - pixel.max()), axis=0))
+    return np.array(rows)
+
+
 def _pixels():
     log_p = np.log(np.random.default_rng(0).uniform(0.05, 0.95, (6, 3)))
     many = [[-2530.0, -801.0, -2533.0]]  # as if of many pixels
@@ -303,6 +310,10 @@ reading = Exercise(
             _row_minus(lambda rows: rows.min(axis=1)),
             _row_minus(lambda rows: rows.mean(axis=1)),
             hint=2,
+        ),
+        "A probability that once is 0 in floats stays 0, though later pixels speak for its "
+        "label. Sum the logarithms; take np.exp of each row at the end.": Mistake(
+            _one_pixel_after_another, hint=2
         ),
         "The last pixel stands for many: its logarithms are -801 and less, and np.exp of "
         "that is 0. Subtract each row's maximum before np.exp.": Mistake(

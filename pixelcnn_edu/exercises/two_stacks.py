@@ -194,7 +194,7 @@ def _shifted_layer(
     channels = 2 * filters if activation is Gate else filters
     mask_type = "B" if rows or not first else "A"
     v = StackConv2D(channels, sizes[0], "vertical", mask_type)(vertical)
-    down = _moved(v, shift)
+    down = shift(v) if callable(shift) else _moved(v, shift)
     mask_type = "A" if first else "B"
     h = StackConv2D(channels, sizes[1], "horizontal", mask_type)(horizontal)
     parts = [h] * left + [keras.layers.Conv2D(channels, 1)(down)] * across
@@ -255,9 +255,11 @@ def _judge_layer(answer):
     tensors += asking(answer)(features, features, 6, False)
     first_v, first_h, *_, last_v, last_h, later_v, later_h = _reads(image, tensors)
     _judge_the_first_layer(first_v, first_h)
+    _judge_the_vertical_kernel("first", first_v)
     _judge_the_stack(last_v, last_h)
-    _judge_the_kernels("first", first_v, first_h, own_place=False)
-    _judge_the_kernels("later", later_v, later_h, own_place=True)
+    _judge_the_horizontal_kernel("first", first_h, own_place=False)
+    _judge_the_vertical_kernel("later", later_v)
+    _judge_the_horizontal_kernel("later", later_h, own_place=True)
 
 
 def _next_layer(answer, vertical, horizontal, first, filters=6):
@@ -318,6 +320,11 @@ def _judge_the_first_layer(v, h):
         raise Wrong("goes on moved down", **of_v)
     if not reads_v[2].any():
         raise Wrong("leaves out the current row", **of_v)
+    if h[0, 1, 1:].any() and not (reads_h[2, 1:].any() or reads_h[3].any()):
+        of_h["case"] = "what the first layer reads at row 0, column 1 of 4×4 (1: read)"
+        raise Wrong("came back at the top", **of_h | {"actual": h[0, 1].astype(int)})
+    if reads_h[2, 1] and reads_h[1, 1] and not reads_h[1, 2]:
+        raise Wrong("moved by a column", **of_h)
     if reads_h[2, 1]:
         later = reads_h[2, 2:].any()
         raise Wrong("the shift is missing" if later else "sees its own pixel", **of_h)
@@ -358,24 +365,26 @@ def _judge_the_stack(v, h):
         )
 
 
-def _judge_the_kernels(layer, v, h, own_place):
-    """Judge what one layer reads at places around which larger kernels read more.
+def _judge_the_vertical_kernel(layer, v):
+    """Judge what one layer reads at a place around which a larger kernel reads more."""
+    expected = np.zeros(_PAGE[:2], int)
+    expected[1:3, 1:] = 1
+    _judge_a_place(f"{layer} layer: what the vertical tensor", v[2], 2, expected)
 
-    The horizontal kernel may hold one or two pixels to the left: 1×3 is cut in two ways.
-    """
-    of_v, of_h = np.zeros((2, *_PAGE[:2]), int)
-    of_v[1:3, 1:] = 1
-    of_h[:2, 2:] = of_h[2, 2] = 1
-    of_h[2, 1], of_h[2, 3] = h[2, 3, 2, 1], own_place
-    for name, col, reads, expected in (
-        ("vertical", 2, v, of_v),
-        ("horizontal", 3, h, of_h),
-    ):
-        actual = reads[2, col].astype(int)
-        if (actual != expected).any():
-            case = f"the {name} tensor reads at row 2, column {col} of 4×4 (1: read)"
-            words = {"expected": expected, "actual": actual}
-            raise Wrong("A kernel has", case=f"{layer} layer: what {case}", **words)
+
+def _judge_the_horizontal_kernel(layer, h, own_place):
+    """The kernel may hold one or two pixels to the left: 1×3 is cut in two ways."""
+    expected = np.zeros(_PAGE[:2], int)
+    expected[:2, 2:] = expected[2, 2] = 1
+    expected[2, 1], expected[2, 3] = h[2, 3, 2, 1], own_place
+    _judge_a_place(f"{layer} layer: what the horizontal tensor", h[2], 3, expected)
+
+
+def _judge_a_place(what, reads, col, expected):
+    if (reads[col] != expected).any():
+        case = f"{what} reads at row 2, column {col} of 4×4 (1: read)"
+        words = {"expected": expected, "actual": reads[col].astype(int)}
+        raise Wrong("A kernel has", case=case, **words)
 
 
 shifted_layer = Exercise(
@@ -410,6 +419,19 @@ shifted_layer = Exercise(
         "missing, or goes the wrong way.": Mistake(but(shift=0), but(shift=-1)),
         "The horizontal tensor sees its own pixel: in the first layer the kernel leaves it "
         "out, and there is no residual sum.": but(residual="always"),
+        "The last row came back at the top, as after a roll. What is moved down needs a "
+        "row of zeros above, and loses its last row.": Mistake(
+            but(shift=lambda v: keras.ops.roll(v, 1, axis=1)), hint=2
+        ),
+        "The vertical features are moved by a column. They need to move down one row: pad "
+        "a row above, drop the last row.": Mistake(
+            but(
+                shift=lambda v: keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(v)[
+                    :, :, :-1
+                ]
+            ),
+            hint=2,
+        ),
         "The horizontal tensor sees later pixels.": Mistake(_reads_the_right, hint=0),
         "The horizontal tensor does not see the pixel to its left.": Mistake(
             but(left=False), hint=0
@@ -433,8 +455,9 @@ shifted_layer = Exercise(
         "includes its own place (or a residual sum keeps it).": Mistake(
             _jumps_over_its_place, hint=2
         ),
-        "A kernel has another size. The vertical one has two rows of 3×3; the horizontal "
-        "one reads one or two pixels to the left, in later layers its own place too.": (
+        "A kernel has another size, or a tensor reads what it should not. The vertical "
+        "kernel has two rows of 3×3; the horizontal one reads one or two pixels to the "
+        "left, in later layers its own place too.": (
             Mistake(but(sizes=(5, 3)), but(sizes=(3, 7)), _with_a_wide_later_kernel)
         ),
     },
