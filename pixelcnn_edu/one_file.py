@@ -31,17 +31,17 @@ register = keras.saving.register_keras_serializable(package="one_file")
 
 
 def causal_mask(kernel_size, mask_type):
-    """Return the 0/1 mask of a square kernel of odd size: what an output may depend on.
+    """Return the 0/1 mask of a kernel, (odd, odd): what an output may depend on.
 
     Rows above the center and pixels to its left are visible. The center itself is hidden
     in type A, for the first layer, whose input is the image. It is visible in type B, for
     later layers: their inputs are features that depend on earlier pixels alone.
     """
-    mask = np.zeros((kernel_size, kernel_size, 1, 1), "float32")
-    center = kernel_size // 2
-    mask[:center] = 1
-    mask[center, :center] = 1
-    mask[center, center] = {"A": 0, "B": 1}[mask_type]
+    mask = np.zeros((*kernel_size, 1, 1), "float32")
+    row, col = kernel_size[0] // 2, kernel_size[1] // 2
+    mask[:row] = 1
+    mask[row, :col] = 1
+    mask[row, col] = {"A": 0, "B": 1}[mask_type]
     return mask
 
 
@@ -59,7 +59,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         self.mask_type = mask_type
 
     def convolution_op(self, inputs, kernel):  # Keras's `call` runs this method
-        mask = causal_mask(self.kernel_size[0], self.mask_type)
+        mask = causal_mask(self.kernel_size, self.mask_type)
         return super().convolution_op(inputs, kernel * ops.cast(mask, kernel.dtype))
 
     def get_config(self):

@@ -1115,6 +1115,12 @@ def with_clipped_logits(p, temperature):
     return exercises.temper.right(np.clip(p, 1e-3, 1 - 1e-3), temperature)
 
 
+def half_added_and_rounded(side, kernel_size, stride, padding):
+    if padding == "same":
+        return round(side / stride + 0.5)
+    return exercises.output_side.right(side, kernel_size, stride, padding)
+
+
 def rounded_down_for_even_kernels(side, kernel_size, stride, padding):
     if padding == "same" and kernel_size % 2 == 0:
         return max(1, side // stride)
@@ -1322,6 +1328,7 @@ def rows_taken_for_images(logits, levels):
         ("temper", with_one_axis),
         ("temper", with_clipped_logits),
         ("output_side", rounded_down_for_even_kernels),
+        ("output_side", half_added_and_rounded),
         ("surprise", from_clipped_probabilities),
         ("draw_pixels", by_value),
         ("next_output", kernel_in_whole_numbers),

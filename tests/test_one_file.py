@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn_edu import causality, generation, models, one_file
+from pixelcnn_edu import causality, generation, masks, models, one_file
 
 import keras
 import numpy as np
@@ -65,6 +65,16 @@ def test_it_draws_the_same_sixteen_images_from_the_same_numbers(twins):
     np.testing.assert_array_equal(drawn, expected)
 
 
+def test_a_kernel_that_is_not_square_has_the_mask_of_the_package():
+    for size in ((1, 3), (3, 1), (5, 3)):
+        for kind in "AB":
+            mask = one_file.causal_mask(size, kind)
+            np.testing.assert_array_equal(mask, masks.causal_mask(size, kind))
+        image = keras.Input((4, 5, 1))
+        layer = one_file.MaskedConv2D(1, size, "A", kernel_initializer="ones")
+        causality.assert_causal(keras.Model(image, layer(image)))
+
+
 def test_it_is_causal_and_mask_b_in_the_first_layer_is_caught(monkeypatch):
     causality.assert_causal(network())
     with_type = one_file.causal_mask
@@ -78,7 +88,7 @@ def test_masked_weights_get_no_gradient_and_a_saved_model_is_the_same(tmp_path):
     before = [w.copy() for w in small.get_weights()]
     gray = np.random.default_rng(0).random((64, 6, 6, 1), dtype="float32")
     one_file.train(small, gray, epochs=1)
-    mask = one_file.causal_mask(7, "A")[..., 0, 0].astype(bool)
+    mask = one_file.causal_mask((7, 7), "A")[..., 0, 0].astype(bool)
     moved = (small.get_weights()[0] != before[0]).any(axis=(2, 3))
     np.testing.assert_array_equal(moved, mask)
     small.save(tmp_path / "small.keras")
@@ -116,7 +126,7 @@ def test_each_character_shows_two_pixels_and_the_last_row_may_have_no_partner(
 @pytest.mark.parametrize("mask_type", ["a", "b", "C", None])
 def test_a_mask_type_that_does_not_exist_is_an_error(mask_type):
     with pytest.raises(KeyError):
-        one_file.causal_mask(3, mask_type)
+        one_file.causal_mask((3, 3), mask_type)
 
 
 def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path):

@@ -128,7 +128,12 @@ residual_block = Exercise(
         ),
         "The input is added twice.": but(end=lambda x, y: keras.layers.add([x, x, y])),
         "Negatives are lost: what is added is the input after its activation, not the "
-        "input itself.": _negatives_lost,
+        "input itself.": Mistake(
+            _negatives_lost,
+            lambda x: _residual_block(
+                _relu(x), bends=(_straight, _prelu, _prelu), end=lambda x, y: x + y
+            ),
+        ),
         "Negatives are lost: there is an activation after the sum, or something else in "
         "its place. A sum is the block's last step.": but(
             end=lambda x, y: keras.layers.ReLU()(x + y)

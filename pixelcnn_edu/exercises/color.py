@@ -116,7 +116,7 @@ two_prices = Exercise(
     cases=[
         (np.array(ink), np.array(paper), q)
         for ink, paper, q in (
-            ((3, 1, 0), (0, 2, 3), 0.2),  # all differ: all but one mistake show
+            ((3, 2, 1), (0, 1, 0), 0.2),  # all differ: all but one mistake show
             ((3, 1, 0), (0, 1, 2), 0.3),
             ((1, 2, 3), (1, 2, 0), 0.1),
             ((0, 2, 2), (1, 2, 2), 0.6),

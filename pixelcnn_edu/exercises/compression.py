@@ -43,7 +43,7 @@ def _parts():
     return (
         (unlike, 2, fourth, Fraction(1, 3)),  # each mistake below gives another part
         ([half, fourth, fourth], 1, Fraction(0), Fraction(1)),
-        ([half, fourth, fourth], 2, half, fourth),
+        ([Fraction(n, 5) for n in (1, 2, 2)], 2, half, fourth),
         (eighths, 0, fourth, half),
         (eighths, 1, Fraction(3, 8), Fraction(1, 8)),
         (eighths, 2, Fraction(3, 8), Fraction(1, 8)),
@@ -165,7 +165,7 @@ def _whole_counts(p, total):
     """Probabilities as integers.
 
     ``p``: float (K,), sums to 1; ``total``: an integer, larger than K. The result is
-    integers (K,), each at least 1, that sum to ``total`` and lie within K of
+    whole numbers (K,), each at least 1, that sum to ``total`` and lie within K of
     ``p * total``; what rounding down leaves over goes to the most likely level.
     """
     return quantize(p, total)
@@ -196,6 +196,12 @@ _raised_to_1, _by_nearest, _all_to_one = (
 )
 
 
+def _to_each_likeliest(p, total):
+    counts = _floors(p, total)
+    counts[p == p.max()] += total - counts.sum()
+    return counts
+
+
 def _by_largest_remainders(p, total):
     counts, share = _floors(p, total), p * (total - len(p))
     for level in np.argsort(np.floor(share) - share)[: total - counts.sum()]:
@@ -217,7 +223,7 @@ def _distributions():
 
 def _or_as_good(answer, p, total):
     """The counts; those that keep all other rules as well are taken for the right ones."""
-    counts = numbers("Return integers, one for each level.")(answer(p, total))
+    counts = numbers("Return whole numbers, one for each level.")(answer(p, total))
     if counts.shape != p.shape:
         return counts
     more = counts - _floors(p, total)
@@ -280,6 +286,8 @@ whole_counts = Exercise(
         "total, or the parts do not fill the interval.": (
             lambda p, total: np.maximum(1, np.round(p * total))
         ),
+        "Several levels are the most likely, and each got what is left over. One of them "
+        "takes it.": _to_each_likeliest,
         "1 for each level and then shares of the whole total: that is K too many. Share "
         "out what is left, total - K.": lambda p, total: 1 + np.floor(p * total),
         "The counts do not sum to the total.": Mistake(
@@ -293,8 +301,9 @@ whole_counts = Exercise(
                 abs(counts - p * total) > len(p)
             ).any(),
         ),
-        "Rounded to the nearest integer, some levels already get a part of what is left "
-        "over. Round down, and all of it goes to the most likely level.": _by_nearest,
+        "Some levels beside the most likely one get a part of what is left over, as by "
+        "rounding to the nearest integer. Round down, and all of it goes to the most "
+        "likely level.": _by_nearest,
         _LEFTOVER: Mistake(
             _leftover_to(lambda p, counts: p.argmin()),
             _leftover_to(lambda p, counts: 0),
@@ -311,7 +320,7 @@ whole_counts = Exercise(
         "counts = 1 + np.floor(p * (total - len(p))).astype(int). Rounding down leaves "
         "total - counts.sum(); add that to counts[p.argmax()].",
     ),
-    shape="Return integers, one for each level.",
+    shape="Return whole numbers, one for each level.",
     otherwise=_LEFTOVER,
     praise="The coder can write every level, and the integers sum to the total.",
     show=_what_is_wanted,
@@ -378,6 +387,9 @@ _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
     "the last symbol again with p = 9/10": _again,
     "p = (1 + how often so far) / (2 + all so far)": _counting,
+    "the first symbol is 0 for sure, then p = 1/2, 1/2": lambda past: (
+        [Fraction(1, 2)] * 2 if past else [Fraction(1)]
+    ),
     "p = 97/100, 3/100 always": lambda past: [Fraction(97, 100), Fraction(3, 100)],
     "p = 1 - 1/2^24, 1/2^24 always": lambda past: [
         1 - Fraction(2**-24),
@@ -458,7 +470,8 @@ decode_stream = Exercise(
             _read_changed(lambda read, bits: np.diff([0, *read])), hint=0
         ),
         "Read too far: a symbol is settled as soon as all numbers that begin with the bits "
-        "lie in its part, ends included: low <= start and start + size <= high.": Mistake(
+        "lie in its part, ends included: low <= start and start + size <= high, in exact "
+        "Fractions.": Mistake(
             but(ends=False),
             fits=_symbols_right(lambda read, right: (read >= right).all()),
             hint=2,

@@ -46,6 +46,7 @@ output_side = Exercise(
             (29, 4, 3),
             (3, 2, 5),
             (7, 1, 3),
+            (27, 3, 1),
         )
         for padding in ("same", "valid")
     ],
@@ -260,12 +261,12 @@ first_leak = Exercise(
         "Nothing leaks here: every output reads earlier pixels alone.": then(
             lambda right: right or (0, 0)
         ),
-        "It missed the dead ReLU: on a page of zeros it is off, whatever one pixel does. "
-        "Try random images.": but(image=0),
-        "It missed the dead ReLU: on a page of ones it is off, whatever one pixel does. "
-        "Try random images.": but(image=1),
-        "It missed the dead ReLU: on a page of one gray it is off, whatever one pixel "
-        "does. Try random images.": but(image=0.5),
+        "It missed a ReLU that is off near a page of zeros, whatever one pixel does there. "
+        "Change random images, to other random values.": but(image=0),
+        "It missed a ReLU that is off near a page of ones, whatever one pixel does there. "
+        "Change random images, to other random values.": but(image=1),
+        "It missed a ReLU that is off near a page of one gray, whatever one pixel does "
+        "there. Change random images, to other random values.": but(image=0.5),
         "It missed a leak of 1e-12. A causal output does not change at all, so change the "
         "pixel by a lot and compare exactly: a tolerance hides small leaks.": but(
             same=np.isclose

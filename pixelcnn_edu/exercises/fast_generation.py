@@ -80,7 +80,9 @@ def _rows():
         kernels = [rng.choice([-3, -2, -1, 1, 2, 3], k).astype(float) for k in sizes]
         kernels = [-2 * abs(k) if len(k) == 1 else k for k in kernels]  # no identity
         yield kernels, rng.integers(0, 2, 9).astype(float)
-    yield [np.array([0.5, -0.25]), np.array([1.5, 0.75])], np.tile([1.0, 0, 0], 3)
+    row = np.tile([1.0, 0, 0], 3)
+    for kernels in (((0.5, -0.25), (1.5, 0.75)), ((1, -2), (2,), (1, 3), (-1,))):
+        yield [np.array(kernel, float) for kernel in kernels], row
 
 
 def _pixel_by_pixel(step, kernels, row):

@@ -224,9 +224,8 @@ draw = Exercise(
             fits=lambda actual, *_: not np.isin(actual, (0, 1)).all(),
             hint=2,
         ),
-        "Each value is the more likely one: that is argmax, and u is not used.": but(
-            rule=lambda p, u, at: p[at] > 0.5
-        ),
+        "Each value is the more likely one (argmax), or nothing was drawn: u is not "
+        "used.": but(rule=lambda p, u, at: p[at] > 0.5),
         "Swapped: u > p gives 70 % ink where p = 0.3. Ink is u < p.": Mistake(
             but(rule=lambda p, u, at: u[at] > p[at]), hint=2
         ),

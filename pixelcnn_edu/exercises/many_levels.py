@@ -213,8 +213,9 @@ log_bin = Exercise(
             fits=_overflowed,
             hint=2,
         ),
-        "Both sigmoids were computed and subtracted. Far above the mean both round to 1 "
-        "and nothing is left; far below both round to 0.": Mistake(
+        "A sigmoid was computed before its logarithm was taken. Far above the mean it "
+        "rounds to 1, and nothing is left of a difference; far below it rounds to "
+        "0.": Mistake(
             _subtracted,
             lambda upper, lower: np.log(
                 1 / (1 + np.exp(-upper)) - 1 / (1 + np.exp(-lower))

@@ -104,7 +104,11 @@ lowest_crossentropy = Exercise(
         ),
         "0 · log 0 is NaN in floats; it should count as 0.": Mistake(
             lambda images: _cost(images).sum(axis=(1, 2, 3)),
-            fits=lambda actual, *_: np.isnan(actual).any(),
+            lambda images: np.nan_to_num(_cost(images).sum(axis=(1, 2, 3))),
+            fits=lambda actual, expected, name, images: (
+                np.isnan(actual).any()
+                or (np.isin(images, (0, 1)).any() and (actual < expected).all())
+            ),
             hint=2,
         ),
         "Even a perfect prediction of gray is not free: predicting .5 for .5 costs "

@@ -147,7 +147,7 @@ seen = Exercise(
         "No masks: pixels that come later are counted.": Mistake(
             but(masks=None), hint=2
         ),
-        "The page only grew to n - 1 blocks.": Mistake(
+        "That is what n - 1 blocks see.": Mistake(
             lambda n: _seen(max(n - 1, 0)), hint=2
         ),
         "One 3×3 layer too many.": Mistake(lambda n: _seen(n + 1), hint=2),

@@ -66,7 +66,7 @@ def _place(row, col, width):
 
 place = Exercise(
     _place,
-    cases=[(0, 3, 28), (14, 5, 28), (1, 0, 28), (2, 4, 5), (4, 1, 3)],
+    cases=[(0, 3, 28), (14, 5, 28), (1, 0, 28), (2, 4, 5), (4, 1, 3), (0, 0, 5)],
     describe="row {}, column {}, rows of {} pixels",
     mistakes={
         "One too many: the pixel itself is not read before itself.": (

@@ -332,7 +332,9 @@ evaluate = Exercise(
             evaluation.nats_per_image(model, data.binarize(images, threshold=0.5))
         ),
         "every image got the same nats: gray values were scored as if they were pixels, "
-        "or one draw was used for all images.": _scored(_gray, _gray),
+        "one draw was used for all images, or all gray pixels became ink.": Mistake(
+            _scored(_gray, _gray), _scored(np.ceil, np.ceil)
+        ),
         "the nats vary too little from draw to draw: both terms of a pixel's nats need the "
         "pixel that was drawn, not its gray value.": Mistake(
             _in_two_terms(_drawn, _gray), _in_two_terms(_gray, _drawn)
@@ -454,7 +456,7 @@ adam = Exercise(
         "these are the steps; the path adds them up.": then(
             lambda right: np.diff(right, prepend=0)
         ),
-        "this is plain gradient descent.": (
+        "v is not used: this is gradient descent, plain or along the mean m.": (
             lambda gradients, rate, beta_1, beta_2: -rate * np.cumsum(gradients)
         ),
         "other values of beta_1 and beta_2 are not used.": Mistake(

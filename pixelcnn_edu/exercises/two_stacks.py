@@ -223,6 +223,12 @@ def _reads_the_right(vertical, horizontal, filters, first):
     return v, h + keras.layers.Conv2D(filters, 1)(right)
 
 
+def _reads_its_whole_row(vertical, horizontal, filters, first):
+    v, h = _shifted_layer(vertical, horizontal, filters, first)
+    row = keras.layers.Conv2D(filters, (1, 3), padding="same")(horizontal)
+    return v, keras.layers.add([h, row])
+
+
 def _jumps_over_its_place(vertical, horizontal, filters, first):
     """Later layers of the horizontal stack leave out their own place, too."""
     v = StackConv2D(filters, 3, "vertical", "B")(vertical)
@@ -327,7 +333,11 @@ def _judge_the_first_layer(v, h):
         raise Wrong("moved by a column", **of_h)
     if reads_h[2, 1]:
         later = reads_h[2, 2:].any()
-        raise Wrong("the shift is missing" if later else "sees its own pixel", **of_h)
+        # only what is moved down reads row 0
+        missing = (
+            "the shift is missing" if not reads_h[0].any() else "sees later pixels"
+        )
+        raise Wrong(missing if later else "sees its own pixel", **of_h)
     if reads_h[2, 2:].any() or reads_h[3].any():
         raise Wrong("The horizontal tensor sees later pixels.", **of_h)
     if not reads_h[2, 0]:
@@ -432,7 +442,11 @@ shifted_layer = Exercise(
             ),
             hint=2,
         ),
-        "The horizontal tensor sees later pixels.": Mistake(_reads_the_right, hint=0),
+        "The horizontal tensor sees later pixels.": Mistake(
+            _reads_the_right,
+            _reads_its_whole_row,
+            hint=0,
+        ),
         "The horizontal tensor does not see the pixel to its left.": Mistake(
             but(left=False), hint=0
         ),
