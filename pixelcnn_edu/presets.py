@@ -94,13 +94,13 @@ class Preset:
     @property
     def protocol(self) -> str:
         """Return, in words, how digits become images: to train on, and to validate on."""
+        told = ", the class given" if self.num_classes else ""
         if self.colored:
             seeds = "training drawn with seed 1, validation with 0"
-            return f"static binarization ({seeds}), then 64 colors"
+            return f"static binarization ({seeds}), then 64 colors{told}"
         if self.likelihood.levels == 2:
-            told = ", the class given" if self.num_classes else ""
             return f"dynamic binarization; validation drawn once with seed 0{told}"
-        return f"rounded to {self.likelihood.levels} levels"
+        return f"rounded to {self.likelihood.levels} levels{told}"
 
     def recipe(self) -> dict:
         """Return the arguments for `training.fit`."""

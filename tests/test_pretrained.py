@@ -1,5 +1,6 @@
 """Pretrained weights: whole, as good as their cards say, and not trained on the test."""
 
+import dataclasses
 import errno
 import io
 import json
@@ -394,6 +395,12 @@ def test_an_error_while_a_model_is_saved_loses_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         pretrained.save(tmp_path, "mine", other, {"build": TINY})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_that_is_given_labels_has_a_protocol_of_its_own(name):
+    plain = dataclasses.replace(PRESETS[name], num_classes=None)
+    assert dataclasses.replace(plain, num_classes=10).protocol != plain.protocol
 
 
 @pytest.mark.parametrize("file", [1, 2])
