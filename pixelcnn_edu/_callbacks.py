@@ -5,6 +5,7 @@ import os
 
 from pixelcnn_edu._checks import refused
 from pixelcnn_edu._files import identity_of_file
+from pixelcnn_edu._state import attributes
 
 import keras
 
@@ -95,10 +96,17 @@ def inner_optimizer(optimizer):
 def trained_variables(model):
     """Return all that training changes: the model's variables and the optimizer's.
 
-    An optimizer of the user may hold another one. Keras does not list the variables of
-    that one.
+    Keras does not list what a user's objects hold: another optimizer within an optimizer,
+    and variables of a schedule, a regularizer or a constraint.
     """
     found = {id(variable): variable for variable in model.variables}
+    rules = [
+        rule
+        for layer in model._flatten_layers()
+        for holder in (layer, *layer._trainable_variables)
+        for name in ("activity_regularizer", "regularizer", "constraint")
+        if (rule := getattr(holder, name, None)) is not None
+    ]
     optimizers = [model.optimizer]
     for optimizer in optimizers:  # the list grows
         found |= {id(variable): variable for variable in optimizer.variables}
@@ -106,6 +114,11 @@ def trained_variables(model):
             new = all(held is not one for one in optimizers)
             if new and isinstance(held, keras.optimizers.Optimizer):
                 optimizers.append(held)
+            if isinstance(held, keras.optimizers.schedules.LearningRateSchedule):
+                rules.append(held)
+    for held in keras.tree.flatten([list(attributes(rule).values()) for rule in rules]):
+        if isinstance(held, keras.Variable):
+            found[id(held)] = held
     return list(found.values())
 
 

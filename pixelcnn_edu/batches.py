@@ -73,7 +73,8 @@ class Batches(keras.utils.PyDataset):
             drawn = data.binarize(gray, seed=[self.seed, self.epoch, index])
         labels = [label[rows] for label in self.labels]
         inputs = (drawn, *labels) if labels else drawn
-        return inputs, gray if self.soft_targets else drawn
+        # a copy: TensorFlow may compute in the memory of an array that a generator yields
+        return inputs, (gray if self.soft_targets else drawn).copy()
 
 
 def pipeline(batches) -> tf.data.Dataset:

@@ -87,6 +87,7 @@ def residual_block(x, filters):
 
 def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
     """Build the network: ``depth`` residual blocks; ``filters`` is even."""
+    keras.config.set_image_data_format("channels_last")
     image = keras.Input(image_shape)
     x = PositionBias()(MaskedConv2D(filters, 7, "A")(image))
     for _ in range(depth):
@@ -131,7 +132,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size :][: self.batch_size]
         drawn = binarize(self.images[rows], self.rng.integers(2**32))
-        return drawn, drawn
+        return drawn, drawn.copy()  # TensorFlow may compute in the memory of either
 
     def on_epoch_end(self):
         self.order = self.rng.permutation(len(self.images))
@@ -184,8 +185,7 @@ def main(path=None, epochs=8):
             x_train, x_test = file["x_train"], file["x_test"]
     if x_train.dtype != "uint8" or x_train.ndim != 3:
         sys.exit(f"Expected uint8 (N, H, W). Received: {x_train.dtype} {x_train.shape}")
-    # 255 in MNIST, 1 in a file of zeros and ones
-    highest = np.float32(max(x_train.max(), x_test.max()))
+    highest = np.float32(max(x_train.max(), x_test.max()))  # 255, or 1 in some files
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train[..., None] / highest, int(epochs))

@@ -882,6 +882,75 @@ def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_sour
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
 
 
+class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, step):
+        return self.factor * 0.02
+
+    def get_config(self):
+        return {}
+
+
+class Penalty(keras.regularizers.Regularizer):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, weights):
+        return self.factor * keras.ops.sum(weights**2)
+
+    def get_config(self):
+        return {}
+
+
+class AtMost(keras.constraints.Constraint):
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, weights):
+        return keras.ops.clip(weights, -self.limit, self.limit)
+
+    def get_config(self):
+        return {}
+
+
+def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
+    def run(folder, ends=9):
+        keras.utils.set_random_seed(0)
+        kept = [keras.Variable(float(one), trainable=False) for one in (1, 0, 1)]
+        rate, penalty, limit = kept
+        rules = {
+            "kernel_regularizer": Penalty(penalty),
+            "kernel_constraint": AtMost(limit),
+        }
+        image = keras.Input((4, 4, 1))
+        x = MaskedConv2D(3, 3, "A", **rules)(image)
+        model = ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
+
+        def change(epoch, logs):
+            for variable, factor in zip(kept, (0.5, 1.0, 0.7), strict=True):
+                variable.assign(variable * factor)
+            penalty.assign(penalty + 0.1)
+
+        def stop(epoch, logs):
+            if epoch == ends:
+                raise KeyboardInterrupt
+
+        call = keras.callbacks.LambdaCallback(on_epoch_begin=stop, on_epoch_end=change)
+        optimizer = keras.optimizers.SGD(Scaled(rate))
+        images = np.random.default_rng(0).random((8, 4, 4, 1))
+        with contextlib.suppress(KeyboardInterrupt):
+            training.fit(
+                model, images, epochs=4, folder=folder, callbacks=call, verbose=0,
+                optimizer=optimizer, batch_size=4,
+            )  # fmt: skip
+        return model.get_weights()
+
+    whole, _, again = run(None), run(tmp_path, 2), run(tmp_path)
+    assert all(map(np.array_equal, whole, again))
+
+
 class OfFunction(keras.regularizers.Regularizer):
     """A regularizer whose configuration holds a function, as Keras's guide writes it."""
 

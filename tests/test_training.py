@@ -90,6 +90,46 @@ def test_batches_are_binarized_afresh_and_are_their_own_target(digits):
     assert (by_image[0] != by_image[1])[gray].any()
 
 
+@pytest.mark.parametrize("binarize", [True, False])
+@pytest.mark.parametrize("soft_targets", [True, False])
+def test_inputs_and_targets_share_no_memory(binarize, soft_targets):
+    images = np.random.default_rng(0).random((6, 4, 4, 1), dtype="float32")
+    batches = Batches(images, 4, binarize=binarize, soft_targets=soft_targets)
+    inputs, targets = batches[0]
+    for one in (inputs, images):
+        assert not np.shares_memory(one, targets)
+
+
+def test_training_does_not_depend_on_where_the_batches_lie(monkeypatch):
+    """TensorFlow takes over an array without a copy if its address is a multiple of 64.
+
+    Before, an operation on the inputs then changed the targets, and the loss was NaN.
+    """
+    gray, draw, losses = (
+        np.random.default_rng(0).random((32, 8, 8, 1)),
+        data.binarize,
+        [],
+    )
+    for is_aligned in (False, True):
+
+        def binarize(images, is_aligned=is_aligned, **how):
+            drawn, before = draw(images, **how), []
+            while (drawn.ctypes.data % 64 == 0) != is_aligned:
+                before.append(drawn)  # so that the next one lies elsewhere
+                drawn = drawn.copy()
+            return drawn
+
+        monkeypatch.setattr(data, "binarize", binarize)
+        keras.utils.set_random_seed(0)
+        image = keras.Input((8, 8, 1))
+        x = keras.layers.Rescaling(2.0, -1.0)(image)
+        logits = MaskedConv2D(1, 1)(MaskedConv2D(6, 5, "A", activation="relu")(x))
+        model = ImageModel(image, logits, likelihood=Bernoulli())
+        history = training.fit(model, gray, epochs=2, batch_size=8, verbose=0).history
+        losses.append(history["loss"])
+    assert losses[0] == losses[1]
+
+
 def test_keras_s_own_fit_draws_afresh_in_each_epoch_too(step_by_step):
     seen = []
 
