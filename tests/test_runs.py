@@ -882,7 +882,7 @@ def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_sour
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
 
 
-class Scaled(keras.optimizers.schedules.LearningRateSchedule):
+class HeldRate(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, factor):
         self.factor = factor
 
@@ -893,7 +893,7 @@ class Scaled(keras.optimizers.schedules.LearningRateSchedule):
         return {}
 
 
-class Penalty(keras.regularizers.Regularizer):
+class HeldPenalty(keras.regularizers.Regularizer):
     def __init__(self, factor):
         self.factor = factor
 
@@ -904,7 +904,7 @@ class Penalty(keras.regularizers.Regularizer):
         return {}
 
 
-class AtMost(keras.constraints.Constraint):
+class HeldLimit(keras.constraints.Constraint):
     def __init__(self, limit):
         self.limit = limit
 
@@ -921,8 +921,8 @@ def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
         kept = [keras.Variable(float(one), trainable=False) for one in (1, 0, 1)]
         rate, penalty, limit = kept
         rules = {
-            "kernel_regularizer": Penalty(penalty),
-            "kernel_constraint": AtMost(limit),
+            "kernel_regularizer": HeldPenalty(penalty),
+            "kernel_constraint": HeldLimit(limit),
         }
         image = keras.Input((4, 4, 1))
         x = MaskedConv2D(3, 3, "A", **rules)(image)
@@ -938,7 +938,7 @@ def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
                 raise KeyboardInterrupt
 
         call = keras.callbacks.LambdaCallback(on_epoch_begin=stop, on_epoch_end=change)
-        optimizer = keras.optimizers.SGD(Scaled(rate))
+        optimizer = keras.optimizers.SGD(HeldRate(rate))
         images = np.random.default_rng(0).random((8, 4, 4, 1))
         with contextlib.suppress(KeyboardInterrupt):
             training.fit(
