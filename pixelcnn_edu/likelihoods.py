@@ -51,8 +51,9 @@ class Likelihood:
     your own if you register it, as the example in CONTRIBUTING.md does.
     """
 
-    #: True if the likelihood itself orders the channels of a pixel. Then no logit may
-    #: depend on a channel of its own pixel.
+    #: True if the likelihood itself orders the channels of a pixel: red first, then green
+    #: given red, then blue given both. Then no logit may depend on a channel of its own
+    #: pixel.
     orders_channels = False
 
     #: How many distributions over the levels are computed for each value: above 1 in a

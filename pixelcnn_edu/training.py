@@ -191,7 +191,8 @@ def fit(
 
     Raises:
         ValueError: if an argument is out of its range, several devices cannot share each
-            batch equally, or folder holds another run, is in use, or cannot be written.
+            batch equally, or folder holds another run, is in use, cannot be written, or is
+            given while ``keras.config`` limits epochs or steps.
         OSError: the disk is full, the folder's run cannot be read, or the folder was
             deleted or moved during the run.
     """
@@ -204,6 +205,13 @@ def fit(
             f"has no gray values between its levels. Received: {likelihood}"
         )
     folder = None if folder is None else check_path("folder", folder)
+    limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
+    if folder is not None and limits != (None, None):
+        raise ValueError(
+            "Expected no folder while Keras limits epochs or steps: the short run would "
+            "count as the whole. Received: keras.config.max_epochs() = {} and "
+            "max_steps_per_epoch() = {}".format(*limits)
+        )
     callbacks = check_callbacks(callbacks, in_folder=folder is not None)
     optimizer, learning_rate = plain(optimizer), plain(learning_rate)
     images, labels = _images_and_labels(model, likelihood, images, labels)

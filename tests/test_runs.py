@@ -951,6 +951,21 @@ def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
     assert all(map(np.array_equal, whole, again))
 
 
+@pytest.mark.parametrize("limit", ["max_epochs", "max_steps_per_epoch"])
+def test_a_run_that_keras_cuts_short_is_not_kept_as_a_whole_one(limit, tmp_path):
+    setter = getattr(keras.config, f"set_{limit}")
+    setter(1)
+    try:
+        with pytest.raises(
+            ValueError, match=rf"no folder while Keras limits.*{limit}\(\) = 1"
+        ):
+            fit(tmp_path)
+        fit(None)
+    finally:
+        setter(None)
+    assert not any(tmp_path.iterdir())
+
+
 class OfFunction(keras.regularizers.Regularizer):
     """A regularizer whose configuration holds a function, as Keras's guide writes it."""
 
