@@ -956,11 +956,8 @@ def test_a_run_that_keras_cuts_short_is_not_kept_as_a_whole_one(limit, tmp_path)
     setter = getattr(keras.config, f"set_{limit}")
     setter(1)
     try:
-        with pytest.raises(
-            ValueError, match=rf"no folder while Keras limits.*{limit}\(\) = 1"
-        ):
+        with pytest.raises(ValueError, match=rf"no folder while.*{limit}\(\) = 1"):
             fit(tmp_path)
-        fit(None)
     finally:
         setter(None)
     assert not any(tmp_path.iterdir())
