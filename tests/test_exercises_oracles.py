@@ -1164,13 +1164,6 @@ def clipped_factors(probs, images, known):
     )
 
 
-def another_draw(model, images):
-    logits = np.asarray(model(data.binarize(images, seed=0)))
-    drawn = data.binarize(images, seed=1)
-    nats = np.sum(np.logaddexp(0, logits) - drawn * logits, axis=(1, 2, 3))
-    return evaluation.mean_and_standard_error(nats)
-
-
 def from_float32_probabilities(model, images):
     drawn = data.binarize(images, seed=0)
     p = 1 / (1 + np.exp(-np.asarray(model(drawn))))
@@ -1205,19 +1198,8 @@ def bells_added(logits, color, levels):
     return np.log(np.exp(inner(logits, color, levels)))
 
 
-def to_all_that_are_likeliest(p, total):
-    counts = 1 + np.floor(p * (total - len(p))).astype(int)
-    counts[p == p.max()] += total - counts.sum()
-    return counts
-
-
 def of_three_symbols(p, symbol, low, width):
     before = (0, p[0], p[0] + p[1], p[0] + p[1])[symbol]
-    return low + before * width, p[symbol] * width
-
-
-def through_a_float(p, symbol, low, width):
-    before = Fraction(float(sum(p[:symbol])))
     return low + before * width, p[symbol] * width
 
 
@@ -1233,14 +1215,6 @@ def different_levels(ink, paper, q):
 
 def logits_as_integers(logits, levels):
     return exercises.other_layout.right[1](logits.astype(int), levels)
-
-
-def step_by_step(log_p, prior):
-    rows = [np.asarray(prior)]
-    for x in log_p:
-        row = rows[-1] * np.exp(x - x.max())
-        rows.append(row / row.sum())
-    return np.array(rows)
 
 
 def with_a_floor_of_a_thousandth(level, *settings):
@@ -1334,7 +1308,6 @@ def rows_taken_for_images(logits, levels):
         ("next_output", kernel_in_whole_numbers),
         ("next_output", without_kernels_of_one_tap),
         ("particle_weights", clipped_factors),
-        ("evaluate", another_draw),
         ("evaluate", from_float32_probabilities),
         ("blind_share", up_to_seven),
         ("two_layers", without_standing_still),
@@ -1342,13 +1315,10 @@ def rows_taken_for_images(logits, levels):
         ("residual_block", at_least_four),
         ("residual_block", at_most_eight),
         ("color_log_prob", bells_added),
-        ("whole_counts", to_all_that_are_likeliest),
         ("interval", of_three_symbols),
-        ("interval", through_a_float),
         ("gate_gradients", along_one_axis),
         ("two_prices", different_levels),
         ("other_layout", (exercises.other_layout.right[0], logits_as_integers)),
-        ("reading", step_by_step),
         ("bin_probability", with_a_floor_of_a_thousandth),
         ("cosine_rate", never_zero),
         ("mixture_nats", three_labels),

@@ -882,37 +882,29 @@ def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_sour
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
 
 
-class HeldRate(keras.optimizers.schedules.LearningRateSchedule):
+class Held:
+    """What holds a variable that its configuration does not tell."""
+
     def __init__(self, factor):
         self.factor = factor
 
+    def get_config(self):
+        return {}
+
+
+class HeldRate(Held, keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         return self.factor * 0.02
 
-    def get_config(self):
-        return {}
 
-
-class HeldPenalty(keras.regularizers.Regularizer):
-    def __init__(self, factor):
-        self.factor = factor
-
+class HeldPenalty(Held, keras.regularizers.Regularizer):
     def __call__(self, weights):
         return self.factor * keras.ops.sum(weights**2)
 
-    def get_config(self):
-        return {}
 
-
-class HeldLimit(keras.constraints.Constraint):
-    def __init__(self, limit):
-        self.limit = limit
-
+class HeldLimit(Held, keras.constraints.Constraint):
     def __call__(self, weights):
-        return keras.ops.clip(weights, -self.limit, self.limit)
-
-    def get_config(self):
-        return {}
+        return keras.ops.clip(weights, -self.factor, self.factor)
 
 
 def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
