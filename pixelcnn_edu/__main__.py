@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
 
     draw = commands.add_parser(
         "draw",
-        usage="python -m pixelcnn_edu draw [--model NAME] [--out FILE.png] [options]",
+        usage="python -m pixelcnn_edu draw --out FILE.png [--model NAME] [options]",
         help="draw digits from a model, and write them as a PNG file",
         description="Draw images from a model, and write them as one PNG picture. A gray "
         "value of 1 is black ink.",
@@ -142,12 +142,7 @@ def parser() -> argparse.ArgumentParser:
         default="cached",
         help="all draw the same images",
     )
-    add(
-        "--out",
-        type=_file(".png"),
-        default="digits.png",
-        help="PNG file (default: digits.png)",
-    )
+    add("--out", type=_file(".png"), required=True, help="PNG file")
     draw.set_defaults(run=_commands.draw, command=draw)
 
     export = commands.add_parser(

@@ -28,14 +28,14 @@ def number(value) -> str:
     """Return whole numbers whole, others to two digits, which other machines find too.
 
     Example:
-        >>> [number(x) for x in (784, 511.99999, 0.0234, 123.4, -0.0, float("nan"))]
-        ['784', '512', '0.023', '120', '0', 'nan']
+        >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, -9e-13, math.nan)]
+        ['784', '512', '5', '0.023', '120', '0', 'nan']
     """
     value = float(value)  # NumPy cannot round True
     if not math.isfinite(value):
         return str(value)
-    if not math.isclose(value, round(value), rel_tol=1e-5, abs_tol=1e-12):
-        value = float(f"{value:.2g}")
+    whole = math.isclose(value, round(value), rel_tol=1e-5, abs_tol=1e-12)
+    value = round(value) if whole else float(f"{value:.2g}")
     whole = value == round(value) or abs(value) >= 10
     return f"{round(value):,}" if whole else f"{value:g}"
 
@@ -47,11 +47,11 @@ def span(values) -> str:
     return f"from {number(least)} to {number(greatest)}"
 
 
-def curve(line) -> str:
-    """Return in words what a line of matplotlib shows."""
+def curve(line, owner=None) -> str:
+    """Return in words what a line of matplotlib shows; its owner may have its name."""
     if hasattr(line, "get_data_3d"):
         spans = zip("xyz", map(span, line.get_data_3d()), strict=True)
-        return _name(line) + ", ".join(map(" ".join, spans))
+        return _name(line, owner) + ", ".join(map(" ".join, spans))
     endless = hasattr(line, "get_slope")  # a line of `Axes.axline`
     points = _two_points(line) if endless else line.get_data(orig=False)
     x, y = (np.asarray(values, float) for values in points)
@@ -67,7 +67,7 @@ def curve(line) -> str:
         told += " and beyond" if endless else ""
         for word, value in (("lowest", np.nanmin(y)), ("highest", np.nanmax(y))):
             told += "" if number(value) in ends else f", {word} {number(value)}"
-    return _name(line) + told
+    return _name(line, owner) + told
 
 
 def _two_points(line):
@@ -79,10 +79,7 @@ def _two_points(line):
 
 def text(figure) -> str:
     """Return the alternative text of a figure. It is never empty."""
-    parts = [told.get_text() for told in figure.texts if told.get_visible()]
-    axes = [ax for ax in figure.axes if ax.get_visible()]
-    parts += [part for ax in axes for part in _of_axes(ax)]
-    parts = [" ".join(part.split()).rstrip(".") for part in parts]
+    parts = [" ".join(part.split()).rstrip(".") for part in _of_figure(figure)]
     return ". ".join(filter(None, parts)) or "An empty figure"
 
 
@@ -128,6 +125,17 @@ def _text_or_kind(figure):
         return "A figure that has no description"
 
 
+def _of_figure(figure):
+    """Yield what is to be said of a figure: its texts, its axes, then its subfigures."""
+    yield from (told.get_text() for told in figure.texts if told.get_visible())
+    for ax in figure.axes:
+        if ax.figure is figure and ax.get_visible():
+            yield from _of_axes(ax)
+    for part in figure.subfigs:
+        if part.get_visible():
+            yield from _of_figure(part)
+
+
 def _of_axes(ax):
     """Yield what is to be said of one ax."""
 
@@ -143,7 +151,7 @@ def _of_axes(ax):
     words, known = getattr(ax, "_described", ("", []))
     if not any(artist in known for artist in _drawn(ax)):  # cleared since then
         words = ""
-    yield from (ax.get_title(), words)
+    yield from (*map(ax.get_title, ("center", "left", "right")), words)
     for name, side in (("Horizontal", "x"), ("Vertical", "y")):
         if ax.axison and of("label", side):
             scale = of("scale", side).replace("linear", "")
@@ -164,10 +172,11 @@ def _artists(ax, new):
         new.difference_update(map(id, found))
         found = [artist for artist in found if artist.get_visible()]
         if found and (tell is None or len(found) > MOST):
-            return [_count(found, kind)]
+            return [f"{_count(found, kind)}{_names(found)}"]
         return [tell(artist) for artist in found]
 
-    yield from some(ax.lines, "line", curve)
+    owners = {id(held[0]): held for held in ax.containers if held}  # of error bars, say
+    yield from some(ax.lines, "line", lambda line: curve(line, owners.get(id(line))))
     for bars in ax.containers:
         if isinstance(bars, BarContainer):
             yield from [_bars(ax, bars)] if some(bars, "bar") else []
@@ -186,7 +195,7 @@ def _bars(ax, bars):
     if not all(hasattr(bar, "get_x") for bar in bars):  # in space
         return _count(bars, "bar")
     if len(bars) > MOST:
-        return f"{_name(bars)}{len(bars)} bars {span(bars.datavalues)}"
+        return f"{_name(bars)}{len(bars)} bars{_names(bars)} {span(bars.datavalues)}"
     told = [number(value) for value in bars.datavalues]
     side, at = ax.xaxis, [bar.get_x() + bar.get_width() / 2 for bar in bars]
     if bars.orientation == "horizontal":
@@ -200,12 +209,22 @@ def _bars(ax, bars):
     if (apart.min(axis=1, initial=np.inf) <= 1e-9 * np.ptp([*at, *places])).all():
         names = [labels[tick] for tick in apart.argmin(axis=1)]
         told = [" ".join(pair) for pair in zip(names, told, strict=True)]
-    return f"{_name(bars)}bars: {', '.join(told)}"
+    return f"{_name(bars)}bars{_names(bars)}: {', '.join(told)}"
 
 
 def _count(artists, kind):
     return f"{len(artists)} {kind}{'s' * (len(artists) != 1)}"
 
 
-def _name(artist):
-    return "" if artist.get_label().startswith("_") else f"{artist.get_label()}: "
+def _labels(artists):
+    """Return the labels that a legend shows."""
+    labels = [artist.get_label() or "_" for artist in artists if artist]
+    return [label for label in labels if not label.startswith("_")]
+
+
+def _name(*artists):
+    return "".join(f"{label}: " for label in _labels(artists)[:1])
+
+
+def _names(artists):
+    return f" ({', '.join(_labels(artists))})" if _labels(artists) else ""

@@ -179,6 +179,42 @@ def test_plain_matplotlib_is_described():
     )
 
 
+def test_names_that_a_legend_shows_are_told():
+    figure, (left, middle, right) = plt.subplots(1, 3)
+    left.hist([[1, 2, 2], [3, 3, 3]], bins=3, label=["drawn", "real"])
+    for label, height in (("gate", 3), ("none", 5)):
+        middle.errorbar([1, 2], [height, 4], yerr=[1, 1], label=label)
+    right.fill_between([1, 2], [3, 4], label="digits")
+    right.bar([1, 2], [3, 4], label=["a", "b"])
+    right.bar([], [])
+    assert _alt.text(figure) == (
+        "bars (drawn): 1, 2, 0; bars (real): 0, 0, 3. "
+        "gate: from 3 at 1 to 4 at 2; none: from 5 at 1 to 4 at 2; 2 areas. "
+        "bars (a, b): 1 3, 2 4; 1 area (digits)"
+    )
+
+
+def test_titles_at_all_places_are_told():
+    ax = plt.subplots()[1]
+    for place in ("center", "left", "right"):
+        ax.set_title(f"the {place}", loc=place)
+    assert said(ax) == "the center. the left. the right"
+
+
+def test_subfigures_are_told_with_their_titles():
+    figure = plt.figure()
+    figure.suptitle("Masks")
+    left, right = figure.subfigures(1, 2)
+    for part, kind in ((left, "A"), (right, "B")):
+        part.suptitle(f"type {kind}")
+        part.subplots().plot([1, 2], [3, 4])
+    hidden = right.subfigures()
+    hidden.suptitle("hidden")
+    hidden.set_visible(False)
+    line = "from 3 at 1 to 4 at 2"
+    assert _alt.text(figure) == f"Masks. type A. {line}. type B. {line}"
+
+
 def test_an_endless_line_is_told_by_two_points():
     figure, ax = plt.subplots()
     ax.axline((40, 40), (165, 170))

@@ -332,8 +332,14 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
     image = keras.Input((28, 28, 1))
     keras.Model(image, Own()(image)).save("own.keras")
     files = names(tmp_path)
-    assert words in refused(capsys, "draw", *arguments)
+    assert words in refused(capsys, "draw", "--out", "a.png", *arguments)
     assert names(tmp_path) == files
+
+
+def test_a_picture_is_written_only_where_the_user_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert "required: --out" in refused(capsys, "draw")
+    assert not names(tmp_path)
 
 
 def test_a_terminal_without_a_letter_is_no_error(tmp_path, monkeypatch):
@@ -423,8 +429,8 @@ def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsy
     __main__.main([*same, "3", "--out", "one.png"])
     assert capsys.readouterr().out == "4 images drawn; written to one.png\n"
     __main__.main([*same, "3", "--out", "two.png"])
-    __main__.main([*same, "4"])
-    pictures = [Path(f"{name}.png").read_bytes() for name in ("one", "two", "digits")]
+    __main__.main([*same, "4", "--out", "three.png"])
+    pictures = [Path(f"{name}.png").read_bytes() for name in ("one", "two", "three")]
     assert pictures[0] == pictures[1] != pictures[2]
     page = ink("one.png")  # two rows of two images, with margins of one pixel
     middles = (np.arange(15) + 0.5) / 15
@@ -440,8 +446,8 @@ def test_the_command_line_draws_what_labels_say(tmp_path, monkeypatch):
     dark = []
     for labels in (["0"], ["1"], ["0", "1"]):
         same = ["draw", "--model", "told.keras", "--seed", "0", "--count", "2"]
-        __main__.main([*same, "--labels", *labels])
-        halves = np.array_split(ink("digits.png"), 2, 1)
+        __main__.main([*same, "--out", "one.png", "--labels", *labels])
+        halves = np.array_split(ink("one.png"), 2, 1)
         dark.append([half[:, :-20].mean() for half in halves])  # dots of one image
     zeros, ones, both = dark
     assert min(zeros) > 1.2 * max(ones)
