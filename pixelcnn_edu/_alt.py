@@ -171,9 +171,11 @@ def _artists(ax, new):
         found = [artist for artist in artists if id(artist) in new]
         new.difference_update(map(id, found))
         found = [artist for artist in found if artist.get_visible()]
-        if found and (tell is None or len(found) > MOST):
+        told = [tell(artist) for artist in found] if tell else []
+        told = list(dict.fromkeys(told)) if len(told) > MOST else told
+        if found and (tell is None or len(told) > MOST):
             return [f"{_count(found, kind)}{_names(found)}"]
-        return [tell(artist) for artist in found]
+        return told
 
     owners = {id(held[0]): held for held in ax.containers if held}  # of error bars, say
     yield from some(ax.lines, "line", lambda line: curve(line, owners.get(id(line))))
@@ -184,7 +186,8 @@ def _artists(ax, new):
     yield from some(ax.patches, "shape")
     yield from some(ax.tables, "table")
     yield from some(ax.collections, "area")
-    yield from some(ax.texts, "text", lambda told: f"“{told.get_text()}”")
+    texts = [told for told in ax.texts if told.get_text()]
+    yield from some(texts, "text", lambda told: f"“{told.get_text()}”")
 
 
 def _picture(values):

@@ -171,7 +171,10 @@ def train(
 
 
 def _refuse_another(name, out, made_from):
-    """Refuse a folder whose card of this name says something other than `made_from`."""
+    """Refuse a folder with the result of another run, or of a run whose state is gone.
+
+    The card says `made_from`, but the state alone tells which images those were.
+    """
     if name not in pretrained.names(out):
         return
     card = pretrained.card(name, out)
@@ -179,11 +182,17 @@ def _refuse_another(name, out, made_from):
         card["recipe"]["about"] = made_from["recipe"]["about"]
     keys = [*made_from, *({"backend"} - made_from.keys())]
     differ = [key for key in keys if card.get(key) != made_from.get(key)]
-    if differ:
+    states = [out / f"checkpoint{kind}.npz" for kind in ("", ".previous")]
+    if differ or not any(state.exists() for state in states):
+        why = (
+            f"which differs in: {', '.join(differ)}"
+            if differ
+            else "whose checkpoint is gone"
+        )
         raise ValueError(
             "Expected --out to be a folder without the result of another run. Received: "
-            f"{out / name}.json, which differs in: {', '.join(differ)}. Choose another "
-            f"folder, or move {name}.json and {name}.npz."
+            f"{out / name}.json, {why}. Choose another folder, or move {name}.json and "
+            f"{name}.npz."
         )
 
 

@@ -96,7 +96,8 @@ def load_folder(
     is the luma of ITU-R BT.601, and color profiles are ignored. A picture is resized with a
     Lanczos filter before its values are rounded to ``levels``. A PNG file with 16 bits a
     value keeps them all if it is gray without an alpha channel. Of any other, Pillow cuts
-    off the lower 8 bits: values change by up to 1/257.
+    off the lower 8 bits: values change by up to 1/257, and by up to 3/257 where colors
+    become gray or transparent pixels become white.
 
     Args:
         path: the folder.

@@ -194,6 +194,16 @@ def test_names_that_a_legend_shows_are_told():
     )
 
 
+def test_of_very_many_texts_each_is_told_once_if_that_makes_few():
+    ax = plt.subplots()[1]
+    for i in range(30):
+        ax.text(0, i, str(i % 3) if i < 27 else "")
+    assert said(ax) == "“0”; “1”; “2”"
+    for i in range(30):
+        ax.text(1, i, str(i))
+    assert said(ax) == "57 texts"
+
+
 def test_titles_at_all_places_are_told():
     ax = plt.subplots()[1]
     for place in ("center", "left", "right"):

@@ -124,9 +124,10 @@ def save(folder, name: str, model, card: dict):
 
     Raises:
         ValueError: the name is no name of a file, or that of a run's state; files of
-            these names are there that this function has not written; a weight is not
-            finite; the card has no ``build`` block, or JSON cannot hold the card; or the
-            model is not the network of the ``build`` block, or has a ``call`` of its own.
+            these names are there, but no card of an earlier call (a card speaks for the
+            ``.npz`` beside it); a weight is not finite; the card has no ``build`` block,
+            or JSON cannot hold the card; or the model is not the network of the
+            ``build`` block, or has a ``call`` of its own.
             The precision may be another, but not the weights, as after ``enable_lora``
             or ``quantize``.
         OSError: a file could not be written. An older model of this name is unchanged.
