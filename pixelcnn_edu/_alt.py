@@ -1,8 +1,9 @@
 """Alternative texts: what a screen reader says of a figure.
 
 A plot function tells with `describe` what it draws. `text` puts that together with titles,
-axis labels, and what a reader draws with plain matplotlib. In IPython, each figure is shown
-as HTML with its text: ``<img alt="…">``. (A page drops the metadata of a PNG output.)
+names of axes and ticks, and what a reader draws afterwards with plain matplotlib. In
+IPython, each figure is shown as HTML with its text: ``<img alt="…">``. (A page drops the
+metadata of a PNG output.)
 """
 
 import html
@@ -16,10 +17,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 MOST = 20  # lines, texts, or bars that are listed one by one
+_NAMING = FixedFormatter, FuncFormatter, StrCategoryFormatter
 
 
 def describe(ax, words):
-    """Set what the alternative text says of all that is drawn on ``ax`` so far."""
+    """Set what the alternative text says of all that is drawn on ``ax`` so far.
+
+    The words replace those of an earlier plot function, and what a reader drew before.
+    """
     ax._described = words, ax.get_children()
     return ax
 
@@ -152,12 +157,30 @@ def _of_axes(ax):
     if not any(artist in known for artist in _drawn(ax)):  # cleared since then
         words = ""
     yield from (*map(ax.get_title, ("center", "left", "right")), words)
-    for name, side in (("Horizontal", "x"), ("Vertical", "y")):
-        if ax.axison and of("label", side):
-            scale = of("scale", side).replace("linear", "")
-            yield f"{name} {scale} axis: {of('label', side)}"
     new = {id(artist) for artist in ax.get_children()}
-    yield "; ".join(_artists(ax, new - {id(artist) for artist in known}))
+    told = "; ".join(_artists(ax, new - {id(artist) for artist in known}))
+    for name, side in (("Horizontal", "x"), ("Vertical", "y")):
+        ticks = _ticks(of("axis", side), f"{words} {told}")
+        label = ", ".join(filter(None, (of("label", side), ticks)))
+        if ax.axison and label:
+            scale = of("scale", side).replace("linear", "")
+            yield f"{name} {scale} axis: {label}"
+    yield told
+
+
+def _ticks(axis, told):
+    """Return the places and names of ticks that have names, unless they are told."""
+    if not isinstance(axis.get_major_formatter(), _NAMING):
+        return ""
+    ticks = []
+    for label in axis.get_ticklabels():
+        place, name = label.get_position()[axis.axis_name == "y"], label.get_text()
+        low, high = sorted(axis.get_view_interval())
+        if name.upper() != name.lower() and low <= place <= high:  # no number
+            ticks.append((place, name))
+    if len(ticks) > MOST or all(name in told for _, name in ticks):
+        return ""
+    return ", ".join(f"{number(place)} {name}" for place, name in ticks)
 
 
 def _drawn(ax):
@@ -204,9 +227,7 @@ def _bars(ax, bars):
     if bars.orientation == "horizontal":
         side, at = ax.yaxis, [bar.get_y() + bar.get_height() / 2 for bar in bars]
     places, formatter = side.get_ticklocs(), side.get_major_formatter()
-    is_text = isinstance(
-        formatter, FixedFormatter | FuncFormatter | StrCategoryFormatter
-    )
+    is_text = isinstance(formatter, _NAMING)
     labels = formatter.format_ticks(places) if is_text else list(map(number, places))
     apart = np.abs(np.subtract.outer(at, places))
     if (apart.min(axis=1, initial=np.inf) <= 1e-9 * np.ptp([*at, *places])).all():

@@ -17,8 +17,26 @@ SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp")
 # These formats are not read, but `read` lists their files: a class must not lose some of
 # its pictures silently.
 OTHER_SUFFIXES = (
-    *(".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".svg"),
+    *(".avif", ".avifs", ".bmp", ".dds", ".dib", ".exr", ".hdr", ".heic", ".heics"),
+    *(
+        ".heif",
+        ".heifs",
+        ".hif",
+        ".icns",
+        ".ico",
+        ".j2c",
+        ".j2k",
+        ".jfi",
+        ".jif",
+        ".jp2",
+    ),
+    *(".jpc", ".jpf", ".jps", ".jpx", ".jxl", ".mpo", ".pam", ".pbm", ".pcx", ".pfm"),
+    *(".pgm", ".pnm", ".ppm", ".psb", ".psd", ".qoi", ".svg", ".svgz", ".tga", ".tif"),
+    *(".tiff", ".xbm", ".xcf", ".xpm"),
+    # of cameras
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".kdc", ".mef"),
+    *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"),
+    *(".sr2", ".srf", ".srw", ".x3f"),
 )
 MOST_PIXELS = 64_000_000  # of one picture, by its header
 _LANCZOS = Image.Resampling.LANCZOS

@@ -84,9 +84,9 @@ def load_folder(
 
     Each sub-folder is a class, with all pictures in and below the sub-folder. The labels
     are 0, 1, … in the order of the sub-folders' names, which `folder_classes` returns.
-    Without sub-folders, all pictures get the label 0. Pictures in other formats (HEIC,
-    TIFF, …) are an error. Other files, hidden names and folders without pictures are
-    ignored.
+    Without sub-folders, all pictures get the label 0. Pictures in other formats (by
+    their names: HEIC, TIFF, cameras' RAW, …) are an error. Other files, hidden names and
+    folders without pictures are ignored.
 
     White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
     white paper, ``invert=True`` gives the same. Figures, the command ``draw`` and pages

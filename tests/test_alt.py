@@ -97,7 +97,7 @@ SAYS = {
     ),
     "bars between the ticks": (
         lambda: bars([0, 1, 2], [7, 5, 6], ticks=["red", "green", "blue"], shift=0.5),
-        "bars: 7, 5, 6",
+        "Horizontal axis: 0.5 red, 1.5 green, 2.5 blue. bars: 7, 5, 6",
     ),
     "two kinds of bars": (
         two_kinds_of_bars,
@@ -202,6 +202,20 @@ def test_of_very_many_texts_each_is_told_once_if_that_makes_few():
     for i in range(30):
         ax.text(1, i, str(i))
     assert said(ax) == "57 texts"
+
+
+def test_ticks_that_have_names_are_told():
+    _, (ax, same) = plt.subplots(1, 2, sharey=True)
+    ax.plot([1, 2, 4], [0, 1, 2], "o")
+    ax.set_xticks([1, 2], ["1", "2"])
+    ax.set_yticks([0, 1, 9], ["digits", "clothes", "outside"])
+    ax.set_ylim(-1, 3)
+    ax.set_ylabel("kind")
+    same.bar(["a", "b"], [1, 2])
+    assert said(ax) == (
+        "Vertical axis: kind, 0 digits, 1 clothes. 3 marks, x from 1 to 4, y from 0 to 2. "
+        "bars: a 1, b 2"
+    )
 
 
 def test_titles_at_all_places_are_told():

@@ -557,6 +557,7 @@ def test_all_files_that_cannot_be_read_are_listed_at_once(tmp_path):
         "cat/cut.jpg": whole[: len(whole) // 2],
         "cat/empty.gif": b"",
         "cat/früh.webp": b"RIFF\x10\0\0\0WEBPVP8 ",
+        "dog/camera.DNG": b"II*\0",
         "dog/phone.heic": b"\0\0\0\x18ftypheic",
         "dog/text.png": b"no picture",
     }

@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / os.environ.get("PIXELCNN_EDU_VENV", ".venv")
 PY = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / ".installed"
 START = "notebooks/00_start_here.ipynb"
 VERSIONS = ("3.13", "3.12", "3.11")  # the newest first
 NEEDS = ("pyproject.toml", "constraints.txt")
@@ -87,6 +88,14 @@ def candidates():
     return [(sys.executable,), *map(called, VERSIONS), ("python3",), ("python",)]
 
 
+def noted():
+    """Return what `install` has noted in the environment; an empty dict if nothing."""
+    try:
+        return json.loads(STAMP.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def refuse_foreign():
     """Stop if making the environment would delete what this program did not write."""
     names = set(os.listdir(VENV)) if VENV.is_dir() else set()
@@ -97,7 +106,7 @@ def refuse_foreign():
             f"{VENV} holds other files, and all of them are left as they are: set "
             "PIXELCNN_EDU_VENV to a new or an empty folder."
         )
-    if ".installed" not in names or VENV.is_symlink():
+    if not noted().get("made") or VENV.is_symlink():
         stop(
             f"{VENV} is a link or an environment that this program did not make, and has "
             "no Python 3.11, 3.12 or 3.13: remove it, or set PIXELCNN_EDU_VENV to "
@@ -148,20 +157,16 @@ def install(*extras):
     A file in the environment notes what was installed, and for which folder. So a folder
     that was moved or copied is noticed: its environment still imports the old folder.
     """
-    stamp = VENV / ".installed"
     texts = [(ROOT / name).read_bytes() for name in NEEDS]
     needs = hashlib.sha256(b"".join(texts)).hexdigest()
-    try:
-        noted = json.loads(stamp.read_text("utf-8"))
-    except (OSError, ValueError):
-        noted = {}
+    note = {"root": str(ROOT), "extras": [], **noted()}
     usable = (about(PY) or ("",))[0] in VERSIONS
-    if not usable or noted.get("needs") != needs:
-        noted = {"root": str(ROOT), "needs": needs, "extras": noted.get("extras", [])}
-        missing = sorted({"lab", "test", *noted["extras"], *extras})
+    if not usable or note.get("needs") != needs:
+        note.update(root=str(ROOT), needs=needs)
+        missing = sorted({"lab", "test", *note["extras"], *extras})
     else:
-        missing = sorted({*extras} - {*noted["extras"]})
-    if not missing and noted["root"] == str(ROOT):
+        missing = sorted({*extras} - {*note["extras"]})
+    if not missing and note["root"] == str(ROOT):
         return
     if not os.access(VENV if VENV.exists() else ROOT, os.W_OK):
         stop(f"{ROOT} cannot be written: copy it to a folder of your own.")
@@ -172,7 +177,9 @@ def install(*extras):
         )
     if not usable:
         make_venv()
-        stamp.write_text(json.dumps({"extras": noted["extras"]}), "utf-8")
+        note["made"] = True  # so it may be made again
+        about_it = {name: note[name] for name in ("extras", "made")}
+        STAMP.write_text(json.dumps(about_it), "utf-8")
     if missing:
         print(
             f"Installing {', '.join(missing)} into {VENV.name}. The first time, this "
@@ -181,12 +188,12 @@ def install(*extras):
         )
         pip_install("-c", "constraints.txt", "-e", f".[{','.join(missing)}]")
     else:
-        print(f"This folder was {noted['root']} before.", flush=True)
+        print(f"This folder was {note['root']} before.", flush=True)
         again = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         pip_install(*again, "-e", ".")
-    noted["root"] = str(ROOT)
-    noted["extras"] = sorted({*noted["extras"], *missing})
-    stamp.write_text(json.dumps(noted), "utf-8")
+    note["root"] = str(ROOT)
+    note["extras"] = sorted({*note["extras"], *missing})
+    STAMP.write_text(json.dumps(note), "utf-8")
 
 
 # ----------------------------------------------------------------------------- tasks
