@@ -82,7 +82,7 @@ output_side = Exercise(
         "(side - kernel_size) // stride + 1 places.",
     ),
     otherwise="The output has another size.",
-    praise="At stride 1 with 'same', and only there, every pixel keeps its own output.",
+    praise="At stride 1 with 'same', every pixel keeps its own output.",
 )
 
 

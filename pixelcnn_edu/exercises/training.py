@@ -471,8 +471,8 @@ adam = Exercise(
     ),
     shape="the path needs one value for each step.",
     otherwise="the path is another one.",
-    praise="Equal to keras.optimizers.Adam. The first step always has the length of the "
-    "learning rate, whatever the gradient.",
+    praise="Equal to keras.optimizers.Adam for gradients far above epsilon. For these the "
+    "first step is as long as the learning rate, whatever the gradient.",
     rtol=1e-4,
     atol=1e-4,
 )
