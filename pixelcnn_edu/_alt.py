@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 MOST = 20  # lines, texts, or bars that are listed one by one
@@ -176,11 +177,20 @@ def _ticks(axis, told):
     for label in axis.get_ticklabels():
         place, name = label.get_position()[axis.axis_name == "y"], label.get_text()
         low, high = sorted(axis.get_view_interval())
-        if name.upper() != name.lower() and low <= place <= high:  # no number
+        if low <= place <= high and not _is_number(name):
             ticks.append((place, name))
-    if len(ticks) > MOST or all(name in told for _, name in ticks):
+    named = [f": {name} " in told or f", {name} " in told for _, name in ticks]
+    if len(ticks) > MOST or all(named):  # a bar has the name of its tick
         return ""
     return ", ".join(f"{number(place)} {name}" for place, name in ticks)
+
+
+def _is_number(name):
+    try:
+        float(name.replace(",", "").replace("−", "-").strip("%") or 0)
+    except ValueError:
+        return False
+    return True
 
 
 def _drawn(ax):
@@ -195,7 +205,6 @@ def _artists(ax, new):
         new.difference_update(map(id, found))
         found = [artist for artist in found if artist.get_visible()]
         told = [tell(artist) for artist in found] if tell else []
-        told = list(dict.fromkeys(told)) if len(told) > MOST else told
         if found and (tell is None or len(told) > MOST):
             return [f"{_count(found, kind)}{_names(found)}"]
         return told
@@ -241,9 +250,11 @@ def _count(artists, kind):
 
 
 def _labels(artists):
-    """Return the labels that a legend shows."""
+    """Return the labels that a legend shows, and texts, each once."""
     labels = [artist.get_label() or "_" for artist in artists if artist]
-    return [label for label in labels if not label.startswith("_")]
+    labels += [told.get_text() for told in artists if isinstance(told, Text)]
+    labels = [name for name in labels if name[0] != "_" and not _is_number(name)]
+    return list(dict.fromkeys(labels))
 
 
 def _name(*artists):
@@ -251,4 +262,5 @@ def _name(*artists):
 
 
 def _names(artists):
-    return f" ({', '.join(_labels(artists))})" if _labels(artists) else ""
+    labels = _labels(artists)
+    return f" ({', '.join(labels)})" if 0 < len(labels) <= MOST else ""

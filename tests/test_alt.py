@@ -194,14 +194,14 @@ def test_names_that_a_legend_shows_are_told():
     )
 
 
-def test_of_very_many_texts_each_is_told_once_if_that_makes_few():
+def test_very_many_texts_are_counted_and_their_words_are_told():
     ax = plt.subplots()[1]
-    for i in range(30):
-        ax.text(0, i, str(i % 3) if i < 27 else "")
-    assert said(ax) == "“0”; “1”; “2”"
-    for i in range(30):
-        ax.text(1, i, str(i))
-    assert said(ax) == "57 texts"
+    for i in range(33):
+        ax.text(0, i, ["1", "", "kept"][i % 3])
+    assert said(ax) == "22 texts (kept)"
+    for i in range(20):
+        ax.text(1, i, f"x{i}")
+    assert said(ax) == "42 texts"
 
 
 def test_ticks_that_have_names_are_told():
@@ -212,9 +212,22 @@ def test_ticks_that_have_names_are_told():
     ax.set_ylim(-1, 3)
     ax.set_ylabel("kind")
     same.bar(["a", "b"], [1, 2])
+    same.axvline(1)
     assert said(ax) == (
         "Vertical axis: kind, 0 digits, 1 clothes. 3 marks, x from 1 to 4, y from 0 to 2. "
-        "bars: a 1, b 2"
+        "a vertical line at 1; bars: a 1, b 2"
+    )
+
+
+@pytest.mark.parametrize("names", ["ab", ["re", "ark"], "×手"])
+def test_ticks_beside_grouped_bars_are_told(names):
+    ax = plt.subplots()[1]
+    ax.bar([0.8, 1.8], [1, 2], width=0.4, label="drawn")
+    ax.bar([1.2, 2.2], [3, 4], width=0.4, label="real")
+    ax.set_xticks([1, 2], names)
+    assert said(ax) == (
+        f"Horizontal axis: 1 {names[0]}, 2 {names[1]}. "
+        "drawn: bars: 1, 2; real: bars: 3, 4"
     )
 
 
