@@ -3,7 +3,7 @@
 A plot function tells with `describe` what it draws. `text` puts that together with titles,
 names of axes and ticks, and what a reader draws afterwards with plain matplotlib. In
 IPython, each figure is shown as HTML with its text: ``<img alt="…">``. (A page drops the
-metadata of a PNG output.)
+metadata of a PNG output.) Dates are told as matplotlib's numbers: days since 1970.
 """
 
 import html
@@ -54,7 +54,7 @@ def span(values) -> str:
 
 
 def curve(line, owner=None) -> str:
-    """Return in words what a line of matplotlib shows; its owner may have its name."""
+    """Return in words what a line of matplotlib shows; its container may hold its label."""
     if hasattr(line, "get_data_3d"):
         spans = zip("xyz", map(span, line.get_data_3d()), strict=True)
         return _name(line, owner) + ", ".join(map(" ".join, spans))
@@ -124,7 +124,7 @@ def _show(figure):
 
 
 def _text_or_kind(figure):
-    """Return the text; a figure with an artist of an unknown kind is shown all the same."""
+    """Return the text; a figure with an artist of an unknown kind is still shown."""
     try:
         return text(figure)
     except Exception:
@@ -170,7 +170,7 @@ def _of_axes(ax):
 
 
 def _ticks(axis, told):
-    """Return the places and names of ticks that have names, unless they are told."""
+    """Return the places and names of ticks that have names, unless all are told."""
     if not isinstance(axis.get_major_formatter(), _NAMING):
         return ""
     ticks = []
@@ -209,7 +209,7 @@ def _artists(ax, new):
             return [f"{_count(found, kind)}{_names(found)}"]
         return told
 
-    owners = {id(held[0]): held for held in ax.containers if held}  # of error bars, say
+    owners = {id(held[0]): held for held in ax.containers if held}  # such as error bars
     yield from some(ax.lines, "line", lambda line: curve(line, owners.get(id(line))))
     for bars in ax.containers:
         if isinstance(bars, BarContainer):
@@ -227,7 +227,7 @@ def _picture(values):
 
 
 def _bars(ax, bars):
-    if not all(hasattr(bar, "get_x") for bar in bars):  # in space
+    if not all(hasattr(bar, "get_x") for bar in bars):  # in 3D
         return _count(bars, "bar")
     if len(bars) > MOST:
         return f"{_name(bars)}{len(bars)} bars{_names(bars)} {span(bars.datavalues)}"

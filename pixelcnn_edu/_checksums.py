@@ -74,10 +74,10 @@ def through_json(settings) -> dict:
 
 
 def _through_json(value):
-    """Return a value as JSON has it.
+    """Return a value as it comes back from JSON.
 
-    Of a lambda, Keras writes the code with the path of its file and the number of its
-    line. These two do not count.
+    For a lambda, Keras writes the code with its file's path and its line number. These two
+    are left out.
     """
 
     def without_place(part):
@@ -331,7 +331,7 @@ def _content(value, around=()):
     if config is not None:
         if isinstance(value, keras.optimizers.Optimizer | keras.random.SeedGenerator):
             config["name"] = None  # Keras numbers it
-        if _tells_all(value):  # but a function by its name alone
+        if _tells_all(value):  # except functions, which it only names
             return [kind.__qualname__, *of(config, *_functions(value))]
         held = _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]

@@ -173,7 +173,7 @@ def train(
 def _refuse_another(name, out, made_from):
     """Refuse a folder with the result of another run, or of a run whose state is gone.
 
-    The card says `made_from`, but the state alone tells which images those were.
+    The card holds `made_from`, but only the state identifies the images.
     """
     if name not in pretrained.names(out):
         return

@@ -74,7 +74,7 @@ def atomic_write(path, *, backup=None, trial=False, synced=False):
 
 
 def sync(temporary):
-    """Store a temporary file on its disk. Some disks tell only now that they are full."""
+    """Store a temporary file on its disk. Some disks report only now that they are full."""
     with open(temporary, "r+b") as file:  # Windows needs the right to write
         os.fsync(file.fileno())
 

@@ -16,7 +16,7 @@ repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
-- the state of an optimizer that a model holds beside the one it is compiled with;
+- the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
   ``ModelCheckpoint``. They get their memory back if they monitor the same quantity;
 - what callbacks do to the weights and the learning rate in ``on_train_begin``: the state

@@ -84,8 +84,8 @@ def load_folder(
 
     Each sub-folder is a class, with all pictures in and below the sub-folder. The labels
     are 0, 1, … in the order of the sub-folders' names, which `folder_classes` returns.
-    Without sub-folders, all pictures get the label 0. Pictures in other formats (by
-    their names: HEIC, TIFF, cameras' RAW, …) are an error. Other files, hidden names and
+    Without sub-folders, all pictures get the label 0. Pictures whose names show
+    another format (HEIC, TIFF, camera RAW, …) are an error. Other files, hidden names and
     folders without pictures are ignored.
 
     White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
@@ -95,9 +95,9 @@ def load_folder(
     Photos are turned as their EXIF orientation says. Transparent pixels become white. Gray
     is the luma of ITU-R BT.601, and color profiles are ignored. A picture is resized with a
     Lanczos filter before its values are rounded to ``levels``. A PNG file with 16 bits a
-    value keeps them all if it is gray without an alpha channel. Of any other, Pillow cuts
-    off the lower 8 bits: values change by up to 1/257, and by up to 3/257 where colors
-    become gray or transparent pixels become white.
+    value keeps them all if it is gray without an alpha channel. From any other file,
+    Pillow cuts off the lower 8 bits: values change by up to 1/257, and by up to 3/257
+    where colors become gray or transparent pixels become white.
 
     Args:
         path: the folder.

@@ -19,8 +19,8 @@ uᵢ < p(ink).) There are three methods, with the same arguments:
 
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
-1e-5 of a cumulative probability (1e-4 for a mixture; a temperature below 1 divides these
-numbers). Then the later values of that image may differ, too. A model that computes in
+1e-5 of a cumulative probability (1e-4 for a mixture; 1/T times as much at a temperature T
+below 1). Then the later values of that image may differ, too. A model that computes in
 half precision rounds more: by a few hundredths with a softmax, and with a mixture of many
 levels so much that the methods draw visibly different images.
 """

@@ -52,7 +52,7 @@ class Likelihood:
     """
 
     #: True if the likelihood itself orders the channels of a pixel: red first, then green
-    #: given red, then blue given both. Then no logit may depend on a channel of its own
+    #: given red, then blue given both. If so, no logit may depend on a channel of its own
     #: pixel.
     orders_channels = False
 

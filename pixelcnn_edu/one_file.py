@@ -31,7 +31,7 @@ register = keras.saving.register_keras_serializable(package="one_file")
 
 
 def causal_mask(kernel_size, mask_type):
-    """Return the 0/1 mask of a kernel, (odd, odd): what an output may depend on.
+    """Return the 0/1 mask of a kernel of size (odd, odd): what an output may depend on.
 
     Rows above the center and pixels to its left are visible. The center itself is hidden
     in type A, for the first layer, whose input is the image. It is visible in type B, for

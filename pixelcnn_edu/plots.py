@@ -207,7 +207,7 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     """Draw labeled curves on one pair of axes, against 1, 2, 3, …
 
     Args:
-        series: dict from label to (N,) values, or to a pair of two (N,): (x, values).
+        series: dict from label to (N,) values, or to a pair (x, values) of (N,).
         xlabel, ylabel: what the axes show, with units.
         ax: where to draw.
     """

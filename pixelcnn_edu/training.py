@@ -208,8 +208,8 @@ def fit(
     limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
     if folder is not None and limits != (None, None):
         raise ValueError(
-            "Expected no folder while Keras limits epochs or steps: the short run would "
-            "count as the whole. Received: keras.config.max_epochs() = {} and "
+            "Expected no folder while Keras limits epochs or steps: the shortened run "
+            "would count as complete. Received: keras.config.max_epochs() = {} and "
             "max_steps_per_epoch() = {}".format(*limits)
         )
     callbacks = check_callbacks(callbacks, in_folder=folder is not None)

@@ -2,8 +2,8 @@
 
 In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for help.
 
-A check asks an answer on a number of cases, chosen so that the slips that we know show. It
-proves nothing about other cases: a wrong answer that is right on all of these passes.
+A check runs an answer on several cases. They are chosen to show known mistakes. It proves
+nothing about other cases: an answer that is wrong only there passes.
 """
 
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block

@@ -24,7 +24,7 @@ class Blank(Exception):
 
 
 class NoReturn(Exception):
-    """The answer returned nothing; perhaps another question to the student."""
+    """The answer returned nothing. The argument is one more question to the student."""
 
 
 class Raised(Exception):

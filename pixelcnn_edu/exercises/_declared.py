@@ -262,7 +262,7 @@ class Exercise:
                 return diagnosis
 
         def has_this_part(wrong):
-            """Whether the part is wrong in this way, and no part is right that is not."""
+            """Whether this mistake explains the part, and is right where the answer is."""
             return self.same(actual[part], wrong[part], part) and all(
                 self.same(expected[i], wrong[i], i)
                 for i in range(len(wrong))

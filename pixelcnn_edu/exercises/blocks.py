@@ -134,8 +134,8 @@ residual_block = Exercise(
                 _relu(x), bends=(_straight, _prelu, _prelu), end=lambda x, y: x + y
             ),
         ),
-        "Negatives are lost: there is an activation after the sum, or something else in "
-        "its place. A sum is the block's last step.": but(
+        "Negatives are lost: there is an activation after the sum, or another step. The "
+        "sum must be the block's last step.": but(
             end=lambda x, y: keras.layers.ReLU()(x + y)
         ),
         "What comes out is not the input.": Mistake(

@@ -186,7 +186,7 @@ def _spy(levels):
     """Logits that carry their own number j.
 
     Pixels differ by multiples of 100, so that a reading which mixes them is caught. A
-    quarter is added, so that whole numbers are told apart.
+    quarter is added, so that rounding to whole numbers shows.
     """
     return (
         np.arange(3 * levels) + 100.0 * np.arange(2 * 3 * 5).reshape(2, 3, 5, 1) + 0.25
@@ -275,8 +275,8 @@ other_layout = Exercise(
         "Read and written are exchanged: green may read red, not red green.": (
             (_tap_by(lambda channels: -_turns(channels)), _in_turns)
         ),
-        "Type A and type B are exchanged, or one stands for both: B shows a group itself, "
-        "A does not.": ((_tap_by(_turns, types="BA"), _in_turns)),
+        "Type A and type B are exchanged, or they are the same: in B a group sees itself, "
+        "in A it does not.": ((_tap_by(_turns, types="BA"), _in_turns)),
         "This takes channels 0, 1 and 2 for one color. Color is j % 3, not j // 3.": (
             (_tap_by(lambda channels: np.arange(channels) // 3), _in_turns)
         ),

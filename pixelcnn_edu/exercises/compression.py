@@ -286,8 +286,8 @@ whole_counts = Exercise(
         "total, or the parts do not fill the interval.": (
             lambda p, total: np.maximum(1, np.round(p * total))
         ),
-        "Several levels are the most likely, and each got what is left over. One of them "
-        "takes it.": _to_each_likeliest,
+        "Several levels share the highest probability, and each got all that is left over. "
+        "Give it to one of them.": _to_each_likeliest,
         "1 for each level and then shares of the whole total: that is K too many. Share "
         "out what is left, total - K.": lambda p, total: 1 + np.floor(p * total),
         "The counts do not sum to the total.": Mistake(
@@ -301,9 +301,9 @@ whole_counts = Exercise(
                 abs(counts - p * total) > len(p)
             ).any(),
         ),
-        "Some levels beside the most likely one get a part of what is left over, as by "
-        "rounding to the nearest integer. Round down, and all of it goes to the most "
-        "likely level.": _by_nearest,
+        "Other levels than the most likely one get a part of what is left over, for "
+        "example by rounding to the nearest integer. Round down, and give all of it to the "
+        "most likely level.": _by_nearest,
         _LEFTOVER: Mistake(
             _leftover_to(lambda p, counts: p.argmin()),
             _leftover_to(lambda p, counts: 0),
@@ -386,7 +386,7 @@ _MOST = 7  # symbols in a stream
 _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
     "the last symbol again with p = 9/10": _again,
-    "p = (1 + how often so far) / (2 + all so far)": _counting,
+    "p = (1 + its count so far) / (2 + symbols so far)": _counting,
     "the first symbol is 0 for sure, then p = 1/2, 1/2": lambda past: (
         [Fraction(1, 2)] * 2 if past else [Fraction(1)]
     ),

@@ -43,7 +43,7 @@ _OVERFLOW = (
 
 
 def _lost(rows=lambda log_p: log_p):
-    """Whether a probability, or a logarithm of one, was lost to underflow, and no more."""
+    """Whether a probability, or the logarithm of one, underflowed, and that is all."""
 
     def fits(actual, expected, log_p, prior):
         low = np.exp(rows(log_p)).max(axis=1) == 0
@@ -261,7 +261,9 @@ def _pixels():
     many = [[-2530.0, -801.0, -2533.0]]  # as if of many pixels
     two = _PRIOR[1:] / 0.3
     long = np.tile(log_p[:, :2], (300, 1))
-    back = np.repeat([[-2.0, -0.1], [-0.1, -2.3]], 400, axis=0)  # and forth
+    back = np.repeat(
+        [[-2.0, -0.1], [-0.1, -2.3]], 400, axis=0
+    )  # each row the other way round
     return [
         (np.concatenate([log_p, many]), _PRIOR),
         *((one, two) for one in (log_p[:, :2], long, back)),
@@ -311,7 +313,7 @@ reading = Exercise(
             _row_minus(lambda rows: rows.mean(axis=1)),
             hint=2,
         ),
-        "A probability that once is 0 in floats stays 0, though later pixels speak for its "
+        "Once a probability is 0 in floats, it stays 0, even if later pixels favor its "
         "label. Sum the logarithms; take np.exp of each row at the end.": Mistake(
             _one_pixel_after_another, hint=2
         ),

@@ -210,7 +210,8 @@ def _judge_first_leak(answer):
             results.append(None)
     if all(result is None for result in results):
         raise NoReturn(  # some boxes leak
-            "Or was no pixel changed? changed = image is no copy, x.flatten() is one."
+            "Or is `changed` equal to `image`? `changed = image` makes no copy, and "
+            "`x.flatten()[i] = v` changes only a copy."
         )
     for box, result in zip(boxes, results, strict=True):
         try:
@@ -261,12 +262,12 @@ first_leak = Exercise(
         "Nothing leaks here: every output reads earlier pixels alone.": then(
             lambda right: right or (0, 0)
         ),
-        "It missed a ReLU that is off near a page of zeros, whatever one pixel does there. "
-        "Change random images, to other random values.": but(image=0),
-        "It missed a ReLU that is off near a page of ones, whatever one pixel does there. "
-        "Change random images, to other random values.": but(image=1),
-        "It missed a ReLU that is off near a page of one gray, whatever one pixel does "
-        "there. Change random images, to other random values.": but(image=0.5),
+        "It missed a ReLU that is off on and near a page of zeros. Start from random "
+        "images, and change the pixel to another random value.": but(image=0),
+        "It missed a ReLU that is off on and near a page of ones. Start from random "
+        "images, and change the pixel to another random value.": but(image=1),
+        "It missed a ReLU that is off on and near a page of one gray. Start from random "
+        "images, and change the pixel to another random value.": but(image=0.5),
         "It missed a leak of 1e-12. A causal output does not change at all, so change the "
         "pixel by a lot and compare exactly: a tolerance hides small leaks.": but(
             same=np.isclose
@@ -292,8 +293,8 @@ first_leak = Exercise(
         "That output does not depend on that input.": lambda f, shape: (0, 1),
     },
     hints=(
-        "Two random images that differ in one pixel: which outputs differ? Compare with "
-        "!=, not with a tolerance.",
+        "Take two random images that differ in one pixel. Which outputs differ? Compare "
+        "with !=, not with a tolerance.",
         "Loop over the outputs first, then over the inputs from that output on; return "
         "the first pair for which f(changed) != f(image) at the output. None at the end.",
     ),

@@ -105,7 +105,7 @@ def _batch_last(probs, u):
 
 
 def _copies(images, *rules):
-    """0.15, and 0.4 more for ink at each place that lies ``rule`` = (up, right) away."""
+    """0.15, and 0.4 more for each place with ink that lies ``rule`` = (up, right) away."""
     images = np.asarray(images)
     height, width = images.shape[1:3]
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -148,12 +148,12 @@ def _worlds():
             (3, 4, 4, 1),
         ),
         (
-            "0.15, and 0.4 more for ink left and above",
+            "p = 0.15 + 0.4 · left + 0.4 · above",
             lambda images: _copies(images, (0, -1), (1, 0)),
             (9, 3, 5, 1),
         ),
         (
-            "0.15, 0.4 more for ink left and above right",
+            "p = 0.15 + 0.4 · left + 0.4 · above right",
             lambda images: _copies(images, (0, -1), (1, 1)),
             (9, 5, 3, 1),
         ),
@@ -171,7 +171,7 @@ def _worlds():
     ):
         u = rng.random(shape, dtype="float32")
         if probs is _like_the_last:
-            u[2, 0, 0, 0] = 0.5  # its p: not below
+            u[2, 0, 0, 0] = 0.5  # equal to p, so paper
         yield about, probs, u
 
 

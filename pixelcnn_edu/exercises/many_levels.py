@@ -162,7 +162,7 @@ def _lost_all(actual, expected, name, upper, lower):
 
 
 def _overflowed(actual, expected, name, upper, lower):
-    """Whether only such bins are wrong whose borders are too large for np.exp."""
+    """Whether the only wrong bins are those with borders too large for np.exp."""
     largest = 88 if upper.dtype == "float32" else 709
     far = np.maximum(abs(upper), abs(lower)) > largest
     lost = ~np.isfinite(actual[far])
@@ -197,8 +197,8 @@ log_bin = Exercise(
         "The third term is missing: that is log σ(a) + log σ(-b).": (
             lambda upper, lower: -_softplus(-upper) - _softplus(lower)
         ),
-        "The logarithm of a negative number has no value. It is that of "
-        "1 - e^(lower - upper): look at the signs.": (
+        "The logarithm of a negative number has no value. The third term is "
+        "log(1 - e^(lower - upper)): look at the signs.": (
             lambda upper, lower: (
                 _log_bin(upper, lower) + np.log(1 - np.exp(upper - lower))
             )
@@ -214,7 +214,7 @@ log_bin = Exercise(
             hint=2,
         ),
         "A sigmoid was computed before its logarithm was taken. Far above the mean it "
-        "rounds to 1, and nothing is left of a difference; far below it rounds to "
+        "rounds to 1, so the difference of two is 0; far below, it rounds to "
         "0.": Mistake(
             _subtracted,
             lambda upper, lower: np.log(

@@ -130,7 +130,7 @@ column_mask = Exercise(
         ),
         "This shows what comes later; a mask shows what came before.": _later,
         "The lower left is missing: those columns are read already.": _upper_left,
-        "In the center's own column kh // 2 rows are read already, not kw // 2 or another "
+        "In the center's own column, kh // 2 rows are read already, not kw // 2 or another "
         "number.": _with_own_column(lambda rows, kh, kw: rows < kw // 2),
         "The center's own column is missing: what lies above the center is read "
         "already.": _with_own_column(lambda rows, kh, kw: rows < 0),

@@ -215,7 +215,7 @@ draw_pixels = Exercise(
         ([(joint, rng.random(3)) for joint, rng in _tables(3, 300, 0.1, 3)],),
         (
             [
-                (np.full((2, 2, 2), 1 / 8), np.full(3, 0.5)),  # not below p: paper
+                (np.full((2, 2, 2), 1 / 8), np.full(3, 0.5)),  # u equals p: paper
                 (_ink_is_rare(), np.full(3, 0.0011)),
             ],
         ),

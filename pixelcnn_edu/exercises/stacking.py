@@ -183,7 +183,7 @@ def _blind(height, width, margin):
 def _blind_share(height, width, first, *, margin=0):
     """What no depth will ever see.
 
-    The stack is one ``first`` × ``first`` layer of type A (odd, from 3), then any
+    The stack is one ``first`` × ``first`` layer of type A (odd, at least 3), then any
     number of 3×3 layers of type B. Of all pairs (output, pixel before it) on a page of
     ``height`` × ``width``, the result is the share (0 to 1) in which the output can
     never see the pixel.

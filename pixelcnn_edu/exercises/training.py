@@ -230,8 +230,8 @@ def _judge_drawn_images(answer, logit):
 def _judge_what_the_model_is_shown(answer):
     """A model that reads its left neighbor tells whether it was shown gray.
 
-    One that reads the pixel itself (so it is not causal) tells whether it was shown the
-    draw that was scored: that costs it next to nothing.
+    A model that reads the pixel itself (it is not causal) pays almost nothing if it was
+    shown the draw that is scored.
     """
     gray, weight = 0.3, 4.0
     images = np.full((_COUNT, 28, 28, 1), gray, "float32")

@@ -383,7 +383,7 @@ def _judge_the_vertical_kernel(layer, v):
 
 
 def _judge_the_horizontal_kernel(layer, h, own_place):
-    """The kernel may hold one or two pixels to the left: 1×3 is cut in two ways."""
+    """The kernel may hold one or two pixels to the left: 1×3 can be cut in two ways."""
     expected = np.zeros(_PAGE[:2], int)
     expected[:2, 2:] = expected[2, 2] = 1
     expected[2, 1], expected[2, 3] = h[2, 3, 2, 1], own_place
@@ -429,8 +429,8 @@ shifted_layer = Exercise(
         "missing, or goes the wrong way.": Mistake(but(shift=0), but(shift=-1)),
         "The horizontal tensor sees its own pixel: in the first layer the kernel leaves it "
         "out, and there is no residual sum.": but(residual="always"),
-        "The last row came back at the top, as after a roll. What is moved down needs a "
-        "row of zeros above, and loses its last row.": Mistake(
+        "The last row came back at the top, as after a roll. To move down, add a row of "
+        "zeros above and drop the last row.": Mistake(
             but(shift=lambda v: keras.ops.roll(v, 1, axis=1)), hint=2
         ),
         "The vertical features are moved by a column. They need to move down one row: pad "

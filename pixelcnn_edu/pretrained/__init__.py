@@ -124,9 +124,9 @@ def save(folder, name: str, model, card: dict):
 
     Raises:
         ValueError: the name is no name of a file, or that of a run's state; files of
-            these names are there, but no card of an earlier call (a card speaks for the
-            ``.npz`` beside it); a weight is not finite; the card has no ``build`` block,
-            or JSON cannot hold the card; or the model is not the network of the
+            these names are there, but no card of an earlier call (beside such a card, the
+            ``.npz`` is replaced too); a weight is not finite; the card has no ``build``
+            block, or JSON cannot hold the card; or the model is not the network of the
             ``build`` block, or has a ``call`` of its own.
             The precision may be another, but not the weights, as after ``enable_lora``
             or ``quantize``.
@@ -178,7 +178,7 @@ def save(folder, name: str, model, card: dict):
 
 
 def _write_both(stem, arrays, card):
-    """Write ``.npz`` and ``.json``, or neither."""
+    """Write ``.npz`` and ``.json`` or, after an error, neither."""
     arrays_path, card_path = (Path(f"{stem}{kind}") for kind in (".npz", ".json"))
     old_arrays = identity_of_file(arrays_path)
     old_card = card_path.read_bytes() if card_path.is_file() else None
