@@ -3,9 +3,10 @@
 A plot function tells with `describe` what it draws. `text` puts that together with titles,
 names of axes and ticks, and what a reader draws afterwards with plain matplotlib. In
 IPython, each figure is shown as HTML with its text: ``<img alt="…">``. (A page drops the
-metadata of a PNG output.) A text is a summary: colors, sizes
-and places of shapes are left out, and dates are told as matplotlib's numbers, in days
-since 1970.
+metadata of a PNG output.)
+
+A text is a summary: colors, sizes and places of shapes are left out, and dates are told as
+matplotlib's numbers, in days since 1970.
 """
 
 import html
