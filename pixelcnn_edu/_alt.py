@@ -253,11 +253,13 @@ def _count(artists, kind):
 
 
 def _labels(artists):
-    """Return the labels that a legend shows, and texts, each once."""
+    """Return the labels that a legend shows, and texts that are no numbers, each once."""
     labels = [artist.get_label() or "_" for artist in artists if artist]
-    labels += [told.get_text() for told in artists if isinstance(told, Text)]
-    labels = [name for name in labels if name[0] != "_" and not _is_number(name)]
-    return list(dict.fromkeys(labels))
+    labels = [name for name in labels if name[0] != "_"]
+    texts = [told.get_text() for told in artists if isinstance(told, Text)]
+    return list(
+        dict.fromkeys(labels + [told for told in texts if not _is_number(told)])
+    )
 
 
 def _name(*artists):

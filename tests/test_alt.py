@@ -182,14 +182,14 @@ def test_plain_matplotlib_is_described():
 def test_names_that_a_legend_shows_are_told():
     figure, (left, middle, right) = plt.subplots(1, 3)
     left.hist([[1, 2, 2], [3, 3, 3]], bins=3, label=["drawn", "real"])
-    for label, height in (("gate", 3), ("none", 5)):
+    for label, height in (("gate", 3), ("0.5", 5)):
         middle.errorbar([1, 2], [height, 4], yerr=[1, 1], label=label)
     right.fill_between([1, 2], [3, 4], label="digits")
     right.bar([1, 2], [3, 4], label=["a", "b"])
     right.bar([], [])
     assert _alt.text(figure) == (
         "bars (drawn): 1, 2, 0; bars (real): 0, 0, 3. "
-        "gate: from 3 at 1 to 4 at 2; none: from 5 at 1 to 4 at 2; 2 areas. "
+        "gate: from 3 at 1 to 4 at 2; 0.5: from 5 at 1 to 4 at 2; 2 areas. "
         "bars (a, b): 1 3, 2 4; 1 area (digits)"
     )
 
