@@ -14,6 +14,7 @@ import math
 import sys
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ def curve(line, owner=None) -> str:
         return _name(line, owner) + ", ".join(map(" ".join, spans))
     endless = hasattr(line, "get_slope")  # a line of `Axes.axline`
     points = _two_points(line) if endless else line.get_data(orig=False)
-    x, y = (np.asarray(values, float) for values in points)
+    x, y = _in_units_of_data(line, [np.asarray(values, float) for values in points])
     if line.get_linestyle() == "None" or not np.isfinite(y).any():
         told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     elif len(x) == 2 and x[0] == x[1]:
@@ -84,6 +85,14 @@ def _two_points(line):
     one, slope = line.get_xy1(), line.get_slope()
     step = (0, 1) if slope in (np.inf, -np.inf) else (1, slope)
     return zip(one, line.get_xy2() or np.add(one, step), strict=True)
+
+
+def _in_units_of_data(line, points):
+    """Return x and y, also where a line has the units of its ax: from 0 to 1."""
+    to_screen, of_data = Artist.get_transform(line), line.axes.transData
+    moved = of_data.inverted().transform(to_screen.transform(np.transpose(points))).T
+    known = to_screen.contains_branch_seperately(of_data)
+    return np.where(np.reshape(known, (2, 1)), points, moved)
 
 
 def text(figure) -> str:

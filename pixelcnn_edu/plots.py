@@ -90,7 +90,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
     ax.set_axis_off()
     words = f"{count} image{'s' * (count > 1)} of {height}×{width} pixels"
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
-    told = "" if labels is None else f": {', '.join(map(str, labels))}"
+    told = "" if labels is None else f": {', '.join(filter(None, map(str, labels)))}"
     return _alt.describe(ax, words + told)
 
 

@@ -59,8 +59,8 @@ SAYS = {
         "an image. 1 image of 5×4 pixels",
     ),
     "labels": (
-        lambda: plots.image_grid(np.zeros((2, 5, 5, 1)), labels=["a", "3 nats"]),
-        "2 images of 5×5 pixels, 1 row of 2: a, 3 nats",
+        lambda: plots.image_grid(np.zeros((3, 5, 5, 1)), labels=["a", "", "3 nats"]),
+        "3 images of 5×5 pixels, 1 row of 3: a, 3 nats",
     ),
     "heatmap": (
         lambda: plots.heatmap(np.array([[0.123, np.nan], [1, 2]]), label="bits"),
@@ -262,6 +262,21 @@ def test_an_endless_line_is_told_by_two_points():
         "from 40 at 40 to 170 at 165 and beyond; "
         "linear: from 543 at 0 to 498 at 1 and beyond; a vertical line at 3; "
         "a vertical line at 4"
+    )
+
+
+def test_a_line_in_units_of_the_ax_is_told_in_units_of_the_data():
+    ax = plt.subplots()[1]
+    ax.plot([80, 90], [85, 95], label="network")
+    ax.set(xlim=(80, 90), ylim=(85, 95))
+    ax.plot([0, 1], [0, 1], transform=ax.transAxes, label="ideal")
+    ax.axline((0, 1), (1, 0), transform=ax.transAxes)
+    ax.plot([82, 84, 88], [0, 0, 0], "|", transform=ax.get_xaxis_transform())
+    ax.axvline(81.5)
+    assert said(ax) == (
+        "network: from 85 at 80 to 95 at 90; ideal: from 85 at 80 to 95 at 90; "
+        "from 95 at 80 to 85 at 90 and beyond; 3 marks, x from 82 to 88, y from 85 to 85; "
+        "a vertical line at 82"
     )
 
 
