@@ -11,6 +11,7 @@ matplotlib's numbers, in days since 1970.
 
 import html
 import math
+import re
 import sys
 
 import numpy as np
@@ -66,6 +67,10 @@ def curve(line, owner=None) -> str:
     points = _two_points(line) if endless else line.get_data(orig=False)
     x, y = _in_units_of_data(line, [np.asarray(values, float) for values in points])
     if line.get_linestyle() == "None" or not np.isfinite(y).any():
+        shown = np.isfinite([x, y]).all(axis=0)
+        for values, scale in ((x, line.axes.get_xscale()), (y, line.axes.get_yscale())):
+            shown &= (values > 0) | (scale != "log")
+        x, y = x[shown], y[shown]
         told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     elif len(x) == 2 and x[0] == x[1]:
         told = f"a vertical line at {number(x[0])}"
@@ -189,20 +194,23 @@ def _ticks(axis, told):
     for label in axis.get_ticklabels():
         place, name = label.get_position()[axis.axis_name == "y"], label.get_text()
         low, high = sorted(axis.get_view_interval())
-        if low <= place <= high and not _is_number(name):
+        if name and low <= place <= high and not _is_number(name, place):
             ticks.append((place, name))
-    named = [f": {name} " in told or f", {name} " in told for _, name in ticks]
-    if len(ticks) > MOST or all(named):  # a bar has the name of its tick
+    # a bar has the name of its tick
+    named = [re.search(rf"[:,] {re.escape(name)} -?\d", told) for _, name in ticks]
+    if len(ticks) > MOST or all(named):
         return ""
     return ", ".join(f"{number(place)} {name}" for place, name in ticks)
 
 
-def _is_number(name):
+def _is_number(name, place=None):
+    """Whether a name is a number, and that of its place if there is one."""
     try:
-        float(name.replace(",", "").replace("−", "-").strip("%") or 0)
+        value = float(name.replace(",", "").replace("−", "-").strip("%"))
     except ValueError:
         return False
-    return True
+    value /= 100 if name.endswith("%") else 1
+    return place is None or math.isclose(value, place, rel_tol=1e-3)
 
 
 def _drawn(ax):

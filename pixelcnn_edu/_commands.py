@@ -34,11 +34,15 @@ LONGEST = 60  # minutes that `coffee` may train: four times as long as on its ca
 
 
 class Progress(keras.callbacks.Callback):
-    """After each epoch, print the nats and the minutes left."""
+    """After each epoch, print the nats and the minutes left.
 
-    def __init__(self, epochs):
+    ``refuse`` is called before the first batch of a run that begins with the first epoch.
+    """
+
+    def __init__(self, epochs, refuse):
         super().__init__()
         self.epochs = epochs
+        self.refuse = refuse
         self.first = None  # the first epoch of this call, if there is one to train
 
     def on_train_begin(self, logs=None):
@@ -46,6 +50,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.first = epoch if self.first is None else self.first
+        if epoch == 0:
+            self.refuse()
 
     def on_epoch_end(self, epoch, logs=None):
         minutes = (time.perf_counter() - self.began) / 60
@@ -99,7 +105,11 @@ def train(
             pretrained.refuse_foreign(name, out)
         return None, []
 
-    progress = Progress(preset.epochs)
+    def refuse_a_second_run():  # the card does not identify its images
+        if name in pretrained.names(out):
+            raise _another_result(name, out, "whose checkpoint is gone or damaged")
+
+    progress = Progress(preset.epochs, refuse_a_second_run)
     with _together(coordinator, processes, rank) as rank:
         _ranks.from_first(try_to_write)
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
@@ -171,10 +181,7 @@ def train(
 
 
 def _refuse_another(name, out, made_from):
-    """Refuse a folder with the result of another run, or of a run whose state is gone.
-
-    The card holds `made_from`, but only the state identifies the images.
-    """
+    """Refuse a folder whose card of this name says something other than `made_from`."""
     if name not in pretrained.names(out):
         return
     card = pretrained.card(name, out)
@@ -182,18 +189,16 @@ def _refuse_another(name, out, made_from):
         card["recipe"]["about"] = made_from["recipe"]["about"]
     keys = [*made_from, *({"backend"} - made_from.keys())]
     differ = [key for key in keys if card.get(key) != made_from.get(key)]
-    states = [out / f"checkpoint{kind}.npz" for kind in ("", ".previous")]
-    if differ or not any(state.exists() for state in states):
-        why = (
-            f"which differs in: {', '.join(differ)}"
-            if differ
-            else "whose checkpoint is gone"
-        )
-        raise ValueError(
-            "Expected --out to be a folder without the result of another run. Received: "
-            f"{out / name}.json, {why}. Choose another folder, or move {name}.json and "
-            f"{name}.npz."
-        )
+    if differ:
+        raise _another_result(name, out, f"which differs in: {', '.join(differ)}")
+
+
+def _another_result(name, out, why):
+    return ValueError(
+        "Expected --out to be a folder without the result of another run. Received: "
+        f"{out / name}.json, {why}. Choose another folder, or move {name}.json and "
+        f"{name}.npz."
+    )
 
 
 def _together(coordinator, processes, rank):

@@ -219,7 +219,20 @@ def test_ticks_that_have_names_are_told():
     )
 
 
-@pytest.mark.parametrize("names", ["ab", ["re", "ark"], "×手"])
+def test_ticks_whose_names_are_their_places_are_not_told():
+    ax = plt.subplots()[1]
+    ax.plot([0, 100], [0, 1])
+    ax.set_xticks([0, 50, 100], ["0", "50", "100"])
+    ax.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
+    assert said(ax) == "from 0 at 0 to 1 at 100"
+    ax = plt.subplots()[1]
+    ax.plot(["8", "64"], [5, 4], "o")
+    assert (
+        said(ax) == "Horizontal axis: 0 8, 1 64. 2 marks, x from 0 to 1, y from 4 to 5"
+    )
+
+
+@pytest.mark.parametrize("names", ["ab", ["re", "ark"], "×手", "xy"])
 def test_ticks_beside_grouped_bars_are_told(names):
     ax = plt.subplots()[1]
     ax.bar([0.8, 1.8], [1, 2], width=0.4, label="drawn")
@@ -278,6 +291,14 @@ def test_a_line_in_units_of_the_ax_is_told_in_units_of_the_data():
         "from 95 at 80 to 85 at 90 and beyond; 3 marks, x from 82 to 88, y from 85 to 85; "
         "a vertical line at 82"
     )
+
+
+def test_marks_without_a_place_are_not_told():
+    ax = plt.subplots()[1]
+    ax.plot([1, 2, 3, np.nan], [0, 5, np.nan, 7], "o")
+    assert said(ax) == "2 marks, x from 1 to 2, y from 0 to 5"
+    ax.set_yscale("log")
+    assert said(ax) == "1 mark, x from 2 to 2, y from 5 to 5"
 
 
 def test_what_is_hidden_is_not_told():
