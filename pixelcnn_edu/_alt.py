@@ -66,11 +66,11 @@ def curve(line, owner=None) -> str:
     endless = hasattr(line, "get_slope")  # a line of `Axes.axline`
     points = _two_points(line) if endless else line.get_data(orig=False)
     x, y = _in_units_of_data(line, [np.asarray(values, float) for values in points])
-    if line.get_linestyle() == "None" or not np.isfinite(y).any():
-        shown = np.isfinite([x, y]).all(axis=0)
-        for values, scale in ((x, line.axes.get_xscale()), (y, line.axes.get_yscale())):
-            shown &= (values > 0) | (scale != "log")
-        x, y = x[shown], y[shown]
+    shown = np.isfinite([x, y]).all(axis=0)
+    for values, scale in ((x, line.axes.get_xscale()), (y, line.axes.get_yscale())):
+        shown &= (values > 0) | (scale != "log") | endless
+    x, y = x[shown], y[shown]
+    if line.get_linestyle() == "None" or not len(x):
         told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     elif len(x) == 2 and x[0] == x[1]:
         told = f"a vertical line at {number(x[0])}"
@@ -80,7 +80,7 @@ def curve(line, owner=None) -> str:
         ends = number(y[0]), number(y[-1])
         told = f"from {ends[0]} at {number(x[0])} to {ends[1]} at {number(x[-1])}"
         told += " and beyond" if endless else ""
-        for word, value in (("lowest", np.nanmin(y)), ("highest", np.nanmax(y))):
+        for word, value in (("lowest", y.min()), ("highest", y.max())):
             told += "" if number(value) in ends else f", {word} {number(value)}"
     return _name(line, owner) + told
 

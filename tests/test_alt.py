@@ -293,12 +293,14 @@ def test_a_line_in_units_of_the_ax_is_told_in_units_of_the_data():
     )
 
 
-def test_marks_without_a_place_are_not_told():
+def test_points_without_a_place_are_not_told():
     ax = plt.subplots()[1]
     ax.plot([1, 2, 3, np.nan], [0, 5, np.nan, 7], "o")
-    assert said(ax) == "2 marks, x from 1 to 2, y from 0 to 5"
-    ax.set_yscale("log")
-    assert said(ax) == "1 mark, x from 2 to 2, y from 5 to 5"
+    ax.plot([0, 1, 2, 4], [np.nan, 1, 2, 3])
+    line = "; from 1 at 1 to 3 at 4"
+    assert said(ax) == f"2 marks, x from 1 to 2, y from 0 to 5{line}"
+    ax.set(xscale="log", yscale="log")
+    assert said(ax) == f"1 mark, x from 2 to 2, y from 5 to 5{line}"
 
 
 def test_what_is_hidden_is_not_told():
