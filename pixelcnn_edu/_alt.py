@@ -5,7 +5,8 @@ names of axes and ticks, and what a reader draws afterwards with plain matplotli
 IPython, each figure is shown as HTML with its text: ``<img alt="…">``. (A page drops the
 metadata of a PNG output.)
 
-A text is a summary: colors, sizes and places of shapes are left out, and dates are told as
+A text is a summary of the data: also of points outside the limits of an ax, or left out by
+``markevery``. Colors, sizes and places of shapes are not told, and dates are told as
 matplotlib's numbers, in days since 1970.
 """
 

@@ -222,8 +222,8 @@ log_bin = Exercise(
             ),
             fits=_lost_all,
         ),
-        "In float32, the digits of narrow bins are lost. Compute z = lower - upper first, and "
-        "log(1 - e^z) as np.log(-np.expm1(z)), since 1 - np.exp(z) is rounded.": Mistake(
+        "In float32, the digits of narrow bins are lost. Compute z = lower - upper first, "
+        "and log(1 - e^z) as np.log(-np.expm1(z)): 1 - np.exp(z) is rounded.": Mistake(
             lambda upper, lower: (
                 -_softplus(-upper)
                 - _softplus(lower)
