@@ -40,6 +40,25 @@ def check_callbacks(callbacks, *, in_folder) -> list:
     return found
 
 
+class WholeSwap(keras.callbacks.SwapEMAWeights):
+    """Keras's swap of the weights and their mean, done whole or not at all.
+
+    Keras adds and subtracts: after an interrupt in between, the model would hold sums.
+    """
+
+    def _apply_to_ema_optimizers(self, *how):
+        optimizer = inner_optimizer(self.model.optimizer)
+        means = optimizer._model_variables_moving_average
+        variables = [*optimizer._trainable_variables, *means]
+        before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        try:
+            super()._apply_to_ema_optimizers(*how)
+        except BaseException:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+
 def with_mean_weights(optimizer, callbacks):
     """Return callbacks that see the running mean of the weights, if there is one.
 
@@ -61,7 +80,7 @@ def with_mean_weights(optimizer, callbacks):
                 "mean; folder= resumes such a run",
                 repr(one),
             )
-    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    swap = WholeSwap(swap_on_epoch=True)
     # `swap.on_epoch_begin` puts the trained weights back into the model. Keras does this
     # when the next epoch begins. The checkpoint, which runs last, needs the trained weights
     # at the end of an epoch. (Then Keras's own call finds nothing to swap.)
@@ -74,9 +93,9 @@ def with_mean_weights(optimizer, callbacks):
 def swapped_back(train, callbacks, **arguments):
     """Return ``train(callbacks=…)``.
 
-    If an interrupt comes in the validation, when the model has the running mean, the model
-    gets its own weights back. (On JAX, Keras leaves the mean after each interrupt. After
-    the last epoch only the mean is left.)
+    If an interrupt comes when the model has the running mean, as in the validation, the
+    model gets its own weights back. (On JAX, Keras leaves the mean after each interrupt.
+    After the last epoch only the mean is left.)
     """
     try:
         return train(callbacks=callbacks, **arguments)

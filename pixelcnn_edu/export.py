@@ -103,6 +103,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         writer.add(tensor)
     graph = {
         "image_shape": [height, width, channels],
+        "is_open": None in model.inputs[0].shape[1:],
         "likelihood": type(likelihood).__name__,
         "levels": likelihood.levels,
         "num_classes": classes,

@@ -412,6 +412,37 @@ def test_a_running_mean_is_validated_ends_as_the_weights_and_is_resumed(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("moment", range(4))
+def test_an_interrupt_while_weights_and_mean_are_swapped_leaves_the_weights(
+    monkeypatch, moment
+):
+    """Before and after the validation, and at the end of the epoch, twice."""
+    swap = keras.callbacks.SwapEMAWeights._tf_swap_variables
+    moments, trained = iter(range(9)), []
+
+    def swap_in_part(self, optimizer):
+        if next(moments) != moment:
+            return swap(self, optimizer)
+        for variable in (optimizer._trainable_variables[0], optimizer.variables[-1]):
+            variable.assign(variable + 1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        keras.callbacks.SwapEMAWeights, "_tf_swap_variables", swap_in_part
+    )
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: trained.append(model.get_weights())
+    )
+    model, more = tiny(), {"validation_images": TINY[:8], "verbose": 0}
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(
+            model, TINY, epochs=2, optimizer=running_mean(), callbacks=note, **more
+        )
+    assert next(moments) == moment + 1 + moment % 2
+    for one, other in zip(model.get_weights(), trained[-1], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
 @pytest.fixture
 def half_precision():
     keras.config.set_dtype_policy("mixed_float16")

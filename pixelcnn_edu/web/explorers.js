@@ -908,9 +908,13 @@ class Sentence {
   }
 }
 
-// The Python call that draws the same images; its text stands in the last child.
-const pythonCall = () =>
-  make("p", { class: "call" }, "The same in Python: ", make("code"));
+// The Python call that draws the same images; its text stands in the last child. It is
+// hidden for a model that leaves its size open: these calls are for one size.
+function pythonCall(graph) {
+  const call = make("p", { class: "call" }, "The same in Python: ", make("code"));
+  call.hidden = graph.is_open;
+  return call;
+}
 
 // `flips`: pixels that were flipped one after another.
 function flippedInPython(seed, flips, width) {
@@ -1784,7 +1788,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
       "change most (blue on the digit), the pixels that each changes, and its price in " +
       "bits. Click one to see it large."
   );
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
   root.append(key.element, others.element);
   others.element.addEventListener("click", (event) => {
@@ -2451,7 +2455,7 @@ function temperature({ engine, graph, settings, root, answer, remember }) {
   const about = "Sixteen images drawn with these settings";
   const grid = new SmallImages(graph.image_shape, COUNT, about);
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(row(...controls), sentence.element, row(grid, costs), call);
 
   const show = answer(async (stale) => {
@@ -2535,7 +2539,7 @@ function touch({ engine, graph, settings, root, answer, remember }) {
   pad.over = (page) => drawn < size && pad.picture.frame(page, drawn, COLORS.target);
   const sentence = new Sentence();
   const another = button("another digit", () => change(settings.touch + 1, [], 0));
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(sentence.element, row(pad), row(another), call);
 
   const show = answer(async (stale) => {

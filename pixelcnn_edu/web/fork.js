@@ -48,7 +48,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       "change most (blue on the digit), the pixels that each changes, and its price in " +
       "bits. Click one to see it large."
   );
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
   root.append(key.element, others.element);
   others.element.addEventListener("click", (event) => {

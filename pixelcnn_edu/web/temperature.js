@@ -19,7 +19,7 @@ export function temperature({ engine, graph, settings, root, answer, remember })
   const about = "Sixteen images drawn with these settings";
   const grid = new SmallImages(graph.image_shape, COUNT, about);
   const costs = new Picture(430, 300, "The cost of each of the images at temperature 1");
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(row(...controls), sentence.element, row(grid, costs), call);
 
   const show = answer(async (stale) => {

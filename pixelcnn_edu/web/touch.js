@@ -29,7 +29,7 @@ export function touch({ engine, graph, settings, root, answer, remember }) {
   pad.over = (page) => drawn < size && pad.picture.frame(page, drawn, COLORS.target);
   const sentence = new Sentence();
   const another = button("another digit", () => change(settings.touch + 1, [], 0));
-  const call = pythonCall();
+  const call = pythonCall(graph);
   root.append(sentence.element, row(pad), row(another), call);
 
   const show = answer(async (stale) => {

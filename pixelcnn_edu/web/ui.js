@@ -128,9 +128,13 @@ export class Sentence {
   }
 }
 
-// The Python call that draws the same images; its text stands in the last child.
-export const pythonCall = () =>
-  make("p", { class: "call" }, "The same in Python: ", make("code"));
+// The Python call that draws the same images; its text stands in the last child. It is
+// hidden for a model that leaves its size open: these calls are for one size.
+export function pythonCall(graph) {
+  const call = make("p", { class: "call" }, "The same in Python: ", make("code"));
+  call.hidden = graph.is_open;
+  return call;
+}
 
 // `flips`: pixels that were flipped one after another.
 export function flippedInPython(seed, flips, width) {
