@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 from pixelcnn_edu import _alt
-from pixelcnn_edu._checks import check_notebook, check_positive_int
+from pixelcnn_edu._checks import check_positive_int
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -234,19 +234,16 @@ _STAGES = (
 )
 
 
-def architecture(*, here=None, ax=None):
+def architecture(*, ax=None):
     """Draw PixelCNN from image to new pixels, with the notebook that explains each part.
 
     Args:
-        here: a notebook's number, such as ``"04"``; its boxes are filled.
         ax: where to draw.
     """
-    here = None if here is None else check_notebook("here", here)
     ax = _axes(ax, figsize=(9, 3.6))
     for i, (name, detail, notebooks) in enumerate(_STAGES):
         x, y = i % 4 * 2.5, -(i // 4) * 1.9
-        filled = here is not None and here in notebooks
-        ink = _box(ax, x, y, SEEN if filled else PALE)
+        ink = _box(ax, x, y)
         ax.text(x + 0.95, y + 0.62, name, ha="center", va="center", color=ink, size=11)
         ax.text(x + 0.95, y + 0.24, detail, ha="center", va="center", color=ink, size=9)
         ax.text(x + 0.95, y - 0.24, notebooks, ha="center", va="center", size=10)
@@ -259,7 +256,7 @@ def architecture(*, here=None, ax=None):
         f"{name} ({detail}; notebook {number})" for name, detail, number in _STAGES
     ]
     words = f"{len(boxes)} boxes, each with an arrow to the next: {', '.join(boxes)}"
-    return _alt.describe(ax, words if here is None else f"{words}. Filled: {here}")
+    return _alt.describe(ax, words)
 
 
 def residual_block(*, ax=None):
@@ -273,7 +270,7 @@ def residual_block(*, ax=None):
     channels = (f"{n} channels" for n in ("2h", "h", "h", "2h"))
     for i, name in enumerate(steps):
         x = 1.5 * i
-        ink = _box(ax, x, 0, PALE, width=0.9)
+        ink = _box(ax, x, 0, width=0.9)
         ax.text(x + 0.45, 0.45, name, ha="center", va="center", color=ink, size=11)
         _arrow(ax, (x - 0.5, 0.45), (x - 0.1, 0.45))
     for x, words in zip((-0.6, 2.7, 5.7, 8.7), channels, strict=True):
@@ -320,12 +317,12 @@ def with_edge(width):
     return [withStroke(linewidth=width + 2, foreground=EDGE)]
 
 
-def _box(ax, x, y, face, width=1.9):
+def _box(ax, x, y, width=1.9):
     """Draw a box with round corners, and return the color of text on its face."""
     box = FancyBboxPatch((x, y), width, 0.9, boxstyle="round,pad=0.08")
-    box.set(facecolor=face, edgecolor=SEEN, linewidth=1.5)
+    box.set(facecolor=PALE, edgecolor=SEEN, linewidth=1.5)
     ax.add_patch(box)
-    return INK_ON[face]
+    return INK_ON[PALE]
 
 
 def _arrow(ax, *corners):

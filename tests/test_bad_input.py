@@ -375,7 +375,6 @@ CASES = [
     case("at least one image", plots.image_grid, np.zeros((2, 0, 4, 1))),
     *(case("columns", plots.image_grid, X, columns=n) for n in (0, -1, 2.5, None)),
     case("labels for", plots.image_grid, X, labels=["one"]),
-    case("two digits", plots.architecture, here="0"),
 ]
 
 

@@ -27,7 +27,7 @@ DRAWINGS = {
     "receptive_field": lambda ax: plots.receptive_field(np.eye(5) > 0, 2, 3, ax=ax),
     "dependency": lambda ax: plots.dependency(np.tri(9, k=-1), title="d", ax=ax),
     "curves": lambda ax: plots.curves({"a": [3, 2], "b": ([1, 5], [4, 1])}, ax=ax),
-    "architecture": lambda ax: plots.architecture(here="04", ax=ax),
+    "architecture": lambda ax: plots.architecture(ax=ax),
     "residual_block": lambda ax: plots.residual_block(ax=ax),
     "scoreboard": lambda ax: scoreboard.show("09", ax=ax),
 }
