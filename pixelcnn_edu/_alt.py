@@ -71,7 +71,9 @@ def curve(line, owner=None) -> str:
     for values, scale in ((x, line.axes.get_xscale()), (y, line.axes.get_yscale())):
         shown &= (values > 0) | (scale != "log") | endless
     x, y = x[shown], y[shown]
-    if line.get_linestyle() == "None" or not len(x):
+    if not len(x):
+        told = "no points"
+    elif line.get_linestyle() == "None":
         told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
     elif len(x) == 2 and x[0] == x[1]:
         told = f"a vertical line at {number(x[0])}"

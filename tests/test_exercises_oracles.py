@@ -1279,6 +1279,18 @@ def six_filters(vertical, horizontal, filters, first):
     return exercises.shifted_layer.right(vertical, horizontal, 6, first)
 
 
+def left_neighbor_alone(vertical, horizontal, filters, first):
+    """Own place comes through the residual sum, and not through the 1×1 kernel."""
+    left = keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(horizontal)[:, :, :-1]
+    v, _ = exercises.shifted_layer.right(vertical, horizontal, filters, first)
+    down = keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(v)[:, :-1]
+    kernel = keras.layers.Conv2D(filters, 1)
+    h = keras.ops.tanh(
+        keras.layers.add([kernel(left), keras.layers.Conv2D(filters, 1)(down)])
+    )
+    return v, h if first else keras.layers.add([horizontal, h])
+
+
 def rows_taken_for_images(logits, levels):
     count, height, width, _ = logits.shape
     logits = logits.reshape(height, count, width, levels, 3)
@@ -1329,6 +1341,7 @@ def rows_taken_for_images(logits, levels):
         ("cosine_rate", falling_too_soon),
         ("decode_stream", first_and_last_symbol),
         ("shifted_layer", six_filters),
+        ("shifted_layer", left_neighbor_alone),
         ("other_layout", (exercises.other_layout.right[0], rows_taken_for_images)),
     ],
 )

@@ -13,6 +13,7 @@ Older files of these names are replaced when all is built; all other files stay.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,8 +77,15 @@ def build(folder) -> Path:
 
 
 def with_first_cell(path, wheel) -> str:
-    """Return the text of a notebook that begins with the cell that finds the wheel."""
+    """Return the text of a notebook that begins with the cell that finds the wheel.
+
+    The code is in the wheel: the names of its files are no links.
+    """
     nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            link = r"\[[^\]]+\]\((?:\.\./)+(pixelcnn_edu/[^)]*)\)"
+            cell.source = re.sub(link, r"`\1`", cell.source)
     source = FIRST_CELL.format(wheel=wheel).rstrip("\n")
     nb.cells.insert(0, new_code_cell(source, id="install"))
     return nbformat.writes(nb)

@@ -265,6 +265,7 @@ def _judge_layer(answer):
     _judge_the_stack(last_v, last_h)
     _judge_the_horizontal_kernel("first", first_h, own_place=False)
     _judge_the_vertical_kernel("later", later_v)
+    later_h[2, 3, 2, 3] &= _moves_more(image, tensors[-1], features)
     _judge_the_horizontal_kernel("later", later_h, own_place=True)
 
 
@@ -388,6 +389,15 @@ def _judge_the_horizontal_kernel(layer, h, own_place):
     expected[:2, 2:] = expected[2, 2] = 1
     expected[2, 1], expected[2, 3] = h[2, 3, 2, 1], own_place
     _judge_a_place(f"{layer} layer: what the horizontal tensor", h[2], 3, expected)
+
+
+def _moves_more(image, tensor, part):
+    """Whether a pixel moves the tensor at its place by more than a residual sum does."""
+    outputs = logits_function(keras.Model(image, keras.layers.subtract([tensor, part])))
+    pages = np.full((2, *_PAGE), 0.25, "float32")
+    pages[1, 2, 3] = 0.75
+    before, after = outputs(pages)[:, 2, 3]
+    return not np.allclose(before, after, 0, 1e-5)
 
 
 def _judge_a_place(what, reads, col, expected):
