@@ -742,6 +742,13 @@ def test_the_reading_in_thirds_is_that_of_the_package():
 # Notebook 16
 
 
+@also_right("reading")
+def a_softmax_in_float32(log_p, prior):
+    log_p, prior = np.float32(log_p), np.float32(prior)
+    joint = np.log(prior) + np.cumsum(np.vstack([0 * log_p[:1], log_p]), axis=0)
+    return keras.ops.convert_to_numpy(keras.ops.softmax(joint))
+
+
 @also_right("posterior")
 def posterior_by_softmax(log_p, prior):
     return np.asarray(keras.ops.softmax(log_p + np.log(prior), axis=1))

@@ -442,8 +442,9 @@ def test_a_folder_that_was_moved_or_copied_is_registered_again_without_a_network
         (["thesis/results.csv"], "to a new or an empty folder"),
         (["bin/tool", ".installed"], "to a new or an empty folder"),
         (["pyvenv.cfg", "lib/site-packages/torch.py"], "remove it, or set"),
+        (["pyvenv.cfg", ".installed", "runs/a.npz"], "to a new or an empty folder"),
         (["pyvenv.cfg", ".installed"], "remove it, or set"),  # only installed into
-        (["pyvenv.cfg", ".installed", "shared"], "remove it, or set"),  # behind a link
+        (["pyvenv.cfg", ".installed", "share"], "remove it, or set"),  # behind a link
     ],
 )
 def test_setup_leaves_a_folder_that_it_did_not_make_as_it_is(desk, names, advice):
@@ -452,7 +453,7 @@ def test_setup_leaves_a_folder_that_it_did_not_make_as_it_is(desk, names, advice
     for name in names:
         (scratch / name).parent.mkdir(parents=True, exist_ok=True)
         (scratch / name).write_text("{}", "utf-8")
-    if "shared" in names:
+    if "share" in names:
         (scratch / ".installed").write_text('{"made": true}', "utf-8")
         scratch.rename(desk.folder / "shared")
         scratch.symlink_to(desk.folder / "shared")

@@ -26,6 +26,7 @@ PY = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / ".installed"
 START = "notebooks/00_start_here.ipynb"
 VERSIONS = ("3.13", "3.12", "3.11")  # the newest first
+PARTS = "bin lib lib64 include share etc man Scripts Lib Include .gitignore .installed"
 NEEDS = ("pyproject.toml", "constraints.txt")
 PROBE = """
 import json, sys
@@ -97,14 +98,14 @@ def noted():
 
 
 def refuse_foreign():
-    """Stop if making the environment would delete what this program did not write."""
+    """Stop if making the environment would delete more than what pip or venv wrote."""
     names = set(os.listdir(VENV)) if VENV.is_dir() else set()
     if names <= {"pyvenv.cfg"}:
         return
-    if "pyvenv.cfg" not in names:
+    if "pyvenv.cfg" not in names or names - {"pyvenv.cfg", *PARTS.split()}:
         stop(
-            f"{VENV} holds other files, and all of them are left as they are: set "
-            "PIXELCNN_EDU_VENV to a new or an empty folder."
+            f"{VENV} holds other files, and all of them are left as they are: move them, "
+            "or set PIXELCNN_EDU_VENV to a new or an empty folder."
         )
     if not noted().get("made") or VENV.is_symlink():
         stop(
