@@ -8,7 +8,9 @@ module or a class.)
 import dis
 import functools
 import os
+import re
 import sys
+import sysconfig
 import types
 
 import numpy as np
@@ -48,7 +50,11 @@ def is_installed(its):
     place = getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
     if name == "__main__":  # whose file is pytest's, for example
         return False
-    return name in _LIBRARIES or name in sys.stdlib_module_names or "-packages" in place
+    if re.search(r"[/\\](site|dist)-packages[/\\]", place) or name in _LIBRARIES:
+        return True
+    # a user's own `trace.py` has a name of Python's
+    of_python = not place or place.startswith(sysconfig.get_path("stdlib"))
+    return name in sys.stdlib_module_names and of_python
 
 
 def _package_of(its):

@@ -38,6 +38,7 @@ from pixelcnn_edu import (
     _checksums,
     _digit_files,
     _files,
+    _functions,
     _ranks,
     batches,
     checkpoints,
@@ -886,6 +887,23 @@ def test_a_lambda_counts_with_its_code_and_not_with_its_place(tmp_path, has_sour
     one, again, other = known(1, "0.5"), known(2, "0.5"), known(1, "0.7")
     assert one == again
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, *[False] * 6]
+
+
+@pytest.mark.parametrize("folder", ["my-packages", "project"])
+@pytest.mark.parametrize(
+    "name", ["own_net", "this"]
+)  # `this` is a module of Python too
+def test_a_module_of_the_user_is_not_installed_wherever_it_lies(
+    tmp_path, monkeypatch, folder, name
+):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / f"{name}.py").write_text("scale = 1", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path / folder)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    module = importlib.import_module(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    assert not _functions.is_installed(module)
+    assert all(map(_functions.is_installed, (json, sys, np, pytest, Image, keras)))
 
 
 class Held:

@@ -2,6 +2,7 @@
 
 from pixelcnn_edu import generation, models, pretrained, widgets
 from pixelcnn_edu.likelihoods import Categorical
+from pixelcnn_edu.widgets import reading
 from pixelcnn_edu.widgets.reading import steps
 
 import keras
@@ -72,6 +73,15 @@ def test_the_still_picture_shows_the_image_up_to_its_most_doubtful_pixel(model):
     assert left.get_title() == "next: row {}, column {}".format(*divmod(at, 6))
     value = "< p = {:.2f}: ink" if image[at] else "≥ p = {:.2f}: paper"
     assert right.get_title() == f"u = {u[at]:.2f} {value.format(p[at])}"
+    plt.close(figure)
+
+
+def test_numbers_that_are_nearly_equal_have_more_digits(model, monkeypatch):
+    values = np.ones(30), np.full(30, 0.5041), np.full(30, 0.5039)
+    monkeypatch.setattr(reading, "steps", lambda *_: values)
+    figure = plt.figure()
+    widgets.GenerationStepper(model).draw(figure)
+    assert figure.axes[1].get_title() == "u = 0.50390 < p = 0.50410: ink"
     plt.close(figure)
 
 

@@ -129,8 +129,11 @@ class GenerationStepper(Explorer):
         right.axvline(u[at], color=plots.TARGET, linewidth=4, path_effects=edge)
         right.set(xlim=(0, 1), yticks=[])
         right.set_xlabel("uniform number, 0 to 1: ink left of p")
-        value = "< p = {:.2f}: ink" if image[at] else "≥ p = {:.2f}: paper"
-        right.set_title(f"u = {u[at]:.2f} {value.format(p[at])}")
+        digits = 2 if abs(u[at] - p[at]) > 0.01 else 5
+        relation, value = ("<", "ink") if image[at] else ("≥", "paper")
+        right.set_title(
+            f"u = {u[at]:.{digits}f} {relation} p = {p[at]:.{digits}f}: {value}"
+        )
 
 
 def steps(model, seed):
