@@ -15,6 +15,7 @@ from pixelcnn_edu._functions import (
     HOLDERS,
     is_installed,
     is_namespace,
+    is_of_python,
     is_user_s,
     read_by,
     unwrapped,
@@ -118,7 +119,8 @@ def network_checksum(model) -> str:
     class, or without a configuration, also numbers and strings. A function counts with its
     code, with the constants that it reads, and with the user's functions that it calls,
     also those in a module or a class of the user's. The code of a layer's ``call`` does
-    not count.
+    not count, nor do objects of installed packages that a function reads by name, other
+    than arrays and objects with a configuration.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -339,6 +341,10 @@ def _content(value, around=()):
         return getattr(value, "__qualname__", kind.__qualname__)
     if isinstance(value, types.FunctionType):
         return _of_function(value, (*around, value))
+    if is_of_python(kind) and not is_namespace(value):  # a path or a logger, say
+        told = repr(value)
+        by_value = not told.startswith("<") and " at 0x" not in told
+        return [kind.__qualname__, *[told] * by_value]
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
 

@@ -46,15 +46,24 @@ def unwrapped(value):
 def is_installed(its):
     """Return whether a module, a function or a class is part of an installed package."""
     name = _package_of(its)
-    module = sys.modules.get(name)
-    place = getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
     if name == "__main__":  # whose file is pytest's, for example
         return False
-    if re.search(r"[/\\](site|dist)-packages[/\\]", place) or name in _LIBRARIES:
-        return True
-    # a user's own `trace.py` has a name of Python's
-    of_python = not place or place.startswith(sysconfig.get_path("stdlib"))
-    return name in sys.stdlib_module_names and of_python
+    in_package = re.search(r"[/\\](site|dist)-packages[/\\]", _place(name))
+    return bool(in_package) or name in _LIBRARIES or is_of_python(its)
+
+
+def is_of_python(its):
+    """Return whether a module, a function or a class comes with Python."""
+    name = _package_of(its)
+    place = _place(name)  # a user's own `trace.py` has a name of Python's
+    inside = not place or place.startswith(sysconfig.get_path("stdlib"))
+    return name in sys.stdlib_module_names and inside
+
+
+def _place(name):
+    """Return where a module lies, or an empty string."""
+    module = sys.modules.get(name)
+    return getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
 
 
 def _package_of(its):

@@ -277,13 +277,14 @@ def attributes(value):
     """Return {name: value}: also what lies in slots, as in a `functools.partial`."""
     kind = type(value)
     if kind not in _slots:
-        _slots[kind] = {
+        names = {
             name
             for one in kind.__mro__
             for name, member in vars(one).items()
             if isinstance(member, types.MemberDescriptorType)
             and one.__module__ != "builtins"
         }
+        _slots[kind] = sorted(names)  # a set's order differs from process to process
     slots = {
         name: getattr(value, name) for name in _slots[kind] if hasattr(value, name)
     }

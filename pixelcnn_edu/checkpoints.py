@@ -11,8 +11,9 @@ the digits and their draws come from (seed, epoch, batch), so the epoch has the 
 batches.
 
 A run with the same arguments, initial weights and images is the same run: a change in the
-code of a class (a likelihood, a layer, a schedule) is not noticed. A resumed run does not
-repeat
+code of a class (a likelihood, a layer, a schedule) is not noticed, nor one in an object of
+an installed package (absl's FLAGS, say) whose attributes a function reads. A resumed run
+does not repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);

@@ -178,8 +178,8 @@ def show(images):
 
 def main(path=None, epochs=8):
     """Train on digits, uint8 (N, 28, 28) as in Keras's mnist.npz; save; draw sixteen."""
-    if path is None:
-        (x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
+    if path is None:  # a name of its own: Keras would replace another mnist.npz
+        (x_train, _), (x_test, _) = keras.datasets.mnist.load_data("one_file_mnist.npz")
     else:
         with np.load(path) as file:
             x_train, x_test = file["x_train"], file["x_test"]

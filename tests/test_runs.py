@@ -40,6 +40,7 @@ from pixelcnn_edu import (
     _files,
     _functions,
     _ranks,
+    _state,
     batches,
     checkpoints,
     data,
@@ -904,6 +905,36 @@ def test_a_module_of_the_user_is_not_installed_wherever_it_lies(
     monkeypatch.setitem(sys.modules, name, module)
     assert not _functions.is_installed(module)
     assert all(map(_functions.is_installed, (json, sys, np, pytest, Image, keras)))
+
+
+class Slots:
+    __slots__ = ("floor", "power", "scale")
+
+    def __init__(self, scale):
+        self.power, self.floor, self.scale = 2.0, 0.0, scale
+
+
+def test_what_a_layer_holds_counts_by_value_in_each_process():
+    class Holds(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    def known(held):
+        layer = Holds()
+        layer.held = held
+        return _checksums.network_checksum(layer)
+
+    one, path = logging.getLogger("one"), Path("a", "b")
+    before = known(one), known(path), known(threading.Event())
+    one.warning(str(path))
+    used = threading.Event()
+    used.set()
+    assert (known(one), known(path), known(used)) == before
+    assert known(path) != known(Path("c"))
+    assert known(re.compile("a")) == known(re.compile("a")) != known(re.compile("b"))
+    assert known(Slots(1.0)) == known(Slots(1.0)) != known(Slots(2.0))
+    # a set of names would have another order in another process
+    assert list(_state.attributes(Slots(1.0))) == ["floor", "power", "scale"]
 
 
 class Held:
