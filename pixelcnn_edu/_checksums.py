@@ -287,6 +287,7 @@ def _notes_of(thing):
     output = keras.layers.Identity(name="same")(image)  # Keras 3.13 wants a layer
     models = keras.Model(image, output, name="any"), keras.Sequential(name="any")
     later = {"_compile_config", "_compiled_trainable_state", "_eval_epoch_iterator"}
+    later |= {"_in_halves"}  # noted by `_cpu`
     later |= {"history", "stop_evaluating", "stop_predicting", "stop_training"}
     return later.union(*map(vars, models)) - {"_trainable", "_dtype_policy", "autocast"}
 

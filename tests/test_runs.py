@@ -907,6 +907,17 @@ def test_a_module_of_the_user_is_not_installed_wherever_it_lies(
     assert all(map(_functions.is_installed, (json, sys, np, pytest, Image, keras)))
 
 
+def test_training_does_not_change_the_network_of_a_user_s_class():
+    class Mine(ImageModel):
+        pass
+
+    image = keras.Input((4, 4, 1))
+    model = Mine(image, MaskedConv2D(1, 3, "A")(image), likelihood=Bernoulli())
+    before = _checksums.network_checksum(model)
+    training.fit(model, np.zeros((8, 4, 4, 1)), epochs=1, batch_size=4, verbose=0)
+    assert _checksums.network_checksum(model) == before
+
+
 class Slots:
     __slots__ = ("floor", "power", "scale")
 
