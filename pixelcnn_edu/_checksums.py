@@ -2,19 +2,22 @@
 
 import base64
 import collections
+import copyreg
 import functools
 import hashlib
 import json
 import marshal
 import numbers
+import operator
+import os
 import types
 from array import array
+from collections.abc import Iterator
 
 from pixelcnn_edu._checks import plain
 from pixelcnn_edu._functions import (
     HOLDERS,
     is_installed,
-    is_namespace,
     is_of_python,
     is_user_s,
     read_by,
@@ -26,12 +29,16 @@ from pixelcnn_edu._state import NOTES_OF_TENSORFLOW, attributes, given_by_keras
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 _PLAIN = str | bytes | bytearray | array | numbers.Number | np.generic
 _PLAIN |= slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _MAPPING = dict | types.MappingProxyType
+#: Of these, no class says which objects are equal.
+_VALUES = operator.attrgetter | operator.itemgetter | operator.methodcaller
+_VALUES |= tf.SparseTensor
 _RULES = "regularizers and constraints of weights"
 _OF_OUTPUTS = "activity regularizer"
 _LEFT_OUT = {"dtype", "trainable", _RULES, _OF_OUTPUTS}
@@ -118,9 +125,13 @@ def network_checksum(model) -> str:
     masks, and functions and objects of a user, such as activations; in a layer of a user's
     class, or without a configuration, also numbers and strings. A function counts with its
     code, with the constants that it reads, and with the user's functions that it calls,
-    also those in a module or a class of the user's. The code of a layer's ``call`` does
-    not count, nor do objects of installed packages that a function reads by name, other
-    than arrays and objects with a configuration.
+    also those in a module or a class of the user's. An object of Python, NumPy or
+    TensorFlow counts with its value if its class says which objects are equal, as for
+    paths and polynomials, and otherwise with its class alone, as for loggers and random
+    generators.
+
+    The code of a layer's ``call`` does not count, nor do objects of installed packages
+    that a function reads by name, if they have neither a value nor a configuration.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -226,8 +237,8 @@ def _held(thing, around=()):
             return not told or not _tells_all(one) or any(_functions(one))
         if told or _is_array(one):
             return not told
-        is_plain = isinstance(one, _PLAIN | _SET | np.ndarray) or callable(one)
-        is_plain = is_plain or _config(one)
+        is_plain = isinstance(one, _PLAIN | np.ndarray) or _has_value(one)
+        is_plain = is_plain or callable(one) or _config(one)
         return plain_too and is_plain and name not in notes
 
     def within(value, name):
@@ -317,8 +328,12 @@ def _content(value, around=()):
         return sorted(of(*value), key=str)
     if isinstance(value, np.ma.MaskedArray):
         return of(value.data, np.ma.getmaskarray(value), value.fill_value)
-    if _is_array(value) or keras.ops.is_tensor(value):
-        return checksum([np.asarray(value)])
+    if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
+        return of(*tf.nest.flatten(value, expand_composites=True))
+    if keras.ops.is_tensor(value) or isinstance(value, memoryview):
+        value = np.asarray(value)
+    if _is_array(value):
+        return checksum([value])
     if isinstance(value, np.ndarray):  # of words or dates, for example
         held = value.tolist() if value.dtype.hasobject else value.tobytes()
         return of(str(value.dtype), value.shape, held)
@@ -338,16 +353,36 @@ def _content(value, around=()):
             return [kind.__qualname__, *of(config, *_functions(value))]
         held = _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]
-    if not is_user_s(value) or isinstance(value, keras.Operation):
-        return getattr(value, "__qualname__", kind.__qualname__)
-    if isinstance(value, types.FunctionType):
+    if isinstance(value, types.FunctionType) and is_user_s(value):
         return _of_function(value, (*around, value))
-    if is_of_python(kind) and not is_namespace(value):  # a path or a logger, say
-        told = repr(value)
-        by_value = not told.startswith("<") and " at 0x" not in told
-        return [kind.__qualname__, *[told] * by_value]
+    if isinstance(value, keras.Operation) or not is_user_s(value) or is_of_python(kind):
+        name = getattr(value, "__qualname__", kind.__qualname__)
+        return [name, *of(*_made_of(value))] if _has_value(value) else name
     call = kind.__call__ if callable(value) else None
     return [kind.__qualname__, *of(call, attributes(value))]
+
+
+def _has_value(value):
+    """Return whether two objects of a class can be equal, as paths and not as loggers."""
+    kind = type(value)
+    if hasattr(value, "assign") or value is os.environ:  # a variable, or the machine's
+        return False
+    return kind.__eq__ is not object.__eq__ or isinstance(value, _VALUES)
+
+
+def _made_of(value):
+    """Return what `copy.copy` makes an equal object of; nothing if it cannot."""
+    kind = type(value)
+    try:
+        if kind in copyreg.dispatch_table:
+            made = copyreg.dispatch_table[kind](value)
+        else:
+            made = value.__reduce_ex__(4)
+    except Exception:  # any class has its own
+        return ()
+    if isinstance(made, str):  # a name in a module
+        return (made,)
+    return [list(one) if isinstance(one, Iterator) else one for one in made]
 
 
 def _of_function(function, known):
@@ -379,5 +414,5 @@ def _is_constant(value):
     if isinstance(value, _PLAIN | _LIST | _SET | _MAPPING | HOLDERS):
         return True
     its = value if isinstance(value, types.FunctionType) else type(value)
-    known = _is_array(value) or is_namespace(value) or _config(value) is not None
+    known = _is_array(value) or _has_value(value) or _config(value) is not None
     return known or not is_installed(its)

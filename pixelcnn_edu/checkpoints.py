@@ -10,13 +10,15 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-A run with the same arguments, initial weights and images is the same run: a change in the
-code of a class (a likelihood, a layer, a schedule) is not noticed, nor one in an object of
-an installed package (absl's FLAGS, say) whose attributes a function reads. A resumed run
-does not repeat
+A run with the same arguments, initial weights and images is the same run. Not noticed are
+changes in the code of a class (a likelihood, a layer, a schedule), in an object of Python,
+NumPy or TensorFlow that has no value to compare (a random generator, say), and in an
+object of an installed package (absl's FLAGS, say) whose attributes a function reads. A
+resumed run does not repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
+- what a layer notes other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
   ``ModelCheckpoint``. They get their memory back if they monitor the same quantity;
@@ -128,10 +130,10 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: an existing folder, such as `locked` yields. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
-            checksums. ``"initial weights"`` and ``"optimizer"`` may differ, but only if
-            they are the result of training this same run: a callback may change the
-            learning rate. A rate that training has changed is accepted only together
-            with the weights of that time.
+            checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ,
+            but only if they are the result of training this same run: a layer may count
+            its calls, and a callback may change the learning rate. What training has
+            changed is accepted only together with the weights of that time.
         callbacks: the other callbacks, which come before this one.
 
     Attributes:
@@ -245,8 +247,14 @@ class Checkpoint(keras.callbacks.Callback):
 
         ``"initial weights"`` is here the checksum of the present weights.
         """
-        weights = checksum(self.model.get_weights())
-        return through_json({"initial weights": weights, "optimizer": self.optimizer})
+        now = {
+            "initial weights": checksum(self.model.get_weights()),
+            "network": network_checksum(
+                self.model
+            ),  # a layer may note its input's shape
+            "optimizer": self.optimizer,
+        }
+        return through_json(now)
 
     def _differences(self, about):
         """Return the names of the settings that differ from those of a run on disk.

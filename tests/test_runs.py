@@ -5,6 +5,7 @@ import collections
 import contextlib
 import copy
 import dataclasses
+import datetime
 import errno
 import functools
 import gc
@@ -14,6 +15,7 @@ import inspect
 import io
 import json
 import logging
+import operator
 import os
 import pkgutil
 import re
@@ -946,6 +948,69 @@ def test_what_a_layer_holds_counts_by_value_in_each_process():
     assert known(Slots(1.0)) == known(Slots(1.0)) != known(Slots(2.0))
     # a set of names would have another order in another process
     assert list(_state.attributes(Slots(1.0))) == ["floor", "power", "scale"]
+
+
+VALUES = {
+    "polynomial": lambda x: np.polynomial.Polynomial([0, x]),
+    "mapping": lambda x: types.MappingProxyType({"a": x}),
+    "ragged": lambda x: tf.ragged.constant([[1], [2, x]]),
+    "sparse": lambda x: tf.sparse.from_dense([[0, x]]),
+    "words": lambda x: tf.constant(str(x)),
+    "shape": lambda x: tf.TensorShape([x]),
+    "type": lambda x: np.dtype(f"S{x}"),
+    "pattern": lambda x: re.compile("a" * 300 + str(x)),
+    "getter": operator.itemgetter,
+    "view": lambda x: memoryview(bytes(x)),
+    "date": lambda x: datetime.date(2000, 1, x),
+}
+
+
+@pytest.mark.parametrize("where", ["layer", "default", "global"])
+@pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
+def test_a_value_of_python_numpy_or_tensorflow_counts(make, where, monkeypatch):
+    class Holds(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    def known(value):
+        layer = Holds()
+        if where == "layer":
+            layer.held = value
+        elif where == "default":
+            layer.held = lambda x, value=value: value
+        else:
+            monkeypatch.setitem(globals(), "VALUE", value)
+            layer.held = lambda x: VALUE  # noqa: F821
+        return _checksums.network_checksum(layer)
+
+    assert known(make(3)) == known(make(3)) != known(make(4))
+
+
+def test_what_a_layer_notes_in_training_does_not_make_another_network(tmp_path):
+    class Notes(keras.layers.Layer):
+        def call(self, inputs):
+            self.shape, self.count = inputs.shape, getattr(self, "count", 0) + 1
+            return inputs
+
+    def made():
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        outputs = Notes()(MaskedConv2D(1, 3, "A")(image))
+        return ImageModel(image, outputs, likelihood=Bernoulli())
+
+    whole, _ = fit(model=made())
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epoch and interrupt(1, logs)
+    )
+    model = made()
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, model=model, callbacks=stop)
+    fit(tmp_path, model=model)
+    assert_same(model, whole)
+    fit(tmp_path, model=model)  # the run has ended
+    model.layers[-1].held = 1
+    with pytest.raises(ValueError, match="differs in: network"):
+        fit(tmp_path, model=model)
 
 
 class Held:
