@@ -824,6 +824,21 @@ def from_the_nearer_tail(upper, lower):
     return np.where(np.abs(ratio) < 1e-3, exact, log_a + np.log(-np.expm1(ratio)))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda a, b: (
+            b - np.logaddexp(0, a) - np.logaddexp(0, b) + np.log(np.expm1(a - b))
+        ),
+        lambda a, b: (
+            a - np.logaddexp(0, a) - np.logaddexp(0, b) + np.log(-np.expm1(b - a))
+        ),
+    ],
+)
+def test_what_fails_at_infinite_borders_alone_is_told_so(answer):
+    assert "infinite border" in exercises.log_bin(answer).text
+
+
 @pytest.mark.parametrize("upper", [-300.0, -3.0, 0.4, 20.0, 300.0])
 def test_the_logarithm_of_a_bin_is_exact_to_many_decimals(upper):
     decimal.getcontext().prec = 400

@@ -141,13 +141,16 @@ def _density(upper, lower):
     return -_softplus(-middle) - _softplus(middle) + np.log(upper - lower)
 
 
+ENDS = "a first and a last bin"
+
+
 def _bins():
     a = np.linspace(-4, 5, 7)
     far = np.array([20.0, 60.0, 300.0])
     yield "bins near the mean", a, a - 1.5
     yield "bins far above the mean", far, far - 1
     yield "bins far below the mean", -far * 3, -far * 3 - 1
-    yield "a first and a last bin", np.array([-30, np.inf]), np.array([-np.inf, 30])
+    yield ENDS, np.array([-30, np.inf]), np.array([-np.inf, 30])
     narrow = np.float32([7e-6, -7e-6]), np.float32([0, -1.5e-5])
     yield "narrow bins in float32", *narrow
     yield "wide bins in float32", np.float32([200, -100]), np.float32([100, -200])
@@ -163,8 +166,8 @@ def _lost_all(actual, expected, name, upper, lower):
 
 def _overflowed(actual, expected, name, upper, lower):
     """Whether the only wrong bins are those with borders too large for np.exp."""
-    largest = 88 if upper.dtype == "float32" else 709
-    far = np.maximum(abs(upper), abs(lower)) > largest
+    largest, border = 88 if upper.dtype == "float32" else 709, np.maximum(-lower, upper)
+    far = (largest < border) & (border < np.inf)
     lost = ~np.isfinite(actual[far])
     return lost.any() and np.allclose(actual[~far], expected[~far], 1e-5, 2e-3)
 
@@ -175,6 +178,12 @@ log_bin = Exercise(
     run=lambda answer, name, *borders: answer(*borders),
     describe="{0}",
     mistakes={
+        "At an infinite border this computes inf - inf or 0 times inf. Write the answer as "
+        "a sum of logarithms in which an infinite border gives 0.": Mistake(
+            fits=lambda actual, expected, name, *_: (
+                name == ENDS and np.isnan(actual).any()
+            )
+        ),
         "That is the probability of the bin; its logarithm is asked for.": Mistake(
             lambda upper, lower: _sigmoid(upper) - _sigmoid(lower), hint=0
         ),
