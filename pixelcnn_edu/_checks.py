@@ -314,7 +314,7 @@ def check_known(images, known, **allowed) -> tuple[np.ndarray, np.ndarray]:
         **allowed: for `check_images`.
     """
     images = np.asanyarray(images)  # keeps a masked array
-    known = np.asarray(known)
+    known = np.asarray(check_unmasked("known", known))
     fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
     blank = np.zeros(images.shape, images.dtype)
     if fits:
@@ -328,7 +328,7 @@ def check_known(images, known, **allowed) -> tuple[np.ndarray, np.ndarray]:
 
 def check_uniforms(uniforms, shape) -> np.ndarray:
     """Return uniform numbers as float32, all below 1."""
-    uniforms = np.asarray(uniforms)
+    uniforms = np.asarray(check_unmasked("uniforms", uniforms))
     fits = uniforms.dtype.kind in "biuf" and uniforms.shape == shape
     single = uniforms.astype("float32") if fits else None  # may round up to 1
     if not fits or not ((0 <= single) & (single < 1)).all():

@@ -124,14 +124,13 @@ def network_checksum(model) -> str:
     layer holds counts too, also in lists and in dicts with their keys: arrays, such as
     masks, and functions and objects of a user, such as activations; in a layer of a user's
     class, or without a configuration, also numbers and strings. A function counts with its
-    code, with the constants that it reads, and with the user's functions that it calls,
-    also those in a module or a class of the user's. An object of Python, NumPy or
+    code and its defaults, and with the constants and the user's functions that it reads by
+    name, also those in a module or a class of the user's. An object of Python, NumPy or
     TensorFlow counts with its value if its class says which objects are equal, as for
     paths and polynomials, and otherwise with its class alone, as for loggers and random
     generators.
 
-    The code of a layer's ``call`` does not count, nor do objects of installed packages
-    that a function reads by name, if they have neither a value nor a configuration.
+    What does not count stands in `checkpoints`.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

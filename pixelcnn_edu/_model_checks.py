@@ -3,7 +3,7 @@
 `_checks` has the validators of all other arguments.
 """
 
-from pixelcnn_edu._checks import check_image_shape, refused
+from pixelcnn_edu._checks import check_image_shape, check_unmasked, refused
 
 import keras
 import numpy as np
@@ -124,7 +124,7 @@ def check_labels(model, labels, count, *, name="labels") -> list:
         raise refused(expected, f"{name}={labels!r}")
     if not takes:
         return []
-    labels = np.asarray(labels)
+    labels = np.asarray(check_unmasked(name, labels))
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.shape not in ((), (count,)):
         expected = f"{name} to be an integer or integers of shape {(count,)}"

@@ -10,11 +10,17 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-A run with the same arguments, initial weights and images is the same run. Not noticed are
-changes in the code of a class (a likelihood, a layer, a schedule), in an object of Python,
-NumPy or TensorFlow that has no value to compare (a random generator, say), and in an
-object of an installed package (absl's FLAGS, say) whose attributes a function reads. A
-resumed run does not repeat
+A run with the same arguments, initial weights and images is the same run. This comparison
+is a guard against slips. It does not notice a change
+
+- in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
+- in what a function reads other than by a global name, ``module.name`` or ``class.name``:
+  by an import inside the function, through a local name, or as an attribute of a function;
+- in an object of an installed package (absl's FLAGS, say) that a function reads by name;
+- in an object of Python, NumPy or TensorFlow that has no value to compare, such as a
+  random generator, or in what the ``get_config`` of Keras's own classes leaves out.
+
+A resumed run does not repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);

@@ -21,7 +21,12 @@ import contextlib
 import functools
 import math
 
-from pixelcnn_edu._checks import check_images, check_one_of, check_positive_int
+from pixelcnn_edu._checks import (
+    check_images,
+    check_one_of,
+    check_positive_int,
+    check_unmasked,
+)
 from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
 from pixelcnn_edu._coding_loop import CodingLoop
 from pixelcnn_edu._logits import present_logits
@@ -261,7 +266,7 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
         >>> quantize([0.5, 0.499, 0.001, 0.0], total=16)
         array([8, 6, 1, 1])
     """
-    p = _real(probabilities)
+    p = _real(check_unmasked("probabilities", probabilities))
     if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.any(-1).all():
         raise ValueError(
             "Expected probabilities (…, K), real, finite, not negative, not all 0. "

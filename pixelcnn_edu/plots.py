@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 from pixelcnn_edu import _alt
-from pixelcnn_edu._checks import check_positive_int
+from pixelcnn_edu._checks import check_positive_int, check_unmasked
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,7 +37,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         labels: N short strings, written above the images.
         ax: where to draw.
     """
-    images = np.asarray(images, "float32")
+    images = np.asarray(check_unmasked("images", images), "float32")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
             f"Expected images of shape (N, H, W, 1 or 3). Received: {images.shape}"

@@ -23,6 +23,7 @@ from pixelcnn_edu import (
     training,
 )
 from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
+from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
@@ -604,6 +605,25 @@ BESIDE = {
     "temperature": 1.0,
     "uniforms": X,
 }
+
+
+MASKED = {
+    "images": lambda masked: plots.image_grid(masked(X)),
+    "known": lambda masked: generation.complete(small(), X, masked(KNOWN)),
+    "uniforms": lambda masked: generation.generate(small(), 2, uniforms=masked(X)),
+    "labels": lambda masked: generation.generate(labeled(), 2, labels=masked([0, 1])),
+    "labels to hold out": lambda masked: data.hold_out(X, masked([0, 1]), 1),
+    "labels to exclude": lambda masked: data.exclude(X, masked([0, 1]), X),
+    "mixtures": lambda masked: with_labels(labeled(), masked(np.eye(3))),
+    "probabilities": lambda masked: compression.quantize(masked([0.5, 0.5])),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_values_that_a_mask_hides_are_refused(name):
+    MASKED[name](np.array)
+    with pytest.raises(ValueError, match=f"Expected {name.split()[0]} without masked"):
+        MASKED[name](lambda values: np.ma.array(values, mask=np.array(values) >= 0))
 
 
 def functions_of_a_model():

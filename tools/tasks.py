@@ -26,6 +26,7 @@ PY = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / ".installed"
 START = "notebooks/00_start_here.ipynb"
 VERSIONS = ("3.13", "3.12", "3.11")  # the newest first
+# what pip and venv put at the top of an environment, on any system
 PARTS = "bin lib lib64 include share etc man Scripts Lib Include .gitignore .installed"
 NEEDS = ("pyproject.toml", "constraints.txt")
 PROBE = """
