@@ -23,6 +23,7 @@ from pixelcnn_edu._functions import (
     read_by,
     unwrapped,
     values_around,
+    written_by,
 )
 from pixelcnn_edu._model_checks import graph_of
 from pixelcnn_edu._state import NOTES_OF_TENSORFLOW, attributes, given_by_keras
@@ -229,6 +230,7 @@ def _held(thing, around=()):
         plain_too = is_user_s(thing)
     notes = _notes_of(thing) if plain_too else ()
     held, found = attributes(thing), {}
+    written = written_by(type(thing).call) if is_layer and is_user_s(thing) else ()
 
     def counts(one, name):
         told = not is_layer and not config.keys().isdisjoint((name, name.lstrip("_")))
@@ -255,6 +257,8 @@ def _held(thing, around=()):
     for name in held.keys() - (given_by_keras() if is_layer else set()):
         if name in NOTES_OF_TENSORFLOW or name.startswith("_exclude_from_weight_decay"):
             continue  # the second is a setting of its own, see `checkpoints`
+        if name in written:
+            continue  # a note of the last call
         if name in ("optimizer", "inner_optimizer"):
             continue  # settings of their own, see `training.fit` and `as_json`
         one = held[name]
@@ -352,9 +356,11 @@ def _content(value, around=()):
             return [kind.__qualname__, *of(config, *_functions(value))]
         held = _held(value, (*around, value))
         return [kind.__qualname__, *of(config), *sorted(held.items())]
-    if isinstance(value, types.FunctionType) and is_user_s(value):
+    is_function = isinstance(value, types.FunctionType)
+    by_name = not is_user_s(value) or is_of_python(value if is_function else kind)
+    if is_function and not by_name:
         return _of_function(value, (*around, value))
-    if isinstance(value, keras.Operation) or not is_user_s(value) or is_of_python(kind):
+    if by_name or isinstance(value, keras.Operation):
         name = getattr(value, "__qualname__", kind.__qualname__)
         return [name, *of(*_made_of(value))] if _has_value(value) else name
     call = kind.__call__ if callable(value) else None

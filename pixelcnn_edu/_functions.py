@@ -32,7 +32,7 @@ def is_user_s(value):
     """Return whether a value is a function of a user, or an object of a user's class."""
     value = unwrapped(value)
     its = value if isinstance(value, FUNCTION) else type(value)
-    return not isinstance(value, type) and _package_of(its) not in _LIBRARIES
+    return not isinstance(value, type) and not _is_of_library(its)
 
 
 def unwrapped(value):
@@ -49,7 +49,7 @@ def is_installed(its):
     if name == "__main__":  # whose file is pytest's, for example
         return False
     in_package = re.search(r"[/\\](site|dist)-packages[/\\]", _place(name))
-    return bool(in_package) or name in _LIBRARIES or is_of_python(its)
+    return bool(in_package) or _is_of_library(its) or is_of_python(its)
 
 
 def is_of_python(its):
@@ -58,6 +58,11 @@ def is_of_python(its):
     place = _place(name)  # a user's own `trace.py` has a name of Python's
     inside = not place or place.startswith(sysconfig.get_path("stdlib"))
     return name in sys.stdlib_module_names and inside
+
+
+def _is_of_library(its):
+    name = _package_of(its)
+    return name in _LIBRARIES or name.startswith("_cython_")  # such as a NumPy method
 
 
 def _place(name):
@@ -140,6 +145,13 @@ def _is_space(value):
     if isinstance(value, type | types.ModuleType):
         return not is_installed(value)
     return is_namespace(value)
+
+
+def written_by(function):
+    """Return the names of attributes that a function writes, of any object."""
+    code = getattr(unwrapped(function), "__code__", None)
+    steps = dis.get_instructions(code) if code else ()
+    return {step.argval for step in steps if step.opname == "STORE_ATTR"}
 
 
 def _names_in(code):

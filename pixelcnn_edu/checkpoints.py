@@ -13,6 +13,7 @@ batches.
 A run with the same arguments, initial weights and images is the same run. This comparison
 is a guard against slips. It does not notice a change
 
+- in callbacks, or in what a layer's ``call`` writes into the layer;
 - in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
 - in what a function reads other than by a global name, ``module.name`` or ``class.name``:
   by an import inside the function, through a local name, or as an attribute of a function;

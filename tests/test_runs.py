@@ -920,6 +920,9 @@ def test_training_does_not_change_the_network_of_a_user_s_class():
     assert _checksums.network_checksum(model) == before
 
 
+PATTERN = re.compile("a+")
+
+
 class Slots:
     __slots__ = ("floor", "power", "scale")
 
@@ -944,7 +947,13 @@ def test_what_a_layer_holds_counts_by_value_in_each_process():
     used.set()
     assert (known(one), known(path), known(used)) == before
     assert known(path) != known(Path("c"))
-    assert known(re.compile("a")) == known(re.compile("a")) != known(re.compile("b"))
+    pattern, read = known(re.compile("a")), known(lambda text: PATTERN.match(text))
+    assert pattern != known(re.compile("b"))  # which is in the cache of `re` now
+    assert pattern == known(re.compile("a"))
+    assert read == known(lambda text: PATTERN.match(text))
+    generators = [np.random.default_rng(seed) for seed in (0, 1)]
+    one, other = (known(generator.normal) for generator in generators)
+    assert one == other != known(generators[0].uniform)
     assert known(Slots(1.0)) == known(Slots(1.0)) != known(Slots(2.0))
     # a set of names would have another order in another process
     assert list(_state.attributes(Slots(1.0))) == ["floor", "power", "scale"]
@@ -986,29 +995,40 @@ def test_a_value_of_python_numpy_or_tensorflow_counts(make, where, monkeypatch):
     assert known(make(3)) == known(make(3)) != known(make(4))
 
 
-def test_what_a_layer_notes_in_training_does_not_make_another_network(tmp_path):
-    class Notes(keras.layers.Layer):
-        def call(self, inputs):
-            self.shape, self.count = inputs.shape, getattr(self, "count", 0) + 1
-            return inputs
+class Notes(keras.layers.Layer):
+    def call(self, inputs):
+        self.shape, self.count = inputs.shape, getattr(self, "count", 0) + 1
+        return inputs
 
-    def made():
-        keras.utils.set_random_seed(0)
-        image = keras.Input((4, 4, 1))
-        outputs = Notes()(MaskedConv2D(1, 3, "A")(image))
-        return ImageModel(image, outputs, likelihood=Bernoulli())
 
-    whole, _ = fit(model=made())
-    stop = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: epoch and interrupt(1, logs)
-    )
-    model = made()
+def with_notes():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 4, 1))
+    outputs = Notes()(MaskedConv2D(1, 3, "A")(image))
+    return ImageModel(image, outputs, likelihood=Bernoulli())
+
+
+def test_what_a_call_notes_in_a_layer_does_not_make_another_network():
+    model = with_notes()
+    before = _checksums.network_checksum(model)
+    model(X[:1])
+    assert _checksums.network_checksum(model) == before
+
+
+def test_what_a_callback_changes_in_a_layer_does_not_make_another_run(tmp_path):
+    model, (whole, _) = with_notes(), fit(model=with_notes())
+
+    def change(epoch, logs):
+        model.layers[-1].held = epoch
+        if epoch:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
+        stop = keras.callbacks.LambdaCallback(on_epoch_begin=change)
         fit(tmp_path, model=model, callbacks=stop)
     fit(tmp_path, model=model)
     assert_same(model, whole)
-    fit(tmp_path, model=model)  # the run has ended
-    model.layers[-1].held = 1
+    model.layers[-1].held = 2
     with pytest.raises(ValueError, match="differs in: network"):
         fit(tmp_path, model=model)
 
