@@ -32,7 +32,7 @@ def is_user_s(value):
     """Return whether a value is a function of a user, or an object of a user's class."""
     value = unwrapped(value)
     its = value if isinstance(value, FUNCTION) else type(value)
-    return not isinstance(value, type) and not _is_of_library(its)
+    return not isinstance(value, type) and not all(map(_is_library, _packages_of(its)))
 
 
 def unwrapped(value):
@@ -45,23 +45,28 @@ def unwrapped(value):
 
 def is_installed(its):
     """Return whether a module, a function or a class is part of an installed package."""
-    name = _package_of(its)
-    if name == "__main__":  # whose file is pytest's, for example
-        return False
+    return all(map(_is_installed, _packages_of(its)))
+
+
+def _is_installed(name):
     in_package = re.search(r"[/\\](site|dist)-packages[/\\]", _place(name))
-    return bool(in_package) or _is_of_library(its) or is_of_python(its)
+    # the file of `__main__` is pytest's, for example
+    in_package = in_package and name != "__main__"
+    return bool(in_package) or _is_library(name) or _is_python(name)
 
 
 def is_of_python(its):
     """Return whether a module, a function or a class comes with Python."""
-    name = _package_of(its)
-    place = _place(name)  # a user's own `trace.py` has a name of Python's
-    inside = not place or place.startswith(sysconfig.get_path("stdlib"))
-    return name in sys.stdlib_module_names and inside
+    return all(map(_is_python, _packages_of(its)))
 
 
-def _is_of_library(its):
-    name = _package_of(its)
+def _is_python(name):
+    folder = sysconfig.get_path("stdlib")
+    inside = (_place(name) or folder).startswith(folder)
+    return name in sys.stdlib_module_names and inside  # not a user's own `trace.py`
+
+
+def _is_library(name):
     return name in _LIBRARIES or name.startswith("_cython_")  # such as a NumPy method
 
 
@@ -71,10 +76,19 @@ def _place(name):
     return getattr(module, "__file__", None) or str(getattr(module, "__path__", ""))
 
 
-def _package_of(its):
-    """Return the first part of the name of a module, or of the module of ``its``."""
-    name = its.__name__ if isinstance(its, types.ModuleType) else its.__module__
-    return (name or "").split(".")[0]
+def _packages_of(its):
+    """Return the first parts of the name of a module, or of the modules of ``its``.
+
+    A function that a decorator makes may have two: `functools.wraps` gives it the name of
+    another module than that in which it reads its globals.
+    """
+    if isinstance(its, types.ModuleType):
+        return {its.__name__.split(".")[0]}
+    its = getattr(its, "__func__", its)
+    names = [its.__module__]
+    if isinstance(its, types.FunctionType):
+        names.append(its.__globals__.get("__name__"))
+    return {(name or "").split(".")[0] for name in names}
 
 
 def is_namespace(value):
@@ -86,7 +100,7 @@ def is_namespace(value):
         return False
     kind = type(value)
     compared = kind.__eq__ is not object.__eq__
-    return compared and _package_of(kind) in sys.stdlib_module_names
+    return compared and _packages_of(kind) <= sys.stdlib_module_names
 
 
 def read_by(function, known, counts):

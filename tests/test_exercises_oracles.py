@@ -824,6 +824,25 @@ def from_the_nearer_tail(upper, lower):
     return np.where(np.abs(ratio) < 1e-3, exact, log_a + np.log(-np.expm1(ratio)))
 
 
+def test_underflow_is_named_only_where_a_probability_is_0():
+    def said(answer):
+        return exercises.fair_coins(answer).text
+
+    assert "is 0 in float64" in said(lambda h, w: -math.log(0.5 ** (h * w)))
+    assert "is 0 in float64" not in said(lambda h, w: h * w * math.log(-1 / 2))
+
+
+def test_an_index_outside_the_images_is_told_as_such():
+    def draw(probs, u):
+        images = np.zeros_like(u)
+        for row, col, channel in np.ndindex(u.shape[1:]):
+            p = probs(images)[:, row + 1, col, channel]
+            images[:, row, col, channel] = u[:, row, col, channel] < p
+        return images
+
+    assert "An index lies outside the images" in exercises.draw(draw).text
+
+
 @pytest.mark.parametrize(
     "answer",
     [

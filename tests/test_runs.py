@@ -1152,6 +1152,33 @@ def test_a_function_in_an_object_with_a_configuration_counts_with_its_code():
     assert one == again and one[0] != other[0] and one[1] != other[1]
 
 
+def test_a_function_in_the_name_of_another_counts_with_its_code():
+    def scaled(function, factor):
+        @functools.wraps(function)
+        def activation(x):
+            return factor * function(x)
+
+        return activation
+
+    def of(activation):
+        model = models.pixelcnn((4, 4, 1), filters=4, depth=1, activation="relu")
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Activation):
+                layer.activation = activation
+        return model
+
+    for function in (keras.activations.relu, tf.nn.relu):
+        one, three = (of(scaled(function, factor)) for factor in (1.0, 3.0))
+        assert _checksums.network_checksum(one) != _checksums.network_checksum(three)
+        assert not _checksums.same_network(one, of(function))
+
+    @tf.custom_gradient
+    def own_gradient(x):
+        return x, lambda upstream: upstream
+
+    assert _functions.is_user_s(own_gradient)
+
+
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 def test_a_lambda_in_a_configuration_counts():
     def known(function):

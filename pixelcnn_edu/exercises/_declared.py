@@ -56,7 +56,7 @@ class Mistake:
         fits: ``fits(actual, expected, *case)``, whether an answer makes it, for a
             mistake that has more results than these.
         any_shape: whether ``fits`` is asked of results of a wrong shape too.
-        raises: likewise ``raises(error)``, for an answer that raises.
+        raises: likewise ``raises(error, *case)``, for an answer that raises.
         hint: the number of the hint that helps here, 0 for none.
     """
 
@@ -226,7 +226,7 @@ class Exercise:
 
     def diagnosed_error(self, raised, case):
         for diagnosis, mistake in self.mistakes.items():
-            if mistake.raises and mistake.raises(raised.args[0]):
+            if mistake.raises and mistake.raises(raised.args[0], *case):
                 return Wrong(diagnosis, case=self.told(case), raised=str(raised))
         raised.details = {"case": self.told(case)}
         return raised

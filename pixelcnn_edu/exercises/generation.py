@@ -197,14 +197,18 @@ draw = Exercise(
     run=_twice,
     describe=lambda about, probs, u: f"{about}; u of shape {u.shape}",
     mistakes={
-        "Take the sizes from u.shape.": Mistake(
+        "An index lies outside the images. Take the sizes from u.shape, and index in the "
+        "order [:, row, col, channel].": Mistake(
             but(places=lambda u: np.ndindex(28, 28, 1)),
-            raises=lambda error: re.search("out of bounds for axis [1-9]", str(error)),
+            but(rule=lambda p, u, at: u[at] < p[:, at[2], at[1], at[3]]),
+            raises=lambda error, *_: re.search(
+                "out of bounds for axis [1-9]", str(error)
+            ),
         ),
         "You have one number per image and channel. One per image is wanted: "
         "probs(images)[:, row, col, channel].": Mistake(
             but(rule=lambda p, u, at: u[at[:-1]] < p[at[:-1]]),
-            raises=lambda error: re.search(
+            raises=lambda error, *_: re.search(
                 r"from shape \((\d+),\d+\) into shape \(\1,\)", str(error)
             ),
         ),
@@ -212,7 +216,7 @@ draw = Exercise(
         "probs(images), so the first index picks an image.": Mistake(
             _batch_last,
             but(rule=lambda p, u, at: u[at] < p[at[1:]]),
-            raises=lambda error: re.search("broadcast|for axis 0", str(error)),
+            raises=lambda error, *_: re.search("broadcast|for axis 0", str(error)),
             hint=2,
         ),
         "The same u gave two different results. Compare with u; draw no other random "

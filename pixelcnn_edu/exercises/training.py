@@ -427,7 +427,7 @@ adam = Exercise(
     mistakes={
         "it divides by 0. t counts from 1: at t = 0, 1 - beta**t is 0.": Mistake(
             but(first=0),
-            raises=lambda error: isinstance(error, ZeroDivisionError),
+            raises=lambda error, *_: isinstance(error, ZeroDivisionError),
             hint=2,
         ),
         "the starting value 0 is in the path; return the T values after it.": Mistake(
