@@ -62,7 +62,6 @@ class StackConv2D(keras.layers.Conv2D):
     Attributes:
         kernel_size: (rows, columns) of the cropped kernel, which the layer stores.
         whole_kernel_size: (height, width) before cropping, the argument.
-        origin: offset (rows down, columns right) of the kernel's first element.
 
     Input shape: (N, H, W, channels).
 
@@ -108,10 +107,8 @@ class StackConv2D(keras.layers.Conv2D):
             )
         if stack == "vertical":
             rows, columns = height // 2 + 1 - hides, width
-            top = -(height // 2)
         else:
             rows, columns = 1, width // 2 + 1 - (hides and colors == 1)
-            top = 0
         if not rows or not columns:
             raise ValueError(
                 f"Expected kernel_size to leave a tap to a {stack} convolution of type "
@@ -125,7 +122,13 @@ class StackConv2D(keras.layers.Conv2D):
         self.stack = str(stack)
         self.mask_type = mask_type
         self.colors = colors
-        self.origin = top * dilation_rate, -(width // 2) * dilation_rate
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Offset (rows down, columns right) of the kernel's first element."""
+        height, width = self.whole_kernel_size
+        up, step = height // 2 * (self.stack == "vertical"), self.dilation_rate[0]
+        return -up * step, -(width // 2) * step
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -832,6 +832,22 @@ def test_underflow_is_named_only_where_a_probability_is_0():
     assert "is 0 in float64" not in said(lambda h, w: h * w * math.log(-1 / 2))
 
 
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        (
+            "level_nats",
+            lambda z, k: -np.log(np.take_along_axis(z, k[..., None], -1)).sum(),
+        ),
+        ("lowest_crossentropy", lambda x: -np.log(x - 1).sum(axis=(1, 2, 3))),
+        ("surprise", lambda z, x: np.sqrt(-(z**2)).sum(axis=(1, 2, 3))),
+    ],
+)
+def test_a_nan_is_blamed_on_a_0_or_on_overflow_only_where_they_occur(name, answer):
+    exercise = getattr(exercises, name)
+    assert exercise(answer).text.startswith(f"Not right: {exercise.otherwise}")
+
+
 def test_an_index_outside_the_images_is_told_as_such():
     def draw(probs, u):
         images = np.zeros_like(u)

@@ -52,10 +52,10 @@ class OffByOne(MaskedConv2D):
 class NotMoved(StackConv2D):
     """A dilated kernel that begins where one without dilation does."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    @property
+    def origin(self):
         step = self.dilation_rate[0]
-        self.origin = tuple(offset // step for offset in self.origin)
+        return tuple(offset // step for offset in super().origin)
 
 
 class LevelsFirst(OneHotLevels):

@@ -350,11 +350,16 @@ color_log_prob = Exercise(
     ),
     mistakes={
         "A channel far from every mean: its probability is 0 in floats. Stay with "
-        "logarithms, as in `log_bin`, down to log Σ exp. (Or a scale is negative: those "
-        "logits are log scales.)": Mistake(
+        "logarithms, as in `log_bin`, down to log Σ exp.": Mistake(
             but(log_bin=_subtracted),
             but(subtracted=np.mean),
-            fits=lambda actual, *_: not np.isfinite(actual),
+            fits=lambda actual, expected, *_: (
+                not np.isfinite(actual) and expected < -30
+            ),
+        ),
+        "Not a number, like the logarithm of a negative one. (Is a scale negative? The "
+        "logits of the scales are their logarithms.)": Mistake(
+            lambda *case: np.nan, fits=lambda actual, *_: np.isnan(actual)
         ),
         "The sign: log p is negative, nats are -log p.": Mistake(
             then(lambda right: -right)
