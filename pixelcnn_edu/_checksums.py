@@ -37,6 +37,7 @@ _PLAIN |= slice | range | None
 _LIST = list | tuple | collections.deque
 _SET = set | frozenset
 _MAPPING = dict | types.MappingProxyType
+_VARIABLE = keras.Variable | tf.Variable
 #: Of these, no class says which objects are equal.
 _VALUES = operator.attrgetter | operator.itemgetter | operator.methodcaller
 _VALUES |= tf.SparseTensor
@@ -307,7 +308,7 @@ def _notes_of(thing):
 
 
 def _is_array(value):
-    if keras.ops.is_tensor(value) and not hasattr(value, "assign"):  # no variable
+    if keras.ops.is_tensor(value) and not isinstance(value, _VARIABLE):
         value = np.asarray(value)
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
@@ -321,14 +322,17 @@ def _content(value, around=()):
     def of(*parts):
         return [_content(part, (*around, value)) for part in parts]
 
-    if isinstance(value, _PLAIN):
-        return repr(value)
-    if isinstance(value, _LIST):
-        return of(*value)
-    if isinstance(value, _MAPPING):
-        return of(*value.items())
-    if isinstance(value, _SET):  # its order differs from process to process
-        return sorted(of(*value), key=str)
+    if isinstance(value, _PLAIN | _LIST | _MAPPING | _SET):
+        if isinstance(value, _PLAIN):
+            told = repr(value)
+        elif isinstance(value, _SET):  # its order differs from process to process
+            told = sorted(of(*value), key=str)
+        else:
+            told = of(*(value.items() if isinstance(value, _MAPPING) else value))
+        more = attributes(value) if is_user_s(value) else {}
+        if isinstance(value, collections.defaultdict):
+            more["default_factory"] = value.default_factory
+        return [told, *of(more)] if more else told
     if isinstance(value, np.ma.MaskedArray):
         return of(value.data, np.ma.getmaskarray(value), value.fill_value)
     if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
@@ -370,9 +374,14 @@ def _content(value, around=()):
 def _has_value(value):
     """Return whether two objects of a class can be equal, as paths and not as loggers."""
     kind = type(value)
-    if hasattr(value, "assign") or value is os.environ:  # a variable, or the machine's
+    if isinstance(value, _VARIABLE) or value is os.environ or _is_weak(kind):
         return False
     return kind.__eq__ is not object.__eq__ or isinstance(value, _VALUES)
+
+
+def _is_weak(kind):
+    """Return whether a class is for references that may end at any time."""
+    return kind.__module__ in ("weakref", "_weakrefset")
 
 
 def _made_of(value):
@@ -414,7 +423,7 @@ def _is_constant(value):
     """Return whether a global counts: data, or what a user has written."""
     if isinstance(value, type | types.ModuleType | keras.Operation):
         return False
-    if hasattr(value, "assign"):  # a variable, which may change in training
+    if isinstance(value, _VARIABLE):  # it may change in training
         return False
     if isinstance(value, _PLAIN | _LIST | _SET | _MAPPING | HOLDERS):
         return True

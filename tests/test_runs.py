@@ -959,7 +959,23 @@ def test_what_a_layer_holds_counts_by_value_in_each_process():
     assert list(_state.attributes(Slots(1.0))) == ["floor", "power", "scale"]
 
 
+class DotDict(dict):
+    """A usual recipe. Such a dict says None of each attribute."""
+
+    __getattr__ = dict.get
+    __setattr__ = dict.__setitem__
+
+
+class Number(float):
+    def assign(self, scale):
+        self.scale = scale
+        return self
+
+
 VALUES = {
+    "dict": lambda x: DotDict(scale=x),
+    "number": lambda x: Number(1).assign(x),
+    "default": lambda x: collections.defaultdict(lambda: x),
     "polynomial": lambda x: np.polynomial.Polynomial([0, x]),
     "mapping": lambda x: types.MappingProxyType({"a": x}),
     "ragged": lambda x: tf.ragged.constant([[1], [2, x]]),
