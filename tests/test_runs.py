@@ -951,6 +951,8 @@ def test_what_a_layer_holds_counts_by_value_in_each_process():
     assert pattern != known(re.compile("b"))  # which is in the cache of `re` now
     assert pattern == known(re.compile("a"))
     assert read == known(lambda text: PATTERN.match(text))
+    one, other = (collections.defaultdict(lambda x=x: x) for x in (1, 2))
+    assert known(lambda a=one: a) != known(lambda a=other: a)
     names = _checksums._content(np.random.default_rng(0).normal)
     assert names == ["Generator.normal", "Generator"]  # and no address
     assert not _checksums._is_constant(np.random.default_rng)
@@ -975,7 +977,6 @@ class Number(float):
 VALUES = {
     "dict": lambda x: DotDict(scale=x),
     "number": lambda x: Number(1).assign(x),
-    "default": lambda x: collections.defaultdict(lambda: x),
     "polynomial": lambda x: np.polynomial.Polynomial([0, x]),
     "mapping": lambda x: types.MappingProxyType({"a": x}),
     "ragged": lambda x: tf.ragged.constant([[1], [2, x]]),
