@@ -125,14 +125,14 @@ def network_checksum(model) -> str:
     shapes of its weights; and with the regularizers and constraints of its weights. What a
     layer holds counts too, also in lists and in dicts with their keys: arrays, such as
     masks, and functions and objects of a user, such as activations; in a layer of a user's
-    class, or without a configuration, also numbers and strings. A function counts with its
-    code and its defaults, and with the constants and the user's functions that it reads by
-    name, also those in a module or a class of the user's. An object of Python, NumPy or
-    TensorFlow counts with its value if its class says which objects are equal, as for
-    paths and polynomials, and otherwise with its class alone, as for loggers and random
-    generators.
+    class, or without a configuration, also numbers and strings. A user's function counts
+    with its code, its defaults and its closure, and with the constants and the user's
+    functions that it reads by name, also those in a module or a class of the user's. A
+    function of Python, NumPy or TensorFlow counts with its name. An object of these counts
+    with its value if its class says which objects are equal, as for paths and polynomials,
+    and otherwise with its class alone, as for loggers and random generators.
 
-    What does not count stands in `checkpoints`.
+    `checkpoints` gives examples of what does not count.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

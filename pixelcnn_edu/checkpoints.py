@@ -11,7 +11,8 @@ the digits and their draws come from (seed, epoch, batch), so the epoch has the 
 batches.
 
 A run with the same arguments, initial weights and images is the same run. This comparison
-is a guard against slips. It does not notice a change
+is a guard against slips: of the network it compares what `_checksums.network_checksum`
+lists. So it does not notice a change, for example,
 
 - in callbacks, or in what a layer's ``call`` writes into the layer;
 - in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
