@@ -10,6 +10,7 @@ import marshal
 import numbers
 import operator
 import os
+import re
 import types
 from array import array
 from collections.abc import Iterator
@@ -87,10 +88,12 @@ def _through_json(value):
     """Return a value as it comes back from JSON.
 
     For a lambda, Keras writes the code with its file's path and its line number. These two
-    are left out.
+    are left out, and so is the number with which Keras makes names different.
     """
 
     def without_place(part):
+        if isinstance(part.get("name"), str):
+            part = part | {"name": re.sub(r"_\d+$", "", part["name"])}
         if isinstance(part.get("value"), list):
             return part | {"value": [_code(one) for one in part["value"]]}
         return part | {"code": _code(part["code"])} if "code" in part else part
@@ -120,17 +123,18 @@ def checksum(arrays) -> str:
 def network_checksum(model) -> str:
     """Return a checksum of a model's layers and of how they are connected.
 
-    Names do not count: Keras numbers the names of layers in the order in which a process
-    creates the layers. A layer counts with its configuration, or without one with the
-    shapes of its weights; and with the regularizers and constraints of its weights. What a
-    layer holds counts too, also in lists and in dicts with their keys: arrays, such as
-    masks, and functions and objects of a user, such as activations; in a layer of a user's
-    class, or without a configuration, also numbers and strings. A user's function counts
-    with its code, its defaults and its closure, and with the constants and the user's
-    functions that it reads by name, also those in a module or a class of the user's. A
-    function of Python, NumPy or TensorFlow counts with its name. An object of these counts
-    with its value if its class says which objects are equal, as for paths and polynomials,
-    and otherwise with its class alone, as for loggers and random generators.
+    Names of layers do not count, nor does a number at the end of another name: Keras
+    numbers names in the order in which a process creates the objects. A layer counts with
+    its configuration, or without one with the shapes of its weights; and with the
+    regularizers and constraints of its weights. What a layer holds counts too, also in
+    lists and in dicts with their keys: arrays, such as masks, and functions and objects of
+    a user, such as activations; in a layer of a user's class, or without a configuration,
+    also numbers and strings. A user's function counts with its code, its defaults and its
+    closure, and with the constants and the user's functions that it reads by name, also
+    those in a module or a class of the user's. A function of Python, NumPy or TensorFlow
+    counts with its name. An object of these counts with its value if its class says which
+    objects are equal, as for paths and polynomials, and otherwise with its class alone, as
+    for loggers and random generators.
 
     `checkpoints` gives examples of what does not count.
     """

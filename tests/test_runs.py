@@ -2010,8 +2010,23 @@ REBUILT = {
     "wrapper": lambda: keras.layers.TimeDistributed(keras.layers.Dense(2)),
     "wrapped model": lambda: keras.layers.TimeDistributed(functional(layer("relu"))),
     "without get_config": lambda: layer("relu", Bare),
+    "generator": lambda: keras.layers.Dense(
+        2,
+        kernel_initializer=keras.initializers.HeNormal(
+            seed=keras.random.SeedGenerator(1)
+        ),
+    ),
+    "metric": lambda: Watched(2),
     "nested without get_config": lambda: functional(layer("relu", Bare)),
 }
+
+
+class Watched(keras.layers.Dense):
+    """A layer with a metric, whose name Keras numbers."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.watched = keras.metrics.AUC()
 
 
 class Bare(keras.layers.Dense):
