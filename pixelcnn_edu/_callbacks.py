@@ -116,7 +116,7 @@ def trained_variables(model):
     """Return all that training changes: the model's variables and the optimizer's.
 
     Keras does not list what a user's objects hold: another optimizer within an optimizer,
-    and variables of a schedule, a regularizer or a constraint.
+    and variables and generators of an optimizer, a schedule, a regularizer or a constraint.
     """
     found = {id(variable): variable for variable in model.variables}
     rules = [
@@ -135,7 +135,10 @@ def trained_variables(model):
                 optimizers.append(held)
             if isinstance(held, keras.optimizers.schedules.LearningRateSchedule):
                 rules.append(held)
-    for held in keras.tree.flatten([list(attributes(rule).values()) for rule in rules]):
+    holders = [list(attributes(one).values()) for one in (*rules, *optimizers)]
+    for held in keras.tree.flatten(holders):
+        if isinstance(held, keras.random.SeedGenerator):
+            held = held.state
         if isinstance(held, keras.Variable):
             found[id(held)] = held
     return list(found.values())

@@ -44,6 +44,9 @@ _VALUES = operator.attrgetter | operator.itemgetter | operator.methodcaller
 _VALUES |= tf.SparseTensor
 _RULES = "regularizers and constraints of weights"
 _OF_OUTPUTS = "activity regularizer"
+#: Of these, Keras numbers the names.
+_NUMBERED = keras.optimizers.Optimizer | keras.random.SeedGenerator
+_NUMBERED |= keras.metrics.Metric | keras.losses.Loss
 _LEFT_OUT = {"dtype", "trainable", _RULES, _OF_OUTPUTS}
 
 
@@ -58,7 +61,9 @@ def as_json(value):
     if isinstance(value, np.ndarray):
         return checksum([value])
     if hasattr(value, "get_config"):
-        config = {"class": type(value).__name__, **value.get_config(), "name": None}
+        config = {"class": type(value).__name__, **value.get_config()}
+        if isinstance(value, _NUMBERED):
+            config["name"] = None
         if "inner_optimizer" in config:  # of a LossScaleOptimizer: it has a name too
             config["inner_optimizer"] = value.inner_optimizer
         held = {} if isinstance(value, keras.Operation) else _held(value)
@@ -92,8 +97,10 @@ def _through_json(value):
     """
 
     def without_place(part):
-        if isinstance(part.get("name"), str):
-            part = part | {"name": re.sub(r"_\d+$", "", part["name"])}
+        config, module = part.get("config"), str(part.get("module"))
+        if module.split(".")[0] == "keras" and isinstance(config, dict):
+            name = re.sub(r"_\d+$", "", str(config.get("name")))
+            part = part | {"config": config | {"name": name}}
         if isinstance(part.get("value"), list):
             return part | {"value": [_code(one) for one in part["value"]]}
         return part | {"code": _code(part["code"])} if "code" in part else part
@@ -123,10 +130,10 @@ def checksum(arrays) -> str:
 def network_checksum(model) -> str:
     """Return a checksum of a model's layers and of how they are connected.
 
-    Names of layers do not count, nor does a number at the end of another name: Keras
-    numbers names in the order in which a process creates the objects. A layer counts with
-    its configuration, or without one with the shapes of its weights; and with the
-    regularizers and constraints of its weights. What a layer holds counts too, also in
+    Names of layers do not count, nor do those of optimizers, losses, metrics and
+    generators, which Keras numbers in the order in which a process creates them. A layer
+    counts with its configuration, or without one with the shapes of its weights; and with
+    the regularizers and constraints of its weights. What a layer holds counts too, also in
     lists and in dicts with their keys: arrays, such as masks, and functions and objects of
     a user, such as activations; in a layer of a user's class, or without a configuration,
     also numbers and strings. A user's function counts with its code, its defaults and its
@@ -358,8 +365,8 @@ def _content(value, around=()):
     if not isinstance(value, keras.Operation):  # layers are described by `_layer`
         config = _config(value)
     if config is not None:
-        if isinstance(value, keras.optimizers.Optimizer | keras.random.SeedGenerator):
-            config["name"] = None  # Keras numbers it
+        if isinstance(value, _NUMBERED):
+            config["name"] = None
         if _tells_all(value):  # except functions, which it only names
             return [kind.__qualname__, *of(config, *_functions(value))]
         held = _held(value, (*around, value))

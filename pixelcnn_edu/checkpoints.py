@@ -26,6 +26,9 @@ A resumed run does not repeat
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
+- the state of a generator or another variable that only a function or an object holds: in
+  a closure, in a global name, or in an object inside a layer. Make it an attribute of a
+  layer, an optimizer, a schedule, a regularizer or a constraint;
 - what a layer notes other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and

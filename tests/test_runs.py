@@ -1111,6 +1111,53 @@ def test_variables_of_a_schedule_and_of_rules_for_weights_are_kept(tmp_path):
     assert all(map(np.array_equal, whole, again))
 
 
+class Drawing:
+    """What draws random numbers with a generator of its own."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.generator = keras.random.SeedGenerator(1)
+
+    def draw(self):
+        return keras.random.uniform((), seed=self.generator)
+
+
+class DrawnStep(Drawing, keras.optimizers.SGD):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient * self.draw(), variable, learning_rate)
+
+
+class DrawnRate(Drawing, HeldRate):
+    def __call__(self, step):
+        return super().__call__(step) * self.draw()
+
+
+class DrawnPenalty(Drawing, HeldPenalty):
+    def __call__(self, weights):
+        return super().__call__(weights) * self.draw()
+
+
+@pytest.mark.parametrize("where", ["optimizer", "schedule", "regularizer"])
+def test_generators_of_an_optimizer_and_of_rules_are_kept(where, tmp_path):
+    def run(folder, ends=9):
+        keras.utils.set_random_seed(0)
+        penalty = DrawnPenalty(1.0) if where == "regularizer" else None
+        image = keras.Input((4, 4, 1))
+        logits = MaskedConv2D(1, 3, "A", kernel_regularizer=penalty)(image)
+        model = ImageModel(image, logits, likelihood=Bernoulli())
+        rate = DrawnRate(1.0) if where == "schedule" else 0.1
+        optimizer = (DrawnStep if where == "optimizer" else keras.optimizers.SGD)(rate)
+        stop = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: epoch == ends and interrupt(1, logs)
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            fit(folder, model=model, optimizer=optimizer, callbacks=stop)
+        return model
+
+    whole, _, again = run(None), run(tmp_path, 1), run(tmp_path)
+    assert_same(again, whole)
+
+
 @pytest.mark.parametrize("limit", ["max_epochs", "max_steps_per_epoch"])
 def test_a_run_that_keras_cuts_short_is_not_kept_as_a_whole_one(limit, tmp_path):
     setter = getattr(keras.config, f"set_{limit}")
@@ -1535,14 +1582,23 @@ def test_the_likelihood_belongs_to_the_run(tmp_path):
     class Other(Bernoulli):
         """Another likelihood that reads the same logits."""
 
-    def run(likelihood):
-        plain = keras.Model(inputs, logits)
-        fit(tmp_path, model=plain, likelihood=likelihood)
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
 
-    run(Bernoulli())
-    run(Bernoulli())
-    with pytest.raises(ValueError, match="differs in: likelihood"):
-        run(Other())
+        def get_config(self):
+            return {**super().get_config(), "name": self.name}
+
+    def run(folder, likelihood):
+        plain = keras.Model(inputs, logits)
+        fit(tmp_path / folder, model=plain, likelihood=likelihood)
+
+    run("one", Bernoulli())
+    run("one", Bernoulli())
+    run("other", Other("link_1"))
+    for folder, another in (("one", Other("link_1")), ("other", Other("link_2"))):
+        with pytest.raises(ValueError, match="differs in: likelihood"):
+            run(folder, another)
 
 
 def test_settings_in_numpy_s_numbers_are_kept_and_found_again(tmp_path):
