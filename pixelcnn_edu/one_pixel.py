@@ -53,14 +53,15 @@ def runs_of_a_pixel(tensors, output):
     """Return the channels of each run of the network, and whether one more run follows.
 
     The network runs once for each channel if the logits read their own pixel, else once for
-    the pixel. The last run knows the channels before ``first_of_last_run``. If a kept
-    feature depends on that channel or a later one, the network runs once more:
+    the pixel. The last run knows the channels before ``first_of_last_run``. If a feature
+    depends on that channel or a later one, the network runs once more. (If the feature is
+    not kept, no pixel needs this run, but a page shows the feature.)
 
     - gray: the runs are [[0]]. No feature depends on the pixel's own value (-1): no extra
       run.
     - gray with ``one_hot=True``: the one-hot tensor depends on channel 0: an extra run.
     - three colors with ``colors=3``: the runs are [[0], [1], [2]]. There is an extra run
-      only if a kept feature depends on channel 2. With ``colors=1`` the logits do not read
+      only if a feature depends on channel 2. With ``colors=1`` the logits do not read
       their own pixel, and the runs are [[0, 1, 2]].
 
     Args:
@@ -70,12 +71,8 @@ def runs_of_a_pixel(tensors, output):
     by_channel = output.last_own_channel >= 0
     groups = [[channel] for channel in channels] if by_channel else [[*channels]]
     first_of_last_run = groups[-1][0]
-    one_more = any(
-        t.last_own_channel >= first_of_last_run
-        for t in tensors
-        if t.operation and (t.kept_rows or t.kept_left)
-    )
-    return groups, one_more
+    features = [t for t in tensors if t.operation]
+    return groups, any(t.last_own_channel >= first_of_last_run for t in features)
 
 
 @dataclasses.dataclass(frozen=True)

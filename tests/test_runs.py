@@ -1308,7 +1308,7 @@ class Private(Bernoulli):
 
 def test_the_setting_of_a_likelihood_is_its_configuration():
     settings = _checksums.through_json({"likelihood": Private(2.0)})
-    expected = {"class": "Private", "_scale": 2.0, "name": None}
+    expected = {"class": "Private", "_scale": 2.0}
     assert settings == {"likelihood": expected}
 
 

@@ -34,7 +34,7 @@ export class Network {
     // Colors that know each other: [[0], [1], [2]], since green needs features of red.
     this.runs = graph.runs;
     // Whether the network runs again after the last channel, because features of this pixel
-    // that later pixels read contain that channel.
+    // contain that channel.
     this.oneMore = graph.one_more;
     this.classes = graph.num_classes; // null for a network without labels
     this.label = new Float32Array(this.classes ?? 0);
