@@ -47,6 +47,7 @@ _OF_OUTPUTS = "activity regularizer"
 #: Of these, Keras numbers the names.
 _NUMBERED = keras.optimizers.Optimizer | keras.random.SeedGenerator
 _NUMBERED |= keras.metrics.Metric | keras.losses.Loss
+_WITH_OPTIMIZER = keras.Model | keras.optimizers.LossScaleOptimizer
 _LEFT_OUT = {"dtype", "trainable", _RULES, _OF_OUTPUTS}
 
 
@@ -97,10 +98,8 @@ def _through_json(value):
     """
 
     def without_place(part):
-        config, module = part.get("config"), str(part.get("module"))
-        if module.split(".")[0] == "keras" and isinstance(config, dict):
-            name = re.sub(r"_\d+$", "", str(config.get("name")))
-            part = part | {"config": config | {"name": name}}
+        if isinstance(part.get("name"), str) and "class" not in part:  # see `as_json`
+            part = part | {"name": re.sub(r"_\d+$", "", part["name"])}
         if isinstance(part.get("value"), list):
             return part | {"value": [_code(one) for one in part["value"]]}
         return part | {"code": _code(part["code"])} if "code" in part else part
@@ -130,9 +129,9 @@ def checksum(arrays) -> str:
 def network_checksum(model) -> str:
     """Return a checksum of a model's layers and of how they are connected.
 
-    Names of layers do not count, nor do those of optimizers, losses, metrics and
-    generators, which Keras numbers in the order in which a process creates them. A layer
-    counts with its configuration, or without one with the shapes of its weights; and with
+    Names of layers do not count, nor does a number at the end of another name: Keras
+    numbers names in the order in which a process creates the objects. A layer counts with
+    its configuration, or without one with the shapes of its weights; and with
     the regularizers and constraints of its weights. What a layer holds counts too, also in
     lists and in dicts with their keys: arrays, such as masks, and functions and objects of
     a user, such as activations; in a layer of a user's class, or without a configuration,
@@ -271,8 +270,9 @@ def _held(thing, around=()):
             continue  # the second is a setting of its own, see `checkpoints`
         if name in written:
             continue  # a note of the last call
-        if name in ("optimizer", "inner_optimizer"):
-            continue  # settings of their own, see `training.fit` and `as_json`
+        its_own = name in ("optimizer", "inner_optimizer")
+        if its_own and isinstance(thing, _WITH_OPTIMIZER):
+            continue  # a setting of its own, see `training.fit` and `as_json`
         one = held[name]
         parts = within(one if isinstance(one, dict | _LIST) else [one], name)
         if parts:
@@ -375,7 +375,9 @@ def _content(value, around=()):
     by_name = not is_user_s(value) or is_of_python(value if is_function else kind)
     if is_function and not by_name:
         return _of_function(value, (*around, value))
-    if by_name or isinstance(value, keras.Operation):
+    if isinstance(value, keras.Operation):
+        return [kind.__qualname__, _configuration(value)]
+    if by_name:
         name = getattr(value, "__qualname__", kind.__qualname__)
         return [name, *of(*_made_of(value))] if _has_value(value) else name
     call = kind.__call__ if callable(value) else None
@@ -432,7 +434,7 @@ def _of_function(function, known):
 
 def _is_constant(value):
     """Return whether a global counts: data, or what a user has written."""
-    if isinstance(value, type | types.ModuleType | keras.Operation):
+    if isinstance(value, type | types.ModuleType):
         return False
     if isinstance(value, _VARIABLE):  # it may change in training
         return False

@@ -40,7 +40,8 @@ def unwrapped(value):
     is_wrapper = callable(value) and not isinstance(value, FUNCTION | HOLDERS)
     if not is_wrapper or not is_installed(type(value)):
         return value
-    return getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
+    inside = getattr(value, "__wrapped__", getattr(value, "pyfunc", value))
+    return value if inside is value else unwrapped(inside)
 
 
 def is_installed(its):

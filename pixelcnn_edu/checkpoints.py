@@ -17,7 +17,10 @@ lists. So it does not notice a change, for example,
 - in callbacks, or in what a layer's ``call`` writes into the layer;
 - in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
 - in what a function reads other than by a global name, ``module.name`` or ``class.name``:
-  by an import inside the function, through a local name, or as an attribute of a function;
+  by an import inside the function, through a local name, as an attribute of a function,
+  or from the object of a method that `tf.function` compiles;
+- in the weights, or in the layers inside, of a layer that only a function or an object
+  holds;
 - in an object of an installed package (absl's FLAGS, say) that a function reads by name;
 - in an object of Python, NumPy or TensorFlow that has no value to compare, such as a
   random generator, or in what the ``get_config`` of Keras's own classes leaves out.

@@ -974,6 +974,22 @@ class Number(float):
         return self
 
 
+class Lookahead(keras.optimizers.SGD):
+    """An optimizer that holds another one under a name that Keras uses, too."""
+
+    def __init__(self, optimizer):
+        super().__init__()
+        self.optimizer = optimizer
+
+
+def test_an_optimizer_in_a_user_s_optimizer_is_a_setting():
+    def known(rate):
+        optimizer = Lookahead(keras.optimizers.SGD(rate))
+        return _checksums.through_json({"optimizer": optimizer})
+
+    assert known(0.1) == known(0.1) != known(0.2)
+
+
 VALUES = {
     "dict": lambda x: DotDict(scale=x),
     "number": lambda x: Number(1).assign(x),
@@ -987,6 +1003,8 @@ VALUES = {
     "pattern": lambda x: re.compile("a" * 300 + str(x)),
     "getter": operator.itemgetter,
     "view": lambda x: memoryview(bytes(x)),
+    "layer": lambda x: keras.layers.LeakyReLU(x),
+    "twice": lambda x: tf.function(tf.function(lambda y: y * x)),
     "date": lambda x: datetime.date(2000, 1, x),
 }
 
