@@ -10,9 +10,10 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-A run with the same arguments, initial weights and images is the same run. This comparison
-is a guard against slips: of the network it compares what `_checksums.network_checksum`
-lists. So it does not notice a change, for example,
+A run with the same arguments, initial weights and images is the same run. The comparison
+is a guard against slips. `_checksums.network_checksum` lists what of a network is compared.
+Many changes in a user's own classes, functions and objects are noticed, but not all: after
+such a change, choose another folder. Not noticed is a change, for example,
 
 - in callbacks, or in what a layer's ``call`` writes into the layer;
 - in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
@@ -24,6 +25,9 @@ lists. So it does not notice a change, for example,
 - in an object of an installed package (absl's FLAGS, say) that a function reads by name;
 - in an object of Python, NumPy or TensorFlow that has no value to compare, such as a
   random generator, or in what the ``get_config`` of Keras's own classes leaves out.
+
+If a run is refused that has not changed, its weights are in ``checkpoint.npz``, a NumPy
+archive: ``variable_0``, ``variable_1``, … begin with ``model.variables``, in their order.
 
 A resumed run does not repeat
 
