@@ -9,6 +9,12 @@ from pixelcnn_edu._state import attributes
 
 import keras
 
+_RULES = (
+    keras.optimizers.schedules.LearningRateSchedule,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+)
+
 
 def check_callbacks(callbacks, *, in_folder) -> list:
     """Return the callbacks that Keras takes: one, a list of them, or None for none.
@@ -135,12 +141,15 @@ def trained_variables(model):
                 optimizers.append(held)
             if isinstance(held, keras.optimizers.schedules.LearningRateSchedule):
                 rules.append(held)
-    holders = [list(attributes(one).values()) for one in (*rules, *optimizers)]
-    for held in keras.tree.flatten(holders):
-        if isinstance(held, keras.random.SeedGenerator):
-            held = held.state
-        if isinstance(held, keras.Variable):
-            found[id(held)] = held
+    holders = [*rules, *optimizers]
+    for holder in holders:  # the list grows
+        for held in keras.tree.flatten(list(attributes(holder).values())):
+            if isinstance(held, keras.random.SeedGenerator):
+                held = held.state
+            if isinstance(held, keras.Variable):
+                found[id(held)] = held
+            if isinstance(held, _RULES) and all(held is not one for one in holders):
+                holders.append(held)
     return list(found.values())
 
 

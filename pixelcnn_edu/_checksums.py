@@ -208,7 +208,7 @@ def _configuration(layer):
     config = _config(layer)
     if config is None:
         return [tuple(weight.shape) for weight in getattr(layer, "weights", ())]
-    left_out = {"name"}
+    left_out = {"name", "build_input_shape"}  # known after the first call
     if hasattr(layer, "_nodes_by_depth") or isinstance(layer, keras.Sequential):
         left_out |= {"layers", "input_layers", "output_layers"}
     return _without_layers({k: v for k, v in config.items() if k not in left_out})
@@ -230,7 +230,9 @@ def _without_layers(config):
         return config
     if config.keys() >= {"name", "trainable"}:  # of a layer in a wrapper, for example
         return None
-    return {key: _without_layers(value) for key, value in config.items()}
+    parts = {key: _without_layers(value) for key, value in config.items()}
+    parts.pop("build_config", None)  # known after the first call
+    return parts
 
 
 def _held(thing, around=()):

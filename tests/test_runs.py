@@ -1050,6 +1050,25 @@ def test_what_a_call_notes_in_a_layer_does_not_make_another_network():
     assert _checksums.network_checksum(model) == before
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.Sequential([keras.layers.Dense(2)]),
+        lambda: keras.layers.Dense(2, activation=keras.layers.PReLU()),
+    ],
+)
+def test_the_first_call_of_a_layer_that_a_function_holds_changes_nothing(make):
+    held = make()
+
+    def activation(x):
+        return held(x)
+
+    outer = keras.layers.Activation(activation)
+    before = _checksums.network_checksum(outer)
+    held(X)
+    assert _checksums.network_checksum(outer) == before
+
+
 def test_what_a_callback_changes_in_a_layer_does_not_make_another_run(tmp_path):
     model, (whole, _) = with_notes(), fit(model=with_notes())
 
@@ -1140,6 +1159,13 @@ class Drawing:
         return keras.random.uniform((), seed=self.generator)
 
 
+class Inside(Held, keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule inside a schedule."""
+
+    def __call__(self, step):
+        return self.factor(step)
+
+
 class DrawnStep(Drawing, keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         super().update_step(gradient * self.draw(), variable, learning_rate)
@@ -1155,7 +1181,7 @@ class DrawnPenalty(Drawing, HeldPenalty):
         return super().__call__(weights) * self.draw()
 
 
-@pytest.mark.parametrize("where", ["optimizer", "schedule", "regularizer"])
+@pytest.mark.parametrize("where", ["optimizer", "schedule", "inside", "regularizer"])
 def test_generators_of_an_optimizer_and_of_rules_are_kept(where, tmp_path):
     def run(folder, ends=9):
         keras.utils.set_random_seed(0)
@@ -1163,7 +1189,8 @@ def test_generators_of_an_optimizer_and_of_rules_are_kept(where, tmp_path):
         image = keras.Input((4, 4, 1))
         logits = MaskedConv2D(1, 3, "A", kernel_regularizer=penalty)(image)
         model = ImageModel(image, logits, likelihood=Bernoulli())
-        rate = DrawnRate(1.0) if where == "schedule" else 0.1
+        rates = {"schedule": DrawnRate(1.0), "inside": Inside(DrawnRate(1.0))}
+        rate = rates.get(where, 0.1)
         optimizer = (DrawnStep if where == "optimizer" else keras.optimizers.SGD)(rate)
         stop = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: epoch == ends and interrupt(1, logs)
