@@ -131,16 +131,16 @@ def network_checksum(model) -> str:
 
     Names of layers do not count, nor does a number at the end of another name: Keras
     numbers names in the order in which a process creates the objects. A layer counts with
-    its configuration, or without one with the shapes of its weights; and with
-    the regularizers and constraints of its weights. What a layer holds counts too, also in
+    its configuration, or without one with the shapes of its weights; and with the
+    regularizers and constraints of its weights. What a layer holds counts too, also in
     lists and in dicts with their keys: arrays, such as masks, and functions and objects of
     a user, such as activations; in a layer of a user's class, or without a configuration,
     also numbers and strings. A user's function counts with its code, its defaults and its
     closure, and with the constants and the user's functions that it reads by name, also
-    those in a module or a class of the user's. A function of Python, NumPy or TensorFlow
-    counts with its name. An object of these counts with its value if its class says which
-    objects are equal, as for paths and polynomials, and otherwise with its class alone, as
-    for loggers and random generators.
+    those in a module or a class of the user's; a layer in it counts with its configuration.
+    A function of Python, NumPy or TensorFlow counts with its name. An object of these
+    counts with its value if its class says which objects are equal, as for paths and
+    polynomials, and otherwise with its class alone, as for loggers and random generators.
 
     `checkpoints` gives examples of what does not count.
     """
@@ -377,9 +377,9 @@ def _content(value, around=()):
     by_name = not is_user_s(value) or is_of_python(value if is_function else kind)
     if is_function and not by_name:
         return _of_function(value, (*around, value))
-    if isinstance(value, keras.Operation):
+    if isinstance(value, keras.Operation) and _config(value) is not None:
         return [kind.__qualname__, _configuration(value)]
-    if by_name:
+    if by_name or isinstance(value, keras.Operation):
         name = getattr(value, "__qualname__", kind.__qualname__)
         return [name, *of(*_made_of(value))] if _has_value(value) else name
     call = kind.__call__ if callable(value) else None
@@ -389,14 +389,10 @@ def _content(value, around=()):
 def _has_value(value):
     """Return whether two objects of a class can be equal, as paths and not as loggers."""
     kind = type(value)
-    if isinstance(value, _VARIABLE) or value is os.environ or _is_weak(kind):
+    is_weak = kind.__module__ in ("weakref", "_weakrefset")  # it may end at any time
+    if is_weak or isinstance(value, _VARIABLE) or value is os.environ:
         return False
     return kind.__eq__ is not object.__eq__ or isinstance(value, _VALUES)
-
-
-def _is_weak(kind):
-    """Return whether a class is for references that may end at any time."""
-    return kind.__module__ in ("weakref", "_weakrefset")
 
 
 def _made_of(value):

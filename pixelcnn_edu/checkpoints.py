@@ -265,11 +265,12 @@ class Checkpoint(keras.callbacks.Callback):
 
         ``"initial weights"`` is here the checksum of the present weights.
         """
+        network = network_checksum(
+            self.model
+        )  # a layer may note what it was called with
         now = {
             "initial weights": checksum(self.model.get_weights()),
-            "network": network_checksum(
-                self.model
-            ),  # a layer may note its input's shape
+            "network": network,
             "optimizer": self.optimizer,
         }
         return through_json(now)

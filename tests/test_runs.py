@@ -1055,6 +1055,7 @@ def test_what_a_call_notes_in_a_layer_does_not_make_another_network():
     [
         lambda: keras.Sequential([keras.layers.Dense(2)]),
         lambda: keras.layers.Dense(2, activation=keras.layers.PReLU()),
+        lambda: Bare(2),
     ],
 )
 def test_the_first_call_of_a_layer_that_a_function_holds_changes_nothing(make):
