@@ -129,20 +129,25 @@ def checksum(arrays) -> str:
 def network_checksum(model) -> str:
     """Return a checksum of a model's layers and of how they are connected.
 
-    Names of layers do not count, nor does a number at the end of another name: Keras
-    numbers names in the order in which a process creates the objects. A layer counts with
-    its configuration, or without one with the shapes of its weights; and with the
-    regularizers and constraints of its weights. What a layer holds counts too, also in
-    lists and in dicts with their keys: arrays, such as masks, and functions and objects of
-    a user, such as activations; in a layer of a user's class, or without a configuration,
-    also numbers and strings. A user's function counts with its code, its defaults and its
-    closure, and with the constants and the user's functions that it reads by name, also
-    those in a module or a class of the user's; a layer in it counts with its configuration.
-    A function of Python, NumPy or TensorFlow counts with its name. An object of these
-    counts with its value if its class says which objects are equal, as for paths and
-    polynomials, and otherwise with its class alone, as for loggers and random generators.
+    The checksum includes, for each layer,
 
-    `checkpoints` gives examples of what does not count.
+    - the name of its class, and its configuration. If it has no configuration, the shapes
+      of its weights;
+    - the regularizers and constraints of its weights;
+    - what its attributes hold, also in lists and in dicts: arrays (such as masks), and
+      functions and objects of a user (such as activations). If the layer is of a user's
+      class, or has no configuration, numbers and strings too.
+
+    A user's function is included with its code, its defaults and its closure, and with the
+    constants and the user's functions that it reads by name, also those in a module or a
+    class of the user's. A layer that a function or an object holds is included with its
+    class and its configuration. A function of Python, NumPy or TensorFlow is included with
+    its name, and an object of them with its value if its class defines ``__eq__`` (paths,
+    polynomials), else with the name of its class (loggers, random generators). Code of
+    other packages is treated like a user's.
+
+    The names of layers are not included, nor is a number at the end of another name: Keras
+    numbers names in the order in which a process creates the objects.
     """
     text = json.dumps(_layer(model, {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,38 +10,42 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-A run with the same arguments, initial weights and images is the same run. The comparison
-is a guard against slips. `_checksums.network_checksum` lists what of a network is compared.
-Many changes in a user's own classes, functions and objects are noticed, but not all: after
-such a change, choose another folder. Not noticed is a change, for example,
+After a change in your own code, choose another folder. `training.fit` goes on with a run if
+the settings, the network, the initial weights and the images are those of the run. This
+comparison finds many changes that were made by accident, but not all.
+`_checksums.network_checksum` says which parts of a network are compared. Not noticed are,
+for example, changes
 
-- in callbacks, or in what a layer's ``call`` writes into the layer;
-- in the code of a class (a likelihood, a layer, a schedule) or in what its methods read;
-- in what a function reads other than by a global name, ``module.name`` or ``class.name``:
-  by an import inside the function, through a local name, as an attribute of a function,
-  or from the object of a method that `tf.function` compiles;
-- in the weights, or in the layers inside, of a layer that only a function or an object
-  holds;
+- in callbacks, and in attributes that a layer's ``call`` assigns;
+- in the code of a class (a likelihood, a layer, a schedule), or in what its methods read;
+- in what a function reads in another way than by a global name, ``module.name`` or
+  ``class.name``: by an import inside the function, by a local name (``m = module;
+  m.name``), as an attribute of a function, or from ``self`` in a method with `tf.function`;
+- in a layer that only a function or an object holds: in its weights, or in the layers
+  inside it;
 - in an object of an installed package (absl's FLAGS, say) that a function reads by name;
-- in an object of Python, NumPy or TensorFlow that has no value to compare, such as a
-  random generator, or in what the ``get_config`` of Keras's own classes leaves out.
+- in an object of Python, NumPy or TensorFlow whose class does not define when two objects
+  are equal, such as a random generator; or in what the ``get_config`` of Keras's own
+  classes leaves out.
 
-If a run is refused that has not changed, its weights are in ``checkpoint.npz``, a NumPy
-archive: ``variable_0``, ``variable_1``, … begin with ``model.variables``, in their order.
+After an update of Python or of a package, an unchanged run may be refused. Its weights can
+be loaded: ``checkpoint.npz`` is a NumPy archive, whose first arrays (``variable_0``,
+``variable_1``, …) are ``model.variables`` in their order.
 
-A resumed run does not repeat
+A resumed run may differ from a run without a break, since the following is not saved:
 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
-- the state of a generator or another variable that only a function or an object holds: in
-  a closure, in a global name, or in an object inside a layer. Make it an attribute of a
-  layer, an optimizer, a schedule, a regularizer or a constraint;
-- what a layer notes other than in variables, such as a number of calls;
+- the state of a `keras.random.SeedGenerator` or a `keras.Variable` that only a function or
+  another object holds. It is saved if it is an attribute of a layer, an optimizer, a
+  schedule, a regularizer or a constraint. The state of generators of NumPy, Python and
+  TensorFlow is not saved, nor is a `tf.Variable`;
+- what a layer stores other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
-- what callbacks remember, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
-  ``ModelCheckpoint``. They get their memory back if they monitor the same quantity;
+- what callbacks store, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
+  ``ModelCheckpoint``. Their state is restored if they monitor the same quantity;
 - what callbacks do to the weights and the learning rate in ``on_train_begin``: the state
-  on disk replaces these. Other values that a callback notes there are those of the
+  on disk replaces these. Other values that a callback stores there are those of the
   resumed run.
 """
 

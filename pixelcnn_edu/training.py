@@ -171,7 +171,8 @@ def fit(
             - The network, its initial weights and precision, the images and labels (those
               to validate on too), epochs, batch_size, seed, optimizer, learning_rate if it
               is used, soft_targets and likelihood must be the same. After a change in your
-              own code choose another folder: `checkpoints` says what is not noticed.
+              own code, choose another folder: not every change is noticed, see
+              `checkpoints`.
             - So build the model after the same ``keras.utils.set_random_seed``, or give
               the same Python object whose training was interrupted.
             - A run that has ended, or that a callback stopped, is not trained further:

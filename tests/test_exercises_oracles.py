@@ -856,7 +856,7 @@ def test_an_index_outside_the_images_is_told_as_such():
             images[:, row, col, channel] = u[:, row, col, channel] < p
         return images
 
-    assert "An index lies outside the images" in exercises.draw(draw).text
+    assert "An index is too large" in exercises.draw(draw).text
 
 
 @pytest.mark.parametrize(

@@ -197,8 +197,8 @@ draw = Exercise(
     run=_twice,
     describe=lambda about, probs, u: f"{about}; u of shape {u.shape}",
     mistakes={
-        "An index lies outside the images. Take the sizes from u.shape, and index in the "
-        "order [:, row, col, channel].": Mistake(
+        "An index is too large for its axis. Take the sizes from u.shape, and index with "
+        "[:, row, col, channel], in this order.": Mistake(
             but(places=lambda u: np.ndindex(28, 28, 1)),
             but(rule=lambda p, u, at: u[at] < p[:, at[2], at[1], at[3]]),
             raises=lambda error, *_: re.search(

@@ -178,8 +178,8 @@ log_bin = Exercise(
     run=lambda answer, name, *borders: answer(*borders),
     describe="{0}",
     mistakes={
-        "At an infinite border this computes inf - inf or 0 times inf. Write the answer as "
-        "a sum of logarithms in which an infinite border gives 0.": Mistake(
+        "At an infinite border this computes, for example, inf - inf. Write the answer as "
+        "a sum of logarithms. The terms of an infinite border are then 0.": Mistake(
             fits=lambda actual, expected, name, *_: (
                 name == ENDS and np.isnan(actual).any()
             )
@@ -349,7 +349,7 @@ color_log_prob = Exercise(
         f"M = {len(logits) // 10}, color {tuple(color.tolist())} of {levels} levels"
     ),
     mistakes={
-        "A channel far from every mean: its probability is 0 in floats. Stay with "
+        "A channel is far from every mean, so its probability is rounded to 0. Stay with "
         "logarithms, as in `log_bin`, down to log Σ exp.": Mistake(
             but(log_bin=_subtracted),
             but(subtracted=np.mean),
@@ -357,8 +357,8 @@ color_log_prob = Exercise(
                 not np.isfinite(actual) and expected < -30
             ),
         ),
-        "Not a number, like the logarithm of a negative one. (Is a scale negative? The "
-        "logits of the scales are their logarithms.)": Mistake(
+        "The result is NaN: perhaps the logarithm of a negative number, or inf - inf. Is a "
+        "scale negative? The logits of the scales are their logarithms.": Mistake(
             lambda *case: np.nan, fits=lambda actual, *_: np.isnan(actual)
         ),
         "The sign: log p is negative, nats are -log p.": Mistake(

@@ -328,7 +328,7 @@ def _judge_the_first_layer(v, h):
     if not reads_v[2].any():
         raise Wrong("leaves out the current row", **of_v)
     if reads_v[2].tolist() == [1, 0, 0, 0] and reads_h[2, :3].all():
-        raise Wrong("The two are swapped", **of_v)
+        raise Wrong("The two tensors are swapped", **of_v)
     later = h[0, 1, 0, 1:].any() or h[0, 1, 1:].any()  # also of row 2 and column 1
     if later and not (reads_h[2, 1:].any() or reads_h[3].any()):
         of_h["case"] = "what the first layer reads at row 0, column 1 of 4×4 (1: read)"
@@ -442,13 +442,14 @@ shifted_layer = Exercise(
         "missing, or goes the wrong way.": Mistake(but(shift=0), but(shift=-1)),
         "The horizontal tensor sees its own pixel: in the first layer the kernel leaves it "
         "out, and there is no residual sum.": but(residual="always"),
-        "The moved features are not 0 in row 0: another row stands there, as after a roll. "
-        "To move down, add a row of zeros above and drop the last row.": Mistake(
+        "The moved features are not 0 in row 0: they hold another row there. (A roll, for "
+        "example, puts the last row there.) To move down, add a row of zeros above and "
+        "drop the last row.": Mistake(
             but(shift=lambda v: keras.ops.roll(v, 1, axis=1)),
             but(shift=lambda v: keras.ops.concatenate([v[:, :1], v[:, :-1]], axis=1)),
             hint=2,
         ),
-        "The two are swapped: return the vertical tensor first.": Mistake(
+        "The two tensors are swapped: return the vertical one first.": Mistake(
             lambda *arguments: _shifted_layer(*arguments)[::-1], hint=0
         ),
         "The vertical features are moved by a column. They need to move down one row: pad "
