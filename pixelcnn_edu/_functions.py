@@ -92,7 +92,7 @@ def _packages_of(its):
     return {(name or "").split(".")[0] for name in names}
 
 
-def is_namespace(value):
+def _is_namespace(value):
     """Return whether a value is like an `argparse.Namespace`: of Python, with attributes.
 
     Objects that are not compared by value, such as loggers, change while they are used.
@@ -159,7 +159,7 @@ def _is_space(value):
     """Return whether a function reads names in a value: a user's module, for example."""
     if isinstance(value, type | types.ModuleType):
         return not is_installed(value)
-    return is_namespace(value)
+    return _is_namespace(value)
 
 
 def written_by(function):

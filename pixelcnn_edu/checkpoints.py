@@ -37,9 +37,9 @@ A resumed run may differ from a run without a break, since the following is not 
 - numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
   ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
 - the state of a `keras.random.SeedGenerator` or a `keras.Variable` that only a function or
-  another object holds. It is saved if it is an attribute of a layer, an optimizer, a
-  schedule, a regularizer or a constraint. The state of generators of NumPy, Python and
-  TensorFlow is not saved, nor is a `tf.Variable`;
+  another object holds. It is saved if it is an attribute of a layer or an optimizer, of a
+  schedule, or of the regularizer or constraint of a weight. The state of generators of
+  NumPy, Python and TensorFlow is not saved, nor is a `tf.Variable`;
 - what a layer stores other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what callbacks store, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and

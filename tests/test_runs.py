@@ -930,16 +930,19 @@ class Slots:
         self.power, self.floor, self.scale = 2.0, 0.0, scale
 
 
+class Holding(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def known(held):
+    """The checksum of a layer that holds a value."""
+    layer = Holding()
+    layer.held = held
+    return _checksums.network_checksum(layer)
+
+
 def test_what_a_layer_holds_counts_by_value_in_each_process():
-    class Holds(keras.layers.Layer):
-        def call(self, inputs):
-            return inputs
-
-    def known(held):
-        layer = Holds()
-        layer.held = held
-        return _checksums.network_checksum(layer)
-
     one, path = logging.getLogger("one"), Path("a", "b")
     before = known(one), known(path), known(threading.Event())
     one.warning(str(path))
@@ -1012,22 +1015,15 @@ VALUES = {
 @pytest.mark.parametrize("where", ["layer", "default", "global"])
 @pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
 def test_a_value_of_python_numpy_or_tensorflow_counts(make, where, monkeypatch):
-    class Holds(keras.layers.Layer):
-        def call(self, inputs):
-            return inputs
-
-    def known(value):
-        layer = Holds()
+    def found(value):
         if where == "layer":
-            layer.held = value
-        elif where == "default":
-            layer.held = lambda x, value=value: value
-        else:
-            monkeypatch.setitem(globals(), "VALUE", value)
-            layer.held = lambda x: VALUE  # noqa: F821
-        return _checksums.network_checksum(layer)
+            return known(value)
+        if where == "default":
+            return known(lambda x, value=value: value)
+        monkeypatch.setitem(globals(), "VALUE", value)
+        return known(lambda x: VALUE)  # noqa: F821
 
-    assert known(make(3)) == known(make(3)) != known(make(4))
+    assert found(make(3)) == found(make(3)) != found(make(4))
 
 
 class Notes(keras.layers.Layer):
