@@ -10,23 +10,23 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-After a change in your own code, choose another folder. `training.fit` goes on with a run if
-the settings, the network, the initial weights and the images are those of the run. This
-comparison finds many changes that were made by accident, but not all.
-`_checksums.network_checksum` says which parts of a network are compared. Not noticed are,
-for example, changes
+`training.fit` goes on with a run if it is called with the same settings, images and initial
+weights, and if the network is the same. Two networks are the same if they compute the same,
+however their code is written: `_fingerprint.fingerprint` says what is compared. Of the
+optimizer and the likelihood, the name of the class and what ``get_config`` returns are
+compared.
 
-- in callbacks, and in attributes that a layer's ``call`` assigns;
-- in the code of a class (a likelihood, a layer, a schedule), or in what its methods read;
-- in what a function reads in another way than by a global name, ``module.name`` or
-  ``class.name``: by an import inside the function, by a local name (``m = module;
-  m.name``), as an attribute of a function, or from ``self`` in a method with `tf.function`;
-- in a layer that only a function or an object holds: in its weights, or in the layers
-  inside it;
-- in an object of an installed package (absl's FLAGS, say) that a function reads by name;
-- in an object of Python, NumPy or TensorFlow whose class does not define when two objects
-  are equal, such as a random generator; or in what the ``get_config`` of Keras's own
-  classes leaves out.
+This comparison finds many changes that were made by accident, but not all. So, after a
+change in your own code, choose another folder. Not noticed are, for example,
+
+- changes of a network that change its outputs by less than 1e-4 (in half precision: 3 %),
+  or not for the two random images and the random weights of the comparison;
+- changes that act later in training alone, or in gradients alone: of a layer that counts
+  its calls, say, or of a function with a gradient of its own;
+- changes in callbacks, and in the code of an optimizer, a schedule or an initializer, or
+  in attributes that their ``get_config`` leaves out;
+- all changes of what a network computes where two calls in a row already give different
+  results, since a layer draws random numbers without a seed.
 
 After an update of Python or of a package, an unchanged run may be refused. Its weights can
 be loaded: ``checkpoint.npz`` is a NumPy archive, whose first arrays (``variable_0``,
@@ -64,8 +64,9 @@ from pixelcnn_edu._checkpoint_file import (
     write,
 )
 from pixelcnn_edu._checks import check_path, plain
-from pixelcnn_edu._checksums import checksum, network_checksum, through_json
+from pixelcnn_edu._checksums import checksum, through_json
 from pixelcnn_edu._files import atomic_write, identity_of_file
+from pixelcnn_edu._fingerprint import differences_of, fingerprint
 
 import keras
 import numpy as np
@@ -103,7 +104,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
     settings = {
         **settings,
         "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
-        "network": network_checksum(model),
+        "network": fingerprint(model),
         "initial weights": checksum(model.get_weights()),
         **_weight_decay(model),
     }
@@ -269,12 +270,9 @@ class Checkpoint(keras.callbacks.Callback):
 
         ``"initial weights"`` is here the checksum of the present weights.
         """
-        network = network_checksum(
-            self.model
-        )  # a layer may note what it was called with
         now = {
             "initial weights": checksum(self.model.get_weights()),
-            "network": network,
+            "network": fingerprint(self.model),
             "optimizer": self.optimizer,
         }
         return through_json(now)
@@ -290,8 +288,7 @@ class Checkpoint(keras.callbacks.Callback):
         Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
-        differ = [name for name in old | new if old.get(name) != new.get(name)]
-        weights = new.get("initial weights")
+        differ = [name for name in old | new if self._parts(name, old)]
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -299,14 +296,25 @@ class Checkpoint(keras.callbacks.Callback):
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
             produced.append(after_training)  # and later, when the run was interrupted
         return [
-            name + _parts_that_differ(old.get(name), new.get(name))
+            name + _in_brackets(self._parts(name, old))
             for name in differ
             if all(
-                one.get("initial weights") != weights
-                or one.get(name, ...) != new.get(name)
+                self._parts("initial weights", one) or self._parts(name, one)
                 for one in produced
             )
         ]
+
+    def _parts(self, name, other):
+        """Return the parts in which a setting differs from that in ``other`` settings."""
+        old, new = other.get(name), self.settings.get(name)
+        if old == new:
+            return []
+        if name == "network" and None not in (old, new):
+            return differences_of(self.model, new, old)
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            return [""]
+        keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+        return ["class"] if "class" in keys else keys
 
     def remind(self):
         """Give Keras's own callbacks what they knew when the state was written."""
@@ -372,9 +380,6 @@ class Checkpoint(keras.callbacks.Callback):
             write(file, about, arrays)
 
 
-def _parts_that_differ(old, new):
-    """Return, in brackets, what differs between two configurations of one class."""
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return ""
-    keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    return f" ({'class' if 'class' in keys else ', '.join(keys)})"
+def _in_brackets(parts):
+    """Return the parts of a setting that differ, in brackets, if there are such parts."""
+    return f" ({', '.join(parts)})" if any(parts) else ""

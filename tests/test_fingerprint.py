@@ -1,0 +1,334 @@
+"""The fingerprint of a network: it tells networks apart, and changes nothing."""
+
+import contextlib
+import functools
+import random
+
+from pixelcnn_edu import _fingerprint, presets, training
+from pixelcnn_edu._fingerprint import differences, differences_of, fingerprint
+from pixelcnn_edu._state import parts_of
+from pixelcnn_edu.layers import MaskedConv2D
+from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+SLOPE = 0.3
+
+
+class Scaled(keras.layers.Layer):
+    """A layer that Keras cannot describe."""
+
+    def __init__(self, by, function=keras.activations.linear, attribute=None):
+        super().__init__()
+        self.by, self.function = by, function
+
+    def call(self, x):
+        return self.function(x) * self.by
+
+
+def around(*layers, **how):
+    """A model of a masked convolution and of layers."""
+    image = keras.Input((5, 5, 1))
+    x = MaskedConv2D(16, 3, "A", **how)(image)
+    for layer in layers:
+        x = layer(x)
+    logits = keras.layers.Conv2D(1, 1)(x)
+    return ImageModel(image, logits, likelihood=Bernoulli())
+
+
+def scaled(factor):
+    def activation(x):
+        return factor * keras.ops.tanh(x)
+
+    return activation
+
+
+def scaled_by_table(x):
+    return {"slope": [SLOPE]}["slope"][0] * x
+
+
+class Rule(keras.regularizers.Regularizer, keras.constraints.Constraint):
+    """A regularizer and a constraint that Keras cannot describe."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return keras.ops.sum(x**2) * self.factor
+
+
+class OwnLoss(ImageModel):
+    """A model whose loss has a setting."""
+
+    factor = 1.0
+
+    def compute_loss(self, *arguments, **more):
+        return super().compute_loss(*arguments, **more) * self.factor
+
+
+def with_loss(factor):
+    model = around()
+    model = OwnLoss(model.inputs, model.outputs, likelihood=Bernoulli())
+    model.factor = factor
+    training.compile_model(model, steps=1)
+    return model
+
+
+def frozen(flag):
+    model = around()
+    model.layers[-1].kernel.trainable = bool(flag)
+    return model
+
+
+def sliced(start):
+    image = keras.Input((5, 5, 2))
+    return keras.Model(image, keras.ops.add(image[..., start : start + 1], 1.0))
+
+
+def half(factor):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = around(Scaled(factor))
+    keras.config.set_dtype_policy(policy)
+    return model
+
+
+MODELS = {  # name: (a model for a number, and the part in which two of them differ)
+    "a function": (lambda n: around(keras.layers.Activation(scaled(n))), "outputs"),
+    "a partial": (
+        lambda n: around(Scaled(1, functools.partial(keras.ops.multiply, n))),
+        "outputs",
+    ),
+    "a tf.function": (lambda n: around(Scaled(1, tf.function(scaled(n)))), "outputs"),
+    "a number": (lambda n: around(Scaled(n)), "outputs"),
+    "an array": (lambda n: around(Scaled(np.full(16, n, "float32"))), "outputs"),
+    "a setting": (lambda n: around(keras.layers.LeakyReLU(n / 10)), "outputs"),
+    "a limit": (lambda n: around(keras.layers.ReLU(max_value=6 * n)), "training"),
+    "a slice": (lambda n: sliced(int(n)), "outputs"),
+    "a dilation": (
+        lambda n: gated_pixelcnn(
+            (5, 5, 1), filters=4, depth=2, dilations=(int(n), 3 - int(n))
+        ),
+        "outputs",
+    ),
+    "connections": (
+        lambda n: gated_pixelcnn((5, 5, 1), filters=4, depth=2, skip=n > 1),
+        "shapes",
+    ),
+    "a likelihood": (
+        lambda n: gated_pixelcnn(
+            (5, 5, 1),
+            filters=4,
+            depth=1,
+            likelihood=[Bernoulli(), Categorical(2)][int(n) - 1],
+        ),
+        "shapes",
+    ),
+    "a label": (
+        lambda n: gated_pixelcnn((5, 5, 1), filters=4, depth=1, num_classes=3 * int(n)),
+        "shapes",
+    ),
+    "half precision": (half, "outputs"),
+    "dropout": (lambda n: around(keras.layers.Dropout(n / 4)), "training"),
+    "a layer in training": (
+        lambda n: around(keras.layers.GaussianNoise(n / 4)),
+        "training",
+    ),
+    "a regularizer": (lambda n: around(kernel_regularizer=Rule(n)), "penalties"),
+    "a constraint": (lambda n: around(kernel_constraint=Rule(n)), "penalties"),
+    "a wide constraint": (
+        lambda n: around(kernel_constraint=keras.constraints.MaxNorm(3 * n)),
+        "penalties",
+    ),
+    "an activity regularizer": (
+        lambda n: around(keras.layers.Identity(activity_regularizer=Rule(n))),
+        "penalties",
+    ),
+    "a loss": (with_loss, "penalties"),
+    "a frozen weight": (lambda n: frozen(n - 1), "trained"),
+    "a layer more": (
+        lambda n: around(*[keras.layers.Dense(4) for _ in range(int(n))]),
+        "shapes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_networks_are_told_apart_by_what_they_compute(name):
+    make, part = MODELS[name]
+    one, again, other = (fingerprint(make(number)) for number in (1.0, 1.0, 2.0))
+    assert one == again  # though the layers have other names and weights
+    found = set(differences(one, other)) - {"trained" if part == "shapes" else ""}
+    if part == "outputs":
+        assert found - {"penalties"} == {"prediction", "training"}
+    else:
+        assert found - ({"penalties"} if part == "training" else set()) == {part}
+
+
+def test_what_a_function_reads_from_elsewhere_counts(monkeypatch):
+    model = around(keras.layers.Activation(scaled_by_table))
+    before = fingerprint(model)
+    monkeypatch.setitem(globals(), "SLOPE", 0.31)
+    assert differences(before, fingerprint(model)) == ["prediction", "training"]
+
+
+def test_a_mask_that_was_changed_counts():
+    model = around()
+    before = fingerprint(model)
+    next(one for one in model.layers if hasattr(one, "mask")).mask[:] = 0
+    assert differences(before, fingerprint(model)) == ["prediction", "training"]
+
+
+def test_the_same_computation_in_other_code_is_the_same_network():
+    inner = keras.Sequential([keras.Input((5, 5, 16)), keras.layers.Activation("tanh")])
+    networks = [
+        around(keras.layers.Activation("tanh", name="mine")),
+        around(inner),
+        around(Scaled(1.0, lambda x: 1.0 - 2.0 / (keras.ops.exp(2 * x) + 1))),
+    ]
+    one, *others = map(fingerprint, networks)
+    for other in others:
+        assert differences(one, other) == []
+
+
+@pytest.mark.parametrize("name", sorted(presets.PRESETS))
+def test_training_and_building_again_change_no_fingerprint(name):
+    preset = presets.PRESETS[name]
+    keras.utils.set_random_seed(1)
+    model = preset.model()
+    before = fingerprint(model)
+    keras.utils.set_random_seed(2)
+    assert fingerprint(preset.model()) == before
+    for variable in model.variables:  # the states of generators too
+        variable.assign(variable + keras.ops.ones_like(variable))
+    assert fingerprint(model) == before
+    assert not any(map(_fingerprint._has_own_code, parts_of(model).values()))
+    assert np.isfinite(before["prediction"]).all()
+    assert np.isfinite(before["training"]).all()
+
+
+def test_inputs_may_leave_sizes_open():
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, MaskedConv2D(1, 3, "A")(image))
+    assert fingerprint(model) == fingerprint(model)
+
+
+class Noting(keras.layers.Layer):
+    """A layer that stores what it computes, and counts."""
+
+    count = 0
+
+    def build(self, shape):
+        self.scale = self.add_weight((1,), initializer="ones")
+
+    def call(self, x):
+        self.last, self.count = x * self.scale, self.count + 1
+        return self.last
+
+
+class Compiled(Noting):
+    def call(self, x, training=False):
+        return self.compiled(x, training)
+
+    @tf.function
+    def compiled(self, x, training):
+        return x * self.scale
+
+
+def state_of(model):
+    attributes = [
+        (layer.name, name, id(one))
+        for layer in model.layers
+        for name, one in vars(layer).items()
+    ]
+    return attributes, [np.array(one).tobytes() for one in model.variables]
+
+
+def test_a_fingerprint_changes_nothing(monkeypatch):
+    keras.utils.set_random_seed(0)
+    model = around(Noting(), keras.layers.Dropout(0.5))
+    model(np.zeros((1, 5, 5, 1)), training=True)
+    training.compile_model(model, steps=1)
+    before, drawn = state_of(model), []
+    for call in (lambda: None, lambda: fingerprint(model)):
+        keras.utils.set_random_seed(3)
+        call()
+        assert state_of(model) == before
+        own = random.random(), keras.random.normal(()), tf.random.normal(())
+        drawn.append([float(one) for one in own])
+    assert drawn[0] == drawn[1]
+    monkeypatch.setattr(
+        _fingerprint, "_unchanged", lambda model: contextlib.nullcontext()
+    )
+    fingerprint(model)
+    assert state_of(model) != before
+
+
+def test_a_compiled_function_keeps_no_fixed_values(monkeypatch):
+    x = np.random.default_rng(0).random((2, 5, 5, 1))
+
+    def predicted(before):
+        keras.utils.set_random_seed(0)
+        model = around(Compiled())
+        before(model)
+        return model(x, training=True).numpy()
+
+    expected = predicted(lambda model: None)
+    np.testing.assert_array_equal(predicted(fingerprint), expected)
+    monkeypatch.setattr(
+        _fingerprint, "_unchanged", lambda model: contextlib.nullcontext()
+    )
+    assert not np.allclose(predicted(fingerprint), expected)
+
+
+def test_functions_run_step_by_step_only_beside_a_user_s_code(monkeypatch):
+    flags = []
+    monkeypatch.setattr(
+        _fingerprint, "_on_cpu", lambda: flags.append(tf.config.functions_run_eagerly())
+    )
+    for model in (around(), around(Scaled(1.0))):
+        with pytest.raises((AttributeError, TypeError)):  # None is no context
+            fingerprint(model)
+        assert not tf.config.functions_run_eagerly()
+    assert flags == [False, True]
+
+
+class Random(keras.layers.Layer):
+    """A layer that draws without a seed."""
+
+    def call(self, x, training=False):
+        noise = tf.random.normal(tf.shape(x)) if training else 0.0
+        return x + noise
+
+
+def test_what_changes_from_call_to_call_is_not_compared():
+    one, other = around(Random()), around(Random(), Scaled(2.0))
+    found = fingerprint(one)
+    assert "training" in differences(found, fingerprint(one))
+    assert differences_of(one, found, fingerprint(one)) == []
+    assert differences_of(one, found, fingerprint(other)) == ["prediction"]
+
+
+def test_rounding_is_no_difference():
+    one = fingerprint(around(Scaled(1.0)))
+    assert differences(one, fingerprint(around(Scaled(1.00001)))) == []
+    assert differences(one, fingerprint(around(Scaled(1.001)))) == [
+        "prediction",
+        "training",
+    ]
+    assert differences(fingerprint(half(1.0)), fingerprint(half(1.01))) == []
+    assert differences(one, "an older file") == ["version"]
+    nan = fingerprint(around(Scaled(np.nan)))
+    assert differences(nan, nan) == []
+    assert differences(nan, one) == differences(one, nan) == ["prediction", "training"]
+
+
+def test_images_lie_on_the_levels_of_the_likelihood():
+    model = pixelcnn((5, 5, 1), filters=4, depth=1, likelihood=Categorical(4))
+    images, labels = _fingerprint._inputs(model)
+    assert labels == []
+    np.testing.assert_allclose(np.unique(images), np.arange(4) / 3, rtol=1e-6)
