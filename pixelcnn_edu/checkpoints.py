@@ -154,9 +154,9 @@ class Checkpoint(keras.callbacks.Callback):
         folder: an existing folder, such as `locked` yields. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ,
-            but only if they are the result of training this same run: a layer may count
-            its calls, and a callback may change the learning rate. What training has
-            changed is accepted only together with the weights of that time.
+            but only if they are the result of training this same run: a callback may
+            change the learning rate or a number in a layer. What training has changed is
+            accepted only together with the weights of that time.
         callbacks: the other callbacks, which come before this one.
 
     Attributes:
