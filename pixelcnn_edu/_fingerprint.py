@@ -1,7 +1,8 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
-Two networks with the same fingerprint compute the same, however their code is written.
-`checkpoints` compares fingerprints before a run goes on, `pretrained` before it saves.
+Two networks count as the same if they have weights of the same shapes in the same order,
+and if their outputs for two random images and fixed random weights are nearly equal. Their
+code may differ.
 """
 
 import contextlib
@@ -14,43 +15,86 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_IMAGES, _SIDE = 2, 16  # where the network leaves these sizes open
+_SIDE = 16  # of an image, where neither the network nor the caller knows it
 _MOST = 64  # numbers kept of one output
+_CALLS = 20  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
 _KNOWN = {"keras", "pixelcnn_edu", "tensorflow", "jax", "jaxlib", "builtins"}
 
 _lock = threading.RLock()
 
 
-def fingerprint(model) -> dict:
-    """Return what a network computes, as a dict that JSON can hold.
-
-    The network is called with two random images, and label k for image k. Its weights are
-    replaced by random numbers that depend on their places and shapes alone, so the weights
-    that training changes do not count. Neither the weights nor the attributes of the
-    layers are changed.
+def example_inputs(model, images=None, labels=()) -> list:
+    """Return two images, and two labels if the model takes labels, for `fingerprint`.
 
     Args:
         model: a Keras model from images to logits.
+        images: for their shape (N, H, W, C), where the model leaves sizes open.
+        labels: [] or [labels], as `check_labels` returns them; the smallest and the
+            largest one are used. Without them these are labels 0 and 1.
+
+    Returns:
+        Random images on the levels of the model's likelihood, and labels; [] if the model
+        does not know its inputs.
+    """
+    if not getattr(model, "inputs", None):
+        return []
+    image, *others = model.inputs
+    count, *shape = image.shape
+    known = [None] * len(shape) if images is None else images.shape[1:]
+    shape = [one or other or _SIDE for one, other in zip(shape, known, strict=True)]
+    levels = getattr(getattr(model, "likelihood", None), "levels", 2)
+    values = np.random.default_rng(0).integers(levels, size=(count or 2, *shape))
+    found = [values / (levels - 1)]
+    for place, one in enumerate(others):
+        if place < len(labels):
+            of_image = labels[place].reshape(len(labels[place]), -1).sum(axis=1)
+            ends = labels[place][[of_image.argmin(), of_image.argmax()]]
+        else:
+            ends = np.arange(2) % (getattr(model, "num_classes", None) or 2)
+            ends = ends.reshape(2, *[1] * (len(one.shape) - 1))
+        row = np.broadcast_to(ends, (2, *(size or _SIDE for size in one.shape[1:])))
+        found.append(np.resize(row, (len(values), *row.shape[1:])))
+    return [
+        keras.ops.convert_to_tensor(value, one.dtype)
+        for value, one in zip(found, model.inputs, strict=True)
+    ]
+
+
+def fingerprint(model, inputs) -> dict:
+    """Return what a network computes, as a dict that JSON can hold.
+
+    The network is called twice, with fixed random numbers in place of its float weights.
+    They depend on the weight's place in ``model.weights`` and on its shape, and not on its
+    value. So training does not change the fingerprint. Keras's variables are not changed,
+    and each attribute of a layer holds afterwards what it held before. (A layer may change
+    what lies inside a list or a dict, a `tf.Variable`, or the state of a global random
+    generator: it is called twice.)
+
+    Args:
+        model: a Keras model from images to logits.
+        inputs: from `example_inputs`. Without inputs no output is compared.
 
     Returns:
         - ``"shapes"``: of all weights;
         - ``"trained"``: the places of the weights that are trained;
-        - ``"prediction"``, ``"training"``: the outputs, without and with what acts in
-          training alone, such as dropout. Of each output these are up to 64 numbers: sums
-          over its values with random signs;
-        - ``"penalties"``: the loss of `training.fit`, the penalties of regularizers, and
-          the weights after their constraints;
-        - ``"within"``: for `differences`.
+        - ``"prediction"``: the outputs with ``training=False``;
+        - ``"training"``: the outputs with ``training=True``, where dropout acts, and with
+          biases that are 10 times as large: they show limits, such as that of
+          ``ReLU(max_value=6)``;
+        - ``"penalties"``: of the second call, the loss (if the model is compiled for
+          `training.fit`), each of ``model.losses``, and what constraints make of their
+          weight times 0.01, 1 and 100;
+        - ``"within"``: the relative difference that `differences` allows.
 
-        A model without ``inputs`` is not called.
+        Of an output, up to 64 numbers are kept: sums over its values, with random signs.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
-    in_training = _computed(model, training=True)
+    in_training = _computed(model, inputs, training=True)
     return {
         "shapes": [list(weight.shape) for weight in model.weights],
         "trained": [i for i, weight in enumerate(model.weights) if weight.trainable],
-        "prediction": _computed(model, training=False)[0],
+        "prediction": _computed(model, inputs, training=False)[0],
         "training": in_training[0],
         "penalties": in_training[1],
         "within": 0.03 if types & {"float16", "bfloat16"} else 1e-4,
@@ -60,9 +104,12 @@ def fingerprint(model) -> dict:
 def differences(one, other) -> list[str]:
     """Return the names of the parts in which two fingerprints differ.
 
-    Two machines round differently. So numbers count as equal if their difference is below
-    1e-4 of the root mean square of their output, or below 3 % where a layer computes in
-    half precision.
+    Numbers of an output are equal if they differ by less than 1e-4 of the root mean square
+    of all its numbers. If a layer of one of the networks computes in half precision, this
+    limit is 3 %. (Two machines round differently.)
+
+    If shapes differ, or which weights are trained, the other parts are not compared. If
+    ``other`` is no fingerprint of this version, the result is ``["version"]``.
     """
     if not isinstance(other, dict) or one.keys() != other.keys():
         return ["version"]
@@ -73,15 +120,19 @@ def differences(one, other) -> list[str]:
     ]
 
 
-def differences_of(model, found, other) -> list[str]:
+def differences_of(model, inputs, found, other) -> list[str]:
     """Return `differences` of two fingerprints, of which ``found`` is that of ``model``.
 
-    A layer may draw random numbers without a seed. What such a layer changes from call to
-    call is left out.
+    If a layer draws random numbers without a seed, the outputs differ from call to call. A
+    part that does not stay the same in 20 more calls is not compared.
     """
     names = differences(found, other)
-    changing = differences(found, fingerprint(model)) if names else ()
-    return [name for name in names if name not in changing]
+    for _ in range(_CALLS):
+        if not names:
+            break
+        changing = differences(found, fingerprint(model, inputs))
+        names = [name for name in names if name not in changing]
+    return names
 
 
 def _are_near(one, other, within):
@@ -97,17 +148,16 @@ def _are_near(one, other, within):
     return True
 
 
-def _computed(model, training):
+def _computed(model, inputs, training):
     """Return the sums of each output, and those of each penalty."""
-    if not getattr(model, "inputs", None):
+    if not inputs:
         return [], []
     scale = 10 if training else 1
-    images, labels = _inputs(model)
     with _unchanged(model), _on_cpu(), _FixedValues(model.weights, scale) as scope:
-        outputs = model([images, *labels] if labels else images, training=training)
+        outputs = model(inputs if len(inputs) > 1 else inputs[0], training=training)
         penalties = []
         if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
-            penalties.append(model.compute_loss(images, images, outputs))
+            penalties.append(model.compute_loss(inputs[0], inputs[0], outputs))
         penalties += model.losses
         for weight in model.weights:
             if weight.constraint is not None:
@@ -118,26 +168,8 @@ def _computed(model, training):
         ]
 
 
-def _inputs(model):
-    """Return images on levels of the likelihood, and labels, as the model takes them."""
-    rng = np.random.default_rng(0)
-    levels = getattr(getattr(model, "likelihood", None), "levels", 2)
-    found = []
-    for place, one in enumerate(model.inputs):
-        count, *shape = one.shape
-        shape = [count or _IMAGES, *(size or _SIDE for size in shape)]
-        if place == 0:
-            values = rng.integers(levels, size=shape) / (levels - 1)
-        else:
-            classes = getattr(model, "num_classes", None) or 1
-            column = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-            values = np.broadcast_to(column % classes, shape)
-        found.append(keras.ops.convert_to_tensor(values, one.dtype))
-    return found[0], found[1:]
-
-
 def _sums(values):
-    """Return up to 64 sums of values, with random signs so that no two errors cancel."""
+    """Return up to 64 sums of values, with random signs, so that errors seldom cancel."""
     values = np.asarray(keras.ops.convert_to_numpy(values), "float64").ravel()
     signs = np.random.default_rng(0).choice([-1.0, 1.0], len(values))
     parts = np.array_split(values * signs, min(_MOST, len(values)) or 1)
@@ -145,13 +177,11 @@ def _sums(values):
 
 
 class _FixedValues(keras.StatelessScope):
-    """In this scope weights have fixed random values. No variable is changed.
+    """In this scope float weights have fixed random values. No Keras variable is changed.
 
-    Biases are multiplied by a scale: values inside a network reach its limits (such as that
-    of ``ReLU(max_value=6)``) with large biases, while gates saturate.
-
-    Integers, such as the states of random generators, are 0. Other variables, which only a
-    function holds, have their own values.
+    Weights of one dimension, such as biases, are multiplied by ``scale``. If they are not
+    trained they may be variances, so they are positive. The states of random generators
+    are 0. Other integers, and variables outside of ``model.weights``, keep their values.
     """
 
     def __init__(self, weights, scale):
@@ -168,15 +198,15 @@ class _FixedValues(keras.StatelessScope):
 
     def _value_of(self, variable):
         shape = tuple(variable.shape)
-        if not keras.backend.is_float_dtype(variable.dtype):
-            return np.zeros(shape)
+        is_float = keras.backend.is_float_dtype(variable.dtype)
         if id(variable) not in self._places:
+            return None if is_float else np.zeros(shape)
+        if not is_float:
             return None
         rng = np.random.default_rng([self._places[id(variable)], *shape])
         value = rng.standard_normal(shape)
         if len(shape) > 1:
-            return value / np.sqrt(np.prod(shape[:-1]))
-        # a bias, say; or if it is not trained, a variance, which is positive
+            return value / np.sqrt(np.prod(shape[:-1]) or 1)
         return self._scale * (value if variable.trainable else np.abs(value))
 
 
@@ -184,8 +214,9 @@ class _FixedValues(keras.StatelessScope):
 def _unchanged(model):
     """After this block, the attributes of a user's layers hold what they held before.
 
-    In the block a `tf.function` of a user runs step by step. Compiled in here, it would
-    keep the fixed values. (Step by step runs, in this moment, what other threads compute.)
+    If the model has code of a user, functions with `tf.function` run step by step in this
+    block: compiled here, they would keep the fixed values. (Those of other threads run
+    step by step meanwhile, too.)
     """
     own = [part for part in parts_of(model).values() if _has_own_code(part)]
     before = [dict(vars(part)) for part in own]
@@ -205,7 +236,7 @@ def _unchanged(model):
 
 
 def _has_own_code(part):
-    """Return whether a layer or an operation is of a user's class, or holds a function."""
+    """Return whether a layer or an operation, or a function that it holds, is a user's."""
     held = [one for one in vars(part).values() if callable(one)]
     modules = [type(part).__module__]
     for one in held:
@@ -217,7 +248,7 @@ def _has_own_code(part):
 
 
 def _on_cpu():
-    """Compute on the processor: graphics cards round in ways of their own."""
+    """Compute on the CPU: each kind of graphics card rounds differently."""
     if keras.config.backend() != "jax":
         return keras.device("cpu")
     import jax

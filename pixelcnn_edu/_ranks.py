@@ -10,7 +10,7 @@ from pixelcnn_edu._checkpoint_file import parse, write
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu._checksums import through_json
 from pixelcnn_edu._files import locked
-from pixelcnn_edu._fingerprint import differences_of, fingerprint
+from pixelcnn_edu._fingerprint import differences_of, example_inputs, fingerprint
 
 import keras
 import numpy as np
@@ -176,11 +176,12 @@ def check_same(model, settings):
             "Expected a model that is built after the processes have joined. Received: a "
             "model with variables from before"
         )
-    mine = through_json({**settings, "network": fingerprint(model)})
+    inputs = example_inputs(model, settings.get("images"), settings.get("labels") or ())
+    mine = through_json({**settings, "network": fingerprint(model, inputs)})
     first, _ = from_first(lambda: (mine, []))
     differ = [name for name in mine if mine[name] != first.get(name)]
     if "network" in differ and not differences_of(
-        model, mine["network"], first["network"]
+        model, inputs, mine["network"], first["network"]
     ):
         differ.remove("network")
     counts = multihost_utils.process_allgather(np.array([len(differ)], "int32"))

@@ -10,43 +10,51 @@ calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the
 the digits and their draws come from (seed, epoch, batch), so the epoch has the same
 batches.
 
-`training.fit` goes on with a run if it is called with the same settings, images and initial
-weights, and if the network is the same. Two networks are the same if they compute the same,
-however their code is written: `_fingerprint.fingerprint` says what is compared. Of the
-optimizer and the likelihood, the name of the class and what ``get_config`` returns are
-compared.
+`training.fit` goes on with a run if the settings, the images and the initial weights are
+those of the run, and if the network computes the same. The network is called with two
+random images and fixed random weights, see `_fingerprint.fingerprint`. Of the optimizer and
+the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
+is refused, the message names what differs. In brackets after "network" stand
 
-This comparison finds many changes that were made by accident, but not all. So, after a
-change in your own code, choose another folder. Not noticed are, for example,
+- shapes: of the weights;
+- trained: which of the weights are trained;
+- prediction, training: what the network computes, without or with dropout and the like;
+- penalties: the loss, regularizers, constraints;
+- version: the run was begun with another version of this package.
 
-- changes of a network that change its outputs by less than 1e-4 (in half precision: 3 %),
-  or not for the two random images and the random weights of the comparison;
-- changes that act later in training alone, or in gradients alone: of a layer that counts
-  its calls, say, or of a function with a gradient of its own;
-- changes in callbacks, and in the code of an optimizer, a schedule or an initializer, or
-  in attributes that their ``get_config`` leaves out;
-- all changes of what a network computes where two calls in a row already give different
-  results, since a layer draws random numbers without a seed.
+This comparison finds many changes, but not all. So, after a change in your own code, choose
+another folder. Not noticed are, for example,
 
-After an update of Python or of a package, an unchanged run may be refused. Its weights can
-be loaded: ``checkpoint.npz`` is a NumPy archive, whose first arrays (``variable_0``,
-``variable_1``, …) are ``model.variables`` in their order.
+- changes that change the compared numbers by less than 0.01 % of their typical size (in
+  half precision: 3 %), or that show only with other images, labels or weights;
+- changes that act only later in training (in a layer that counts its calls, say), or only
+  on gradients (in a function with `tf.custom_gradient`);
+- changes in callbacks; changes in the code of an optimizer or a schedule, in a lambda that
+  its ``get_config`` holds, and in attributes that its ``get_config`` leaves out;
+- another seed of dropout: the run goes on with its own random numbers;
+- changes in what a network computes, if a layer draws random numbers without a seed: a
+  part that differs from call to call is not compared.
 
-A resumed run may differ from a run without a break, since the following is not saved:
+After an update of Python or of a package, an unchanged run may be refused, and so may a
+network that amplifies rounding (with sin(30 x) in several layers, say) on another machine.
+The weights can be loaded: ``checkpoint.npz`` is a NumPy archive, whose first arrays
+(``variable_0``, ``variable_1``, …) are ``model.variables`` in their order.
 
-- numbers that a layer or a callback draws without a seed of its own, from ``np.random``,
-  ``tf.random`` or ``keras.random`` (layers such as `keras.layers.Dropout` have their own);
-- the state of a `keras.random.SeedGenerator` or a `keras.Variable` that only a function or
-  another object holds. It is saved if it is an attribute of a layer or an optimizer, of a
-  schedule, or of the regularizer or constraint of a weight. The state of generators of
-  NumPy, Python and TensorFlow is not saved, nor is a `tf.Variable`;
+Saved are the weights, the variables of the optimizer, and the history; each
+`keras.random.SeedGenerator` and `keras.Variable` that is an attribute of a layer, an
+optimizer, a schedule, or a regularizer or constraint of a weight; and the state of Keras's
+``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` that monitor the same
+quantity. What callbacks do to the weights and the learning rate in ``on_train_begin`` is
+replaced by the saved state.
+
+Not saved is the following, so a resumed run may differ from a run without a break:
+
+- the state of generators of NumPy, Python and TensorFlow, and of Keras's global generator
+  (a `keras.layers.Dropout` has its own), and what a `tf.Variable` holds;
+- a generator or a variable that only a function or another object holds;
 - what a layer stores other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
-- what callbacks store, except Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and
-  ``ModelCheckpoint``. Their state is restored if they monitor the same quantity;
-- what callbacks do to the weights and the learning rate in ``on_train_begin``: the state
-  on disk replaces these. Other values that a callback stores there are those of the
-  resumed run.
+- what other callbacks store.
 """
 
 import contextlib
@@ -66,7 +74,7 @@ from pixelcnn_edu._checkpoint_file import (
 from pixelcnn_edu._checks import check_path, plain
 from pixelcnn_edu._checksums import checksum, through_json
 from pixelcnn_edu._files import atomic_write, identity_of_file
-from pixelcnn_edu._fingerprint import differences_of, fingerprint
+from pixelcnn_edu._fingerprint import differences_of, example_inputs, fingerprint
 
 import keras
 import numpy as np
@@ -88,10 +96,13 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
             ``model.fit`` does. (`Batches` are not told of ``initial_epoch``: set their
             ``epoch`` to it, or a resumed run sees other draws.)
         model: a compiled model.
-        folder: where the run is kept; it is `locked` meanwhile. On several machines the
-            process of rank 0 keeps the run, and sends it to the others.
+        folder: where the run is kept; it is locked meanwhile. On several machines only the
+            first process (rank 0) uses the folder; it sends the state to the others.
         settings: a dict that must be the same when the run is resumed, with the key
-            ``"epochs"``. The precision, the network and its initial weights are added.
+            ``"epochs"``. ``"images"`` and ``"labels"``, if they are there, also give the
+            sizes and the labels with which the network is called, to compare it. Added
+            are the precision, the network, its initial weights, and the weights that the
+            optimizer excludes from weight decay.
         callbacks: Keras callbacks.
 
     Returns:
@@ -100,16 +111,18 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
     Raises:
         ValueError: the folder is in use, cannot be written, or holds another run or
             other files of a checkpoint's name.
+        OSError: as for `training.fit`.
     """
+    inputs = example_inputs(model, settings.get("images"), settings.get("labels") or ())
     settings = {
         **settings,
-        "precision": sorted({layer.dtype_policy.name for layer in model.layers}),
-        "network": fingerprint(model),
+        "precision": _precision(model),
+        "network": fingerprint(model, inputs),
         "initial weights": checksum(model.get_weights()),
         **_weight_decay(model),
     }
     with _ranks.locked_by_first(folder) as folder:
-        checkpoint = Checkpoint(folder, settings, callbacks)
+        checkpoint = Checkpoint(folder, settings, callbacks, inputs)
         epoch = checkpoint.restore(model)
         history = keras.callbacks.History()
         history.set_model(model)
@@ -124,6 +137,12 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
     history.history = checkpoint.history
     history.epoch = list(range(checkpoint.epoch))
     return history
+
+
+def _precision(model):
+    """Return the dtype policy of all layers, or else that of each layer in order."""
+    policies = [layer.dtype_policy.name for layer in model._flatten_layers()]
+    return policies if len({*policies}) > 1 else policies[0]
 
 
 def _weight_decay(model):
@@ -148,16 +167,17 @@ class Checkpoint(keras.callbacks.Callback):
 
     The state is written before training too. So a full disk is noticed before the first
     batch, and a run that is interrupted in its first epoch begins again with the same
-    weights. In a resumed run this first write is only a trial.
+    weights. In a resumed run this first write only tests that writing works.
 
     Args:
-        folder: an existing folder, such as `locked` yields. Only rank 0 uses it.
+        folder: an existing folder. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ,
             but only if they are the result of training this same run: a callback may
             change the learning rate or a number in a layer. What training has changed is
             accepted only together with the weights of that time.
         callbacks: the other callbacks, which come before this one.
+        inputs: with what the network is called, to compare it, see `_fingerprint`.
 
     Attributes:
         history: as in Keras's History, of all epochs.
@@ -169,13 +189,13 @@ class Checkpoint(keras.callbacks.Callback):
         ValueError: JSON cannot hold a setting.
     """
 
-    def __init__(self, folder, settings, callbacks=()):
+    def __init__(self, folder, settings, callbacks=(), inputs=()):
         super().__init__()
         self.folder = check_path("folder", folder)
         self._lock = self._present_lock()
         self.settings = through_json(settings)
         self.optimizer = settings.get("optimizer")
-        self.callbacks = callbacks
+        self.callbacks, self.inputs = callbacks, inputs
         self.history = {}
         self.epoch, self.stopped, self.ended = 0, False, False
         self._callback_states, self._restored = [], ()
@@ -258,7 +278,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def noting_checksum(self):
-        """After this block, also if it fails, note the checksum of the model's weights."""
+        """After this block, also if it fails, note what training has changed: `_now`."""
         try:
             yield
         finally:
@@ -272,7 +292,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         now = {
             "initial weights": checksum(self.model.get_weights()),
-            "network": fingerprint(self.model),
+            "network": fingerprint(self.model, self.inputs),
             "optimizer": self.optimizer,
         }
         return through_json(now)
@@ -288,7 +308,8 @@ class Checkpoint(keras.callbacks.Callback):
         Their checksum was noted when the training was interrupted, so they are accepted.
         """
         old, new = about["settings"], self.settings
-        differ = [name for name in old | new if self._parts(name, old)]
+        parts = {name: self._parts(name, old) for name in old | new}
+        differ = [name for name, found in parts.items() if found]
         if "network" in differ and "initial weights" in differ:
             differ.remove("initial weights")  # another network has other weights
         produced = [about["after_training"]]  # when the file was written
@@ -296,7 +317,7 @@ class Checkpoint(keras.callbacks.Callback):
         if run == [os.path.realpath(self.folder), old.get("initial weights")]:
             produced.append(after_training)  # and later, when the run was interrupted
         return [
-            name + _in_brackets(self._parts(name, old))
+            name + _in_brackets(parts[name])
             for name in differ
             if all(
                 self._parts("initial weights", one) or self._parts(name, one)
@@ -310,7 +331,7 @@ class Checkpoint(keras.callbacks.Callback):
         if old == new:
             return []
         if name == "network" and None not in (old, new):
-            return differences_of(self.model, new, old)
+            return differences_of(self.model, self.inputs, new, old)
         if not isinstance(old, dict) or not isinstance(new, dict):
             return [""]
         keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]

@@ -141,7 +141,7 @@ def fit(
             as ``images``. Their nats are ``val_loss``. Keep test images for the test.
         validation_labels: the labels of the validation images.
         epochs: number of passes over the images in the whole run. To resume, give the
-            same number. A larger number is another run, which ``folder`` refuses.
+            same number. Another number is another run, which ``folder`` refuses.
         batch_size: images per step.
         learning_rate: the highest rate of a cosine schedule with a short rise; unused
             with a Keras optimizer, which has its own.
@@ -173,13 +173,14 @@ def fit(
               is used, soft_targets and likelihood must be the same. After a change in your
               own code, choose another folder: not every change is noticed, see
               `checkpoints`.
-            - So build the model after the same ``keras.utils.set_random_seed``, or give
-              the same Python object whose training was interrupted.
+            - To get the same initial weights, build the model after the same
+              ``keras.utils.set_random_seed``, or give the same Python object whose
+              training was interrupted.
             - A run that has ended, or that a callback stopped, is not trained further:
-              the model gets its final weights.
+              the model gets the final weights of that run.
             - To begin anew, delete the whole folder: if only ``checkpoint.npz`` is gone,
               ``checkpoint.previous.npz`` is used.
-            - The history has ``seconds`` per epoch too.
+            - ``history["seconds"]`` holds the time that each epoch took.
             - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
               to its file in a run that goes on.
         callbacks: a Keras callback, a list of them, or None.

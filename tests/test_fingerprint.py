@@ -3,9 +3,10 @@
 import contextlib
 import functools
 import random
+import threading
 
 from pixelcnn_edu import _fingerprint, presets, training
-from pixelcnn_edu._fingerprint import differences, differences_of, fingerprint
+from pixelcnn_edu._fingerprint import differences, differences_of, example_inputs
 from pixelcnn_edu._state import parts_of
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
@@ -17,6 +18,10 @@ import pytest
 import tensorflow as tf
 
 SLOPE = 0.3
+
+
+def fingerprint(model):
+    return _fingerprint.fingerprint(model, example_inputs(model))
 
 
 class Scaled(keras.layers.Layer):
@@ -59,6 +64,18 @@ class Rule(keras.regularizers.Regularizer, keras.constraints.Constraint):
 
     def __call__(self, x):
         return keras.ops.sum(x**2) * self.factor
+
+
+class Adding(keras.layers.Layer):
+    """A layer that adds to the loss."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, x):
+        self.add_loss(self.factor * keras.ops.mean(x**2))
+        return x
 
 
 class OwnLoss(ImageModel):
@@ -149,6 +166,7 @@ MODELS = {  # name: (a model for a number, and the part in which two of them dif
         "penalties",
     ),
     "a loss": (with_loss, "penalties"),
+    "an added loss": (lambda n: around(Adding(n)), "penalties"),
     "a frozen weight": (lambda n: frozen(n - 1), "trained"),
     "a layer more": (
         lambda n: around(*[keras.layers.Dense(4) for _ in range(int(n))]),
@@ -297,20 +315,29 @@ def test_functions_run_step_by_step_only_beside_a_user_s_code(monkeypatch):
     assert flags == [False, True]
 
 
+def test_losses_of_an_earlier_call_do_not_count():
+    model = around(Adding(1.0))
+    before = fingerprint(model)
+    model(np.zeros((2, 5, 5, 1)))
+    for _ in range(2):
+        assert fingerprint(model) == before
+    assert len(before["penalties"]) == 1 and model.losses == []
+
+
 class Random(keras.layers.Layer):
-    """A layer that draws without a seed."""
+    """A layer that draws without a seed: it leaves itself out in half of all calls."""
 
     def call(self, x, training=False):
-        noise = tf.random.normal(tf.shape(x)) if training else 0.0
-        return x + noise
+        kept = tf.random.uniform(()) < 0.5 if training else True
+        return x * tf.cast(kept, x.dtype)
 
 
 def test_what_changes_from_call_to_call_is_not_compared():
     one, other = around(Random()), around(Random(), Scaled(2.0))
-    found = fingerprint(one)
-    assert "training" in differences(found, fingerprint(one))
-    assert differences_of(one, found, fingerprint(one)) == []
-    assert differences_of(one, found, fingerprint(other)) == ["prediction"]
+    found, inputs = fingerprint(one), example_inputs(one)
+    assert any("training" in differences(found, fingerprint(one)) for _ in range(20))
+    assert differences_of(one, inputs, found, fingerprint(one)) == []
+    assert differences_of(one, inputs, found, fingerprint(other)) == ["prediction"]
 
 
 def test_rounding_is_no_difference():
@@ -329,6 +356,74 @@ def test_rounding_is_no_difference():
 
 def test_images_lie_on_the_levels_of_the_likelihood():
     model = pixelcnn((5, 5, 1), filters=4, depth=1, likelihood=Categorical(4))
-    images, labels = _fingerprint._inputs(model)
-    assert labels == []
+    [images] = example_inputs(model)
     np.testing.assert_allclose(np.unique(images), np.arange(4) / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", [(), (np.array([7, 3, 5]),)])
+def test_a_function_of_the_label_counts(given):
+    def inputs(times):
+        image, label = keras.Input((None, None, 1)), keras.Input((), dtype="int32")
+        shift = keras.ops.sin(times * keras.ops.cast(label, "float32"))
+        model = keras.Model([image, label], image + shift[:, None, None, None])
+        found = example_inputs(model, np.zeros((3, 4, 6, 1)), given)
+        return found, _fingerprint.fingerprint(model, found)
+
+    (images, labels), one = inputs(1.0)
+    assert images.shape == (2, 4, 6, 1)
+    assert np.array(labels).tolist() == ([3, 7] if given else [0, 1])
+    assert differences(one, inputs(2.0)[1]) == ["prediction", "training"]
+
+
+def test_integer_weights_and_variables_outside_keep_their_values():
+    outside = keras.Variable(2.0)
+
+    class Masked(keras.layers.Layer):
+        def build(self, shape):
+            self.mask = self.add_weight((16,), dtype="int32", trainable=False)
+            self.mask.assign(np.arange(16))
+
+        def call(self, x):
+            return x * keras.ops.cast(self.mask, x.dtype) * outside
+
+    model = around(Masked())
+    one = fingerprint(model)
+    outside.assign(3.0)
+    other = fingerprint(model)
+    assert differences(one, other) == ["prediction", "training"]
+    model.layers[-2].mask.assign(np.arange(16)[::-1])
+    assert differences(other, fingerprint(model)) == ["prediction", "training"]
+
+
+def test_deep_networks_and_batch_normalization_stay_finite():
+    layers = [keras.layers.Dense(64, activation="relu") for _ in range(60)]
+    layers.insert(9, keras.layers.BatchNormalization())
+    found = fingerprint(around(*layers))
+    assert (
+        np.isfinite(found["prediction"]).all() and np.isfinite(found["training"]).all()
+    )
+    assert np.abs(found["prediction"]).max() < 1e6
+
+
+def test_values_that_change_their_places_change_the_sums():
+    values = np.arange(128.0)
+    swapped = values.reshape(-1, 2)[:, ::-1].ravel()
+    one, other = (_fingerprint._sums(tensor) for tensor in (values, swapped))
+    assert len(one) == 64 and sum(a != b for a, b in zip(one, other, strict=True)) > 20
+
+
+def test_two_threads_leave_functions_as_they_were():
+    model = around(Scaled(1.0))
+    expected, found = fingerprint(model), []
+    threads = [
+        threading.Thread(
+            target=lambda: found.extend(fingerprint(model) for _ in range(9))
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 27
+    assert not tf.config.functions_run_eagerly()

@@ -246,6 +246,7 @@ def as_block(builder="gated_pixelcnn", **more):
 MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
 
 
+@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize(
     ("model", "card"),
     [
@@ -257,10 +258,12 @@ MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
         (lambda: tiny(activation="relu"), as_block("pixelcnn", activation="elu")),
     ],
 )
-def test_another_network_of_the_same_weights_is_refused(model, card, tmp_path):
+def test_another_network_of_the_same_weights_is_refused(model, card, frozen, tmp_path):
     """The file was written, and another network was loaded from it."""
+    model = model()
+    model.layers[-1].trainable = not frozen
     with pytest.raises(ValueError, match="Expected model to be the network that card"):
-        pretrained.save(tmp_path, "mine", model(), card)
+        pretrained.save(tmp_path, "mine", model, card)
     assert not list(tmp_path.iterdir())
 
 

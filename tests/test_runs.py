@@ -795,6 +795,47 @@ def test_what_a_callback_changes_in_a_layer_does_not_make_another_run(tmp_path):
         fit(tmp_path, model=model)
 
 
+def test_the_precision_of_each_layer_belongs_to_the_run(tmp_path):
+    class Block(keras.layers.Layer):
+        def __init__(self, dtype):
+            super().__init__()
+            self.inner = MaskedConv2D(1, 3, "A", dtype=dtype)
+
+        def call(self, x):
+            return keras.ops.cast(self.inner(x), "float32")
+
+    def run(*policies):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((4, 4, 1))
+        x = Block(policies[0])(image)
+        logits = keras.ops.cast(keras.layers.Dense(1, dtype=policies[1])(x), "float32")
+        fit(tmp_path, model=ImageModel(image, logits, likelihood=Bernoulli()))
+
+    run("mixed_bfloat16", "float32")
+    run("mixed_bfloat16", "float32")
+    for others in (["float32", "mixed_bfloat16"], ["mixed_float16", "float32"]):
+        with pytest.raises(ValueError, match="differs in: precision"):
+            run(*others)
+
+
+def test_a_network_of_open_sizes_is_compared_in_the_size_of_the_images(tmp_path):
+    def run(factor):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((None, None, 1))
+        places = np.arange(4.0, dtype="float32").reshape(1, 4, 1, 1)  # only for 4 rows
+        logits = keras.layers.Lambda(lambda x: x + factor * places)(
+            MaskedConv2D(1, 3, "A")(image)
+        )
+        return fit(tmp_path, model=ImageModel(image, logits, likelihood=Bernoulli()))
+
+    run(1.0)
+    run(1.0)
+    with pytest.raises(
+        ValueError, match=r"network \(prediction, training, penalties\)"
+    ):
+        run(2.0)
+
+
 class Held:
     """What holds a variable that its configuration does not tell."""
 

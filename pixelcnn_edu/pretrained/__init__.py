@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pixelcnn_edu._checks import check_one_of, check_path, plain
 from pixelcnn_edu._files import atomic_write, identity_of_file, sync
-from pixelcnn_edu._fingerprint import differences_of, fingerprint
+from pixelcnn_edu._fingerprint import differences_of, example_inputs, fingerprint
 from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
@@ -162,11 +162,12 @@ def save(folder, name: str, model, card: dict):
     finally:
         random.setstate(state)  # to build a network draws seeds
     likelihood = getattr(model, "likelihood", described.likelihood)
-    differ = differences_of(model, fingerprint(model), fingerprint(described))
-    same = likelihood == described.likelihood and not {"prediction", "training"} & {
-        *differ
-    }
-    if not same or not runs_its_graph(model):
+    for weight, other in zip(model.weights, described.weights, strict=True):
+        other.trainable = weight.trainable
+    inputs = example_inputs(model)
+    both = [fingerprint(one, inputs) for one in (model, described)]
+    differ = {*differences_of(model, inputs, *both)} - {"penalties"}
+    if differ or likelihood != described.likelihood or not runs_its_graph(model):
         raise ValueError(
             "Expected model to be the network that card['build'] describes. Received: "
             "another network with weights of the same shapes. Are dilations, dropout, "
