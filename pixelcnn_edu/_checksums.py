@@ -9,15 +9,15 @@ from pixelcnn_edu._checks import plain
 import keras
 import numpy as np
 
-#: Of these, Keras numbers the names.
+#: Keras puts a number at the end of the names of these objects (``adam_1``).
 _NUMBERED = keras.optimizers.Optimizer | keras.random.SeedGenerator
 _NUMBERED |= keras.metrics.Metric | keras.losses.Loss
 
 
 def as_json(value):
-    """Convert what JSON has no type for into what JSON has one for.
+    """Return what JSON can hold: a checksum for an array, a configuration for an object.
 
-    This is the argument ``default`` of ``json.dumps``. An array becomes its checksum.
+    This is the argument ``default`` of ``json.dumps``.
     """
     number = plain(value)
     if number is not value:
@@ -55,8 +55,9 @@ def through_json(settings) -> dict:
 def _through_json(value):
     """Return a value as it comes back from JSON.
 
-    Two things are left out, since they differ from process to process: the code of a
-    lambda, with its path and line, and the number at the end of a name.
+    Left out, since they differ from process to process, are the code of a lambda; the name
+    of an optimizer, a loss, a metric or a generator; and the number at the end of any other
+    name.
     """
 
     def kept(part):

@@ -1637,8 +1637,8 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
       "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
       "network's ink. The gray part of the pad is not given: the network draws it. If the " +
-      "bottom is given, the network draws as many tops (particles) as you say, and those " +
-      "that lead to your bottom best are shown."
+      "bottom is given, the network draws as many tops (particles) as you say. Sixteen of " +
+      "them are chosen by chance: a top that leads to your bottom is chosen more often."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);
@@ -1758,7 +1758,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   const last = flips.pop();
   let next = last === null ? null : { pixel: last }; // the fork on show
   let state = null; // the digit: its numbers, its image, and what each flip costs
-  let telling = []; // the flips that change most
+  let telling = []; // likely flips that change most
 
   const change = (before, fork) => {
     [flips, next] = [before, fork];
@@ -1779,13 +1779,14 @@ function fork({ engine, graph, settings, root, answer, remember }) {
   const about = "The digit after the flip: ink of both gray, new ink red, lost ink blue";
   const picture = new Images(graph.image_shape, 11, about);
   const sentence = new Sentence();
-  const others = new SmallImages(graph.image_shape, SHOWN, "The flips that change most", {
+  const others = new SmallImages(graph.image_shape, SHOWN, "Likely flips that change most", {
     columns: root.clientWidth < 500 ? 4 : 8,
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
-      "change most (blue on the digit), the pixels that each changes, and its price in " +
+    "Click a pixel, or go there with the arrow keys and press Space. Below: of the likely " +
+      `flips (above 5 %, at most ${CANDIDATES}), those that change most and are at least 3 ` +
+      "pixels apart (blue on the digit); the pixels that each changes, and its price in " +
       "bits. Click one to see it large."
   );
   const call = pythonCall(graph);
@@ -1862,7 +1863,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     const list = telling.map(
       ({ pixel, changed }) => `${placeOf(pixel, width)}: ${changed} pixels, ${price(pixel)}`
     );
-    others.about = `The flips that change most: ${list.join("; ")}`;
+    others.about = `Likely flips that change most: ${list.join("; ")}`;
     others.show(telling.map(({ image }) => colorOf(image)), (page, i) => {
       const { pixel, changed } = telling[i];
       others.title(page, `${changed}: ${price(pixel)}`, i);

@@ -18,7 +18,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   const last = flips.pop();
   let next = last === null ? null : { pixel: last }; // the fork on show
   let state = null; // the digit: its numbers, its image, and what each flip costs
-  let telling = []; // the flips that change most
+  let telling = []; // likely flips that change most
 
   const change = (before, fork) => {
     [flips, next] = [before, fork];
@@ -39,13 +39,14 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   const about = "The digit after the flip: ink of both gray, new ink red, lost ink blue";
   const picture = new Images(graph.image_shape, 11, about);
   const sentence = new Sentence();
-  const others = new SmallImages(graph.image_shape, SHOWN, "The flips that change most", {
+  const others = new SmallImages(graph.image_shape, SHOWN, "Likely flips that change most", {
     columns: root.clientWidth < 500 ? 4 : 8,
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below: the flips that " +
-      "change most (blue on the digit), the pixels that each changes, and its price in " +
+    "Click a pixel, or go there with the arrow keys and press Space. Below: of the likely " +
+      `flips (above 5 %, at most ${CANDIDATES}), those that change most and are at least 3 ` +
+      "pixels apart (blue on the digit); the pixels that each changes, and its price in " +
       "bits. Click one to see it large."
   );
   const call = pythonCall(graph);
@@ -122,7 +123,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     const list = telling.map(
       ({ pixel, changed }) => `${placeOf(pixel, width)}: ${changed} pixels, ${price(pixel)}`
     );
-    others.about = `The flips that change most: ${list.join("; ")}`;
+    others.about = `Likely flips that change most: ${list.join("; ")}`;
     others.show(telling.map(({ image }) => colorOf(image)), (page, i) => {
       const { pixel, changed } = telling[i];
       others.title(page, `${changed}: ${price(pixel)}`, i);

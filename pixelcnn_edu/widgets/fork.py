@@ -72,8 +72,9 @@ class Fork(Explorer):
     The rule: pixel k is ink if u_k < p(ink | pixels before k). A flip changes only u_k,
     to 0 or to almost 1. All other uniform numbers stay. So no earlier pixel can change,
     and the flip causes every later difference (red for new ink, blue for lost ink).
-    Below the picture is the cost of the flip, -log2 p(flipped value | pixels before it),
-    and the 16 flips of this digit that change most.
+    Below the picture is the cost of the flip, -log2 p(flipped value | pixels before it).
+    Below that are up to 16 other flips: of the likely ones (a probability above 5 %, at
+    most 64), those that change most and are at least 3 pixels apart.
 
     Args:
         model: a `Bernoulli` model for images (H, W, 1).

@@ -151,7 +151,7 @@ def told_fork(model, seed, row, col):
 def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
     with opened(width) as page:
         shown = page.explorer("fork")
-        shown.canvas("The flips that change most: row").wait_for()
+        shown.canvas("Likely flips that change most: row").wait_for()
         pad = shown.canvas("The drawn digit")
 
         def expect(row, col, seed, act):
@@ -196,7 +196,7 @@ def test_the_telling_forks_change_most_and_the_likeliest_flip_is_shown_first(
     by_hand, bits = telling_by_hand(coffee, 0)
     with opened("wide") as page:
         shown = page.explorer("fork")
-        others = shown.canvas("The flips that change most: row")
+        others = shown.canvas("Likely flips that change most: row")
         others.wait_for(timeout=60_000)
         found = re.findall(
             r"row (\d+), column (\d+): (\d+) pixels, (\S+) bits",
@@ -250,7 +250,7 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
         slider = shown.root.get_by_label("seed")
         pad = shown.canvas("The drawn digit")
         onward = shown.root.get_by_role("button", name="go on")
-        others = shown.canvas("The flips that change most: row")
+        others = shown.canvas("Likely flips that change most: row")
         others.wait_for(timeout=60_000)
         for _ in range(moves):  # without waiting for an answer
             slider.press("ArrowRight")
