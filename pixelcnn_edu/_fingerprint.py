@@ -6,22 +6,18 @@ code may differ.
 """
 
 import contextlib
-import threading
 
-from pixelcnn_edu._state import parts_of
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-_SIDE = 16  # of an image, where neither the network nor the caller knows it
+_SIDE = 64  # of an image, where neither the network nor the caller knows it
 _MOST = 64  # numbers kept of one output
+_SCALES = 0.3, 1, 3, 10  # of the biases: one draw of weights for each
 _CALLS = 20  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
-_KNOWN = {"keras", "pixelcnn_edu", "tensorflow", "jax", "jaxlib", "builtins"}
-
-_lock = threading.RLock()
 
 
 def example_inputs(model, images=None, labels=()) -> list:
@@ -30,8 +26,8 @@ def example_inputs(model, images=None, labels=()) -> list:
     Args:
         model: a Keras model from images to logits.
         images: for their shape (N, H, W, C), where the model leaves sizes open.
-        labels: [] or [labels], as `check_labels` returns them; the smallest and the
-            largest one are used. Without them these are labels 0 and 1.
+        labels: [] or [labels], as `check_labels` returns them: the smallest and the largest
+            one are used. Without them these are labels 0 and 1.
 
     Returns:
         Random images on the levels of the model's likelihood, and labels; [] if the model
@@ -46,15 +42,13 @@ def example_inputs(model, images=None, labels=()) -> list:
     levels = getattr(getattr(model, "likelihood", None), "levels", 2)
     values = np.random.default_rng(0).integers(levels, size=(count or 2, *shape))
     found = [values / (levels - 1)]
-    for place, one in enumerate(others):
-        if place < len(labels):
-            of_image = labels[place].reshape(len(labels[place]), -1).sum(axis=1)
-            ends = labels[place][[of_image.argmin(), of_image.argmax()]]
-        else:
-            ends = np.arange(2) % (getattr(model, "num_classes", None) or 2)
-            ends = ends.reshape(2, *[1] * (len(one.shape) - 1))
-        row = np.broadcast_to(ends, (2, *(size or _SIDE for size in one.shape[1:])))
-        found.append(np.resize(row, (len(values), *row.shape[1:])))
+    ends = np.arange(2) % (getattr(model, "num_classes", None) or 2)
+    if labels:
+        ends = labels[0].min(), labels[0].max()
+    for one in others:
+        sizes = [size or _SIDE for size in one.shape[1:]]
+        column = np.resize(ends, (len(values), *[1] * len(sizes)))
+        found.append(np.broadcast_to(column, (len(values), *sizes)))
     return [
         keras.ops.convert_to_tensor(value, one.dtype)
         for value, one in zip(found, model.inputs, strict=True)
@@ -64,12 +58,15 @@ def example_inputs(model, images=None, labels=()) -> list:
 def fingerprint(model, inputs) -> dict:
     """Return what a network computes, as a dict that JSON can hold.
 
-    The network is called twice, with fixed random numbers in place of its float weights.
-    They depend on the weight's place in ``model.weights`` and on its shape, and not on its
-    value. So training does not change the fingerprint. Keras's variables are not changed,
-    and each attribute of a layer holds afterwards what it held before. (A layer may change
-    what lies inside a list or a dict, a `tf.Variable`, or the state of a global random
-    generator: it is called twice.)
+    The network is called with four draws of fixed random numbers in place of its float
+    weights. They depend on the weight's place in ``model.weights``, on its shape and on its
+    constraint, and not on its value. So training does not change the fingerprint. From draw
+    to draw, biases have another scale: large biases reach limits, such as that of
+    ``ReLU(max_value=6)``, but they saturate gates.
+
+    Keras's variables are not changed, and each attribute of a layer holds afterwards what
+    it held before. (A layer may change what lies inside a list or a dict, a `tf.Variable`,
+    or the state of a global random generator: it is called eight times.)
 
     Args:
         model: a Keras model from images to logits.
@@ -79,24 +76,28 @@ def fingerprint(model, inputs) -> dict:
         - ``"shapes"``: of all weights;
         - ``"trained"``: the places of the weights that are trained;
         - ``"prediction"``: the outputs with ``training=False``;
-        - ``"training"``: the outputs with ``training=True``, where dropout acts, and with
-          biases that are 10 times as large: they show limits, such as that of
-          ``ReLU(max_value=6)``;
-        - ``"penalties"``: of the second call, the loss (if the model is compiled for
+        - ``"training"``: the outputs with ``training=True``, where dropout acts, and what
+          the network writes into weights, such as the means of a `BatchNormalization`;
+        - ``"penalties"``: with ``training=True``, the loss (if the model is compiled for
           `training.fit`), each of ``model.losses``, and what constraints make of their
-          weight times 0.01, 1 and 100;
+          weights, which are multiplied by 0.09, 1, 9 or 100;
         - ``"within"``: the relative difference that `differences` allows.
 
-        Of an output, up to 64 numbers are kept: sums over its values, with random signs.
+        Of an output, up to 64 numbers are kept: sums over its values, with random signs. If
+        the network fails with such weights, nothing is kept.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
-    in_training = _computed(model, inputs, training=True)
+    found = {name: [] for name in _COMPUTED}
+    for scale in _SCALES if inputs else ():
+        for training in (False, True):
+            with contextlib.suppress(Exception):  # a layer may refuse such weights
+                outputs, penalties = _computed(model, inputs, scale, training)
+                found["training" if training else "prediction"] += outputs
+                found["penalties"] += penalties
     return {
         "shapes": [list(weight.shape) for weight in model.weights],
         "trained": [i for i, weight in enumerate(model.weights) if weight.trainable],
-        "prediction": _computed(model, inputs, training=False)[0],
-        "training": in_training[0],
-        "penalties": in_training[1],
+        **found,
         "within": 0.03 if types & {"float16", "bfloat16"} else 1e-4,
     }
 
@@ -148,24 +149,24 @@ def _are_near(one, other, within):
     return True
 
 
-def _computed(model, inputs, training):
-    """Return the sums of each output, and those of each penalty."""
-    if not inputs:
-        return [], []
-    scale = 10 if training else 1
-    with _unchanged(model), _on_cpu(), _FixedValues(model.weights, scale) as scope:
+def _computed(model, inputs, scale, training):
+    """Return the sums of each output and, in training, of each penalty."""
+    with _unchanged(model), _apart(), _Scope(model, scale) as scope:
         outputs = model(inputs if len(inputs) > 1 else inputs[0], training=training)
-        penalties = []
-        if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
-            penalties.append(model.compute_loss(inputs[0], inputs[0], outputs))
-        penalties += model.losses
-        for weight in model.weights:
-            if weight.constraint is not None:
-                value = scope.get_current_value(weight)
-                penalties += [weight.constraint(k * value) for k in (0.01, 1, 100)]
-        return [
-            list(map(_sums, one)) for one in (keras.tree.flatten(outputs), penalties)
-        ]
+        outputs, penalties = keras.tree.flatten(outputs) + scope.written(), []
+        if training:
+            if isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
+                loss = model.compute_loss(inputs[0], inputs[0], outputs[0])
+                # each of several devices has its share
+                loss *= tf.distribute.get_strategy().num_replicas_in_sync
+                penalties.append(loss)
+            penalties += model.losses
+            penalties += [
+                weight.constraint(scale**2 * scope.get_current_value(weight))
+                for weight in model.weights
+                if weight.constraint is not None
+            ]
+        return list(map(_sums, outputs)), list(map(_sums, penalties))
 
 
 def _sums(values):
@@ -176,84 +177,96 @@ def _sums(values):
     return [float(f"{part.sum():.9g}") for part in parts]
 
 
-class _FixedValues(keras.StatelessScope):
-    """In this scope float weights have fixed random values. No Keras variable is changed.
+class _Scope(keras.StatelessScope):
+    """In this scope float weights have fixed random values, and no variable is changed.
 
-    Weights of one dimension, such as biases, are multiplied by ``scale``. If they are not
-    trained they may be variances, so they are positive. The states of random generators
-    are 0. Other integers, and variables outside of ``model.weights``, keep their values.
+    Generators of random numbers have fixed states, too: these are integers outside of
+    ``model.weights``. All other variables have their own values.
+
+    Args:
+        model: a Keras model.
+        scale: of biases and all other weights of one dimension. Those that are not trained
+            may be variances, so they are positive; with the first scale, all are.
     """
 
-    def __init__(self, weights, scale):
+    def __init__(self, model, scale):
         super().__init__(collect_losses=True)
-        self._scale = scale
-        self._places = {id(weight): place for place, weight in enumerate(weights)}
+        self.scale, self._weights, self._written = scale, model.weights, {}
+        self._places = {id(weight): i for i, weight in enumerate(model.weights)}
+        for weight in model.weights:
+            if _is_float(weight):
+                value = keras.ops.convert_to_tensor(self._drawn(weight), weight.dtype)
+                self.state_mapping[id(weight)] = value
+        with self:
+            for weight in model.weights:
+                if _is_float(weight) and weight.constraint is not None:
+                    value = weight.constraint(self.state_mapping[id(weight)])
+                    self.state_mapping[id(weight)] = value
+
+    def _drawn(self, weight):
+        shape = tuple(weight.shape)
+        place = self._places[id(weight)]
+        rng = np.random.default_rng([place, round(10 * self.scale), *shape])
+        values = rng.standard_normal(shape)
+        if len(shape) > 1:
+            return values / np.sqrt(np.prod(shape[:-1]) or 1)
+        is_positive = self.scale == _SCALES[0] or not weight.trainable
+        return self.scale * (np.abs(values) if is_positive else values)
 
     def get_current_value(self, variable):
         found = super().get_current_value(variable)
-        if found is None and (value := self._value_of(variable)) is not None:
-            found = keras.ops.convert_to_tensor(value, variable.dtype)
+        is_weight = id(variable) in self._places
+        if found is None and not is_weight and not _is_float(variable):
+            state = round(10 * self.scale) + len(self.state_mapping)
+            with tf.init_scope():  # also if a `tf.function` asks
+                found = keras.ops.full(variable.shape, state, variable.dtype)
             self.state_mapping[id(variable)] = found
         return found
 
-    def _value_of(self, variable):
-        shape = tuple(variable.shape)
-        is_float = keras.backend.is_float_dtype(variable.dtype)
-        if id(variable) not in self._places:
-            return None if is_float else np.zeros(shape)
-        if not is_float:
-            return None
-        rng = np.random.default_rng([self._places[id(variable)], *shape])
-        value = rng.standard_normal(shape)
-        if len(shape) > 1:
-            return value / np.sqrt(np.prod(shape[:-1]) or 1)
-        return self._scale * (value if variable.trainable else np.abs(value))
+    def add_update(self, update):
+        if tf.executing_eagerly():  # the value in a `tf.function` is of no use outside
+            super().add_update(update)
+            self._written[id(update[0])] = update[1]
+
+    def written(self):
+        """Return the values that were written into weights."""
+        written = (self._written.get(id(weight)) for weight in self._weights)
+        return [value for value in written if value is not None]
+
+
+def _is_float(variable):
+    return keras.backend.is_float_dtype(variable.dtype)
 
 
 @contextlib.contextmanager
 def _unchanged(model):
-    """After this block, the attributes of a user's layers hold what they held before.
-
-    If the model has code of a user, functions with `tf.function` run step by step in this
-    block: compiled here, they would keep the fixed values. (Those of other threads run
-    step by step meanwhile, too.)
-    """
-    own = [part for part in parts_of(model).values() if _has_own_code(part)]
-    before = [dict(vars(part)) for part in own]
-    with _lock:
-        model._clear_losses()
-        eager = tf.config.functions_run_eagerly()
-        tf.config.run_functions_eagerly(eager or bool(own))
-        try:
-            yield
-        finally:
-            tf.config.run_functions_eagerly(eager)
-            model._clear_losses()
-            for part, held in zip(own, before, strict=True):
-                for name in vars(part).keys() - held.keys():
-                    del vars(part)[name]
-                vars(part).update(held)
-
-
-def _has_own_code(part):
-    """Return whether a layer or an operation, or a function that it holds, is a user's."""
-    held = [one for one in vars(part).values() if callable(one)]
-    modules = [type(part).__module__]
-    for one in held:
-        modules += [
-            type(one).__module__,
-            getattr(one, "__module__", None) or "builtins",
-        ]
-    return not {module.split(".")[0] for module in modules} <= _KNOWN
-
-
-def _on_cpu():
-    """Compute on the CPU: each kind of graphics card rounds differently."""
-    if keras.config.backend() != "jax":
-        return keras.device("cpu")
-    import jax
-
+    """After this block, the attributes of all layers hold what they held before."""
+    layers = list(model._flatten_layers(include_self=False))
+    before = [dict(vars(layer)) for layer in layers]
+    model._clear_losses()  # those of an earlier call
     try:
-        return jax.default_device(jax.local_devices(backend="cpu")[0])
-    except RuntimeError:  # JAX was told to use another device alone
-        return contextlib.nullcontext()
+        yield
+    finally:
+        model._clear_losses()
+        for layer, held in zip(layers, before, strict=True):
+            for name in vars(layer).keys() - held.keys():
+                del vars(layer)[name]
+            vars(layer).update(held)
+
+
+def _apart():
+    """Compute on the CPU, since each kind of graphics card rounds differently.
+
+    For each strategy, TensorFlow compiles a `tf.function` anew. So a function that is
+    compiled here, and keeps the fixed values, is used nowhere else.
+    """
+    if keras.config.backend() == "jax":
+        import jax
+
+        try:
+            return jax.default_device(jax.local_devices(backend="cpu")[0])
+        except RuntimeError:  # JAX was told to use another device alone
+            return contextlib.nullcontext()
+    if tf.distribute.has_strategy():
+        return keras.device("cpu")
+    return tf.distribute.OneDeviceStrategy("/cpu:0").scope()

@@ -10,7 +10,7 @@ from pixelcnn_edu._checkpoint_file import parse, write
 from pixelcnn_edu._checks import check_path
 from pixelcnn_edu._checksums import through_json
 from pixelcnn_edu._files import locked
-from pixelcnn_edu._fingerprint import differences_of, example_inputs, fingerprint
+from pixelcnn_edu._fingerprint import differences_of, fingerprint
 
 import keras
 import numpy as np
@@ -160,12 +160,13 @@ def locked_by_first(folder):
         yield check_path("folder", folder).absolute()
 
 
-def check_same(model, settings):
+def check_same(model, settings, inputs):
     """Raise a ValueError in each process if one has other settings than rank 0.
 
     Args:
         model: a model that each process has built in the same way.
-        settings: as for `checkpoints.resume`; arrays are compared by their checksums.
+        settings, inputs: as for `checkpoints.resume`; arrays are compared by their
+            checksums.
     """
     if count() == 1:
         return
@@ -176,7 +177,6 @@ def check_same(model, settings):
             "Expected a model that is built after the processes have joined. Received: a "
             "model with variables from before"
         )
-    inputs = example_inputs(model, settings.get("images"), settings.get("labels") or ())
     mine = through_json({**settings, "network": fingerprint(model, inputs)})
     first, _ = from_first(lambda: (mine, []))
     differ = [name for name in mine if mine[name] != first.get(name)]

@@ -26,7 +26,8 @@ This comparison finds many changes, but not all. So, after a change in your own 
 another folder. Not noticed are, for example,
 
 - changes that change the compared numbers by less than 0.01 % of their typical size (in
-  half precision: 3 %), or that show only with other images, labels or weights;
+  half precision: 3 %), or that show only with other images, labels, weights or random
+  numbers, such as 5 % instead of 6 % of dropout in a small network;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks; changes in the code of an optimizer or a schedule, in a lambda that
@@ -86,7 +87,9 @@ _latest_run = weakref.WeakKeyDictionary()
 _STATE = ("epoch", "stopped", "ended", "settings", "history")
 
 
-def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History:
+def resume(
+    train, model, folder, settings, callbacks, inputs=None
+) -> keras.callbacks.History:
     """Go on with the run in a folder, or begin a run.
 
     A run that has ended is not trained again: the model gets its last weights.
@@ -99,11 +102,11 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
         folder: where the run is kept; it is locked meanwhile. On several machines only the
             first process (rank 0) uses the folder; it sends the state to the others.
         settings: a dict that must be the same when the run is resumed, with the key
-            ``"epochs"``. ``"images"`` and ``"labels"``, if they are there, also give the
-            sizes and the labels with which the network is called, to compare it. Added
-            are the precision, the network, its initial weights, and the weights that the
-            optimizer excludes from weight decay.
+            ``"epochs"``. Added are the precision, the network, its initial weights, and
+            the weights that the optimizer excludes from weight decay.
         callbacks: Keras callbacks.
+        inputs: with what the network is called, to compare it: two images, and labels if
+            the model takes labels; by default `_fingerprint.example_inputs`.
 
     Returns:
         Keras's History of all epochs, earlier ones included.
@@ -113,7 +116,7 @@ def resume(train, model, folder, settings, callbacks) -> keras.callbacks.History
             other files of a checkpoint's name.
         OSError: as for `training.fit`.
     """
-    inputs = example_inputs(model, settings.get("images"), settings.get("labels") or ())
+    inputs = example_inputs(model) if inputs is None else inputs
     settings = {
         **settings,
         "precision": _precision(model),
@@ -283,16 +286,19 @@ class Checkpoint(keras.callbacks.Callback):
             yield
         finally:
             run = os.path.realpath(self.folder), self.settings.get("initial weights")
-            _latest_run[self.model] = *run, self._now()
+            # at once, since a second interrupt may come while the network is called
+            _latest_run[self.model] = *run, self._now(self.settings.get("network"))
+            network = fingerprint(self.model, self.inputs)
+            _latest_run[self.model] = *run, self._now(network)
 
-    def _now(self):
+    def _now(self, network):
         """Return the present values of the settings that training changes, by name.
 
         ``"initial weights"`` is here the checksum of the present weights.
         """
         now = {
             "initial weights": checksum(self.model.get_weights()),
-            "network": fingerprint(self.model, self.inputs),
+            "network": network,
             "optimizer": self.optimizer,
         }
         return through_json(now)
@@ -388,7 +394,7 @@ class Checkpoint(keras.callbacks.Callback):
             callbacks.append([who, state])
         about = {
             **{name: getattr(self, name) for name in _STATE},
-            "after_training": self._now(),
+            "after_training": self._now(self.settings.get("network")),
             "callbacks": callbacks,
         }
         if self._present_lock() != self._lock:

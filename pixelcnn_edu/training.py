@@ -29,6 +29,7 @@ from pixelcnn_edu._checks import (
     check_seed,
     plain,
 )
+from pixelcnn_edu._fingerprint import example_inputs
 from pixelcnn_edu._model_checks import check_labels
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
@@ -271,10 +272,11 @@ def fit(
     }
     if isinstance(optimizer, str):
         settings["learning_rate"] = learning_rate
-    _ranks.check_same(model, settings)
+    inputs = example_inputs(model, images, labels)
+    _ranks.check_same(model, settings, inputs)
     if folder is None:
         return train(callbacks=callbacks)
-    return resume(train, model, folder, settings, callbacks)
+    return resume(train, model, folder, settings, callbacks, inputs)
 
 
 def _images_and_labels(model, likelihood, images, labels, prefix=""):

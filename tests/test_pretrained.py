@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import io
 import json
 import os
@@ -243,6 +244,28 @@ def as_block(builder="gated_pixelcnn", **more):
     return {"build": {"builder": builder, "arguments": arguments}}
 
 
+def half(build, **arguments):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        return build(**arguments)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@functools.wraps(keras.activations.relu)
+def tripled(x):
+    return 3 * keras.activations.relu(x)
+
+
+def with_activation(function):
+    """A model in whose configuration the function cannot be told from relu."""
+    model = tiny(activation="relu")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Activation):
+            layer.activation = function
+    return model
+
+
 MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
 
 
@@ -256,6 +279,13 @@ MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
         (lambda: dilated(dropout=0.5), as_block(depth=2)),
         (dilated, as_block(depth=2, likelihood=MIXTURE)),
         (lambda: tiny(activation="relu"), as_block("pixelcnn", activation="elu")),
+        (lambda: tiny(activation="relu"), as_block("pixelcnn", activation="relu6")),
+        (
+            lambda: half(tiny, activation="mish"),
+            as_block("pixelcnn", activation="silu"),
+        ),
+        (lambda: dilated(dropout=0.5), as_block(depth=2, dropout=0.49999)),
+        (lambda: with_activation(tripled), as_block("pixelcnn", activation="relu")),
     ],
 )
 def test_another_network_of_the_same_weights_is_refused(model, card, frozen, tmp_path):
@@ -294,11 +324,7 @@ def test_files_of_the_user_are_not_overwritten(name, tmp_path):
 def test_precision_and_what_can_be_trained_make_no_other_network(tmp_path):
     """Nor does a class of its own, nor a file in between."""
     card = as_block(depth=2, dilations=[1, 2])
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = dilated(dilations=(1, 2))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = half(dilated, dilations=(1, 2))
     model.trainable = False
     model.compile("adam", "mse")
     model.save(tmp_path / "model.keras")

@@ -795,6 +795,24 @@ def test_what_a_callback_changes_in_a_layer_does_not_make_another_run(tmp_path):
         fit(tmp_path, model=model)
 
 
+def test_a_second_interrupt_does_not_lose_the_note(tmp_path, monkeypatch):
+    """A reader presses the button twice."""
+    whole, _ = fit(tmp_path / "whole", model=other_weights(1))
+    model = other_weights(1)
+    calls = []
+
+    def again(model, inputs, compute=checkpoints.fingerprint):
+        calls.append(1)
+        return compute(model, inputs) if len(calls) == 1 else interrupt(1, {})
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "fingerprint", again)
+        fit(tmp_path / "cut", model=model, callbacks=Interrupt(1))
+    assert len(calls) == 2
+    fit(tmp_path / "cut", model=model)
+    assert_same(model, whole)
+
+
 def test_the_precision_of_each_layer_belongs_to_the_run(tmp_path):
     class Block(keras.layers.Layer):
         def __init__(self, dtype):
@@ -1079,6 +1097,18 @@ def test_a_setting_that_json_changes_is_the_same_setting(tmp_path):
     first, _ = fit(tmp_path, optimizer=Odd(0.1))
     second, _ = fit(tmp_path, optimizer=Odd(0.1))
     assert_same(first, second)
+
+
+def test_a_label_may_have_a_row_of_its_own(tmp_path):
+    def run():
+        keras.utils.set_random_seed(0)
+        image, label = keras.Input((4, 4, 1)), keras.Input((1,), dtype="int32")
+        features = MaskedConv2D(1, 3, "A")(image)
+        features += keras.layers.Embedding(5, 1)(label)[:, :, None]
+        model = ImageModel([image, label], features, likelihood=Bernoulli())
+        return fit(tmp_path, model=model, labels=np.arange(8) % 5)
+
+    assert_same(run()[0], run()[0])
 
 
 def labeled_run(way, folder):

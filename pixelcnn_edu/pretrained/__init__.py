@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import zipfile
 from pathlib import Path
 
@@ -166,7 +167,8 @@ def save(folder, name: str, model, card: dict):
         other.trainable = weight.trainable
     inputs = example_inputs(model)
     both = [fingerprint(one, inputs) for one in (model, described)]
-    differ = {*differences_of(model, inputs, *both)} - {"penalties"}
+    differ = bool({*differences_of(model, inputs, *both)} - {"penalties"})
+    differ |= _settings(model) != _settings(described)
     if differ or likelihood != described.likelihood or not runs_its_graph(model):
         raise ValueError(
             "Expected model to be the network that card['build'] describes. Received: "
@@ -179,6 +181,20 @@ def save(folder, name: str, model, card: dict):
     np.savez(raw, **arrays)
     card["sha256"] = _checksum(card["build"], raw.getvalue())
     _write_both(folder / name, raw.getvalue(), json.dumps(card, indent=2) + "\n")
+
+
+def _settings(model):
+    """Return the class and the configuration of each layer, without names and the like."""
+    left_out = re.compile(
+        "name|dtype|trainable|seed|.*(_initializer|regularizer|constraint)"
+    )
+    return [
+        (
+            type(one),
+            {k: v for k, v in one.get_config().items() if not left_out.fullmatch(k)},
+        )
+        for one in model.layers
+    ]
 
 
 def _write_both(stem, arrays, card):
