@@ -16,7 +16,7 @@ import tensorflow as tf
 _SIDE = 64  # of an image, where neither the network nor the caller knows it
 _MOST = 64  # numbers kept of one output
 _SCALES = 0.3, 1, 3, 10  # of the biases: one draw of weights for each
-_CALLS = 20  # to find out whether a network gives other outputs from call to call
+_CALLS = 10  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
 
 
@@ -125,7 +125,7 @@ def differences_of(model, inputs, found, other) -> list[str]:
     """Return `differences` of two fingerprints, of which ``found`` is that of ``model``.
 
     If a layer draws random numbers without a seed, the outputs differ from call to call. A
-    part that does not stay the same in 20 more calls is not compared.
+    part that does not stay the same ten times more is not compared.
     """
     names = differences(found, other)
     for _ in range(_CALLS):
