@@ -30,8 +30,9 @@ another folder. Not noticed are, for example,
   numbers, such as 5 % instead of 6 % of dropout in a small network;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
-- changes in callbacks; changes in the code of an optimizer or a schedule, in a lambda that
-  its ``get_config`` holds, and in attributes that its ``get_config`` leaves out;
+- changes in callbacks, or in a ``train_step`` of the model's own class;
+- changes in the code of an optimizer or a schedule, in a lambda that its ``get_config``
+  holds, or in attributes that its ``get_config`` leaves out;
 - another seed of dropout: the run goes on with its own random numbers;
 - changes in what a network computes, if a layer draws random numbers without a seed: a
   part that differs from call to call is not compared.

@@ -266,6 +266,21 @@ def with_activation(function):
     return model
 
 
+class Own(keras.layers.Layer):
+    """A layer that Keras cannot describe, and that changes nothing."""
+
+    def __init__(self, setting):
+        super().__init__()
+
+    def call(self, x):
+        return x
+
+
+def with_own_layer(model):
+    logits = Own(1)(model.output)
+    return models.ImageModel(model.inputs, logits, likelihood=model.likelihood)
+
+
 MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
 
 
@@ -286,6 +301,7 @@ MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
         ),
         (lambda: dilated(dropout=0.5), as_block(depth=2, dropout=0.49999)),
         (lambda: with_activation(tripled), as_block("pixelcnn", activation="relu")),
+        (lambda: with_own_layer(tiny()), {"build": TINY}),
     ],
 )
 def test_another_network_of_the_same_weights_is_refused(model, card, frozen, tmp_path):

@@ -167,9 +167,9 @@ def save(folder, name: str, model, card: dict):
         other.trainable = weight.trainable
     inputs = example_inputs(model)
     both = [fingerprint(one, inputs) for one in (model, described)]
-    differ = bool({*differences_of(model, inputs, *both)} - {"penalties"})
-    differ |= _settings(model) != _settings(described)
-    if differ or likelihood != described.likelihood or not runs_its_graph(model):
+    differ = {*differences_of(model, inputs, *both)} - {"penalties"}
+    same = _have_same_layers(model, described) and likelihood == described.likelihood
+    if differ or not same or not runs_its_graph(model):
         raise ValueError(
             "Expected model to be the network that card['build'] describes. Received: "
             "another network with weights of the same shapes. Are dilations, dropout, "
@@ -183,18 +183,21 @@ def save(folder, name: str, model, card: dict):
     _write_both(folder / name, raw.getvalue(), json.dumps(card, indent=2) + "\n")
 
 
-def _settings(model):
-    """Return the class and the configuration of each layer, without names and the like."""
+def _have_same_layers(one, other):
+    """Return whether layers have the same classes, and configurations but for names."""
     left_out = re.compile(
         "name|dtype|trainable|seed|.*(_initializer|regularizer|constraint)"
     )
-    return [
-        (
-            type(one),
-            {k: v for k, v in one.get_config().items() if not left_out.fullmatch(k)},
-        )
-        for one in model.layers
-    ]
+
+    def settings(layer):
+        config = layer.get_config().items()
+        return {key: value for key, value in config if not left_out.fullmatch(key)}
+
+    classes = [list(map(type, model.layers)) for model in (one, other)]
+    return classes[0] == classes[1] and all(
+        settings(a) == settings(b)
+        for a, b in zip(one.layers, other.layers, strict=True)
+    )
 
 
 def _write_both(stem, arrays, card):
