@@ -180,8 +180,8 @@ def _sums(values):
 class _Scope(keras.StatelessScope):
     """In this scope float weights have fixed random values, and no variable is changed.
 
-    Generators of random numbers have fixed states, too: these are integers outside of
-    ``model.weights``. All other variables have their own values.
+    Generators of random numbers have fixed states, too. Other variables have their own
+    values.
 
     Args:
         model: a Keras model.
@@ -215,8 +215,7 @@ class _Scope(keras.StatelessScope):
 
     def get_current_value(self, variable):
         found = super().get_current_value(variable)
-        is_weight = id(variable) in self._places
-        if found is None and not is_weight and not _is_float(variable):
+        if found is None and variable.name.endswith("seed_generator_state"):
             state = round(10 * self.scale) + len(self.state_mapping)
             with tf.init_scope():  # also if a `tf.function` asks
                 found = keras.ops.full(variable.shape, state, variable.dtype)

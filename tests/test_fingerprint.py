@@ -439,7 +439,7 @@ def test_a_network_that_fails_with_such_weights_is_compared_in_part():
 
 
 def test_integer_weights_and_variables_outside_keep_their_values():
-    outside = keras.Variable(2.0)
+    outside, whole = keras.Variable(2.0), keras.Variable(2, dtype="int32")
 
     class Masked(keras.layers.Layer):
         def build(self, shape):
@@ -447,13 +447,15 @@ def test_integer_weights_and_variables_outside_keep_their_values():
             self.mask.assign(np.arange(16))
 
         def call(self, x):
-            return x * keras.ops.cast(self.mask, x.dtype) * outside
+            return x * keras.ops.cast(self.mask * whole, x.dtype) * outside
 
     model = around(Masked())
     one = fingerprint(model)
-    outside.assign(3.0)
-    other = fingerprint(model)
-    assert differences(one, other) == ["prediction", "training"]
+    for variable in (outside, whole):
+        variable.assign(3)
+        other = fingerprint(model)
+        assert differences(one, other) == ["prediction", "training"]
+        one = other
     model.layers[-2].mask.assign(np.arange(16)[::-1])
     assert differences(other, fingerprint(model)) == ["prediction", "training"]
 
