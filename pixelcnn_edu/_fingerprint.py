@@ -6,7 +6,9 @@ code may differ.
 """
 
 import contextlib
+import threading
 
+from pixelcnn_edu._state import parts_of
 from pixelcnn_edu.likelihoods import NegativeLogLikelihood
 
 import keras
@@ -18,6 +20,9 @@ _MOST = 64  # numbers kept of one output
 _SCALES = 0.3, 1, 3, 10  # of the biases: one draw of weights for each
 _CALLS = 10  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
+_KNOWN = {"keras", "pixelcnn_edu", "tensorflow", "jax", "jaxlib", "builtins"}
+
+_lock = threading.RLock()
 
 
 def example_inputs(model, images=None, labels=()) -> list:
@@ -64,9 +69,10 @@ def fingerprint(model, inputs) -> dict:
     to draw, biases have another scale: large biases reach limits, such as that of
     ``ReLU(max_value=6)``, but they saturate gates.
 
-    Keras's variables are not changed, and each attribute of a layer holds afterwards what
-    it held before. (A layer may change what lies inside a list or a dict, a `tf.Variable`,
-    or the state of a global random generator: it is called eight times.)
+    Keras's variables are not changed, and the attributes of a user's layers and model hold
+    afterwards what they held before. (What lies inside a list or a dict, a `tf.Variable`,
+    and the state of a global random generator may change: the network is called eight
+    times. ``model.losses`` of an earlier call are gone.)
 
     Args:
         model: a Keras model from images to logits.
@@ -151,21 +157,18 @@ def _are_near(one, other, within):
 
 def _computed(model, inputs, scale, training):
     """Return the sums of each output and, in training, of each penalty."""
-    with _unchanged(model), _apart(), _Scope(model, scale) as scope:
-        outputs = model(inputs if len(inputs) > 1 else inputs[0], training=training)
-        outputs, penalties = keras.tree.flatten(outputs) + scope.written(), []
-        if training:
-            if isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
-                loss = model.compute_loss(inputs[0], inputs[0], outputs[0])
+    x = tuple(inputs) if len(inputs) > 1 else inputs[0]  # as `fit` gives them
+    with _unchanged(model), _on_cpu(), _Scope(model, scale) as scope:
+        y_pred = model(x, training=training)
+        outputs, penalties = keras.tree.flatten(y_pred) + scope.written(), []
+        if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
+            with contextlib.suppress(Exception):  # a user's may refuse such images
+                loss = model._compute_loss(x, inputs[0], y_pred, training=True)
                 # each of several devices has its share
                 loss *= tf.distribute.get_strategy().num_replicas_in_sync
                 penalties.append(loss)
-            penalties += model.losses
-            penalties += [
-                weight.constraint(scale**2 * scope.get_current_value(weight))
-                for weight in model.weights
-                if weight.constraint is not None
-            ]
+        if training:
+            penalties += model.losses + scope.limits(scale**2)
         return list(map(_sums, outputs)), list(map(_sums, penalties))
 
 
@@ -198,10 +201,11 @@ class _Scope(keras.StatelessScope):
                 value = keras.ops.convert_to_tensor(self._drawn(weight), weight.dtype)
                 self.state_mapping[id(weight)] = value
         with self:
-            for weight in model.weights:
-                if _is_float(weight) and weight.constraint is not None:
-                    value = weight.constraint(self.state_mapping[id(weight)])
-                    self.state_mapping[id(weight)] = value
+            for weight in self._limited():
+                self.state_mapping[id(weight)] = weight.constraint(weight)
+
+    def _limited(self):
+        return [one for one in self._weights if one.constraint and _is_float(one)]
 
     def _drawn(self, weight):
         shape = tuple(weight.shape)
@@ -217,20 +221,28 @@ class _Scope(keras.StatelessScope):
         found = super().get_current_value(variable)
         if found is None and variable.name.endswith("seed_generator_state"):
             state = round(10 * self.scale) + len(self.state_mapping)
-            with tf.init_scope():  # also if a `tf.function` asks
-                found = keras.ops.full(variable.shape, state, variable.dtype)
+            found = keras.ops.full(variable.shape, state, variable.dtype)
             self.state_mapping[id(variable)] = found
         return found
 
     def add_update(self, update):
-        if tf.executing_eagerly():  # the value in a `tf.function` is of no use outside
-            super().add_update(update)
-            self._written[id(update[0])] = update[1]
+        super().add_update(update)
+        self._written[id(update[0])] = update[1]
 
     def written(self):
         """Return the values that were written into weights."""
         written = (self._written.get(id(weight)) for weight in self._weights)
         return [value for value in written if value is not None]
+
+    def limits(self, factor):
+        """Return what constraints make of their weights times a factor, one by one."""
+        found = []
+        for weight in self._limited():
+            value = self.state_mapping[id(weight)]
+            self.state_mapping[id(weight)] = factor * value
+            found.append(weight.constraint(weight))
+            self.state_mapping[id(weight)] = value
+        return found
 
 
 def _is_float(variable):
@@ -239,33 +251,48 @@ def _is_float(variable):
 
 @contextlib.contextmanager
 def _unchanged(model):
-    """After this block, the attributes of all layers hold what they held before."""
-    layers = list(model._flatten_layers(include_self=False))
-    before = [dict(vars(layer)) for layer in layers]
-    model._clear_losses()  # those of an earlier call
-    try:
-        yield
-    finally:
-        model._clear_losses()
-        for layer, held in zip(layers, before, strict=True):
-            for name in vars(layer).keys() - held.keys():
-                del vars(layer)[name]
-            vars(layer).update(held)
+    """After this block, attributes hold what they held before, but for added losses.
 
-
-def _apart():
-    """Compute on the CPU, since each kind of graphics card rounds differently.
-
-    For each strategy, TensorFlow compiles a `tf.function` anew. So a function that is
-    compiled here, and keeps the fixed values, is used nowhere else.
+    If the model has code of a user, functions with `tf.function` run step by step in this
+    block: compiled here, they would keep the fixed values. Those of other threads run step
+    by step meanwhile, too: if another thread trains, its dropout may draw other numbers.
     """
-    if keras.config.backend() == "jax":
-        import jax
-
+    own = [part for part in parts_of(model).values() if _has_own_code(part)]
+    before = [dict(vars(part)) for part in own]
+    with _lock:
+        eager = tf.config.functions_run_eagerly()
+        tf.config.run_functions_eagerly(eager or bool(own))
+        model._clear_losses()  # those of an earlier call
         try:
-            return jax.default_device(jax.local_devices(backend="cpu")[0])
-        except RuntimeError:  # JAX was told to use another device alone
-            return contextlib.nullcontext()
-    if tf.distribute.has_strategy():
+            yield
+        finally:
+            tf.config.run_functions_eagerly(eager)
+            model._clear_losses()
+            for part, held in zip(own, before, strict=True):
+                for name in vars(part).keys() - held.keys():
+                    del vars(part)[name]
+                vars(part).update(held)
+
+
+def _has_own_code(part):
+    """Return whether a layer or an operation, or a function that it holds, is a user's."""
+    held = [one for one in vars(part).values() if callable(one)]
+    modules = [type(part).__module__]
+    for one in held:
+        modules += [
+            type(one).__module__,
+            getattr(one, "__module__", None) or "builtins",
+        ]
+    return not {module.split(".")[0] for module in modules} <= _KNOWN
+
+
+def _on_cpu():
+    """Compute on the CPU: each kind of graphics card rounds differently."""
+    if keras.config.backend() != "jax":
         return keras.device("cpu")
-    return tf.distribute.OneDeviceStrategy("/cpu:0").scope()
+    import jax
+
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:  # JAX was told to use another device alone
+        return contextlib.nullcontext()

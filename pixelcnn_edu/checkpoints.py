@@ -57,6 +57,9 @@ Not saved is the following, so a resumed run may differ from a run without a bre
 - what a layer stores other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what other callbacks store.
+
+If another thread trains while a network with code of a user is compared, the dropout of
+that thread may draw other numbers.
 """
 
 import contextlib

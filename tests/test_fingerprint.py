@@ -4,9 +4,11 @@ import contextlib
 import functools
 import json
 import random
+import threading
 
 from pixelcnn_edu import _fingerprint, presets, training
 from pixelcnn_edu._fingerprint import differences, differences_of, example_inputs
+from pixelcnn_edu._state import parts_of
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import ImageModel, gated_pixelcnn, pixelcnn
@@ -111,17 +113,27 @@ class Depth(keras.layers.Layer):
 
 
 class OwnLoss(ImageModel):
-    """A model whose loss has a setting."""
+    """A model whose loss has a setting. It counts its calls."""
 
-    factor = 1.0
+    factor, count = 1.0, 0
 
+    def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+        images, label = x
+        self.count += 1
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss * (self.factor + keras.ops.sum(keras.ops.cast(label, loss.dtype)))
+
+
+class Failing(OwnLoss):
     def compute_loss(self, *arguments, **more):
-        return super().compute_loss(*arguments, **more) * self.factor
+        raise ValueError("Expected other images")
 
 
-def with_loss(factor):
-    model = around()
-    model = OwnLoss(model.inputs, model.outputs, likelihood=Bernoulli())
+def with_loss(factor, kind=OwnLoss, dropout=0.0):
+    model = gated_pixelcnn(
+        (5, 5, 1), filters=8, depth=1, num_classes=2, dropout=dropout
+    )
+    model = kind(model.inputs, model.outputs, likelihood=Bernoulli(), num_classes=2)
     model.factor = factor
     training.compile_model(model, steps=1)
     return model
@@ -207,6 +219,10 @@ MODELS = {  # name: (a model for a number, and the part in which two of them dif
         "penalties",
     ),
     "a loss": (with_loss, "penalties"),
+    "dropout beside a loss that fails": (
+        lambda n: with_loss(1.0, Failing, dropout=n / 4),
+        "training",
+    ),
     "an added loss": (lambda n: around(Adding(n)), "penalties"),
     "a frozen weight": (lambda n: frozen(n - 1), "trained"),
     "a layer more": (
@@ -268,6 +284,7 @@ def test_training_and_building_again_change_no_fingerprint(name):
     for variable in model.variables:  # the states of generators too
         variable.assign(variable + keras.ops.ones_like(variable))
     assert fingerprint(model) == before
+    assert not any(map(_fingerprint._has_own_code, parts_of(model).values()))
     assert np.isfinite(np.concatenate(before["prediction"] + before["training"])).all()
 
 
@@ -339,7 +356,9 @@ def test_a_compiled_function_keeps_no_fixed_values(monkeypatch):
 
     expected = predicted(lambda model: None)
     np.testing.assert_array_equal(predicted(fingerprint), expected)
-    monkeypatch.setattr(_fingerprint, "_apart", contextlib.nullcontext)
+    monkeypatch.setattr(
+        _fingerprint, "_unchanged", lambda model: contextlib.nullcontext()
+    )
     assert not np.allclose(predicted(fingerprint), expected)
 
 
@@ -354,6 +373,54 @@ class CompiledNoise(keras.layers.Layer):
     def call(self, x, training=False):
         noise = keras.random.normal((1,), seed=self.generator) if training else 1.0
         return x * self.scale * noise
+
+
+def test_a_fingerprint_counts_nothing_in_a_user_s_model():
+    model = with_loss(1.0)
+    fingerprint(model)
+    assert model.count == 0 and "count" not in vars(model)
+
+
+def test_a_rule_may_read_the_name_of_its_weight():
+    class Named(keras.constraints.Constraint):
+        def __call__(self, weight):
+            return weight * len(weight.path)
+
+    found = fingerprint(around(kernel_constraint=Named()))
+    assert len(found["prediction"]) == len(found["penalties"]) == 4
+
+
+def test_functions_run_step_by_step_only_beside_a_user_s_code(monkeypatch):
+    flags = []
+
+    def note():
+        flags.append(tf.config.functions_run_eagerly())
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(_fingerprint, "_on_cpu", note)
+    for model in (around(), around(Scaled(1.0)), around(keras.layers.Lambda(abs))):
+        fingerprint(model)
+        assert not tf.config.functions_run_eagerly()
+    assert flags == [False] * 8 + [True] * 8 + [False] * 8
+    fingerprint(around(keras.layers.Lambda(lambda x: x)))
+    assert flags[24:] == [True] * 8
+
+
+def test_two_threads_leave_functions_as_they_were():
+    model = around(Scaled(1.0))
+    expected, found = fingerprint(model), []
+    threads = [
+        threading.Thread(
+            target=lambda: found.extend(fingerprint(model) for _ in range(3))
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 9
+    assert not tf.config.functions_run_eagerly()
 
 
 def test_a_compiled_function_may_draw_and_have_rules():
