@@ -154,7 +154,7 @@ def save(folder, name: str, model, card: dict):
     }
     state = random.getstate()
     try:
-        described = _build(card["build"], arrays.values(), model.dtype_policy)
+        described = _build(card["build"], arrays.values())
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Expected model to have the weights of the network that card['build'] "
@@ -179,7 +179,13 @@ def save(folder, name: str, model, card: dict):
 
 
 def _same(model, described):
-    """Return whether two models compute the same if they have the same weights."""
+    """Return whether two models compute the same if they have the same weights.
+
+    Both have layers of the same classes. ``described`` gets the precision of ``model``, and
+    the same layers are trained.
+    """
+    for layer, other in zip(model.layers, described.layers, strict=True):
+        other.dtype_policy = layer.dtype_policy
     for weight, other in zip(model.weights, described.weights, strict=True):
         other.trainable = weight.trainable
     inputs = example_inputs(model)
@@ -282,8 +288,8 @@ def _checksum(build, raw) -> str:
     return hashlib.sha256(block + raw).hexdigest()
 
 
-def _build(block, arrays, precision="float32") -> keras.Model:
-    """Build the network of a card's ``build`` block, with these weights.
+def _build(block, arrays) -> keras.Model:
+    """Build the network of a card's ``build`` block, in float32, with these weights.
 
     Raises:
         KeyError, TypeError, ValueError: the block describes no network, or the arrays are
@@ -292,7 +298,7 @@ def _build(block, arrays, precision="float32") -> keras.Model:
     arguments = dict(block["arguments"])
     about = dict(arguments["likelihood"])
     arguments["likelihood"] = _LIKELIHOODS[about.pop("name")](**about)
-    with in_precision(precision):
+    with in_precision("float32"):
         model = _BUILDERS[block["builder"]](**arguments)
     expected = [tuple(weight.shape) for weight in model.weights]
     received = [array.shape for array in arrays]
