@@ -147,8 +147,14 @@ def resume(
 
 
 def _precision(model):
-    """Return the dtype policy of all layers, or else that of each layer in order."""
-    policies = [layer.dtype_policy.name for layer in model._flatten_layers()]
+    """Return the dtype policy of all layers, or else that of each layer in order.
+
+    Models do not count: Keras gives a model that was loaded another policy.
+    """
+    layers = [
+        one for one in model._flatten_layers() if not isinstance(one, keras.Model)
+    ]
+    policies = [layer.dtype_policy.name for layer in layers]
     return policies if len({*policies}) > 1 else policies[0]
 
 

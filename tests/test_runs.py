@@ -836,6 +836,19 @@ def test_the_precision_of_each_layer_belongs_to_the_run(tmp_path):
             run(*others)
 
 
+def test_a_loaded_network_of_half_precision_goes_on(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.save(tmp_path / "start.keras")
+    fit(tmp_path / "run", model=model)
+    loaded = keras.models.load_model(tmp_path / "start.keras")
+    assert loaded.dtype_policy != model.dtype_policy
+    assert_same(fit(tmp_path / "run", model=loaded)[0], model)
+
+
 def test_a_network_of_open_sizes_is_compared_in_the_size_of_the_images(tmp_path):
     def run(factor):
         keras.utils.set_random_seed(0)
