@@ -149,13 +149,12 @@ def resume(
 def _precision(model):
     """Return the dtype policy of all layers, or else that of each layer in order.
 
-    Models do not count: Keras gives a model that was loaded another policy.
+    Models and inputs do not count: in a loaded model, Keras gives them other policies.
     """
-    layers = [
-        one for one in model._flatten_layers() if not isinstance(one, keras.Model)
-    ]
+    without = keras.Model | keras.layers.InputLayer
+    layers = [one for one in model._flatten_layers() if not isinstance(one, without)]
     policies = [layer.dtype_policy.name for layer in layers]
-    return policies if len({*policies}) > 1 else policies[0]
+    return policies if len({*policies}) > 1 else policies[:1]
 
 
 def _weight_decay(model):
