@@ -56,8 +56,8 @@ def _through_json(value):
     """Return a value as it comes back from JSON.
 
     Left out, since they differ from process to process, are the code of a lambda; the name
-    of an optimizer, a loss, a metric or a generator; and the number at the end of any other
-    name.
+    of an optimizer, a loss, a metric or a generator; and the number at the end of a
+    ``"name"`` in an inner dict (``adam_1`` becomes ``adam``).
     """
 
     def kept(part):

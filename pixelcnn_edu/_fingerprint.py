@@ -1,8 +1,8 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
-Two networks count as the same if they have weights of the same shapes in the same order,
-and if their outputs for two random images and fixed random weights are nearly equal. Their
-code may differ.
+Two networks count as the same if they have weights of the same shapes in the same order, of
+which the same are trained, and if what they compute with two random images and fixed random
+weights is nearly equal. Their code may differ.
 """
 
 import contextlib
@@ -27,6 +27,8 @@ _lock = threading.RLock()
 
 def example_inputs(model, images=None, labels=()) -> list:
     """Return two images, and two labels if the model takes labels, for `fingerprint`.
+
+    If the model has a fixed batch size, there are as many as that.
 
     Args:
         model: a Keras model from images to logits.
@@ -64,10 +66,11 @@ def fingerprint(model, inputs) -> dict:
     """Return what a network computes, as a dict that JSON can hold.
 
     The network is called with four draws of fixed random numbers in place of its float
-    weights. They depend on the weight's place in ``model.weights``, on its shape and on its
-    constraint, and not on its value. So training does not change the fingerprint. From draw
-    to draw, biases have another scale: large biases reach limits, such as that of
-    ``ReLU(max_value=6)``, but they saturate gates.
+    weights. The numbers depend on the place of the weight in ``model.weights``, its shape
+    and its constraint, not on its value. So the training of float weights does not change
+    the fingerprint. Each draw has another scale for the biases. Large biases are needed to
+    reach limits, such as that of ``ReLU(max_value=6)``, and small ones since large ones
+    saturate gates.
 
     Keras's variables are not changed, and the attributes of a user's layers and model hold
     afterwards what they held before. (What lies inside a list or a dict, a `tf.Variable`,
@@ -90,7 +93,7 @@ def fingerprint(model, inputs) -> dict:
         - ``"within"``: the relative difference that `differences` allows.
 
         Of an output, up to 64 numbers are kept: sums over its values, with random signs. If
-        the network fails with such weights, nothing is kept.
+        one of the eight calls fails, nothing of this call is kept.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
     found = {name: [] for name in _COMPUTED}
@@ -130,8 +133,8 @@ def differences(one, other) -> list[str]:
 def differences_of(model, inputs, found, other) -> list[str]:
     """Return `differences` of two fingerprints, of which ``found`` is that of ``model``.
 
-    If a layer draws random numbers without a seed, the outputs differ from call to call. A
-    part that does not stay the same ten times more is not compared.
+    If a layer draws random numbers without a seed, the outputs differ from call to call. So
+    the fingerprint is computed up to ten more times. A part that changes is not compared.
     """
     names = differences(found, other)
     for _ in range(_CALLS):
@@ -162,9 +165,11 @@ def _computed(model, inputs, scale, training):
         y_pred = model(x, training=training)
         outputs, penalties = keras.tree.flatten(y_pred) + scope.written(), []
         if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
-            with contextlib.suppress(Exception):  # a user's may refuse such images
+            with contextlib.suppress(
+                Exception
+            ):  # the loss of a user may fail with such images
                 loss = model._compute_loss(x, inputs[0], y_pred, training=True)
-                # each of several devices has its share
+                # Keras divides the loss by the number of devices
                 loss *= tf.distribute.get_strategy().num_replicas_in_sync
                 penalties.append(loss)
         if training:
@@ -188,8 +193,9 @@ class _Scope(keras.StatelessScope):
 
     Args:
         model: a Keras model.
-        scale: of biases and all other weights of one dimension. Those that are not trained
-            may be variances, so they are positive; with the first scale, all are.
+        scale: of all weights with fewer than two dimensions, such as biases. Those that are
+            not trained may be variances, so they are drawn positive. With the smallest
+            scale, the trained ones are positive, too.
     """
 
     def __init__(self, model, scale):
@@ -251,19 +257,20 @@ def _is_float(variable):
 
 @contextlib.contextmanager
 def _unchanged(model):
-    """After this block, attributes hold what they held before, but for added losses.
+    """After this block, attributes hold what they held before. Added losses are gone.
 
     If the model has code of a user, functions with `tf.function` run step by step in this
-    block: compiled here, they would keep the fixed values. Those of other threads run step
-    by step meanwhile, too: if another thread trains, its dropout may draw other numbers.
+    block: if they were compiled here, they would keep the fixed values. Those of other
+    threads run step by step meanwhile, too: if another thread trains, its dropout may draw
+    other numbers.
     """
     own = [part for part in parts_of(model).values() if _has_own_code(part)]
     before = [dict(vars(part)) for part in own]
     with _lock:
         eager = tf.config.functions_run_eagerly()
-        tf.config.run_functions_eagerly(eager or bool(own))
-        model._clear_losses()  # those of an earlier call
         try:
+            tf.config.run_functions_eagerly(eager or bool(own))
+            model._clear_losses()  # those of an earlier call
             yield
         finally:
             tf.config.run_functions_eagerly(eager)

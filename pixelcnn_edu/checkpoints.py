@@ -4,17 +4,18 @@ Taught by notebook 08. Keras's own `keras.callbacks.BackupAndRestore` keeps the 
 the optimizer and the number of the epoch. It keeps neither the history nor what other
 callbacks remember, and does not notice that settings or images have changed.
 
-`Checkpoint` writes the state of the run (weights, the optimizer's variables, the generator
-of dropout, the history) after each finished epoch. To go on, `resume` loads this state and
-calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again: the order of
-the digits and their draws come from (seed, epoch, batch), so the epoch has the same
-batches.
+`Checkpoint` writes the state of the run (weights, the optimizer's variables, the state of
+dropout's random numbers, the history) after each finished epoch. To go on, `resume` loads
+this state and calls ``model.fit`` with ``initial_epoch``. A half-done epoch is done again:
+the order of the digits and their draws come from (seed, epoch, batch), so the epoch has the
+same batches.
 
 `training.fit` goes on with a run if the settings, the images and the initial weights are
 those of the run, and if the network computes the same. The network is called with two
 random images and fixed random weights, see `_fingerprint.fingerprint`. Of the optimizer and
 the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
-is refused, the message names what differs. In brackets after "network" stand
+is refused, the message names what differs. After "network" it says in brackets what part of
+the network differs:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
@@ -27,27 +28,31 @@ another folder. Not noticed are, for example,
 
 - changes that change the compared numbers by less than 0.01 % of their typical size (in
   half precision: 3 %), or that show only with other images, labels, weights or random
-  numbers, such as 5 % instead of 6 % of dropout in a small network;
+  numbers, such as another limit of ``ReLU(max_value=1000)``;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
 - changes in the code of an optimizer or a schedule, in a lambda that its ``get_config``
   holds, or in attributes that its ``get_config`` leaves out;
-- another seed of dropout: the run goes on with its own random numbers;
-- changes in what a network computes, if a layer draws random numbers without a seed: a
-  part that differs from call to call is not compared.
+- another seed of dropout: the run goes on with the saved state of its random numbers;
+- changes in what a network computes, if a layer draws random numbers without a seed: of
+  prediction, training and penalties, those that differ from call to call do not count.
 
 After an update of Python or of a package, an unchanged run may be refused, and so may a
 network that amplifies rounding (with sin(30 x) in several layers, say) on another machine.
-The weights can be loaded: ``checkpoint.npz`` is a NumPy archive, whose first arrays
-(``variable_0``, ``variable_1``, …) are ``model.variables`` in their order.
+The weights can be loaded: ``file = np.load("checkpoint.npz")``, and for each i
+``model.variables[i].assign(file[f"variable_{i}"])``.
 
-Saved are the weights, the variables of the optimizer, and the history; each
-`keras.random.SeedGenerator` and `keras.Variable` that is an attribute of a layer, an
-optimizer, a schedule, or a regularizer or constraint of a weight; and the state of Keras's
-``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint`` that monitor the same
-quantity. What callbacks do to the weights and the learning rate in ``on_train_begin`` is
-replaced by the saved state.
+Saved are
+
+- the weights, the variables of the optimizer, and the history;
+- each `keras.random.SeedGenerator` and `keras.Variable` that is an attribute of a layer, an
+  optimizer, a schedule, or a regularizer or constraint of a weight;
+- the state of Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint``. A
+  callback gets it back if it has the same class, ``monitor`` and ``mode``.
+
+In a resumed run, what callbacks do to the weights and the learning rate in
+``on_train_begin`` is replaced by the saved state.
 
 Not saved is the following, so a resumed run may differ from a run without a break:
 
@@ -116,8 +121,9 @@ def resume(
         Keras's History of all epochs, earlier ones included.
 
     Raises:
-        ValueError: the folder is in use, cannot be written, or holds another run or
-            other files of a checkpoint's name.
+        ValueError: the folder is in use, cannot be written, holds another run, or holds a
+            file that has the name of a checkpoint and is none; JSON cannot hold a setting;
+            a variable is bfloat16; or a run with NaN is to go on on several machines.
         OSError: as for `training.fit`.
     """
     inputs = example_inputs(model) if inputs is None else inputs

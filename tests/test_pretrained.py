@@ -341,6 +341,7 @@ def test_precision_and_what_can_be_trained_make_no_other_network(tmp_path):
     """Nor does a class of its own, nor a file in between."""
     card = as_block(depth=2, dilations=[1, 2], dropout=0.25)
     model = half(dilated, dilations=(1, 2), dropout=0.25)
+    model.layers[1].weights[0].constraint = keras.constraints.MaxNorm(0.1)
     model.trainable = False
     model.compile("adam", "mse")
     model.save(tmp_path / "model.keras")

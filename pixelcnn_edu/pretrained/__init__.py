@@ -181,13 +181,13 @@ def save(folder, name: str, model, card: dict):
 def _same(model, described):
     """Return whether two models compute the same if they have the same weights.
 
-    Both have layers of the same classes. ``described`` gets the precision of ``model``, and
-    the same layers are trained.
+    Both have layers of the same classes. ``described`` gets the precision of ``model`` and
+    its constraints, and the same weights are trained.
     """
     for layer, other in zip(model.layers, described.layers, strict=True):
         other.dtype_policy = layer.dtype_policy
     for weight, other in zip(model.weights, described.weights, strict=True):
-        other.trainable = weight.trainable
+        other.trainable, other.constraint = weight.trainable, weight.constraint
     inputs = example_inputs(model)
     both = [fingerprint(one, inputs) for one in (model, described)]
     return {*differences_of(model, inputs, *both)} <= {"penalties"}

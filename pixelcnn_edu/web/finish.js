@@ -71,8 +71,9 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
       "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
       "network's ink. The gray part of the pad is not given: the network draws it. If the " +
-      "bottom is given, the network draws as many tops (particles) as you say. Sixteen of " +
-      "them are chosen by chance: a top that leads to your bottom is chosen more often."
+      "bottom is given, choose how many tops (particles) the network draws. From these, 16 " +
+      "are chosen by chance, some of them twice: a top that leads to your bottom is chosen " +
+      "more often. With 1, 16 tops are drawn, and all are shown."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);

@@ -44,10 +44,10 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below: of the likely " +
-      `flips (above 5 %, at most ${CANDIDATES}), those that change most and are at least 3 ` +
-      "pixels apart (blue on the digit); the pixels that each changes, and its price in " +
-      "bits. Click one to see it large."
+    "Click a pixel, or go there with the arrow keys and press Space. Below are likely flips " +
+      `(above 5 %; of at most ${CANDIDATES}, those that change most, at least 3 pixels apart, ` +
+      "blue on the digit). Above each: how many pixels it changes, and its price in bits. " +
+      "Click one to see it large."
   );
   const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);

@@ -73,8 +73,8 @@ class Fork(Explorer):
     to 0 or to almost 1. All other uniform numbers stay. So no earlier pixel can change,
     and the flip causes every later difference (red for new ink, blue for lost ink).
     Below the picture is the cost of the flip, -log2 p(flipped value | pixels before it).
-    Below that are up to 16 other flips: of the likely ones (a probability above 5 %, at
-    most 64), those that change most and are at least 3 pixels apart.
+    Below that are up to 16 likely flips. At most 64 flips with a probability above 5 % are
+    compared; those that change most, and are at least 3 pixels apart, are shown.
 
     Args:
         model: a `Bernoulli` model for images (H, W, 1).
