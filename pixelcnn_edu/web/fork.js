@@ -44,9 +44,10 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below are likely flips " +
-      `(above 5 %; of at most ${CANDIDATES}, those that change most, at least 3 pixels apart, ` +
-      "blue on the digit). Above each: how many pixels it changes, and its price in bits. " +
+    "Click a pixel, or go there with the arrow keys and press Space. Below are up to " +
+      `${SHOWN} of the ${CANDIDATES} likeliest flips (each above 5 %): those that change ` +
+      "most, at least 3 pixels apart (blue on the digit). Above each: how many pixels it " +
+      "changes, and its price in bits. " +
       "Click one to see it large."
   );
   const call = pythonCall(graph);
