@@ -28,7 +28,8 @@ another folder. Not noticed are, for example,
 
 - changes that change the compared numbers by less than 0.01 % of their typical size (in
   half precision: 3 %), or that show only with other images, labels, weights or random
-  numbers, such as another limit of ``ReLU(max_value=1000)``;
+  numbers: another limit of ``ReLU(max_value=1000)``, for example, or another rate at which
+  a whole layer, image or label is left out (at least four random numbers are drawn);
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
@@ -38,10 +39,11 @@ another folder. Not noticed are, for example,
 - changes in what a network computes, if a layer draws random numbers without a seed: of
   prediction, training and penalties, those that differ from call to call do not count.
 
-After an update of Python or of a package, an unchanged run may be refused, and so may a
-network that amplifies rounding (with sin(30 x) in several layers, say) on another machine.
-The weights can be loaded: ``file = np.load("checkpoint.npz")``, and for each i
-``model.variables[i].assign(file[f"variable_{i}"])``.
+An unchanged run may be refused after an update of Python or of a package; on another
+machine, if the network amplifies rounding (with sin(30 x) in several layers, say); and if
+the model is built again with an object that training has changed (a regularizer with a
+variable, say). Its weights can be loaded: ``file = np.load("checkpoint.npz")``, and for each
+i ``model.variables[i].assign(file[f"variable_{i}"])``.
 
 Saved are
 
