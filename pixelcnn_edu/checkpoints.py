@@ -42,8 +42,8 @@ another folder. Not noticed are, for example,
 An unchanged run may be refused after an update of Python or of a package; on another
 machine, if the network amplifies rounding (with sin(30 x) in several layers, say); and if
 the model is built again with an object that training has changed (a regularizer with a
-variable, say). Its weights can be loaded: ``file = np.load("checkpoint.npz")``, and for each
-i ``model.variables[i].assign(file[f"variable_{i}"])``.
+variable, say). Its weights can be loaded: ``file = np.load("checkpoint.npz")``, and for
+each i ``model.variables[i].assign(file[f"variable_{i}"])``.
 
 Saved are
 
