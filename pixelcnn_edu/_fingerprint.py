@@ -290,7 +290,8 @@ def _has_own_code(part):
             type(one).__module__,
             getattr(one, "__module__", None) or "builtins",
         ]
-    return not {module.split(".")[0] for module in modules} <= _KNOWN
+    by_exec = type(part).__module__ == "builtins"  # the class was made without a module
+    return by_exec or not {module.split(".")[0] for module in modules} <= _KNOWN
 
 
 def _on_cpu():

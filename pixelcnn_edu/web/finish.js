@@ -72,8 +72,8 @@ export function finish({ engine, graph, settings, images, root, answer, remember
       "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
       "network's ink. The gray part of the pad is not given: the network draws it. If the " +
       "bottom is given, choose how many tops (particles) the network draws. From these, 16 " +
-      "are chosen by chance, some of them twice: a top that leads to your bottom is chosen " +
-      "more often. With 1, 16 tops are drawn, and all are shown."
+      "are chosen by chance (a top may be chosen twice): a top that leads to your bottom is " +
+      "chosen more often. With 1, 16 tops are drawn, and all are shown."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);
