@@ -273,7 +273,9 @@ def test_the_same_computation_in_other_code_is_the_same_network():
         assert differences(one, other) == []
 
 
-@pytest.mark.parametrize("name", sorted(presets.PRESETS))
+@pytest.mark.parametrize(
+    "name", ["minutes", "conditional", "colored", "levels_256_mixture"]
+)
 def test_training_and_building_again_change_no_fingerprint(name):
     preset = presets.PRESETS[name]
     keras.utils.set_random_seed(1)

@@ -266,6 +266,11 @@ def with_activation(function):
     return model
 
 
+def frozen(model):
+    model.layers[-1].trainable = False
+    return model
+
+
 class Own(keras.layers.Layer):
     """A layer that Keras cannot describe, and that changes nothing."""
 
@@ -284,7 +289,6 @@ def with_own_layer(model):
 MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
 
 
-@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize(
     ("model", "card"),
     [
@@ -302,14 +306,16 @@ MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
         (lambda: dilated(dropout=0.5), as_block(depth=2, dropout=0.49999)),
         (lambda: with_activation(tripled), as_block("pixelcnn", activation="relu")),
         (lambda: with_own_layer(tiny()), {"build": TINY}),
+        (
+            lambda: frozen(with_activation(tripled)),
+            as_block("pixelcnn", activation="relu"),
+        ),
     ],
 )
-def test_another_network_of_the_same_weights_is_refused(model, card, frozen, tmp_path):
+def test_another_network_of_the_same_weights_is_refused(model, card, tmp_path):
     """The file was written, and another network was loaded from it."""
-    model = model()
-    model.layers[-1].trainable = not frozen
     with pytest.raises(ValueError, match="Expected model to be the network that card"):
-        pretrained.save(tmp_path, "mine", model, card)
+        pretrained.save(tmp_path, "mine", model(), card)
     assert not list(tmp_path.iterdir())
 
 
