@@ -26,7 +26,7 @@ _CONTAINERS = (
 _BYTES = (array.array, bytearray, memoryview)
 _BY_CONTENT = (*_CONTAINERS, *_BYTES, np.ndarray, np.generic)
 #: What TensorFlow writes into a layer, a variable or an optimizer.
-NOTES_OF_TENSORFLOW = {
+_NOTES_OF_TENSORFLOW = {
     "_self_name_based_restores",
     "_self_saveable_object_factories",
     "_self_setattr_tracking",
@@ -267,7 +267,7 @@ def _has_settings(value, parts):
 def _read_attributes(value):
     """Return {name: value} of the attributes that `state_of` reads."""
     is_layer = isinstance(value, keras.Operation)
-    left_out = given_by_keras() if is_layer else NOTES_OF_TENSORFLOW
+    left_out = _given_by_keras() if is_layer else _NOTES_OF_TENSORFLOW
     return {
         name: one for name, one in attributes(value).items() if name not in left_out
     }
@@ -292,7 +292,7 @@ def attributes(value):
 
 
 @functools.cache
-def given_by_keras():
+def _given_by_keras():
     """Return the attributes that Keras and TensorFlow give every layer, but for three."""
-    names = NOTES_OF_TENSORFLOW.union(vars(keras.layers.Identity(name="any")))
+    names = _NOTES_OF_TENSORFLOW.union(vars(keras.layers.Identity(name="any")))
     return names - {"_trainable", "_dtype_policy", "autocast"}
