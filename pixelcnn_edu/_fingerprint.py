@@ -1,8 +1,8 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
-Two networks count as the same if they have weights of the same shapes in the same order, of
-which the same are trained, and if what they compute with two random images and fixed random
-weights is nearly equal. Their code may differ.
+Two networks count as the same if three things agree: the shapes of their weights, in order;
+which weights are trained; and, nearly, what the networks compute with two random images and
+fixed random weights. Their code may differ.
 """
 
 import contextlib
@@ -66,11 +66,11 @@ def fingerprint(model, inputs) -> dict:
     """Return what a network computes, as a dict that JSON can hold.
 
     The network is called with four draws of fixed random numbers in place of its float
-    weights. The numbers depend on the place of the weight in ``model.weights``, its shape
-    and its constraint, not on its value. So the training of float weights does not change
-    the fingerprint. Each draw has another scale for the biases. Large biases are needed to
-    reach limits, such as that of ``ReLU(max_value=6)``, and small ones since large ones
-    saturate gates.
+    weights. The numbers depend on the place of the weight in ``model.weights``, its shape,
+    its constraint, and on whether it is trained, not on its value. So the training of float
+    weights does not change the fingerprint. Each draw has another scale for biases and all
+    other weights of one dimension. Large biases are needed to reach limits, such as that of
+    ``ReLU(max_value=6)``, and small ones since large ones saturate gates.
 
     Keras's variables are not changed, and the attributes of a user's layers and model hold
     afterwards what they held before. (What lies inside a list or a dict, a `tf.Variable`,
@@ -133,8 +133,9 @@ def differences(one, other) -> list[str]:
 def differences_of(model, inputs, found, other) -> list[str]:
     """Return `differences` of two fingerprints, of which ``found`` is that of ``model``.
 
-    If a layer draws random numbers without a seed, the outputs differ from call to call. So
-    the fingerprint is computed up to ten more times. A part that changes is not compared.
+    If a layer draws random numbers with NumPy, Python or TensorFlow, outputs differ from
+    call to call. So the fingerprint is computed up to ten more times. A part that changes
+    is not compared.
     """
     names = differences(found, other)
     for _ in range(_CALLS):

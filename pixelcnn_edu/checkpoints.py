@@ -28,22 +28,25 @@ another folder. Not noticed are, for example,
 
 - changes that change the compared numbers by less than 0.01 % of their typical size (in
   half precision: 3 %), or that show only with other images, labels, weights or random
-  numbers: another limit of ``ReLU(max_value=1000)``, for example, or another rate at which
-  a whole layer, image or label is left out (at least four random numbers are drawn);
+  numbers: another limit of ``ReLU(max_value=1000)``, for example, or another dropout rate
+  in a layer that draws only one or two random numbers in each call (one for each image,
+  say);
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
 - changes in the code of an optimizer or a schedule, in a lambda that its ``get_config``
   holds, or in attributes that its ``get_config`` leaves out;
 - another seed of dropout: the run goes on with the saved state of its random numbers;
-- changes in what a network computes, if a layer draws random numbers without a seed: of
-  prediction, training and penalties, those that differ from call to call do not count.
+- changes of a part (prediction, training or penalties) that differs from call to call,
+  since a layer draws random numbers with NumPy, Python or TensorFlow. (Generators of Keras
+  have fixed states here, so its dropout is compared.)
 
 An unchanged run may be refused after an update of Python or of a package; on another
 machine, if the network amplifies rounding (with sin(30 x) in several layers, say); and if
 the model is built again with an object that training has changed (a regularizer with a
-variable, say). Its weights can be loaded: ``file = np.load("checkpoint.npz")``, and for
-each i ``model.variables[i].assign(file[f"variable_{i}"])``.
+variable, say). The weights of a refused run can be loaded: ``file =
+np.load("FOLDER/checkpoint.npz")``, and, for the i-th of ``model.variables``,
+``variable.assign(file[f"variable_{i}"])``.
 
 Saved are
 

@@ -144,18 +144,19 @@ def fit(
         epochs: number of passes over the images in the whole run. To resume, give the
             same number. Another number is another run, which ``folder`` refuses.
         batch_size: images per step.
-        learning_rate: the highest rate of a cosine schedule with a short rise; unused
-            with a Keras optimizer, which has its own.
+        learning_rate: the highest rate of a cosine schedule with a short rise; 2e-3 suits
+            ``"nadam"``; for ``"muon"`` see `optimizers.muon`. Unused with a Keras
+            optimizer, which has its own.
         optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If the
             optimizer keeps a running mean of the weights (``use_ema``), the validation,
             the callbacks at the end of an epoch, and the final model all use that mean.
-            Keras's callback ``SwapEMAWeights``, which does this too, is refused, and so is
-            ``BackupAndRestore``, which would go on from the mean. With TensorFlow, Keras
-            squares the gradient of a label's weights (an ``Embedding``) image by image. So
-            where a batch has several images of a label, `keras.optimizers.Adam` takes
-            other steps there than its formula says, and so do similar optimizers.
-            ``"nadam"`` and ``"muon"`` add before they square, because they clip gradients.
-            (For the norm by which they clip, Keras squares image by image, too.)
+            Then ``BackupAndRestore`` is refused, which would go on from the mean.
+            ``SwapEMAWeights`` is always refused. For a network with labels, prefer
+            ``"nadam"`` or ``"muon"`` on TensorFlow: Keras squares the gradient of a
+            label's weights (an ``Embedding``) image by image, so `keras.optimizers.Adam`
+            and similar ones take other steps there than their formulas say. These two add
+            first, because they clip gradients. (The norm by which they clip is still
+            computed image by image.)
         soft_targets: compare each prediction with the pixel's gray value, a probability,
             instead of its draw. The network still reads draws. The gray value is the mean
             of the draws, which are independent given the digit, and the loss is linear in
@@ -163,9 +164,9 @@ def fit(
             less from draw to draw. The sum over all pixels does not always vary less:
             notebook 14 shows the effect. `Bernoulli` only.
         seed: seed for the order of the images and for their binarization. Each call begins
-            with the same ones, so if you call ``fit`` again without a folder to train on,
-            give another seed. Weights and dropout get their seeds when the model is built:
-            call ``keras.utils.set_random_seed`` before.
+            with the same ones. To train a model further in a second call, without a
+            folder, give another seed. Weights and dropout get their seeds when the model is
+            built: call ``keras.utils.set_random_seed`` before.
         folder: where to keep the run's state; one process or thread at a time can use the
             folder. A run that the folder holds goes on (see `checkpoints`):
 
@@ -175,8 +176,8 @@ def fit(
               own code, choose another folder: not every change is noticed, see
               `checkpoints`.
             - To get the same initial weights, build the model after the same
-              ``keras.utils.set_random_seed``, or give the same Python object whose
-              training was interrupted.
+              ``keras.utils.set_random_seed``. Or give the model object whose training
+              was interrupted: it is accepted with the weights that it has now.
             - A run that has ended, or that a callback stopped, is not trained further:
               the model gets the final weights of that run.
             - To begin anew, delete the whole folder: if only ``checkpoint.npz`` is gone,

@@ -1638,8 +1638,9 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
       "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
       "network's ink. The gray part of the pad is not given: the network draws it. If the " +
       "bottom is given, choose how many tops (particles) the network draws. From these, 16 " +
-      "are chosen by chance (a top may be chosen twice): a top that leads to your bottom is " +
-      "chosen more often. With 1, 16 tops are drawn, and all are shown."
+      "are chosen by chance (one top may be chosen several times): a top that fits the given " +
+      "bottom is chosen more often. With 1 (clamping), the network draws 16 tops without the " +
+      "bottom, and all are shown."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);
@@ -1693,15 +1694,15 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     effect.element.classList.toggle("warning", few);
     const effective = `${size.toFixed(1)} of ${count} particles are effective`;
     if (drawn.top) {
-      sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
-      effect.text = "The top comes first: each future is an exact draw.";
+      sentence.text = `16 completions of your top (blue). Your top costs ${bits} bits.`;
+      effect.text = "The top comes first, so the network reads all of it before it draws.";
     } else {
-      const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
+      const how = count === 1 ? "drawn without" : "chosen to fit";
       sentence.text =
-        `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
+        `16 tops ${how} the given bottom (blue). After these tops, the bottom costs ${bits} ` +
         "bits (median).";
       effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
-      if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
+      if (count === 1) effect.text = "The bottom is pasted in: the strokes may not meet.";
     }
   }
 
@@ -1767,7 +1768,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     show();
   };
   const slider = seedSlider(settings, "seed", () => change([], null));
-  const onward = button("go on from this fork", () => {
+  const onward = button("keep this flip", () => {
     if (next?.image) change([...flips, next.pixel], null); // or it is not drawn yet
   });
   const pad = new Pad(graph.image_shape, {
@@ -1785,11 +1786,11 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below are up to " +
-      `${SHOWN} of the ${CANDIDATES} likeliest flips (each above 5 %): those that change ` +
-      "most, at least 3 pixels apart (blue on the digit). Above each: how many pixels it " +
-      "changes, and its price in bits. " +
-      "Click one to see it large."
+    "Click a pixel to flip it, or go there with the arrow keys and press Space. At first the " +
+      "likeliest flip is shown. The explorer compares the likeliest flips (probability above 5 " +
+      `%, at most ${CANDIDATES}). Below are those that change most later pixels, at most ` +
+      `${SHOWN}, at least 3 pixels apart. In the left picture, these pixels are blue. Above ` +
+      "each: how many pixels it changes, and its price in bits. Click one to see it large."
   );
   const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
@@ -1881,10 +1882,10 @@ function fork({ engine, graph, settings, root, answer, remember }) {
       return `${place} cannot be flipped: the network is certain of ${was}.`;
     }
     return (
-      `${place} is flipped to ${is}: ${price}, since the network gave ${is} the ` +
+      `${place} is flipped to ${is}. This costs ${price}: the network gave ${is} the ` +
       `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
       `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
-      "Gray: ink in both. Red: new ink. Blue: ink that is gone."
+      "Gray: ink in both. Red: new ink. Blue: ink that is gone. Frame: the flipped pixel."
     );
   }
 

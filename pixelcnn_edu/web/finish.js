@@ -72,8 +72,9 @@ export function finish({ engine, graph, settings, images, root, answer, remember
       "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
       "network's ink. The gray part of the pad is not given: the network draws it. If the " +
       "bottom is given, choose how many tops (particles) the network draws. From these, 16 " +
-      "are chosen by chance (a top may be chosen twice): a top that leads to your bottom is " +
-      "chosen more often. With 1, 16 tops are drawn, and all are shown."
+      "are chosen by chance (one top may be chosen several times): a top that fits the given " +
+      "bottom is chosen more often. With 1 (clamping), the network draws 16 tops without the " +
+      "bottom, and all are shown."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);
@@ -127,15 +128,15 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     effect.element.classList.toggle("warning", few);
     const effective = `${size.toFixed(1)} of ${count} particles are effective`;
     if (drawn.top) {
-      sentence.text = `16 futures of your top (blue). Your top costs ${bits} bits.`;
-      effect.text = "The top comes first: each future is an exact draw.";
+      sentence.text = `16 completions of your top (blue). Your top costs ${bits} bits.`;
+      effect.text = "The top comes first, so the network reads all of it before it draws.";
     } else {
-      const how = count === 1 ? "drawn without a look at" : "chosen to lead to";
+      const how = count === 1 ? "drawn without" : "chosen to fit";
       sentence.text =
-        `16 tops ${how} your bottom (blue). After these tops, your bottom costs ${bits} ` +
+        `16 tops ${how} the given bottom (blue). After these tops, the bottom costs ${bits} ` +
         "bits (median).";
       effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
-      if (count === 1) effect.text = "The bottom is pasted in: the strokes need not meet.";
+      if (count === 1) effect.text = "The bottom is pasted in: the strokes may not meet.";
     }
   }
 

@@ -26,7 +26,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     show();
   };
   const slider = seedSlider(settings, "seed", () => change([], null));
-  const onward = button("go on from this fork", () => {
+  const onward = button("keep this flip", () => {
     if (next?.image) change([...flips, next.pixel], null); // or it is not drawn yet
   });
   const pad = new Pad(graph.image_shape, {
@@ -44,11 +44,11 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel, or go there with the arrow keys and press Space. Below are up to " +
-      `${SHOWN} of the ${CANDIDATES} likeliest flips (each above 5 %): those that change ` +
-      "most, at least 3 pixels apart (blue on the digit). Above each: how many pixels it " +
-      "changes, and its price in bits. " +
-      "Click one to see it large."
+    "Click a pixel to flip it, or go there with the arrow keys and press Space. At first the " +
+      "likeliest flip is shown. The explorer compares the likeliest flips (probability above 5 " +
+      `%, at most ${CANDIDATES}). Below are those that change most later pixels, at most ` +
+      `${SHOWN}, at least 3 pixels apart. In the left picture, these pixels are blue. Above ` +
+      "each: how many pixels it changes, and its price in bits. Click one to see it large."
   );
   const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
@@ -140,10 +140,10 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       return `${place} cannot be flipped: the network is certain of ${was}.`;
     }
     return (
-      `${place} is flipped to ${is}: ${price}, since the network gave ${is} the ` +
+      `${place} is flipped to ${is}. This costs ${price}: the network gave ${is} the ` +
       `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
       `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
-      "Gray: ink in both. Red: new ink. Blue: ink that is gone."
+      "Gray: ink in both. Red: new ink. Blue: ink that is gone. Frame: the flipped pixel."
     );
   }
 

@@ -142,7 +142,7 @@ def told_fork(model, seed, row, col):
     later = 784 - 28 * row - col - 1
     value = "paper" if old[row, col, 0] else "ink"
     return (
-        f"Row {row}, column {col} is flipped to {value}: {bits:.1f} bits",
+        f"Row {row}, column {col} is flipped to {value}. This costs {bits:.1f} bits",
         f"{changed} of {later} later pixels change.",
     )
 
