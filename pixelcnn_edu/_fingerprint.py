@@ -1,11 +1,12 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
 Two networks count as the same if three things agree: the shapes of their weights, in order;
-which weights are trained; and, nearly, what the networks compute with two random images and
-fixed random weights. Their code may differ.
+which weights are trained; and, nearly, what the networks and each of their layers compute
+with two random images and fixed random weights. The code may differ.
 """
 
 import contextlib
+import functools
 import threading
 
 from pixelcnn_edu._state import parts_of
@@ -16,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 _SIDE = 64  # of an image, where neither the network nor the caller knows it
-_MOST = 64  # numbers kept of one output
+_MOST, _INNER = 64, 16  # numbers kept of one output, and of one output of a layer
+_LEAST = 1e-5  # below this, the numbers of a layer may be errors of rounding
 _SCALES = 0.3, 1, 3, 10  # of the biases: one draw of weights for each
 _CALLS = 10  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
@@ -25,7 +27,7 @@ _KNOWN = {"keras", "pixelcnn_edu", "tensorflow", "jax", "jaxlib", "builtins"}
 _lock = threading.RLock()
 
 
-def example_inputs(model, images=None, labels=()) -> list:
+def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
     """Return two images, and two labels if the model takes labels, for `fingerprint`.
 
     If the model has a fixed batch size, there are as many as that.
@@ -35,10 +37,11 @@ def example_inputs(model, images=None, labels=()) -> list:
         images: for their shape (N, H, W, C), where the model leaves sizes open.
         labels: [] or [labels], as `check_labels` returns them: the smallest and the largest
             one are used. Without them these are labels 0 and 1.
+        likelihood: of a model that carries none.
 
     Returns:
-        Random images on the levels of the model's likelihood, and labels; [] if the model
-        does not know its inputs.
+        Random images on the levels of the likelihood, and labels; [] if the model does not
+        know its inputs.
     """
     if not getattr(model, "inputs", None):
         return []
@@ -46,7 +49,8 @@ def example_inputs(model, images=None, labels=()) -> list:
     count, *shape = image.shape
     known = [None] * len(shape) if images is None else images.shape[1:]
     shape = [one or other or _SIDE for one, other in zip(shape, known, strict=True)]
-    levels = getattr(getattr(model, "likelihood", None), "levels", 2)
+    likelihood = getattr(model, "likelihood", likelihood)
+    levels = getattr(likelihood, "levels", 2)
     values = np.random.default_rng(0).integers(levels, size=(count or 2, *shape))
     found = [values / (levels - 1)]
     ends = np.arange(2) % (getattr(model, "num_classes", None) or 2)
@@ -73,9 +77,10 @@ def fingerprint(model, inputs) -> dict:
     ``ReLU(max_value=6)``, and small ones since large ones saturate gates.
 
     Keras's variables are not changed, and the attributes of a user's layers and model hold
-    afterwards what they held before. (What lies inside a list or a dict, a `tf.Variable`,
-    and the state of a global random generator may change: the network is called eight
-    times. ``model.losses`` of an earlier call are gone.)
+    afterwards what they held before. (What lies inside an object that a layer holds,
+    such as a list, a `tf.Variable` or a generator of NumPy, and the state of global
+    generators may change: the network is called eight times. ``model.losses`` of an
+    earlier call are gone.)
 
     Args:
         model: a Keras model from images to logits.
@@ -87,21 +92,27 @@ def fingerprint(model, inputs) -> dict:
         - ``"prediction"``: the outputs with ``training=False``;
         - ``"training"``: the outputs with ``training=True``, where dropout acts, and what
           the network writes into weights, such as the means of a `BatchNormalization`;
+        - ``"layers in prediction"``, ``"layers in training"``: the outputs of each layer
+          and operation, also of those inside of others;
         - ``"penalties"``: with ``training=True``, the loss (if the model is compiled for
           `training.fit`), each of ``model.losses``, and what constraints make of their
           weights, which are multiplied by 0.09, 1, 9 or 100;
         - ``"within"``: the relative difference that `differences` allows.
 
-        Of an output, up to 64 numbers are kept: sums over its values, with random signs. If
-        one of the eight calls fails, nothing of this call is kept.
+        Of an output, up to 64 numbers are kept (of a layer, 16): sums over its values, with
+        random signs. Of the network and its layers, the asinh of each value is summed, so
+        that a huge value does not hide others. If one of the eight calls fails, nothing of
+        this call is kept.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
-    found = {name: [] for name in _COMPUTED}
+    found = {name: [] for name in (*_COMPUTED, *map(_layers_in, _COMPUTED[:2]))}
     for scale in _SCALES if inputs else ():
         for training in (False, True):
             with contextlib.suppress(Exception):  # a layer may refuse such weights
-                outputs, penalties = _computed(model, inputs, scale, training)
-                found["training" if training else "prediction"] += outputs
+                outputs, penalties, inner = _computed(model, inputs, scale, training)
+                name = "training" if training else "prediction"
+                found[name] += outputs
+                found[_layers_in(name)] += inner
                 found["penalties"] += penalties
     return {
         "shapes": [list(weight.shape) for weight in model.weights],
@@ -118,6 +129,9 @@ def differences(one, other) -> list[str]:
     of all its numbers. If a layer of one of the networks computes in half precision, this
     limit is 3 %. (Two machines round differently.)
 
+    Each output of a layer must be equal to one of the other network. The layers may have
+    another order, and one of them may return its input.
+
     If shapes differ, or which weights are trained, the other parts are not compared. If
     ``other`` is no fingerprint of this version, the result is ``["version"]``.
     """
@@ -126,7 +140,7 @@ def differences(one, other) -> list[str]:
     within = max(one["within"], other["within"])
     differ = [name for name in ("shapes", "trained") if one[name] != other[name]]
     return differ or [
-        name for name in _COMPUTED if not _are_near(one[name], other[name], within)
+        name for name in _COMPUTED if not _agree(one, other, name, within)
     ]
 
 
@@ -146,24 +160,53 @@ def differences_of(model, inputs, found, other) -> list[str]:
     return names
 
 
+def _agree(one, other, name, within):
+    inner = _layers_in(name)
+    return _are_near(one[name], other[name], within) and (
+        inner not in one or _have_near(one[inner], other[inner], within)
+    )
+
+
 def _are_near(one, other, within):
     """Return whether two lists of outputs, each of them a list of numbers, are equal."""
     if list(map(np.shape, one)) != list(map(np.shape, other)):
         return False
     for pair in zip(one, other, strict=True):
         numbers = np.array(pair, "float64")
-        finite = numbers[np.isfinite(numbers)]
-        most = within * np.sqrt(np.mean(finite**2)) if finite.size else 0.0
-        if not np.allclose(*numbers, rtol=0, atol=most, equal_nan=True):
+        most = within * np.sqrt(np.mean(numbers**2)) if numbers.size else 0.0
+        if not np.allclose(*numbers, rtol=0, atol=most):
             return False
     return True
 
 
+def _have_near(one, other, within):
+    """Return whether each output of the one list is nearly equal to one of the other."""
+    one, other = (np.reshape(each, (-1, _INNER)) for each in (one, other))
+    for some, others in ((one, other), (other, one)):
+        for i, numbers in enumerate(some):
+            most = max(within * np.sqrt(np.mean(numbers**2)), _LEAST)
+            first = others[i : i + 1]  # usually this one
+            for candidates in (first, others):
+                if np.any(np.all(abs(candidates - numbers) <= most, axis=1)):
+                    break
+            else:
+                return False
+    return True
+
+
+def _layers_in(name):
+    return f"layers in {name}"
+
+
 def _computed(model, inputs, scale, training):
-    """Return the sums of each output and, in training, of each penalty."""
+    """Return the sums of each output, of each penalty, and of each output of a layer.
+
+    There are penalties in training only.
+    """
     x = tuple(inputs) if len(inputs) > 1 else inputs[0]  # as `fit` gives them
     with _unchanged(model), _on_cpu(), _Scope(model, scale) as scope:
-        y_pred = model(x, training=training)
+        with _listening(x) as inner:
+            y_pred = model(x, training=training)
         outputs, penalties = keras.tree.flatten(y_pred) + scope.written(), []
         if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
             with contextlib.suppress(
@@ -175,15 +218,53 @@ def _computed(model, inputs, scale, training):
                 penalties.append(loss)
         if training:
             penalties += model.losses + scope.limits(scale**2)
-        return list(map(_sums, outputs)), list(map(_sums, penalties))
+        sums = [_sums(output, np.arcsinh) for output in outputs]
+        return sums, list(map(_sums, penalties)), inner
 
 
-def _sums(values):
+def _sums(values, scaled=np.asarray, most=_MOST):
     """Return up to 64 sums of values, with random signs, so that errors seldom cancel."""
-    values = np.asarray(keras.ops.convert_to_numpy(values), "float64").ravel()
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], len(values))
-    parts = np.array_split(values * signs, min(_MOST, len(values)) or 1)
-    return [float(f"{part.sum():.9g}") for part in parts]
+    values = np.asarray(keras.ops.convert_to_numpy(values), "float32").ravel()
+    if not np.isfinite(values.sum()):
+        values = np.nan_to_num(
+            values, nan=-3e38
+        )  # large numbers in place of infinite ones
+    values = scaled(values) * _signs(len(values))
+    parts = np.array_split(values, min(most, len(values)) or 1)
+    return [float(f"{part.sum(dtype='float64'):.9g}") for part in parts]
+
+
+@functools.lru_cache(maxsize=8)
+def _signs(count):
+    return np.random.default_rng(0).choice(np.float32([-1, 1]), count)
+
+
+@contextlib.contextmanager
+def _listening(inputs):
+    """Yield a list. In this block, it gets the sums of what each layer returns.
+
+    Those of the inputs are there already: a layer may return its input.
+    """
+    heard, thread, call = [], threading.get_ident(), keras.Operation.__call__
+
+    def hear(outputs):
+        for one in filter(keras.ops.is_tensor, keras.tree.flatten(outputs)):
+            with contextlib.suppress(Exception):  # JAX may be tracing the layer
+                sums = _sums(one, np.arcsinh, _INNER)
+                heard.append(np.resize(sums, _INNER).tolist())
+
+    def listened(part, *args, **kwargs):
+        outputs = call(part, *args, **kwargs)
+        if threading.get_ident() == thread:
+            hear(outputs)
+        return outputs
+
+    hear(inputs)
+    keras.Operation.__call__ = listened
+    try:
+        yield heard
+    finally:
+        keras.Operation.__call__ = call
 
 
 class _Scope(keras.StatelessScope):

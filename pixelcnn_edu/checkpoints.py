@@ -11,15 +11,16 @@ the order of the digits and their draws come from (seed, epoch, batch), so the e
 same batches.
 
 `training.fit` goes on with a run if the settings, the images and the initial weights are
-those of the run, and if the network computes the same. The network is called with two
-random images and fixed random weights, see `_fingerprint.fingerprint`. Of the optimizer and
+those of the run, and if the network and each of its layers compute the same. The network is
+called with two random images and fixed random weights, see `_fingerprint`. Of the optimizer
 the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
 is refused, the message names what differs. After "network" it says in brackets what part of
 the network differs:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
-- prediction, training: what the network computes, without or with dropout and the like;
+- prediction, training: what the network or a layer computes, without or with dropout and
+  the like;
 - penalties: the loss, regularizers, constraints;
 - version: the run was begun with another version of this package.
 
@@ -68,8 +69,11 @@ Not saved is the following, so a resumed run may differ from a run without a bre
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what other callbacks store.
 
-If another thread trains while a network with code of a user is compared, the dropout of
-that thread may draw other numbers.
+The comparison calls the network eight times or more, with random weights: a loop in a layer
+must end with these, too. What these calls change inside an object that a layer holds (such
+as a list or a generator of NumPy) stays changed. So such a network may train differently
+with a folder than without. If another thread trains while a network with code of a user is
+compared, the dropout of that thread may draw other numbers.
 """
 
 import contextlib

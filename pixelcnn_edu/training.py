@@ -273,7 +273,7 @@ def fit(
     }
     if isinstance(optimizer, str):
         settings["learning_rate"] = learning_rate
-    inputs = example_inputs(model, images, labels)
+    inputs = example_inputs(model, images, labels, likelihood)
     _ranks.check_same(model, settings, inputs)
     if folder is None:
         return train(callbacks=callbacks)

@@ -1,5 +1,6 @@
 """The fingerprint of a network: it tells networks apart, and changes nothing."""
 
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -290,6 +291,77 @@ def test_training_and_building_again_change_no_fingerprint(name):
     assert np.isfinite(np.concatenate(before["prediction"] + before["training"])).all()
 
 
+def inside(found):
+    return {name: one for name, one in found.items() if "layers" in name}
+
+
+def with_branches(*functions):
+    image = keras.Input((5, 5, 1))
+    branches = [Scaled(1.0, function)(image) for function in functions]
+    return keras.Model(image, keras.ops.add(*branches))
+
+
+def test_a_layer_more_that_returns_its_input_is_no_difference():
+    image = keras.Input((5, 5, 1))
+    one, other = (
+        fingerprint(keras.Model(image, keras.ops.cos(x)))
+        for x in (image, keras.layers.Dropout(0)(image))
+    )
+    assert differences(one, other) == []
+
+
+def test_layers_may_have_another_order():
+    one, other = (
+        fingerprint(with_branches(*functions))
+        for functions in [
+            (keras.ops.sin, keras.ops.cos),
+            (keras.ops.cos, keras.ops.sin),
+        ]
+    )
+    assert inside(one) != inside(other)
+    assert differences(one, other) == []
+
+
+@pytest.mark.parametrize("then", [1e-7, np.inf])
+def test_a_change_counts_before_layers_that_hide_it(then):
+    """Before, only the outputs of the network were compared."""
+    one, other = (
+        fingerprint(around(keras.layers.Activation(name), Scaled(then)))
+        for name in ("relu", "gelu")
+    )
+    assert differences(one, other) == ["prediction", "training"]
+    assert differences({**one, **inside(other)}, other) == []
+
+
+def masked_out(factor, logit):
+    """Logits of four levels, of which two are forbidden."""
+    image = keras.Input((5, 5, 1))
+    allowed = factor * keras.layers.Conv2D(4, 1)(image)
+    logits = allowed + np.float32([0, 0, logit, logit])
+    return ImageModel(image, logits, likelihood=Categorical(4))
+
+
+@pytest.mark.parametrize("logit", [-1e9, -np.inf])
+def test_a_forbidden_level_hides_no_others(logit):
+    one, other = (fingerprint(masked_out(factor, logit)) for factor in (1.0, 1.2))
+    assert differences({**one, **inside(other)}, other) == ["prediction", "training"]
+
+
+def test_what_another_thread_computes_is_not_heard():
+    class Beside(keras.layers.Layer):
+        def call(self, x):
+            if tf.executing_eagerly():
+                with concurrent.futures.ThreadPoolExecutor() as threads:
+                    threads.submit(keras.layers.ReLU(), x + 1).result()
+            return x
+
+    call = keras.Operation.__call__
+    one, other = fingerprint(around(Beside())), fingerprint(around(Scaled(1.0)))
+    counts = [len(found["layers in training"]) for found in (one, other)]
+    assert counts[0] == counts[1] > 0
+    assert keras.Operation.__call__ is call
+
+
 def test_inputs_may_leave_sizes_open():
     image = keras.Input((None, None, 1))
     model = keras.Model(image, MaskedConv2D(1, 3, "A")(image))
@@ -484,6 +556,25 @@ def test_images_lie_on_the_levels_of_the_likelihood():
     model = pixelcnn((5, 5, 1), filters=4, depth=1, likelihood=Categorical(4))
     [images] = example_inputs(model)
     np.testing.assert_allclose(np.unique(images), np.arange(4) / 3, rtol=1e-6)
+
+
+def test_a_likelihood_that_only_fit_knows_gives_the_levels(tmp_path):
+    """Before, such a network was compared on the levels 0 and 1, where x = x²."""
+
+    def train(power):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((5, 5, 1))
+        model = keras.Model(image, MaskedConv2D(4, 3, "A")(image**power))
+        images = np.full((2, 5, 5, 1), 1 / 3)
+        how = {"likelihood": Categorical(4), "folder": tmp_path, "verbose": 0}
+        training.fit(model, images, epochs=1, **how)
+
+    train(1)
+    train(1)
+    with pytest.raises(
+        ValueError, match=r"network \(prediction, training, penalties\)"
+    ):
+        train(2)
 
 
 @pytest.mark.parametrize("shape", [(), (1,)])

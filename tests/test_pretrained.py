@@ -286,6 +286,12 @@ def with_own_layer(model):
     return models.ImageModel(model.inputs, logits, likelihood=model.likelihood)
 
 
+def with_squared_images():
+    """A plain Keras model, which carries no likelihood. With images of 0 and 1, x² = x."""
+    image = keras.Input((4, 4, 1))
+    return keras.Model(image, tiny().call(image**2))
+
+
 MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
 
 
@@ -306,6 +312,7 @@ MIXTURE = {"name": "DiscretizedLogisticMixture", "components": 1, "levels": 3}
         (lambda: dilated(dropout=0.5), as_block(depth=2, dropout=0.49999)),
         (lambda: with_activation(tripled), as_block("pixelcnn", activation="relu")),
         (lambda: with_own_layer(tiny()), {"build": TINY}),
+        (with_squared_images, {"build": TINY}),
         (
             lambda: frozen(with_activation(tripled)),
             as_block("pixelcnn", activation="relu"),
