@@ -100,9 +100,7 @@ def fingerprint(model, inputs) -> dict:
         - ``"within"``: the relative difference that `differences` allows.
 
         Of an output, up to 64 numbers are kept (of a layer, 16): sums over its values, with
-        random signs. Of the network and its layers, the asinh of each value is summed, so
-        that a huge value does not hide others. If one of the eight calls fails, nothing of
-        this call is kept.
+        random signs. If one of the eight calls fails, nothing of this call is kept.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
     found = {name: [] for name in (*_COMPUTED, *map(_layers_in, _COMPUTED[:2]))}
@@ -218,19 +216,15 @@ def _computed(model, inputs, scale, training):
                 penalties.append(loss)
         if training:
             penalties += model.losses + scope.limits(scale**2)
-        sums = [_sums(output, np.arcsinh) for output in outputs]
-        return sums, list(map(_sums, penalties)), inner
+        return list(map(_sums, outputs)), list(map(_sums, penalties)), inner
 
 
-def _sums(values, scaled=np.asarray, most=_MOST):
+def _sums(values, most=_MOST):
     """Return up to 64 sums of values, with random signs, so that errors seldom cancel."""
     values = np.asarray(keras.ops.convert_to_numpy(values), "float32").ravel()
     if not np.isfinite(values.sum()):
-        values = np.nan_to_num(
-            values, nan=-3e38
-        )  # large numbers in place of infinite ones
-    values = scaled(values) * _signs(len(values))
-    parts = np.array_split(values, min(most, len(values)) or 1)
+        values = np.nan_to_num(values, nan=-3e38)  # infinite ones become large ones
+    parts = np.array_split(values * _signs(len(values)), min(most, len(values)) or 1)
     return [float(f"{part.sum(dtype='float64'):.9g}") for part in parts]
 
 
@@ -250,7 +244,7 @@ def _listening(inputs):
     def hear(outputs):
         for one in filter(keras.ops.is_tensor, keras.tree.flatten(outputs)):
             with contextlib.suppress(Exception):  # JAX may be tracing the layer
-                sums = _sums(one, np.arcsinh, _INNER)
+                sums = _sums(one, _INNER)
                 heard.append(np.resize(sums, _INNER).tolist())
 
     def listened(part, *args, **kwargs):

@@ -42,12 +42,12 @@ another folder. Not noticed are, for example,
   since a layer draws random numbers with NumPy, Python or TensorFlow. (Generators of Keras
   have fixed states here, so its dropout is compared.)
 
-An unchanged run may be refused after an update of Python or of a package; on another
-machine, if the network amplifies rounding (with sin(30 x) in several layers, say); and if
-the model is built again with an object that training has changed (a regularizer with a
-variable, say). The weights of a refused run can be loaded: ``file =
-np.load("FOLDER/checkpoint.npz")``, and, for the i-th of ``model.variables``,
-``variable.assign(file[f"variable_{i}"])``.
+An unchanged run may be refused after an update of Python or of a package; with another
+backend in half precision; on another machine, if the network amplifies rounding (with
+sin(30 x) in several layers, say); and if the model is built again with an object that
+training has changed (a regularizer with a variable, say). The weights of a refused run can
+be loaded: ``file = np.load("FOLDER/checkpoint.npz")``, and, for the i-th of
+``model.variables``, ``variable.assign(file[f"variable_{i}"])``.
 
 Saved are
 
