@@ -19,7 +19,7 @@ import tensorflow as tf
 _SIDE = 64  # of an image, where neither the network nor the caller knows it
 _MOST, _INNER = 64, 16  # numbers kept of one output, and of one output of a layer
 _LEAST = 1e-5  # below this, the numbers of a layer may be errors of rounding
-_SCALES = 0.3, 1, 3, 10  # of the biases: one draw of weights for each
+_SCALES = 0, 0.3, 1, 3, 10  # of the biases: one draw of weights for each
 _CALLS = 10  # to find out whether a network gives other outputs from call to call
 _COMPUTED = "prediction", "training", "penalties"
 _KNOWN = {"keras", "pixelcnn_edu", "tensorflow", "jax", "jaxlib", "builtins"}
@@ -69,17 +69,18 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
 def fingerprint(model, inputs) -> dict:
     """Return what a network computes, as a dict that JSON can hold.
 
-    The network is called with four draws of fixed random numbers in place of its float
+    The network is called with five draws of fixed random numbers in place of its float
     weights. The numbers depend on the place of the weight in ``model.weights``, its shape,
     its constraint, and on whether it is trained, not on its value. So the training of float
     weights does not change the fingerprint. Each draw has another scale for biases and all
     other weights of one dimension. Large biases are needed to reach limits, such as that of
-    ``ReLU(max_value=6)``, and small ones since large ones saturate gates.
+    ``ReLU(max_value=6)``, and small ones since large ones saturate gates or hide what the
+    first layers compute.
 
     Keras's variables are not changed, and the attributes of a user's layers and model hold
     afterwards what they held before. (What lies inside an object that a layer holds,
     such as a list, a `tf.Variable` or a generator of NumPy, and the state of global
-    generators may change: the network is called eight times. ``model.losses`` of an
+    generators may change: the network is called ten times. ``model.losses`` of an
     earlier call are gone.)
 
     Args:
@@ -96,11 +97,11 @@ def fingerprint(model, inputs) -> dict:
           and operation, also of those inside of others;
         - ``"penalties"``: with ``training=True``, the loss (if the model is compiled for
           `training.fit`), each of ``model.losses``, and what constraints make of their
-          weights, which are multiplied by 0.09, 1, 9 or 100;
+          weights, which are multiplied by 0, 0.09, 1, 9 or 100;
         - ``"within"``: the relative difference that `differences` allows.
 
         Of an output, up to 64 numbers are kept (of a layer, 16): sums over its values, with
-        random signs. If one of the eight calls fails, nothing of this call is kept.
+        random signs. If one of the ten calls fails, nothing of this call is kept.
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
     found = {name: [] for name in (*_COMPUTED, *map(_layers_in, _COMPUTED[:2]))}
@@ -270,8 +271,8 @@ class _Scope(keras.StatelessScope):
     Args:
         model: a Keras model.
         scale: of all weights with fewer than two dimensions, such as biases. Those that are
-            not trained may be variances, so they are drawn positive. With the smallest
-            scale, the trained ones are positive, too.
+            not trained may be variances, so they are drawn positive. With the
+            scale 0.3, the trained ones are positive, too.
     """
 
     def __init__(self, model, scale):
@@ -296,7 +297,7 @@ class _Scope(keras.StatelessScope):
         values = rng.standard_normal(shape)
         if len(shape) > 1:
             return values / np.sqrt(np.prod(shape[:-1]) or 1)
-        is_positive = self.scale == _SCALES[0] or not weight.trainable
+        is_positive = self.scale == 0.3 or not weight.trainable
         return self.scale * (np.abs(values) if is_positive else values)
 
     def get_current_value(self, variable):

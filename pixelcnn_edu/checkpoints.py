@@ -69,7 +69,7 @@ Not saved is the following, so a resumed run may differ from a run without a bre
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what other callbacks store.
 
-The comparison calls the network eight times or more, with random weights: a loop in a layer
+The comparison calls the network ten times or more, with random weights: a loop in a layer
 must end with these, too. What these calls change inside an object that a layer holds (such
 as a list or a generator of NumPy) stays changed. So such a network may train differently
 with a folder than without. If another thread trains while a network with code of a user is

@@ -341,6 +341,36 @@ def masked_out(factor, logit):
     return ImageModel(image, logits, likelihood=Categorical(4))
 
 
+class Shrinking(keras.layers.Layer):
+    """Convolutions in one layer, each with a small kernel and a bias."""
+
+    def __init__(self, name, first, by=1e-5):
+        super().__init__(name=name)
+        self.first, self.by = first, by
+
+    def build(self, shape):
+        for i in range(2):
+            self.add_weight((1, 1, shape[-1], shape[-1]), name=f"kernel_{i}")
+            self.add_weight((shape[-1],), name=f"bias_{i}")
+
+    def call(self, x):
+        for i in range(2):
+            x = self.first(x) if i == 0 else keras.ops.relu(x)
+            x = (
+                keras.ops.conv(x, self.by * self.weights[2 * i])
+                + self.weights[2 * i + 1]
+            )
+        return x
+
+
+def test_a_change_inside_one_layer_counts_before_biases_that_hide_it():
+    one, other = (
+        fingerprint(around(Shrinking("mine", first)))
+        for first in (keras.ops.relu, keras.ops.gelu)
+    )
+    assert differences(one, other) == ["prediction", "training"]
+
+
 @pytest.mark.parametrize("logit", [-1e9, -np.inf])
 def test_a_forbidden_level_hides_no_others(logit):
     one, other = (fingerprint(masked_out(factor, logit)) for factor in (1.0, 1.2))
@@ -462,7 +492,7 @@ def test_a_rule_may_read_the_name_of_its_weight():
             return weight * len(weight.path)
 
     found = fingerprint(around(kernel_constraint=Named()))
-    assert len(found["prediction"]) == len(found["penalties"]) == 4
+    assert len(found["prediction"]) == len(found["penalties"]) == 5
 
 
 def test_functions_run_step_by_step_only_beside_a_user_s_code(monkeypatch):
@@ -476,12 +506,12 @@ def test_functions_run_step_by_step_only_beside_a_user_s_code(monkeypatch):
     for model in (around(), around(Scaled(1.0)), around(keras.layers.Lambda(abs))):
         fingerprint(model)
         assert not tf.config.functions_run_eagerly()
-    assert flags == [False] * 8 + [True] * 8 + [False] * 8
+    assert flags == [False] * 10 + [True] * 10 + [False] * 10
     executed = {"Layer": keras.layers.Layer}
     exec("class Own(Layer):\n    def call(self, x):\n        return x", executed)
     for layer in (keras.layers.Lambda(lambda x: x), executed["Own"]()):
         fingerprint(around(layer))
-    assert flags[24:] == [True] * 16
+    assert flags[30:] == [True] * 20
 
 
 def test_two_threads_leave_functions_as_they_were():
@@ -507,7 +537,7 @@ def test_a_compiled_function_may_draw_and_have_rules():
     model(np.zeros((2, 5, 5, 1)), training=True)
     assert fingerprint(model) == before
     assert fingerprint(around(CompiledNoise())) == before
-    assert len(before["penalties"]) == 8
+    assert len(before["penalties"]) == 10
 
 
 def test_losses_of_an_earlier_call_do_not_count():
@@ -516,7 +546,7 @@ def test_losses_of_an_earlier_call_do_not_count():
     model(np.zeros((2, 5, 5, 1)))
     for _ in range(2):
         assert fingerprint(model) == before
-    assert len(before["penalties"]) == 4 and model.losses == []
+    assert len(before["penalties"]) == 5 and model.losses == []
 
 
 class Random(keras.layers.Layer):
