@@ -1,8 +1,8 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
 Two networks count as the same if three things agree: the shapes of their weights, in order;
-which weights are trained; and, nearly, what the networks and each of their layers compute
-with two random images and fixed random weights. The code may differ.
+which weights are trained; and, nearly, what the networks and each layer of their graphs
+compute with two random images and fixed random weights. The code may differ.
 """
 
 import contextlib
@@ -94,7 +94,7 @@ def fingerprint(model, inputs) -> dict:
         - ``"training"``: the outputs with ``training=True``, where dropout acts, and what
           the network writes into weights, such as the means of a `BatchNormalization`;
         - ``"layers in prediction"``, ``"layers in training"``: the outputs of each layer
-          and operation, also of those inside of others;
+          and operation of the graph and of models in it, but not of layers in layers;
         - ``"penalties"``: with ``training=True``, the loss (if the model is compiled for
           `training.fit`), each of ``model.losses``, and what constraints make of their
           weights, which are multiplied by 0, 0.09, 1, 9 or 100;
@@ -204,7 +204,7 @@ def _computed(model, inputs, scale, training):
     """
     x = tuple(inputs) if len(inputs) > 1 else inputs[0]  # as `fit` gives them
     with _unchanged(model), _on_cpu(), _Scope(model, scale) as scope:
-        with _listening(x) as inner:
+        with _listening(model, x) as inner:
             y_pred = model(x, training=training)
         outputs, penalties = keras.tree.flatten(y_pred) + scope.written(), []
         if training and isinstance(getattr(model, "loss", None), NegativeLogLikelihood):
@@ -235,12 +235,14 @@ def _signs(count):
 
 
 @contextlib.contextmanager
-def _listening(inputs):
+def _listening(model, inputs):
     """Yield a list. In this block, it gets the sums of what each layer returns.
 
     Those of the inputs are there already: a layer may return its input.
     """
     heard, thread, call = [], threading.get_ident(), keras.Operation.__call__
+    graphs = [getattr(part, "_functional", part) for part in model._flatten_layers()]
+    parts = {id(part) for one in graphs for part in getattr(one, "_operations", ())}
 
     def hear(outputs):
         for one in filter(keras.ops.is_tensor, keras.tree.flatten(outputs)):
@@ -250,7 +252,7 @@ def _listening(inputs):
 
     def listened(part, *args, **kwargs):
         outputs = call(part, *args, **kwargs)
-        if threading.get_ident() == thread:
+        if threading.get_ident() == thread and id(part) in parts:
             hear(outputs)
         return outputs
 

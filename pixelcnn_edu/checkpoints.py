@@ -11,11 +11,11 @@ the order of the digits and their draws come from (seed, epoch, batch), so the e
 same batches.
 
 `training.fit` goes on with a run if the settings, the images and the initial weights are
-those of the run, and if the network and each of its layers compute the same. The network is
-called with two random images and fixed random weights, see `_fingerprint`. Of the optimizer
-the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
-is refused, the message names what differs. After "network" it says in brackets what part of
-the network differs:
+those of the run, and if the network and each layer of its graph compute the same. The
+network is called with two random images and fixed random weights, see `_fingerprint`. Of
+the optimizer and the likelihood, the name of the class and what ``get_config`` returns are
+compared. If a run is refused, the message names what differs. After "network" it says in
+brackets what part of the network differs:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
