@@ -28,20 +28,21 @@ _lock = threading.RLock()
 
 
 def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
-    """Return two images, and two labels if the model takes labels, for `fingerprint`.
+    """Return what `fingerprint` calls a network with: two images for each draw of weights.
 
     If the model has a fixed batch size, there are as many as that.
 
     Args:
         model: a Keras model from images to logits.
         images: for their shape (N, H, W, C), where the model leaves sizes open.
-        labels: [] or [labels], as `check_labels` returns them: the smallest and the largest
-            one are used. Without them these are labels 0 and 1.
+        labels: [] or [labels], as `check_labels` returns them: up to ten different ones are
+            used. Without them these are labels below ``model.num_classes``.
         likelihood: of a model that carries none.
 
     Returns:
-        Random images on the levels of the likelihood, and labels; [] if the model does not
-        know its inputs.
+        A list [images] for each draw, or [images, labels] if the model takes labels. The
+        images are random, on the levels of the likelihood. If the model does not know its
+        inputs, the result is [].
     """
     if not getattr(model, "inputs", None):
         return []
@@ -51,19 +52,21 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
     shape = [one or other or _SIDE for one, other in zip(shape, known, strict=True)]
     likelihood = getattr(model, "likelihood", likelihood)
     levels = getattr(likelihood, "levels", 2)
-    values = np.random.default_rng(0).integers(levels, size=(count or 2, *shape))
-    found = [values / (levels - 1)]
-    ends = np.arange(2) % (getattr(model, "num_classes", None) or 2)
-    if labels:
-        ends = labels[0].min(), labels[0].max()
-    for one in others:
-        sizes = [size or _SIDE for size in one.shape[1:]]
-        column = np.resize(ends, (len(values), *[1] * len(sizes)))
-        found.append(np.broadcast_to(column, (len(values), *sizes)))
-    return [
-        keras.ops.convert_to_tensor(value, one.dtype)
-        for value, one in zip(found, model.inputs, strict=True)
-    ]
+    count_of_labels = getattr(model, "num_classes", None) or 2
+    classes = np.unique(labels) if labels else range(count_of_labels)
+    places = np.linspace(0, len(classes) - 1, 2 * len(_SCALES)).round().astype(int)
+    found = []
+    for draw in range(len(_SCALES)):
+        values = np.random.default_rng(draw).integers(levels, size=(count or 2, *shape))
+        given = [values / (levels - 1)]
+        pair = [classes[place] for place in places[[draw, -1 - draw]]]
+        for one in others:
+            sizes = [size or _SIDE for size in one.shape[1:]]
+            column = np.resize(pair, (len(values), *[1] * len(sizes)))
+            given.append(np.broadcast_to(column, (len(values), *sizes)))
+        tensors = zip(given, model.inputs, strict=True)
+        found.append([keras.ops.convert_to_tensor(a, one.dtype) for a, one in tensors])
+    return found
 
 
 def fingerprint(model, inputs) -> dict:
@@ -105,10 +108,10 @@ def fingerprint(model, inputs) -> dict:
     """
     types = {layer.compute_dtype for layer in model._flatten_layers()}
     found = {name: [] for name in (*_COMPUTED, *map(_layers_in, _COMPUTED[:2]))}
-    for scale in _SCALES if inputs else ():
+    for scale, given in zip(_SCALES if inputs else (), inputs, strict=True):
         for training in (False, True):
             with contextlib.suppress(Exception):  # a layer may refuse such weights
-                outputs, penalties, inner = _computed(model, inputs, scale, training)
+                outputs, penalties, inner = _computed(model, given, scale, training)
                 name = "training" if training else "prediction"
                 found[name] += outputs
                 found[_layers_in(name)] += inner
@@ -201,6 +204,9 @@ def _computed(model, inputs, scale, training):
     """Return the sums of each output, of each penalty, and of each output of a layer.
 
     There are penalties in training only.
+
+    Args:
+        inputs: [images] or [images, labels].
     """
     x = tuple(inputs) if len(inputs) > 1 else inputs[0]  # as `fit` gives them
     with _unchanged(model), _on_cpu(), _Scope(model, scale) as scope:

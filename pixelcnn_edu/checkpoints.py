@@ -12,10 +12,10 @@ same batches.
 
 `training.fit` goes on with a run if the settings, the images and the initial weights are
 those of the run, and if the network and each layer of its graph compute the same. The
-network is called with two random images and fixed random weights, see `_fingerprint`. Of
-the optimizer and the likelihood, the name of the class and what ``get_config`` returns are
-compared. If a run is refused, the message names what differs. After "network" it says in
-brackets what part of the network differs:
+network is called five times with two random images and fixed random weights, without and
+with dropout and the like, see `_fingerprint`. Of the optimizer and the likelihood, the name
+of the class and what ``get_config`` returns are compared. If a run is refused, the message
+names what differs. After "network" it says in brackets what part of the network differs:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
@@ -32,6 +32,7 @@ another folder. Not noticed are, for example,
   numbers: another limit of ``ReLU(max_value=1000)``, for example, or another dropout rate
   in a layer that draws only one or two random numbers in each call (one for each image,
   say);
+- changes in a network that cannot be called with two images, or with random weights;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
@@ -123,8 +124,8 @@ def resume(
             ``"epochs"``. Added are the precision, the network, its initial weights, and
             the weights that the optimizer excludes from weight decay.
         callbacks: Keras callbacks.
-        inputs: with what the network is called, to compare it: two images, and labels if
-            the model takes labels; by default `_fingerprint.example_inputs`.
+        inputs: with what the network is called, to compare it; by default
+            `_fingerprint.example_inputs`.
 
     Returns:
         Keras's History of all epochs, earlier ones included.

@@ -607,7 +607,7 @@ def test_rounding_is_no_difference():
 
 def test_images_lie_on_the_levels_of_the_likelihood():
     model = pixelcnn((5, 5, 1), filters=4, depth=1, likelihood=Categorical(4))
-    [images] = example_inputs(model)
+    images = np.concatenate([images for (images,) in example_inputs(model)])
     np.testing.assert_allclose(np.unique(images), np.arange(4) / 3, rtol=1e-6)
 
 
@@ -641,11 +641,38 @@ def test_a_function_of_the_label_counts(given, shape):
         found = example_inputs(model, np.zeros((3, 4, 6, 1)), given)
         return found, _fingerprint.fingerprint(model, found)
 
-    (images, labels), one = inputs(1.0)
-    assert images.shape == (2, 4, 6, 1)
-    assert labels.shape == (2, *shape)
-    assert np.ravel(labels).tolist() == ([3, 7] if given else [0, 1])
+    found, one = inputs(1.0)
+    for images, labels in found:
+        assert images.shape == (2, 4, 6, 1)
+        assert labels.shape == (2, *shape)
+    labels = np.concatenate([np.ravel(labels) for _, labels in found])
+    assert sorted({*labels.tolist()}) == ([3, 5, 7] if given else [0, 1])
     assert differences(one, inputs(2.0)[1]) == ["prediction", "training"]
+
+
+class Looking(Scaled):
+    """A layer that looks up a table."""
+
+    def call(self, label):
+        return keras.ops.take(self.by, label, axis=0)
+
+
+@pytest.mark.parametrize("changed", [0, 4, 5, 9])
+def test_each_of_ten_labels_counts(changed):
+    """Before, only the smallest and the largest label were used."""
+
+    def network(*ones):
+        image, label = keras.Input((5, 5, 1)), keras.Input((), dtype="int32")
+        table = np.zeros((10, 1, 1, 1), "float32")
+        table[[3, *ones]] = 1
+        return keras.Model([image, label], image + Looking(table)(label))
+
+    labels = [np.arange(10)]
+    one, other = (
+        _fingerprint.fingerprint(model, example_inputs(model, labels=labels))
+        for model in (network(), network(changed))
+    )
+    assert differences(one, other) == ["prediction", "training"]
 
 
 def test_a_network_that_fails_with_such_weights_is_compared_in_part():

@@ -188,7 +188,7 @@ def _same(model, described):
         other.dtype_policy = layer.dtype_policy
     for weight, other in zip(model.weights, described.weights, strict=True):
         other.trainable, other.constraint = weight.trainable, weight.constraint
-    inputs = example_inputs(model, likelihood=described.likelihood)
+    inputs = example_inputs(described)
     both = [fingerprint(one, inputs) for one in (model, described)]
     return {*differences_of(model, inputs, *both)} <= {"penalties"}
 
