@@ -1,8 +1,9 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
-Two networks count as the same if three things agree: the shapes of their weights, in order;
-which weights are trained; and, nearly, what the networks and each layer of their graphs
-compute with two random images and fixed random weights. The code may differ.
+Two networks count as the same if four things agree: the shapes of their weights, in order;
+which weights are trained; nearly, what the networks and each layer of their graphs compute
+with fixed random weights and random images; and, nearly, their penalties (the loss,
+regularizers, constraints). The code may differ.
 """
 
 import contextlib
@@ -131,8 +132,9 @@ def differences(one, other) -> list[str]:
     of all its numbers. If a layer of one of the networks computes in half precision, this
     limit is 3 %. (Two machines round differently.)
 
-    Each output of a layer must be equal to one of the other network. The layers may have
-    another order, and one of them may return its input.
+    Each output of a layer must be equal to one of the other network, where 1e-5 is always
+    allowed. So the order of the layers may differ, and a layer more that returns its input
+    is not noticed.
 
     If shapes differ, or which weights are trained, the other parts are not compared. If
     ``other`` is no fingerprint of this version, the result is ``["version"]``.

@@ -11,16 +11,17 @@ the order of the digits and their draws come from (seed, epoch, batch), so the e
 same batches.
 
 `training.fit` goes on with a run if the settings, the images and the initial weights are
-those of the run, and if the network and each layer of its graph compute the same. The
-network is called five times with two random images and fixed random weights, without and
-with dropout and the like, see `_fingerprint`. Of the optimizer and the likelihood, the name
-of the class and what ``get_config`` returns are compared. If a run is refused, the message
-names what differs. After "network" it says in brackets what part of the network differs:
+those of the run, and if the network and each layer of its graph compute the same. For each
+of five draws of random weights, the network is called with two random images, once with
+``training=False`` and once with ``training=True``, see `_fingerprint`. Of the optimizer and
+the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
+is refused, the message names what differs. After "network" it says in brackets what part of
+the network differs:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
-- prediction, training: what the network or a layer computes, without or with dropout and
-  the like;
+- prediction, training: what the network or a layer computes with ``training=False`` or
+  ``training=True``;
 - penalties: the loss, regularizers, constraints;
 - version: the run was begun with another version of this package.
 
@@ -39,9 +40,9 @@ another folder. Not noticed are, for example,
 - changes in the code of an optimizer or a schedule, in a lambda that its ``get_config``
   holds, or in attributes that its ``get_config`` leaves out;
 - another seed of dropout: the run goes on with the saved state of its random numbers;
-- changes of a part (prediction, training or penalties) that differs from call to call,
-  since a layer draws random numbers with NumPy, Python or TensorFlow. (Generators of Keras
-  have fixed states here, so its dropout is compared.)
+- changes in prediction, training or penalties, if this part gives other numbers in each
+  call because a layer draws random numbers with NumPy, Python or TensorFlow. (Keras's
+  generators have fixed states here, so Keras's dropout is compared.)
 
 An unchanged run may be refused after an update of Python or of a package; with another
 backend in half precision; on another machine, if the network amplifies rounding (with

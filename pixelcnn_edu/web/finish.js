@@ -40,7 +40,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   });
   const seeds = seedSlider(settings, "future", act);
   const pad = new Pad(graph.image_shape, {
-    label: "A pad to draw on: the part that is given. Space or Shift with an arrow draws.",
+    label: "A pad to draw on. One part of it is given. Space, or Shift with an arrow, uses the pen.",
     color(pixel) {
       const ink = pad.ink[pixel];
       if (!isGiven(pixel)) return ink ? NOT_GIVEN.ink : NOT_GIVEN.paper;
@@ -68,13 +68,13 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   const about = "Sixteen ways in which the network goes on with your drawing";
   const grid = new SmallImages(graph.image_shape, FUTURES, about);
   const key = new Sentence(
-    "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space draws, " +
-      "Delete erases, and Shift with an arrow key draws a line. Blue: your ink. Black: the " +
-      "network's ink. The gray part of the pad is not given: the network draws it. If the " +
-      "bottom is given, choose how many tops (particles) the network draws. From these, 16 " +
-      "are chosen by chance (one top may be chosen several times): a top that fits the given " +
-      "bottom is chosen more often. With 1 (clamping), the network draws 16 tops without the " +
-      "bottom, and all are shown."
+    "Draw with the mouse or a finger. Or go to a pixel with the arrow keys: Space, or Shift " +
+      "with an arrow key, uses the chosen pen, and Delete erases. Blue: your ink. Black: the " +
+      "network's ink. The gray part of the pad is not given: the network draws it. The network " +
+      "does not read a given bottom before it draws a top. With 16, 64 or 256 particles, it " +
+      "draws that many tops. Then 16 of them are chosen by chance: a top that fits the bottom " +
+      "better is chosen more often, and one top may be chosen several times. With 1 (clamping), " +
+      "the network draws 16 tops, and all are shown."
   );
   root.append(row(side, slider), row(many, seeds), sentence.element, effect.element);
   root.append(row(left, grid), key.element);
@@ -126,7 +126,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   function tell(count, bits, size) {
     const few = count > 1 && size < Math.min(5, count / 2);
     effect.element.classList.toggle("warning", few);
-    const effective = `${size.toFixed(1)} of ${count} particles are effective`;
+    const effective = `${size.toFixed(1)} of ${count} particles are effective (effective sample size)`;
     if (drawn.top) {
       sentence.text = `16 completions of your top (blue). Your top costs ${bits} bits.`;
       effect.text = "The top comes first, so the network reads all of it before it draws.";

@@ -44,11 +44,13 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
     above: 16,
   });
   const key = new Sentence(
-    "Click a pixel to flip it, or go there with the arrow keys and press Space. At first the " +
-      "likeliest flip is shown. The explorer compares the likeliest flips (probability above 5 " +
-      `%, at most ${CANDIDATES}). Below are those that change most later pixels, at most ` +
-      `${SHOWN}, at least 3 pixels apart. In the left picture, these pixels are blue. Above ` +
-      "each: how many pixels it changes, and its price in bits. Click one to see it large."
+    "Click a pixel of the left picture, or go there with the arrow keys and press Space. The " +
+      "right picture shows the digit after the flip of this pixel (at first, of the likeliest " +
+      "flip). The button puts this digit into the left picture. The explorer compares the " +
+      `likeliest flips (probability above 5 %, at most ${CANDIDATES}). Below are those that ` +
+      `change the largest number of later pixels (at most ${SHOWN}, at least 3 pixels apart). ` +
+      "In the left picture, these pixels are blue. Above each: how many pixels it changes, and " +
+      "its price in bits. Click one to see it large."
   );
   const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
@@ -143,7 +145,8 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       `${place} is flipped to ${is}. This costs ${price}: the network gave ${is} the ` +
       `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
       `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
-      "Gray: ink in both. Red: new ink. Blue: ink that is gone. Frame: the flipped pixel."
+      "On the right, gray is ink of both digits, red is new ink, blue is lost ink, and the " +
+      "frame is the flipped pixel."
     );
   }
 

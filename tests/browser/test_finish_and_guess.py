@@ -159,6 +159,7 @@ class Finish:
             return
         few = ess < 5
         words = f"{ess:.1f} of {particles} particles are effective"
+        words += " (effective sample size)"
         expected = f"Only {words}: tops repeat." if few else f"{words}."
         assert self.effect.inner_text() == expected
         assert ("warning" in self.effect.get_attribute("class")) == few
