@@ -52,13 +52,19 @@ class WholeSwap(keras.callbacks.SwapEMAWeights):
     Keras adds and subtracts: after an interrupt in between, the model would hold sums.
     """
 
-    def _apply_to_ema_optimizers(self, *how):
+    def _swap_variables(self):
+        self._whole(super()._swap_variables)
+
+    def _finalize_ema_values(self):
+        self._whole(super()._finalize_ema_values)
+
+    def _whole(self, change):
         optimizer = inner_optimizer(self.model.optimizer)
         means = optimizer._model_variables_moving_average
         variables = [*optimizer._trainable_variables, *means]
         before = [keras.ops.convert_to_numpy(variable) for variable in variables]
         try:
-            super()._apply_to_ema_optimizers(*how)
+            change()
         except BaseException:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)

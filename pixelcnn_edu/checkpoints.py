@@ -33,7 +33,8 @@ another folder. Not noticed are, for example,
   numbers: another limit of ``ReLU(max_value=1000)``, for example, or another dropout rate
   in a layer that draws only one or two random numbers in each call (one for each image,
   say);
-- changes in a network that cannot be called with two images, or with random weights;
+- changes in a network that cannot be called with two images, or with random weights, or
+  that does not know its inputs (``model.inputs``), as a subclass of `keras.Model`;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
@@ -118,7 +119,9 @@ def resume(
         train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
             ``model.fit`` does. (`Batches` are not told of ``initial_epoch``: set their
             ``epoch`` to it, or a resumed run sees other draws.)
-        model: a compiled model.
+        model: a compiled model that has its weights: without known inputs, call it once
+            before. If it does not know its inputs (as a subclass of `keras.Model`), only
+            the shapes of its weights are compared.
         folder: where the run is kept; it is locked meanwhile. On several machines only the
             first process (rank 0) uses the folder; it sends the state to the others.
         settings: a dict that must be the same when the run is resumed, with the key
@@ -132,11 +135,17 @@ def resume(
         Keras's History of all epochs, earlier ones included.
 
     Raises:
-        ValueError: the folder is in use, cannot be written, holds another run, or holds a
-            file that has the name of a checkpoint and is none; JSON cannot hold a setting;
-            a variable is bfloat16; or a run with NaN is to go on on several machines.
+        ValueError: the model has no weights yet; the folder is in use, cannot be written,
+            holds another run, or holds a file that has the name of a checkpoint and is
+            none; JSON cannot hold a setting; a variable is bfloat16; or a run with NaN is
+            to go on on several machines.
         OSError: as for `training.fit`.
     """
+    if not model.built:
+        raise ValueError(
+            "Expected model to have weights: call it on a batch, or give it an input. "
+            f"Received: {model.name!r}, which is not built yet"
+        )
     inputs = example_inputs(model) if inputs is None else inputs
     settings = {
         **settings,

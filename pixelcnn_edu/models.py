@@ -69,7 +69,12 @@ class ImageModel(_cpu.TrainedInHalves):
         ValueError: if ``likelihood`` or ``num_classes`` is not of this kind.
     """
 
-    def __init__(
+    def __init__(self, *args, **kwargs):
+        # Keras saves and clones a functional model only if its `__init__` has either the
+        # arguments of Keras's own or these. Before Keras 3.15 only these are right.
+        self._begin(*args, **kwargs)
+
+    def _begin(
         self,
         inputs,
         outputs,
@@ -92,9 +97,7 @@ class ImageModel(_cpu.TrainedInHalves):
         # Each call of the model runs this method. `keras.models.clone_model` runs it, too,
         # on new symbolic tensors. Then it calls `__init__` with these inputs, the new
         # output and the name, and passes no likelihood. So the likelihood is written onto
-        # the output tensor, where `__init__` finds it. (Keras makes the clone by `__init__`
-        # only if its positional arguments are those of Keras's own functional model. So
-        # ``likelihood`` is a keyword.)
+        # the output tensor, where `_begin` finds it.
         outputs = super()._run_through_graph(*args, **kwargs)
         if isinstance(outputs, keras.KerasTensor):
             outputs.meant_for = self.likelihood, self.num_classes

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import inspect
 import json
 import subprocess
 import sys
@@ -665,6 +666,12 @@ def test_a_model_without_a_likelihood_asks_for_one():
     assert nats[0] == pytest.approx(9 * np.log(2))
     with pytest.raises(ValueError, match="likelihood"):
         ImageModel(inputs, inputs)
+
+
+def test_keras_saves_an_image_model_as_a_functional_model():
+    """If not, a saved model cannot be loaded. Keras before 3.15 asks for no argument."""
+    spec = inspect.getfullargspec(ImageModel.__init__)
+    assert spec.args == ["self"] and spec.varargs and spec.varkw
 
 
 @pytest.mark.parametrize("num_classes", [0, -1, 2.5, "10", True])

@@ -611,6 +611,15 @@ def test_a_setting_that_is_left_out_is_another_run(tmp_path):
         resume()
 
 
+def test_a_model_without_weights_is_refused_before_it_trains(tmp_path):
+    """Before, Keras said that a variable is unknown."""
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="Expected model to have weights"):
+        checkpoints.resume(model.fit, model, tmp_path / "run", {"epochs": 1}, [])
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_model_that_a_run_has_left_may_go_on(tmp_path):
     whole, _ = fit(tmp_path / "whole", model=other_weights(1))
     model = other_weights(1)

@@ -79,6 +79,7 @@ def try_in(folder, version, constraints, unpacked):
         run(python, "-m", "pip", "install", "--quiet", "nbval", **where)
         nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
         run(python, "-m", "pytest", "-x", *nbval, *NOTEBOOKS, **where)
+        assert "saved and loaded" in run(python, HERE / "saved.py", **where)
         loaded_from = run(python, "-c", LOAD_ALL, **where).splitlines()[-1]
         return Path(loaded_from).is_relative_to(venv)
     finally:
