@@ -38,7 +38,7 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
         images: for their shape (N, H, W, C), where the model leaves sizes open.
         labels: [] or [labels], as `check_labels` returns them: up to ten different ones are
             used. Without them these are labels below ``model.num_classes``.
-        likelihood: of a model that carries none.
+        likelihood: if it is another one than the model carries.
 
     Returns:
         A list [images] for each draw, or [images, labels] if the model takes labels. The
@@ -51,8 +51,7 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
     count, *shape = image.shape
     known = [None] * len(shape) if images is None else images.shape[1:]
     shape = [one or other or _SIDE for one, other in zip(shape, known, strict=True)]
-    likelihood = getattr(model, "likelihood", likelihood)
-    levels = getattr(likelihood, "levels", 2)
+    levels = getattr(likelihood or getattr(model, "likelihood", None), "levels", 2)
     count_of_labels = getattr(model, "num_classes", None) or 2
     classes = np.unique(labels) if labels else range(count_of_labels)
     places = np.linspace(0, len(classes) - 1, 2 * len(_SCALES)).round().astype(int)

@@ -46,9 +46,10 @@ class Likelihood:
     order. In another order, a logit of one channel may depend on that channel's own value.
 
     The attributes of a likelihood are the arguments of its ``__init__``, and no others.
-    They are saved, and two likelihoods are equal if these are equal. A table goes into a
-    method, not into an attribute; otherwise loading fails. `load_model` finds a class of
-    your own if you register it, as the example in CONTRIBUTING.md does.
+    They are saved, and two likelihoods are equal if these are equal. (Keras loads a tuple
+    as a list, which is not equal to the tuple.) A table goes into a method, not into an
+    attribute; otherwise loading fails. `load_model` finds a class of your own if you
+    register it, as the example in CONTRIBUTING.md does.
     """
 
     #: True if the likelihood itself orders the channels of a pixel: red first, then green

@@ -611,13 +611,15 @@ def test_images_lie_on_the_levels_of_the_likelihood():
     np.testing.assert_allclose(np.unique(images), np.arange(4) / 3, rtol=1e-6)
 
 
-def test_a_likelihood_that_only_fit_knows_gives_the_levels(tmp_path):
+@pytest.mark.parametrize("kind", [keras.Model, ImageModel])
+def test_the_likelihood_that_fit_is_given_gives_the_levels(kind, tmp_path):
     """Before, such a network was compared on the levels 0 and 1, where x = x²."""
+    own = {"likelihood": Categorical(2)} if kind is ImageModel else {}
 
     def train(power):
         keras.utils.set_random_seed(0)
         image = keras.Input((5, 5, 1))
-        model = keras.Model(image, MaskedConv2D(4, 3, "A")(image**power))
+        model = kind(image, MaskedConv2D(4, 3, "A")(image**power), **own)
         images = np.full((2, 5, 5, 1), 1 / 3)
         how = {"likelihood": Categorical(4), "folder": tmp_path, "verbose": 0}
         training.fit(model, images, epochs=1, **how)
