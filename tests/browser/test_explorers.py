@@ -280,7 +280,7 @@ def test_rubbish_in_the_address_does_no_harm(opened, rubbish):
             "temperature": "Measured at temperature 1",
             "fork": "is flipped",
             "stepper": "",
-            "finish": "your",
+            "finish": "bits",
             "inside": "was drawn",
         }
         for name, text in texts.items():
