@@ -249,7 +249,7 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
         shown.told("is flipped")
         slider = shown.root.get_by_label("seed")
         pad = shown.canvas("The drawn digit")
-        onward = shown.root.get_by_role("button", name="go on")
+        onward = shown.root.get_by_role("button", name="keep this flip")
         others = shown.canvas("Likely flips that change most: row")
         others.wait_for(timeout=60_000)
         for _ in range(moves):  # without waiting for an answer
