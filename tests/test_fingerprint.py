@@ -401,15 +401,21 @@ def test_a_forbidden_level_hides_no_others(logit):
 
 
 def test_what_another_thread_computes_is_not_heard():
-    class Beside(keras.layers.Layer):
-        def call(self, x):
-            if tf.executing_eagerly():
-                with concurrent.futures.ThreadPoolExecutor() as threads:
-                    threads.submit(keras.layers.ReLU(), x + 1).result()
-            return x
+    relu = (
+        keras.layers.ReLU()
+    )  # a layer of the graph, which the other thread calls, too
+
+    def beside(x):
+        if tf.executing_eagerly():
+            with concurrent.futures.ThreadPoolExecutor() as threads:
+                threads.submit(relu, x + 1).result()
+        return x
 
     call = keras.Operation.__call__
-    one, other = fingerprint(around(Beside())), fingerprint(around(Scaled(1.0)))
+    one, other = (
+        fingerprint(around(relu, Scaled(1.0, function)))
+        for function in (beside, lambda x: x)
+    )
     counts = [len(found["layers in training"]) for found in (one, other)]
     assert counts[0] == counts[1] > 0
     assert keras.Operation.__call__ is call
