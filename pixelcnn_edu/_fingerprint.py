@@ -230,8 +230,7 @@ def _computed(model, inputs, scale, training):
 def _sums(values, most=_MOST):
     """Return up to 64 sums of values, with random signs, so that errors seldom cancel."""
     values = np.asarray(keras.ops.convert_to_numpy(values), "float32").ravel()
-    if not np.isfinite(values.sum()):
-        values = np.nan_to_num(values, nan=-3e38)  # infinite ones become large ones
+    values = np.nan_to_num(values, nan=-3e38)  # infinite ones become large ones
     parts = np.array_split(values * _signs(len(values)), min(most, len(values)) or 1)
     return [float(f"{part.sum(dtype='float64'):.9g}") for part in parts]
 
@@ -280,8 +279,8 @@ class _Scope(keras.StatelessScope):
     Args:
         model: a Keras model.
         scale: of all weights with fewer than two dimensions, such as biases. Those that are
-            not trained may be variances, so they are drawn positive. With the
-            scale 0.3, the trained ones are positive, too.
+            not trained may be variances, so they are drawn positive. With the scale 0.3,
+            the trained ones are positive, too.
     """
 
     def __init__(self, model, scale):

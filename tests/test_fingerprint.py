@@ -393,6 +393,11 @@ def test_a_change_inside_one_layer_counts_before_biases_that_hide_it():
     assert differences(one, other) == ["prediction", "training"]
 
 
+def test_infinite_values_are_summed_without_a_warning():
+    values = np.float32([np.inf, -np.inf, np.nan, 1.0])
+    assert np.isfinite(_fingerprint._sums(values)).all()
+
+
 @pytest.mark.parametrize("logit", [-1e9, -np.inf])
 def test_a_forbidden_level_hides_no_others(logit):
     one, other = (fingerprint(masked_out(factor, logit)) for factor in (1.0, 1.2))
