@@ -1,9 +1,14 @@
 """The fingerprint of a network: what the network computes with fixed weights.
 
-Two networks count as the same if four things agree: the shapes of their weights, in order;
-which weights are trained; nearly, what the networks and each layer of their graphs compute
-with fixed random weights and random images; and, nearly, their penalties (the loss,
-regularizers, constraints). The code may differ.
+Two networks count as the same if four things agree:
+
+- the shapes of their weights, in order;
+- which weights are trained;
+- what the networks and each layer of their graphs compute with fixed random weights and
+  random images, except for small differences;
+- their penalties (the loss, regularizers, constraints), except for small differences.
+
+The code may differ.
 """
 
 import contextlib
@@ -37,7 +42,8 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
         model: a Keras model from images to logits.
         images: for their shape (N, H, W, C), where the model leaves sizes open.
         labels: [] or [labels], as `check_labels` returns them: up to ten different ones are
-            used. Without them these are labels below ``model.num_classes``.
+            used. With [], labels from 0 to ``model.num_classes`` - 1 are used (0 and 1 if
+            the model has no ``num_classes``).
         likelihood: if it is another one than the model carries.
 
     Returns:
@@ -76,9 +82,9 @@ def fingerprint(model, inputs) -> dict:
     weights. The numbers depend on the place of the weight in ``model.weights``, its shape,
     its constraint, and on whether it is trained, not on its value. So the training of float
     weights does not change the fingerprint. Each draw has another scale for biases and all
-    other weights of one dimension. Large biases are needed to reach limits, such as that of
-    ``ReLU(max_value=6)``, and small ones since large ones saturate gates or hide what the
-    first layers compute.
+    other weights with fewer than two dimensions. Large biases are needed to reach limits,
+    such as that of ``ReLU(max_value=6)``, and small ones since large ones saturate gates or
+    hide what the first layers compute.
 
     Keras's variables are not changed, and the attributes of a user's layers and model hold
     afterwards what they held before. (What lies inside an object that a layer holds,
@@ -131,9 +137,9 @@ def differences(one, other) -> list[str]:
     of all its numbers. If a layer of one of the networks computes in half precision, this
     limit is 3 %. (Two machines round differently.)
 
-    Each output of a layer must be equal to one of the other network, where 1e-5 is always
-    allowed. So the order of the layers may differ, and a layer more that returns its input
-    is not noticed.
+    Each output of a layer must be equal to the output of some layer of the other network.
+    Differences up to 1e-5 are always allowed. So the order of the layers may differ, and an
+    additional layer that returns its input is not noticed.
 
     If shapes differ, or which weights are trained, the other parts are not compared. If
     ``other`` is no fingerprint of this version, the result is ``["version"]``.

@@ -15,8 +15,8 @@ those of the run, and if the network and each layer of its graph compute the sam
 of five draws of random weights, the network is called with two random images, once with
 ``training=False`` and once with ``training=True``, see `_fingerprint`. Of the optimizer and
 the likelihood, the name of the class and what ``get_config`` returns are compared. If a run
-is refused, the message names what differs. After "network" it says in brackets what part of
-the network differs:
+is refused, the message names what differs. After "network", the part of the network that
+differs stands in parentheses:
 
 - shapes: of the weights;
 - trained: which of the weights are trained;
@@ -56,7 +56,8 @@ Saved are
 
 - the weights, the variables of the optimizer, and the history;
 - each `keras.random.SeedGenerator` and `keras.Variable` that is an attribute of a layer, an
-  optimizer, a schedule, or a regularizer or constraint of a weight;
+  optimizer, a schedule, an activity regularizer, or a regularizer or constraint of a
+  trained weight;
 - the state of Keras's ``EarlyStopping``, ``ReduceLROnPlateau`` and ``ModelCheckpoint``. A
   callback gets it back if it has the same class, ``monitor`` and ``mode``.
 
@@ -72,11 +73,11 @@ Not saved is the following, so a resumed run may differ from a run without a bre
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what other callbacks store.
 
-The comparison calls the network ten times or more, with random weights: a loop in a layer
-must end with these, too. What these calls change inside an object that a layer holds (such
-as a list or a generator of NumPy) stays changed. So such a network may train differently
-with a folder than without. If another thread trains while a network with code of a user is
-compared, the dropout of that thread may draw other numbers.
+The comparison calls the network ten times or more, with random weights. If a layer contains
+a loop, the loop must end with random weights, too. What these calls change inside an object
+that a layer holds (such as a list or a generator of NumPy) stays changed. So such a network
+may train differently with a folder than without. If another thread trains while a network
+with layers of your own is compared, the dropout of that thread may draw other numbers.
 """
 
 import contextlib
@@ -119,26 +120,26 @@ def resume(
         train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
             ``model.fit`` does. (`Batches` are not told of ``initial_epoch``: set their
             ``epoch`` to it, or a resumed run sees other draws.)
-        model: a compiled model that has its weights: without known inputs, call it once
-            before. If it does not know its inputs (as a subclass of `keras.Model`), only
-            the shapes of its weights are compared.
+        model: a compiled model that has its weights. A subclass of `keras.Model` may not
+            know its inputs: call it once before. Of its network, only the shapes of the
+            weights and which are trained are compared, unless ``inputs`` are given.
         folder: where the run is kept; it is locked meanwhile. On several machines only the
             first process (rank 0) uses the folder; it sends the state to the others.
         settings: a dict that must be the same when the run is resumed, with the key
             ``"epochs"``. Added are the precision, the network, its initial weights, and
             the weights that the optimizer excludes from weight decay.
         callbacks: Keras callbacks.
-        inputs: with what the network is called, to compare it; by default
-            `_fingerprint.example_inputs`.
+        inputs: what the network is called with, to compare it: a list of five entries,
+            each [images] or [images, labels]; by default `_fingerprint.example_inputs`.
 
     Returns:
         Keras's History of all epochs, earlier ones included.
 
     Raises:
         ValueError: the model has no weights yet; the folder is in use, cannot be written,
-            holds another run, or holds a file that has the name of a checkpoint and is
-            none; JSON cannot hold a setting; a variable is bfloat16; or a run with NaN is
-            to go on on several machines.
+            holds another run, or holds a file that has the name of a checkpoint but is
+            not one; JSON cannot hold a setting; a variable is bfloat16; or a run whose
+            state has NaN would go on on several machines.
         OSError: as for `training.fit`.
     """
     if not model.built:
@@ -162,7 +163,7 @@ def resume(
         if checkpoint.ended:
             checkpoint.remind()
         else:
-            # A run that a callback stopped trains no more: no epoch is left to Keras.
+            # If a callback stopped the run, Keras begins after the last epoch: trains none.
             first = settings["epochs"] if checkpoint.stopped else epoch
             files = with_csv_files(callbacks, epoch, checkpoint._paths[0])
             with checkpoint.noting_checksum(), files as callbacks:
@@ -210,12 +211,11 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: an existing folder. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
-            checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ,
-            but only if they are the result of training this same run: a callback may
-            change the learning rate or a number in a layer. What training has changed is
-            accepted only together with the weights of that time.
+            checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ
+            if this run itself has changed them: a callback may change the learning rate or
+            a number in a layer. Then the weights must be those that training has left.
         callbacks: the other callbacks, which come before this one.
-        inputs: with what the network is called, to compare it, see `_fingerprint`.
+        inputs: as for `resume`.
 
     Attributes:
         history: as in Keras's History, of all epochs.

@@ -23,8 +23,8 @@ LARGEST = float(np.finfo("float32").max)
 class Likelihood:
     """The base class of all likelihoods.
 
-    A density of real numbers (a Gaussian, say) is not possible here: give its levels
-    probabilities, as `mixture` does. A subclass has the attribute ``levels`` and these
+    A density of real numbers (a Gaussian, say) is not possible here: give each level a
+    probability, as `mixture` does. A subclass has the attribute ``levels`` and these
     methods. Their arguments are float32, and their shapes fit each other:
 
     - ``logits_per_pixel(channels)``: the number of logits that the network computes for
@@ -33,13 +33,13 @@ class Likelihood:
     - ``_sample(logits, uniforms, temperature)``, see `sample`: a function of its arguments
       alone, without random numbers other than ``uniforms``;
     - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
-      `compression`. A subclass without this method trains and draws.
+      `compression`. Training and generation do not need this method.
 
     The methods are compiled, so write them with `keras.ops`; but write a sum as ``x + y``,
-    since Keras's ``add`` may take a summand for a bias, see `models.ImageModel`. ``logits``
-    are (…,
-    logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns (N, H, W). The temperature may
-    be a tensor: ask `is_zero`. `draw_levels` draws from log-probabilities.
+    since Keras's ``add`` may treat one of the two as a bias, see `models.ImageModel`. The
+    shape of ``logits`` is (…, logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns
+    (N, H, W). The temperature may be a tensor: test it with `is_zero`. `draw_levels` draws
+    from log-probabilities.
 
     Without ``orders_channels``, the logits of one pixel are laid out as (C, K): first the K
     logits of the first channel, then those of the second. The masks for colors rely on this
@@ -47,9 +47,9 @@ class Likelihood:
 
     The attributes of a likelihood are the arguments of its ``__init__``, and no others.
     They are saved, and two likelihoods are equal if these are equal. (Keras loads a tuple
-    as a list, which is not equal to the tuple.) A table goes into a method, not into an
-    attribute; otherwise loading fails. `load_model` finds a class of your own if you
-    register it, as the example in CONTRIBUTING.md does.
+    as a list, which is not equal to the tuple.) Compute anything else, such as a table, in
+    a method; as an attribute, it makes loading fail. `load_model` finds a class of your own
+    if you register it, as the example in CONTRIBUTING.md does.
     """
 
     #: True if the likelihood itself orders the channels of a pixel: red first, then green

@@ -152,17 +152,15 @@ def fit(
             the callbacks at the end of an epoch, and the final model all use that mean.
             Then ``BackupAndRestore`` is refused, which would go on from the mean.
             ``SwapEMAWeights`` is always refused. For a network with labels, prefer
-            ``"nadam"`` or ``"muon"`` on TensorFlow: Keras squares the gradient of a
-            label's weights (an ``Embedding``) image by image, so `keras.optimizers.Adam`
-            and similar ones take other steps there than their formulas say. These two add
-            first, because they clip gradients. (The norm by which they clip is still
-            computed image by image.)
-        soft_targets: compare each prediction with the pixel's gray value, a probability,
-            instead of its draw. The network still reads draws. The gray value is the mean
-            of the draws, which are independent given the digit, and the loss is linear in
-            the target. So the expected loss is the same, and each pixel's term varies
-            less from draw to draw. The sum over all pixels does not always vary less:
-            notebook 14 shows the effect. `Bernoulli` only.
+            ``"nadam"`` or ``"muon"`` on TensorFlow. There `keras.optimizers.Adam`
+            and similar ones take other steps for the labels' weights (an ``Embedding``)
+            than their formulas say: they square the gradient of each image before they add
+            the gradients. (The norm by which ``"nadam"`` and ``"muon"`` clip is computed
+            image by image, too.)
+        soft_targets: the target of each pixel is its gray value, not the random 0 or 1
+            that the network reads. The expected loss is the same, and each pixel's term
+            varies less. The sum over all pixels does not always vary less: notebook 14
+            explains this and shows the effect. `Bernoulli` only.
         seed: seed for the order of the images and for their binarization. Each call begins
             with the same ones. To train a model further in a second call, without a
             folder, give another seed. Weights and dropout get their seeds when the model is

@@ -124,13 +124,14 @@ def save(folder, name: str, model, card: dict):
             is that of `presets.Preset.build`. The card may hold NumPy numbers.
 
     Raises:
-        ValueError: the name is not that of a file, or that of a run's state; the folder
-            holds a file of this name that `save` did not write (if it holds a card that
-            `save` wrote, both files are replaced); a weight is not finite; the card has no
-            ``build`` block, or JSON cannot hold the card; or the model is not the network
-            of the ``build`` block, or has a ``call`` of its own.
-            The precision may differ. The number and the shapes of the weights may not: a
-            model after ``enable_lora`` or ``quantize`` is refused.
+        ValueError: ``name`` cannot be the name of a file, or is "checkpoint" or
+            "checkpoint.previous", as the files of a run are called; the folder holds a file
+            of this name that `save` did not write (if it holds a card that `save` wrote,
+            both files are replaced); a weight is not finite; the card has no ``build``
+            block, or JSON cannot hold the card; or the model is not the network of the
+            ``build`` block, or has a ``call`` of its own. The precision may differ. The
+            number and the shapes of the weights may not: a model after ``enable_lora`` or
+            ``quantize`` is refused.
         OSError: a file could not be written. An older model of this name is unchanged.
             (If the process is killed between the last two steps, which rename one file
             each, `load` refuses the pair. Then save again.)

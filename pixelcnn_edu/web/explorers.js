@@ -1699,7 +1699,7 @@ function finish({ engine, graph, settings, images, root, answer, remember }) {
     } else {
       const how = count === 1 ? "drawn without" : "chosen to fit";
       sentence.text =
-        `16 tops ${how} the given bottom (blue). After these tops, the bottom costs ${bits} ` +
+        `16 tops ${how} the given bottom (blue). Given these tops, the bottom costs ${bits} ` +
         "bits (median).";
       effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
       if (count === 1) effect.text = "The bottom is pasted in: the strokes may not meet.";
@@ -1772,7 +1772,7 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     if (next?.image) change([...flips, next.pixel], null); // or it is not drawn yet
   });
   const pad = new Pad(graph.image_shape, {
-    label: "The drawn digit. A click, or Space, flips a pixel.",
+    label: "The drawn digit. A click, or Space, chooses the pixel that is flipped on the right.",
     color: (pixel) => (state?.image[pixel] ? "black" : "white"),
     name: (pixel) => (state?.image[pixel] ? "ink" : "paper"),
     act: (pixel) => change(flips, { pixel }),
@@ -1789,10 +1789,10 @@ function fork({ engine, graph, settings, root, answer, remember }) {
     "Click a pixel of the left picture, or go there with the arrow keys and press Space. The " +
       "right picture shows the digit after the flip of this pixel (at first, of the likeliest " +
       "flip). The button puts this digit into the left picture. The explorer compares the " +
-      `likeliest flips (probability above 5 %, at most ${CANDIDATES}). Below are those that ` +
-      `change the largest number of later pixels (at most ${SHOWN}, at least 3 pixels apart). ` +
-      "In the left picture, these pixels are blue. Above each: how many pixels it changes, and " +
-      "its price in bits. Click one to see it large."
+      `likeliest flips (probability above 5 %, at most ${CANDIDATES}). The small pictures show ` +
+      `those that change the most later pixels (at most ${SHOWN} flips, at least 3 pixels ` +
+      "apart). The left picture marks their pixels in blue. Above each small picture: how many " +
+      "later pixels change, and the price in bits. Click one to see it large."
   );
   const call = pythonCall(graph);
   root.append(row(slider, onward), row(pad, picture), sentence.element, call);
@@ -1887,8 +1887,8 @@ function fork({ engine, graph, settings, root, answer, remember }) {
       `${place} is flipped to ${is}. This costs ${price}: the network gave ${is} the ` +
       `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
       `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
-      "On the right, gray is ink of both digits, red is new ink, blue is lost ink, and the " +
-      "frame is the flipped pixel."
+      "On the right, dark gray is ink of both digits, red is new ink, and light blue is lost " +
+      "ink. The dark blue frame is the flipped pixel."
     );
   }
 

@@ -133,7 +133,7 @@ export function finish({ engine, graph, settings, images, root, answer, remember
     } else {
       const how = count === 1 ? "drawn without" : "chosen to fit";
       sentence.text =
-        `16 tops ${how} the given bottom (blue). After these tops, the bottom costs ${bits} ` +
+        `16 tops ${how} the given bottom (blue). Given these tops, the bottom costs ${bits} ` +
         "bits (median).";
       effect.text = few ? `Only ${effective}: tops repeat.` : `${effective}.`;
       if (count === 1) effect.text = "The bottom is pasted in: the strokes may not meet.";

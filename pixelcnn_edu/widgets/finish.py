@@ -11,13 +11,13 @@ from matplotlib.colors import to_rgb
 class FinishMyDigit(Explorer):
     """Draw the top of a digit on a pad; after each stroke, 16 completions appear.
 
-    If the bottom is given instead, no earlier pixel can look ahead to it. Clamping
-    ignores it and only pastes it in. Particles correct this: many tops are drawn, and
-    each gets a weight that says how well it leads to the bottom. A sentence says how
-    many of them are effective. (If the top is given, all weights are equal.) The reader
-    chooses 16, 64 or 256 particles. The completions and the effective sample size are
-    those of `generation.complete`, and the bits of the given pixels are a median over
-    the completions.
+    If the bottom is given instead, no earlier pixel can look ahead to it. Clamping ignores
+    it and only pastes it in. Particles correct this: many tops are drawn, and each gets a
+    weight that says how well it leads to the bottom. A sentence says how many of them are
+    effective. (If the top is given, all weights are equal.) The reader chooses 1 particle
+    (clamping), 16, 64 or 256. The completions and the effective sample size are those of
+    `generation.complete`, and the bits of the given pixels are a median over the
+    completions.
 
     Args:
         model: a `Bernoulli` model for images (H, W, 1), with at least two rows.
