@@ -10,6 +10,7 @@ A text is a summary of the data: also of points outside the limits of an ax, or 
 matplotlib's numbers, in days since 1970.
 """
 
+import functools
 import html
 import math
 import re
@@ -36,27 +37,32 @@ def describe(ax, words):
     return ax
 
 
-def number(value) -> str:
+def number(value, scale="linear") -> str:
     """Return whole numbers whole, others to two digits, which other machines find too.
+
+    A number below 1e-12 is told as 0, as an error of rounding, unless the scale is "log".
 
     Example:
         >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, -9e-13, math.nan)]
         ['784', '512', '5', '0.023', '120', '0', 'nan']
+        >>> number(9e-13, "log")
+        '9e-13'
     """
     value = float(value)  # NumPy cannot round True
     if not math.isfinite(value):
         return str(value)
-    whole = math.isclose(value, round(value), rel_tol=1e-5, abs_tol=1e-12)
+    off = 0 if scale == "log" else 1e-12
+    whole = math.isclose(value, round(value), rel_tol=1e-5, abs_tol=off)
     value = round(value) if whole else float(f"{value:.2g}")
     whole = value == round(value) or abs(value) >= 10
     return f"{round(value):,}" if whole else f"{value:g}"
 
 
-def span(values) -> str:
+def span(values, scale="linear") -> str:
     """Return the least and the greatest of the finite numbers: ``"from 1 to 3"``."""
     values = np.ma.masked_invalid(values).compressed()
     least, greatest = (values.min(), values.max()) if values.size else (np.nan, np.nan)
-    return f"from {number(least)} to {number(greatest)}"
+    return f"from {number(least, scale)} to {number(greatest, scale)}"
 
 
 def curve(line, owner=None) -> str:
@@ -68,23 +74,25 @@ def curve(line, owner=None) -> str:
     points = _two_points(line) if endless else line.get_data(orig=False)
     x, y = _in_units_of_data(line, [np.asarray(values, float) for values in points])
     shown = np.isfinite([x, y]).all(axis=0)
-    for values, scale in ((x, line.axes.get_xscale()), (y, line.axes.get_yscale())):
+    scales = line.axes.get_xscale(), line.axes.get_yscale()
+    for values, scale in zip((x, y), scales, strict=True):
         shown &= (values > 0) | (scale != "log") | endless
+    of_x, of_y = (functools.partial(number, scale=scale) for scale in scales)
     x, y = x[shown], y[shown]
     if not len(x):
         told = "no points"
     elif line.get_linestyle() == "None":
-        told = f"{_count(x, 'mark')}, x {span(x)}, y {span(y)}"
+        told = f"{_count(x, 'mark')}, x {span(x, scales[0])}, y {span(y, scales[1])}"
     elif len(x) == 2 and x[0] == x[1]:
-        told = f"a vertical line at {number(x[0])}"
+        told = f"a vertical line at {of_x(x[0])}"
     elif len(x) == 2 and y[0] == y[1]:
-        told = f"a horizontal line at {number(y[0])}"
+        told = f"a horizontal line at {of_y(y[0])}"
     else:
-        ends = number(y[0]), number(y[-1])
-        told = f"from {ends[0]} at {number(x[0])} to {ends[1]} at {number(x[-1])}"
+        ends = of_y(y[0]), of_y(y[-1])
+        told = f"from {ends[0]} at {of_x(x[0])} to {ends[1]} at {of_x(x[-1])}"
         told += " and beyond" if endless else ""
         for word, value in (("lowest", y.min()), ("highest", y.max())):
-            told += "" if number(value) in ends else f", {word} {number(value)}"
+            told += "" if of_y(value) in ends else f", {word} {of_y(value)}"
     return _name(line, owner) + told
 
 
@@ -252,15 +260,18 @@ def _picture(values):
 def _bars(ax, bars):
     if not all(hasattr(bar, "get_x") for bar in bars):  # in 3D
         return _count(bars, "bar")
+    scale = ax.get_xscale() if bars.orientation == "horizontal" else ax.get_yscale()
     if len(bars) > MOST:
-        return f"{_name(bars)}{len(bars)} bars{_names(bars)} {span(bars.datavalues)}"
-    told = [number(value) for value in bars.datavalues]
+        told = span(bars.datavalues, scale)
+        return f"{_name(bars)}{len(bars)} bars{_names(bars)} {told}"
+    told = [number(value, scale) for value in bars.datavalues]
     side, at = ax.xaxis, [bar.get_x() + bar.get_width() / 2 for bar in bars]
     if bars.orientation == "horizontal":
         side, at = ax.yaxis, [bar.get_y() + bar.get_height() / 2 for bar in bars]
     places, formatter = side.get_ticklocs(), side.get_major_formatter()
-    is_text = isinstance(formatter, _NAMING)
-    labels = formatter.format_ticks(places) if is_text else list(map(number, places))
+    labels = [number(place, side.get_scale()) for place in places]
+    if isinstance(formatter, _NAMING):
+        labels = formatter.format_ticks(places)
     apart = np.abs(np.subtract.outer(at, places))
     if (apart.min(axis=1, initial=np.inf) <= 1e-9 * np.ptp([*at, *places])).all():
         names = [labels[tick] for tick in apart.argmin(axis=1)]

@@ -5,7 +5,7 @@
 
 Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
 needs NumPy and Keras 3 with a backend. The notebooks of `pixelcnn_edu` explain its ideas.
-Each run writes one_file.keras, the trained network, into the current folder.
+The trained network goes to one_file.keras in the current folder, which must not exist yet.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -18,6 +18,7 @@ pixels at random, one after the other, with these probabilities. Images are floa
 (N, H, W, 1), 0 (paper) or 1 (ink); the output, of this shape, is the logit of p(ink).
 """
 
+import os
 import sys
 
 import keras
@@ -49,8 +50,7 @@ def causal_mask(kernel_size, mask_type):
 class MaskedConv2D(keras.layers.Conv2D):
     """Convolution whose kernel is multiplied by a causal mask in every call.
 
-    The product is new in each call; the stored kernel is not overwritten. A masked weight
-    has gradient 0, so it keeps its random first value, which is never used.
+    The stored kernel is not overwritten. A masked weight has gradient 0 and has no effect.
     """
 
     def __init__(self, filters, kernel_size, mask_type, **kwargs):
@@ -94,8 +94,7 @@ def pixelcnn(image_shape=(28, 28, 1), filters=32, depth=4):
         x = residual_block(x, filters)
     for _ in range(2):  # as in the paper, table 1
         x = keras.layers.Conv2D(filters, 1)(ops.relu(x))
-    logits = keras.layers.Conv2D(1, 1)(ops.relu(x))
-    return keras.Model(image, logits)
+    return keras.Model(image, keras.layers.Conv2D(1, 1)(ops.relu(x)))
 
 
 # ---------------------------------------------------------------------- the training
@@ -142,8 +141,7 @@ def train(model, images, epochs):
     """Train the model on gray images in [0, 1]; return Keras's History."""
     batches = Batches(images)
     rate = keras.optimizers.schedules.CosineDecay(5e-3, epochs * len(batches))
-    # clipped: one bad batch cannot make a large step
-    nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)
+    nadam = keras.optimizers.Nadam(rate, global_clipnorm=1.0)  # clips the gradient
     # on a CPU a small network trains faster without XLA, a compiler
     xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
@@ -178,6 +176,8 @@ def show(images):
 
 def main(path=None, epochs=8):
     """Train on digits, uint8 (N, 28, 28) as in Keras's mnist.npz; save; draw sixteen."""
+    if os.path.exists("one_file.keras") or not os.access(".", os.W_OK):
+        sys.exit("Expected a folder that can be written and holds no one_file.keras")
     if path is None:  # a name of its own: Keras would replace another mnist.npz
         (x_train, _), (x_test, _) = keras.datasets.mnist.load_data("one_file_mnist.npz")
     else:

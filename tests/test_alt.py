@@ -336,6 +336,24 @@ def test_bars_are_named_by_their_places_whatever_labels_are_drawn():
     assert _alt.text(figure) == "bars: 2, 3"  # no ticks there
 
 
+def test_tiny_numbers_are_zero_but_not_on_a_log_axis():
+    for scale, end in (("log", "1e-15"), ("linear", "0")):
+        figure, (left, middle, right) = plt.subplots(1, 3)
+        left.plot([1, 2, 3], [1, 0.1, 1e-15])
+        middle.bar(["a", "b"], [1, 1e-15])
+        right.plot([2, 3], [1, 1e-15], "o")
+        for ax in (left, middle, right):
+            ax.set_yscale(scale)
+        told = (
+            f"from 1 at 1 to {end} at 3. bars: a 1, b {end}. 2 marks, x from 2 to 3, "
+        )
+        assert _alt.text(figure) == told + f"y from {end} to 1"
+    figure, ax = plt.subplots()
+    ax.bar([1e-14, 1e-13], [2, 3], width=1e-15)
+    ax.set_xscale("log")
+    assert _alt.text(figure) == "bars: 1e-14 2, 1e-13 3"
+
+
 def test_bars_in_space_and_tables_are_counted():
     figure, ax = plt.subplots(subplot_kw={"projection": "3d"})
     ax.bar([1, 2], [3, 4])

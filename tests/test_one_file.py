@@ -153,7 +153,19 @@ def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path
     assert len(done.stdout.splitlines()[-1]) == 4 * 28  # four digits side by side
     left = {"one_file.py", "pixelcnn_edu.py", "digits.npz", "one_file.keras"}
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == left
-    assert "writes one_file.keras" in one_file.__doc__
+    assert "goes to one_file.keras" in one_file.__doc__
+
+
+def test_it_replaces_no_network_of_an_earlier_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(one_file, "train", lambda *_: pytest.fail("trained"))
+    (tmp_path / "one_file.keras").write_bytes(b"an earlier network")
+    with pytest.raises(SystemExit, match="holds no one_file.keras"):
+        one_file.main("digits.npz", 1)
+    (tmp_path / "one_file.keras").unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(SystemExit, match="a folder that can be written"):
+        one_file.main("digits.npz", 1)
 
 
 def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
