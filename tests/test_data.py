@@ -91,10 +91,23 @@ def home(tmp_path, monkeypatch):
 
 
 def test_full_is_what_lies_in_keras_s_cache(arrays, home):
-    """Any such file: Keras would delete it if its checksum is another one."""
-    np.savez(home / "datasets" / "mnist.npz", **arrays)
+    """A file with other bytes, too: Keras would delete it for its checksum."""
+    path = home / "datasets" / "mnist.npz"
+    counts = {"train": 60_000, "test": 10_000}
+    for name, array in arrays.items():
+        size = array.shape[1:3] and (4, 4)  # for a small file
+        arrays[name] = np.resize(array, (counts[name[2:]], *size))
+    np.savez(path, **arrays)
     assert_loaded(data.load_mnist("full"), arrays)
-    assert (home / "datasets" / "mnist.npz").exists()
+    assert path.exists()
+
+
+def test_full_is_not_another_set_of_that_name(arrays, home):
+    path = home / "datasets" / "mnist.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="60,000 and 10,000 digits in .*mnist.npz"):
+        data.load_mnist("full")
+    assert path.exists()
 
 
 def test_full_is_what_keras_downloads(arrays, home, monkeypatch):
