@@ -19,6 +19,7 @@ import sys
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.category import StrCategoryFormatter
+from matplotlib.colors import Normalize
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -28,19 +29,20 @@ MOST = 20  # lines, texts, or bars that are listed one by one
 _NAMING = FixedFormatter, FuncFormatter, StrCategoryFormatter
 
 
-def describe(ax, words):
+def describe(ax, words, lines=()):
     """Set what the alternative text says of all that is drawn on ``ax`` so far.
 
     The words replace those of an earlier plot function, and what a reader drew before.
+    The lines are described later, when the text is asked for: their ax may get a log scale.
     """
-    ax._described = words, ax.get_children()
+    ax._described = words, lines, ax.get_children()
     return ax
 
 
 def number(value, scale="linear") -> str:
     """Return whole numbers whole, others to two digits, which other machines find too.
 
-    A number below 1e-12 is told as 0, as an error of rounding, unless the scale is "log".
+    On a linear scale, a number below 1e-12 is told as 0, as an error of rounding.
 
     Example:
         >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, -9e-13, math.nan)]
@@ -51,7 +53,7 @@ def number(value, scale="linear") -> str:
     value = float(value)  # NumPy cannot round True
     if not math.isfinite(value):
         return str(value)
-    off = 0 if scale == "log" else 1e-12
+    off = 1e-12 if scale == "linear" else 0
     whole = math.isclose(value, round(value), rel_tol=1e-5, abs_tol=off)
     value = round(value) if whole else float(f"{value:.2g}")
     whole = value == round(value) or abs(value) >= 10
@@ -178,13 +180,16 @@ def _of_axes(ax):
 
     if ax.get_label() == "<colorbar>":
         # across a color bar its limits are 0 and 1
-        limits = ax.get_ylim() if ax.get_xlim() == (0, 1) else ax.get_xlim()
+        side = "y" if ax.get_xlim() == (0, 1) else "x"
+        told = span(of("lim", side), of("scale", side))
         names = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
-        yield ": ".join(filter(None, (f"Color bar {span(limits)}", *names)))
+        yield ": ".join(filter(None, (f"Color bar {told}", *names)))
         return
-    words, known = getattr(ax, "_described", ("", []))
+    words, lines, known = getattr(ax, "_described", ("", (), []))
     if not any(artist in known for artist in _drawn(ax)):  # cleared since then
         words = ""
+    lines = "; ".join(curve(line) for line in lines if line.axes is ax)
+    words = ". ".join(filter(None, (words, lines)))
     yield from (*map(ax.get_title, ("center", "left", "right")), words)
     new = {id(artist) for artist in ax.get_children()}
     told = "; ".join(_artists(ax, new - {id(artist) for artist in known}))
@@ -245,7 +250,7 @@ def _artists(ax, new):
     for bars in ax.containers:
         if isinstance(bars, BarContainer):
             yield from [_bars(ax, bars)] if some(bars, "bar") else []
-    yield from some(ax.images, "picture", lambda one: _picture(one.get_array()))
+    yield from some(ax.images, "picture", _picture)
     yield from some(ax.patches, "shape")
     yield from some(ax.tables, "table")
     yield from some(ax.collections, "area")
@@ -253,8 +258,10 @@ def _artists(ax, new):
     yield from some(texts, "text", lambda told: f"“{told.get_text()}”")
 
 
-def _picture(values):
-    return f"a picture of {values.shape[0]}×{values.shape[1]} {span(values)}"
+def _picture(image):
+    values = image.get_array()
+    scale = "linear" if type(image.norm) is Normalize else "another"
+    return f"a picture of {values.shape[0]}×{values.shape[1]} {span(values, scale)}"
 
 
 def _bars(ax, bars):

@@ -21,8 +21,9 @@ from pixelcnn_edu import (
     pretrained,
     training,
 )
-from pixelcnn_edu._checks import check_path
+from pixelcnn_edu._checks import check_path, check_positive_int
 from pixelcnn_edu._files import atomic_write, locked
+from pixelcnn_edu._model_checks import check_image_shape_of
 from pixelcnn_edu.export import page
 
 import keras
@@ -243,20 +244,27 @@ def draw(name, *, count, seed, temperature, labels, method, out):
     """
     with atomic_write(out, trial=True) as temporary:
         temporary.touch()
+    count = check_positive_int("count", count)
+    model, columns = _model_called(name), math.ceil(math.sqrt(count))
+    height, width, _ = check_image_shape_of(model, None)
+    dots = 5 * np.array(plots._grid_size(count, height, width, columns)[0])
+    if max(dots) >= 2**16:
+        raise ValueError(
+            "Expected a picture of fewer than 65,536 dots in each direction. Received: "
+            f"count={count}, which gives {dots[1]:,} times {dots[0]:,}"
+        )
     images = generation.generate(
-        _model_called(name),
+        model,
         count,
         seed=seed,
         temperature=temperature,
         method=method,
         labels=labels[0] if labels and len(labels) == 1 else labels,
     )
-    columns = math.ceil(math.sqrt(count))
-    inches = columns * images.shape[2] / 20, -(-count // columns) * images.shape[1] / 20
-    figure = plots.plt.figure(figsize=inches, layout="none")
+    figure = plots.plt.figure(figsize=dots[::-1] / 100, layout="none")
     plots.image_grid(images, columns=columns, ax=figure.add_axes((0, 0, 1, 1)))
     with atomic_write(out) as temporary:
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png", dpi=100)
     plots.plt.close(figure)
     print(f"{count} image{'s' * (count > 1)} drawn; written to {out}")
 

@@ -41,6 +41,24 @@ def present_logits(model):
     return _compiled(check_finite(check_model(model)))
 
 
+def check_repeatable(model, images, *labels):
+    """Refuse a model that gives other logits in each call, since it draws random numbers.
+
+    Differences up to 1e-6 of the largest logit are allowed, as errors of rounding.
+
+    Raises:
+        ValueError: two calls give different logits.
+    """
+    inputs = [keras.ops.convert_to_tensor(each) for each in (images, *labels)]
+    calls = (_call(weakref.ref(model), *inputs) for _ in range(2))
+    one, other = (np.asarray(keras.ops.cast(logits, "float32")) for logits in calls)
+    if not np.allclose(one, other, rtol=0, atol=1e-6 * np.abs(one).max()):
+        raise ValueError(
+            "Expected a model that gives the same logits in each call. Received: "
+            f"{model.name!r}, which draws random numbers of its own at inference"
+        )
+
+
 def _compiled(model):
     reference = weakref.ref(model)  # `kept` must not keep the model alive
     function = kept(model, "logits", functools.partial(_compile, reference))

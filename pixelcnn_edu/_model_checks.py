@@ -7,6 +7,7 @@ from pixelcnn_edu._checks import check_image_shape, check_unmasked, refused
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def check_keras():
@@ -138,7 +139,10 @@ def check_labels(model, labels, count, *, name="labels") -> list:
         raise refused(
             f"{name} that fit into the type of the model's input, {dtype}", labels
         )
-    _check_embeddings(graph_of(model), model.inputs[1], read, name)
+    graph = graph_of(model)
+    _check_embeddings(graph, model.inputs[1], read, name)
+    if getattr(model, "num_classes", None) is None:
+        _check_lookups(graph, model.inputs[1], read, name)
     return [np.broadcast_to(labels, (count,))]
 
 
@@ -175,6 +179,29 @@ def _check_embeddings(graph, labels, values, name):
                     _check_range(found, layer.input_dim - 1, name, why)
                 else:
                     _check_embeddings(inner, inner.inputs[i], found, name)
+
+
+def _check_lookups(graph, labels, values, name):
+    """Refuse labels that a layer of the user's own cannot look up.
+
+    What depends on the labels alone is computed once, because TensorFlow on a CPU raises an
+    error where XLA would use the last label. Arguments as for `_check_embeddings`.
+    """
+    alone = {id(labels): labels}
+    for operation in graph.operations:
+        for node in operation._inbound_nodes:
+            if node.input_tensors and all(id(x) in alone for x in node.input_tensors):
+                alone |= {id(tensor): tensor for tensor in node.output_tensors}
+    if labels.shape[0] is not None or len(alone) == 1:
+        return
+    try:
+        with tf.device("CPU"):
+            keras.Model(labels, list(alone.values()))(values)
+    except tf.errors.InvalidArgumentError as error:
+        raise refused(
+            f"{name} that the model can look up",
+            f"{values.min()} to {values.max()}. TensorFlow says: {error}",
+        ) from error
 
 
 def _check_range(values, highest, name, why=""):

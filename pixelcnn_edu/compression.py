@@ -29,7 +29,7 @@ from pixelcnn_edu._checks import (
 )
 from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
 from pixelcnn_edu._coding_loop import CodingLoop
-from pixelcnn_edu._logits import present_logits
+from pixelcnn_edu._logits import check_repeatable, present_logits
 from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
@@ -58,13 +58,16 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         ``code_length(...).sum() / 8`` bytes.
 
     Raises:
-        ValueError: an argument is out of its range, or a layer cannot be cached, or the
-            header has no room for so many images, rows, columns, channels or levels.
+        ValueError: an argument is out of its range, or a layer cannot be cached or draws
+            random numbers at inference, or the header has no room for so many images,
+            rows, columns, channels or levels.
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
     check_that_header_holds(*images.shape, likelihood.levels)
+    some = [label[:2] for label in check_labels(model, labels, len(images))]
+    check_repeatable(model, images[:2], *some)
     encoder = _constriction().queue.RangeEncoder()
     sums = checksums_of_model(model, labels, likelihood, len(images))
 

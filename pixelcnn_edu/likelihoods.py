@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 LARGEST = float(np.finfo("float32").max)
+BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 
 
 class Likelihood:
@@ -109,6 +110,8 @@ class Likelihood:
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")
+        # a float64 just below 1 has become 1, which no probability is above
+        uniforms = ops.minimum(uniforms, BELOW_ONE)
         values = self._sample(logits, uniforms, temperature)
         undefined = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         return ops.where(undefined, np.float32(np.nan), values)

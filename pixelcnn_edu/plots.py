@@ -35,7 +35,9 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         images: (N, H, W, C) in [0, 1]; C is 1 (ink on paper) or 3 (RGB).
         columns: images per row.
         labels: N short strings, written above the images.
-        ax: where to draw.
+        ax: where to draw; by default a figure with about an inch for each image, at most 9
+            inches wide. If more pixels lie side by side than the figure has dots, some
+            cannot be seen: make a larger figure, and pass its ax.
     """
     images = np.asarray(check_unmasked("images", images), "float32")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
@@ -59,23 +61,21 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         )
     columns = min(check_positive_int("columns", columns), count)
     rows = -(-count // columns)
-    alone = count == 1 and labels is None  # as large as a heatmap beside it
-    gap = 0 if alone else max(1, height // 14)
-    top = gap if labels is None else max(gap, height // 4)
-    end = 0 if alone else 1
-    size = (rows * (height + top) + end, columns * (width + gap) + end, channels)
-    page = np.ones(size, "float32")
+    size, top, gap = _grid_size(count, height, width, columns, labels is not None)
+    page = np.ones((*size, channels), "float32")
     if channels == 1:
         page[:] = 0
     ax = _axes(
         ax, figsize=(min(9, columns * 1.1), rows * (1.1 if labels is None else 1.3))
     )
+    side = min(ax.get_window_extent().size / size[::-1]) * 72 / ax.figure.dpi
+    thickness = 0.8 if side > 1.2 else side / 4  # so that frames hide no small pixels
     for i, image in enumerate(images):
         y = i // columns * (height + top) + top
         x = i % columns * (width + gap)
         page[y : y + height, x : x + width] = image
         frame = Rectangle((x - 0.5, y - 0.5), width, height, fill=False)
-        frame.set(edgecolor=FRAME, linewidth=0.8, clip_on=False)
+        frame.set(edgecolor=FRAME, linewidth=thickness, clip_on=False)
         ax.add_patch(frame)
         if labels is not None:
             ax.text(
@@ -92,6 +92,18 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
     told = "" if labels is None else f": {', '.join(filter(None, map(str, labels)))}"
     return _alt.describe(ax, words + told)
+
+
+def _grid_size(count, height, width, columns, labeled=False):
+    """Return the size of `image_grid` in pixels, and its gaps above and beside images.
+
+    An image alone has no gaps, so it is as large as a heatmap beside it.
+    """
+    alone = count == 1 and not labeled
+    gap = 0 if alone else max(1, height // 14)
+    top = max(gap, height // 4) if labeled else gap
+    rows, end = -(-count // columns), 0 if alone else 1
+    return (rows * (height + top) + end, columns * (width + gap) + end), top, gap
 
 
 def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
@@ -219,7 +231,7 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     ax.legend()
-    return _alt.describe(ax, f"Line chart. {'; '.join(map(_alt.curve, ax.lines))}")
+    return _alt.describe(ax, "Line chart", list(ax.lines))
 
 
 _STAGES = (

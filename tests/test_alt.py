@@ -349,6 +349,13 @@ def test_tiny_numbers_are_zero_but_not_on_a_log_axis():
         )
         assert _alt.text(figure) == told + f"y from {end} to 1"
     figure, ax = plt.subplots()
+    plots.curves({"f": [1, 1e-15]}, xlabel="x", ylabel="y", ax=ax).set_yscale("log")
+    assert "Line chart. f: from 1 at 1 to 1e-15 at 2. Horizontal" in _alt.text(figure)
+    figure, ax = plt.subplots()
+    figure.colorbar(ax.imshow([[1e-15, 1]], norm="log"))
+    words = "a picture of 1×2 from 1e-15 to 1. Color bar from 1e-15 to 1"
+    assert _alt.text(figure) == words
+    figure, ax = plt.subplots()
     ax.bar([1e-14, 1e-13], [2, 3], width=1e-15)
     ax.set_xscale("log")
     assert _alt.text(figure) == "bars: 1e-14 2, 1e-13 3"

@@ -747,6 +747,32 @@ def test_a_label_that_an_embedding_does_not_know_is_refused(method, classes):
         generation.generate(bare, 1, labels=3, **own)
 
 
+class LooksUp(keras.layers.Layer):
+    def build(self, shape):
+        self.table = self.add_weight(shape=(3, 2))
+
+    def call(self, label):
+        return keras.ops.take(self.table, label, axis=0)[:, None, None, :]
+
+
+@pytest.mark.parametrize("method", generation.METHODS)
+@pytest.mark.parametrize("in_layer", [True, False])
+def test_a_label_that_a_layer_cannot_look_up_is_refused(method, in_layer):
+    image, label = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+    if in_layer:
+        told = LooksUp()(label)
+    else:
+        told = keras.ops.take(np.ones((3, 2), "float32"), label, axis=0)
+        told = keras.layers.Reshape((1, 1, 2))(told)
+    x = keras.layers.add([MaskedConv2D(2, 3, "A")(image), told])
+    model = ImageModel([image, label], keras.layers.Dense(1)(x), likelihood=Bernoulli())
+    own = {"method": method, "seed": 0}
+    assert generation.generate(model, 1, labels=2, **own).shape == (1, 4, 4, 1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="labels that the model can look up"):
+            generation.generate(model, 1, labels=3, **own)
+
+
 def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
     image, label = keras.Input((4, 4, 1)), keras.Input((1,), dtype="int32")
     told = keras.layers.Reshape((1, 1, 2))(keras.layers.Embedding(3, 2)(label))

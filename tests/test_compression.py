@@ -243,6 +243,30 @@ def test_a_model_without_a_likelihood_and_a_layer_that_cannot_be_cached():
         compress(model, images)
 
 
+@keras.saving.register_keras_serializable("test_compression")
+class Noise(layers.Layer):
+    """Noise at inference, too: so little that a trial of the layer does not show it."""
+
+    runs_as = "pixelwise"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        shape = keras.ops.shape(x)
+        return x + keras.random.uniform(shape, -1e-4, 1e-4, seed=self.seed)
+
+
+@pytest.mark.parametrize("method", code_file.METHODS)
+def test_a_model_that_draws_random_numbers_is_refused(method):
+    image = keras.Input((4, 4, 1))
+    logits = MaskedConv2D(1, 1)(Noise()(MaskedConv2D(8, 3, "A")(image)))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    with pytest.raises(ValueError, match="the same logits in each call"):
+        compress(model, np.zeros((3, 4, 4, 1)), method=method)
+
+
 @functools.cache
 def left_to_right(likelihood, channels=1, width=3):
     """Logits that depend on the pixel to the left, with weights from -1 to 1."""

@@ -497,6 +497,14 @@ def test_a_uniform_number_equal_to_a_cumulative_probability_draws_the_level_abov
     )  # the lower level, as argmax
 
 
+def test_a_float64_number_just_below_1_does_not_become_1():
+    for likelihood, logits in (
+        (Bernoulli(), [[50.0]]),
+        (Categorical(2), [[0.0, 50.0]]),
+    ):
+        assert likelihood.sample(np.float32(logits), np.array([[1 - 1e-9]])) == 1
+
+
 def test_the_colors_of_a_mixture_are_equation_3_of_its_paper():
     likelihood = MIXTURES[1]
     levels, m = likelihood.levels, likelihood.components

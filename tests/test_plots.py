@@ -119,6 +119,15 @@ def test_titles_that_shrink_the_axes_leave_no_line_out():
     assert image.get_interpolation() == "antialiased"
 
 
+def test_frames_do_not_hide_small_pixels():
+    images = np.zeros((2, 100, 1, 1))
+    images[:, :50] = 1
+    figure = plots.image_grid(images).figure
+    figure.canvas.draw()
+    grays = np.asarray(figure.canvas.buffer_rgba())[..., 0]
+    assert (grays < 100).any(axis=1).sum() > 40  # rows of dots with ink
+
+
 def test_a_grid_refuses_what_is_no_batch_of_images():
     for shape in ((4, 4), (2, 4, 4), (2, 4, 4, 2)):
         with pytest.raises(ValueError, match="images"):

@@ -296,6 +296,7 @@ def told():
         (["--model", "empty.keras"], "a file of Keras"),
         (["--model", "own.keras"], "If the model has a class of your own"),
         (["--count", "0"], "--count"),
+        (["--count", "250000"], "fewer than 65,536 dots"),
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
         (["--labels", "3"], "labels"),
@@ -407,10 +408,13 @@ def ink(picture):
     return 1 - plt.imread(picture)[..., 0]
 
 
-def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("height", "width"), [(6, 6), (1, 28), (3, 1)])
+def test_the_command_line_draws_what_generate_draws(
+    tmp_path, monkeypatch, capsys, height, width
+):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
-    image = keras.Input((6, 6, 1))
+    image = keras.Input((height, width, 1))
     logits = MaskedConv2D(1, 3, "A")(image)
     model = ImageModel(image, logits, likelihood=Bernoulli())
     model.save("mine.keras")
@@ -422,11 +426,12 @@ def test_the_command_line_draws_what_generate_draws(tmp_path, monkeypatch, capsy
     pictures = [Path(f"{name}.png").read_bytes() for name in ("one", "two", "three")]
     assert pictures[0] == pictures[1] != pictures[2]
     page = ink("one.png")  # two rows of two images, with margins of one pixel
-    middles = (np.arange(15) + 0.5) / 15
-    page = page[np.ix_(*((middles * size).astype(int) for size in page.shape))]
+    assert page.shape == (5 * (2 * height + 3), 5 * (2 * width + 3))
+    page = page[2::5, 2::5]  # the middle of each pixel
     for i, image in enumerate(generation.generate(model, 4, seed=3)[..., 0]):
-        y, x = 7 * (i // 2) + 1, 7 * (i % 2)
-        np.testing.assert_allclose(page[y : y + 6, x : x + 6], image, atol=0.01)
+        y, x = (height + 1) * (i // 2) + 1, (width + 1) * (i % 2)
+        shown = page[y : y + height, x : x + width]
+        np.testing.assert_allclose(shown, image, atol=0.01)
 
 
 def test_the_command_line_draws_what_labels_say(tmp_path, monkeypatch):
