@@ -39,6 +39,7 @@ from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
+    check_size,
     entry,
     labels_as_read,
     weight_by_pixel,
@@ -128,6 +129,8 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
     for tensor in loop.tensors:
         if tensor.when == PER_IMAGE and tensor.operation:
             fixed[tensor] = tensor.call(fixed)
+    maps = [("label's map", fixed[tensor].shape[1:3]) for tensor in loop.label_maps]
+    check_size(maps, (height, width))  # a layer may leave the size open in its spec
     page = _Page(
         loop,
         numbers,

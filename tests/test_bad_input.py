@@ -490,10 +490,18 @@ def test_a_loop_that_is_compiled_looks_at_every_present_weight():
     assert len(loop.compiled) == 1
 
 
-def test_images_of_another_size_than_the_label_s_map_are_refused_in_every_call():
+class OpenMap(keras.layers.Reshape):
+    """A map whose size Keras does not know."""
+
+    def compute_output_spec(self, features):
+        return keras.KerasTensor((None, None, None, 2))
+
+
+@pytest.mark.parametrize("to_map", [keras.layers.Reshape, OpenMap])
+def test_images_of_another_size_than_the_label_s_map_are_refused_in_every_call(to_map):
     image, label = keras.Input((None, None, 1)), keras.Input((), dtype="int32")
     of_label = keras.layers.Embedding(3, 8 * 8 * 2)(label)
-    of_label = keras.layers.Reshape((8, 8, 2))(of_label)
+    of_label = to_map((8, 8, 2))(of_label)
     x = keras.layers.Add()([MaskedConv2D(2, 3, "A")(image), of_label])
     model = ImageModel(
         [image, label], MaskedConv2D(1, 1)(x), likelihood=Bernoulli(), num_classes=3
