@@ -35,6 +35,7 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--minutes", type=float, default=MINUTES)
     arguments = parser.parse_args(argv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     (x_train, _), (x_test, _) = data.load_mnist()
     test = one_file.binarize(x_test, seed=0)
     _, seconds = trained(x_train, TRIED)

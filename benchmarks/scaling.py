@@ -132,6 +132,7 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.child:
         coordinator, *numbers = arguments.child
         return child(coordinator, *map(int, numbers))
