@@ -49,9 +49,10 @@ def example_inputs(model, images=None, labels=(), likelihood=None) -> list:
     Returns:
         A list [images] for each draw, or [images, labels] if the model takes labels. The
         images are random, on the levels of the likelihood. If the model does not know its
-        inputs, the result is [].
+        inputs, or takes texts, the result is [].
     """
-    if not getattr(model, "inputs", None):
+    inputs = getattr(model, "inputs", None)
+    if not inputs or any(one.dtype == "string" for one in inputs):
         return []
     image, *others = model.inputs
     count, *shape = image.shape

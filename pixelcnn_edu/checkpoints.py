@@ -33,8 +33,9 @@ another folder. Not noticed are, for example,
   numbers: another limit of ``ReLU(max_value=1000)``, for example, or another dropout rate
   in a layer that draws only one or two random numbers in each call (one for each image,
   say);
-- changes in a network that cannot be called with two images, or with random weights, or
-  that does not know its inputs (``model.inputs``), as a subclass of `keras.Model`;
+- changes in a network that cannot be called with two images, or with random weights, that
+  takes texts, or that does not know its inputs (``model.inputs``), as a subclass of
+  `keras.Model`;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
@@ -68,7 +69,8 @@ Not saved is the following, so a resumed run may differ from a run without a bre
 
 - the state of generators of NumPy, Python and TensorFlow, and of Keras's global generator
   (a `keras.layers.Dropout` has its own), and what a `tf.Variable` holds;
-- a generator or a variable that only a function or another object holds;
+- a generator or a variable that only a function or another object holds, and the states of
+  a stateful recurrent layer;
 - what a layer stores other than in variables, such as a number of calls;
 - the state of an optimizer that a model holds in addition to the one it is compiled with;
 - what other callbacks store.

@@ -66,8 +66,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
     check_that_header_holds(*images.shape, likelihood.levels)
-    some = [label[:2] for label in check_labels(model, labels, len(images))]
-    check_repeatable(model, images[:2], *some)
+    check_repeatable(model, images, *check_labels(model, labels, len(images)))
     encoder = _constriction().queue.RangeEncoder()
     sums = checksums_of_model(model, labels, likelihood, len(images))
 

@@ -19,7 +19,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Every grid is drawn with the same uniform numbers. So image i of one grid and image i
     of the next differ only by what was learned in between. Drawing does not disturb the
-    run: the final weights are the same with this callback and without it.
+    run: the final weights are the same with this callback and without it. (A layer that
+    draws random numbers at inference, too, is an exception.)
 
     Args:
         count: images per grid.

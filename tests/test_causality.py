@@ -22,10 +22,11 @@ def stack(size, first, count, *, seed=0):
     return keras.Model(inputs, x)
 
 
-def test_a_model_that_draws_numbers_of_its_own_is_no_leak():
+@pytest.mark.parametrize("shape", [(), (1, 4, 4, 1)], ids=["per image", "per call"])
+def test_a_model_that_draws_numbers_of_its_own_is_no_leak(shape):
     class Noise(keras.layers.Layer):
         def call(self, x):
-            return x * keras.random.normal(keras.ops.shape(x), seed=self.seed)
+            return x * keras.random.normal(shape or keras.ops.shape(x), seed=self.seed)
 
     image, noise = keras.Input((4, 4, 1)), Noise()
     noise.seed = keras.random.SeedGenerator(0)

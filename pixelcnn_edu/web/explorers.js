@@ -2545,7 +2545,9 @@ function touch({ engine, graph, settings, root, answer, remember }) {
   });
   pad.over = (page) => drawn < size && pad.picture.frame(page, drawn, COLORS.target);
   const sentence = new Sentence();
-  const another = button("another digit", () => change(settings.touch + 1, [], 0));
+  const another = button("another digit", () =>
+    change((settings.touch + 1) % 2 ** 32, [], 0) // after the largest seed comes 0
+  );
   const call = pythonCall(graph);
   root.append(sentence.element, row(pad), row(another), call);
 

@@ -312,6 +312,14 @@ def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, w
         page.page.wait_for_url("**#*touch=1&touched=350.569*")
 
 
+def test_after_the_largest_seed_comes_0(opened):
+    with opened("wide", "#touch=4294967295") as page:
+        shown = page.explorer("touch")
+        shown.told("Touch a pixel")
+        shown.root.get_by_role("button", name="another digit").click()
+        page.page.wait_for_url("**#*touch=0*")
+
+
 def by_python(shown, model):
     """Run the Python call that an explorer names; return its image or images."""
     text = shown.root.locator(".call code").inner_text()
