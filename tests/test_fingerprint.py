@@ -426,6 +426,14 @@ def test_what_another_thread_computes_is_not_heard():
     assert keras.Operation.__call__ is call
 
 
+def test_a_network_that_takes_texts_is_not_called():
+    text = keras.Input((1,), dtype="string")
+    numbers = keras.layers.Hashing(3, output_mode="one_hot")(text)
+    model = keras.Model(text, keras.layers.Dense(1)(numbers))
+    assert example_inputs(model) == []
+    assert _fingerprint.fingerprint(model, [])["prediction"] == []
+
+
 def test_inputs_may_leave_sizes_open():
     image = keras.Input((None, None, 1))
     model = keras.Model(image, MaskedConv2D(1, 3, "A")(image))
