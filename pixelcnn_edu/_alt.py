@@ -22,6 +22,7 @@ from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import Normalize
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
@@ -29,13 +30,14 @@ MOST = 20  # lines, texts, or bars that are listed one by one
 _NAMING = FixedFormatter, FuncFormatter, StrCategoryFormatter
 
 
-def describe(ax, words, lines=()):
+def describe(ax, words="", artists=()):
     """Set what the alternative text says of all that is drawn on ``ax`` so far.
 
     The words replace those of an earlier plot function, and what a reader drew before.
-    The lines are described later, when the text is asked for: their ax may get a log scale.
+    The artists, lines or pictures, are described later, when the text is asked for: they
+    may get a log scale.
     """
-    ax._described = words, lines, ax.get_children()
+    ax._described = words, artists, ax.get_children()
     return ax
 
 
@@ -185,11 +187,15 @@ def _of_axes(ax):
         names = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
         yield ": ".join(filter(None, (f"Color bar {told}", *names)))
         return
-    words, lines, known = getattr(ax, "_described", ("", (), []))
+    words, artists, known = getattr(ax, "_described", ("", (), []))
     if not any(artist in known for artist in _drawn(ax)):  # cleared since then
         words = ""
-    lines = "; ".join(curve(line) for line in lines if line.axes is ax)
-    words = ". ".join(filter(None, (words, lines)))
+    told = [
+        curve(one) if isinstance(one, Line2D) else _picture(one, "Map of {}×{} pixels")
+        for one in artists
+        if one.axes is ax
+    ]
+    words = ". ".join(filter(None, (words, "; ".join(told))))
     yield from (*map(ax.get_title, ("center", "left", "right")), words)
     new = {id(artist) for artist in ax.get_children()}
     told = "; ".join(_artists(ax, new - {id(artist) for artist in known}))
@@ -258,10 +264,10 @@ def _artists(ax, new):
     yield from some(texts, "text", lambda told: f"“{told.get_text()}”")
 
 
-def _picture(image):
+def _picture(image, form="a picture of {}×{}"):
     values = image.get_array()
     scale = "linear" if type(image.norm) is Normalize else "another"
-    return f"a picture of {values.shape[0]}×{values.shape[1]} {span(values, scale)}"
+    return f"{form.format(*values.shape)} {span(values, scale)}"
 
 
 def _bars(ax, bars):

@@ -246,12 +246,18 @@ def draw(name, *, count, seed, temperature, labels, method, out):
         temporary.touch()
     count = check_positive_int("count", count)
     model, columns = _model_called(name), math.ceil(math.sqrt(count))
-    height, width, _ = check_image_shape_of(model, None)
-    dots = 5 * np.array(plots._grid_size(count, height, width, columns)[0])
-    if max(dots) >= 2**16:
+    height, width, channels = check_image_shape_of(model, None)
+    if channels not in (1, 3):
         raise ValueError(
-            "Expected a picture of fewer than 65,536 dots in each direction. Received: "
-            f"count={count}, which gives {dots[1]:,} times {dots[0]:,}"
+            f"Expected a model of images with 1 or 3 channels. Received: {channels}"
+        )
+    height, width = plots._grid_size(count, height, width, columns)[0]
+    # five dots for a pixel, or fewer: the figure takes 34 bytes for a dot
+    dots = min(5, math.isqrt(2**26 // (height * width)), 65_535 // max(height, width))
+    if not dots:
+        raise ValueError(
+            "Expected a picture of at most 2**26 pixels, and of at most 65,535 in a row or "
+            f"column. Received: count={count}, which gives {width:,} times {height:,}"
         )
     images = generation.generate(
         model,
@@ -261,10 +267,10 @@ def draw(name, *, count, seed, temperature, labels, method, out):
         method=method,
         labels=labels[0] if labels and len(labels) == 1 else labels,
     )
-    figure = plots.plt.figure(figsize=dots[::-1] / 100, layout="none")
+    figure = plots.plt.figure(figsize=(width / 20, height / 20), layout="none")
     plots.image_grid(images, columns=columns, ax=figure.add_axes((0, 0, 1, 1)))
     with atomic_write(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+        figure.savefig(temporary, format="png", dpi=20 * dots)
     plots.plt.close(figure)
     print(f"{count} image{'s' * (count > 1)} drawn; written to {out}")
 

@@ -44,32 +44,57 @@ def present_logits(model):
 def check_repeatable(model, images, *labels):
     """Refuse a model that draws random numbers at inference.
 
-    A generator of Keras has another state after a call. Other generators show in logits
-    that differ by more than 1e-5, and by more than 1e-5 of a logit. (Less may be rounding.
-    What changes in few calls may be missed: there are two, with two of the images or, if
-    the model has a fixed batch size, as many as that.)
+    Logits that differ from call to call by more than 1e-5, and by more than 1e-5 of a
+    logit, show this. (Less may be rounding.) There are two calls, and a hundred more if the
+    model draws numbers with Keras or TensorFlow: they may change the logits in few calls,
+    or in none.
 
     Raises:
-        ValueError: the model draws random numbers.
+        ValueError: the logits differ.
     """
-
-    def states():
-        weights = {id(weight) for weight in model.weights}
-        others = [one for one in model.variables if id(one) not in weights]
-        return [np.asarray(one).tobytes() for one in others]
-
-    before = states()
+    # two images or, if the model has a fixed batch size, as many as that
     rows = np.arange(model.inputs[0].shape[0] or 2) % len(images)
     inputs = [np.float32(images)[rows], *(label[rows] for label in labels)]
     inputs = list(map(keras.ops.convert_to_tensor, inputs))
-    calls = (_call(weakref.ref(model), *inputs) for _ in range(2))
-    first, second = (np.asarray(keras.ops.cast(logits, "float32")) for logits in calls)
-    equal = functools.partial(np.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
-    if states() != before or not equal(first, second):
+    call = functools.partial(_call, weakref.ref(model))
+
+    def differ(call, times):
+        results = (call(*inputs) for _ in range(times))
+        first, *others = (np.asarray(keras.ops.cast(one, "float32")) for one in results)
+        equal = functools.partial(np.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
+        return not all(equal(first, other) for other in others)
+
+    before = _random_states(model)
+    random, draws = differ(call, 2), before != _random_states(model)
+    if not random and keras.config.backend() == "tensorflow":
+        call = tf.function(call, autograph=False).get_concrete_function(*inputs)
+        draws |= _draws(call.graph.as_graph_def())
+    if random or (draws and differ(call, 100)):
         raise ValueError(
             "Expected a model that gives the same logits in each call. Received: "
             f"{model.name!r}, which draws random numbers of its own at inference"
         )
+
+
+def _random_states(model):
+    """Return the states of the model's generators (and of its metrics), as bytes."""
+    weights = {id(weight) for weight in model.weights}
+    others = [one for one in model.variables if id(one) not in weights]
+    return [np.asarray(one).tobytes() for one in others]
+
+
+def _draws(graph):
+    """Return whether a graph has an operation that draws from TensorFlow's generators."""
+    nodes = [
+        *graph.node,
+        *(n for part in graph.library.function for n in part.node_def),
+    ]
+    names = {node.op for node in nodes}
+    return any(
+        name.startswith(("Random", "Rng", "StatefulRandom", "StatefulUniform"))
+        or name in {"TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial"}
+        for name in names
+    )
 
 
 def _compiled(model):

@@ -231,11 +231,15 @@ def check_finite(model):
     return model
 
 
+class NaNLogits(ValueError):
+    """A model with finite weights gives NaN."""
+
+
 def check_logits(logits):
     """Return the logits of a model, if none of them is NaN."""
     if np.isnan(logits).any():
-        raise refused(
-            "a model whose logits are numbers",
-            "NaN, though its weights are finite. Do features overflow in half precision?",
+        raise NaNLogits(
+            "Expected a model whose logits are numbers. Received: NaN, though its weights "
+            "are finite. Do features overflow in half precision?"
         )
     return logits

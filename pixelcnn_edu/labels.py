@@ -9,9 +9,11 @@ import numpy as np
 def with_labels(model, mixtures) -> ImageModel:
     """Return a copy of a conditional model whose labels are mixtures of the old ones.
 
-    The effect of a label is linear in its one-hot vector y: the network adds V y
-    (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V. So its label k
-    adds the mixture ``mixtures[k]``: for example, half of label 4 and half of label 9.
+    In the networks of `models` the effect of a label is linear in its one-hot vector y: the
+    network adds V y (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V,
+    in each Embedding. So its label k adds the mixture ``mixtures[k]``: for example, half of
+    label 4 and half of label 9. (In a network of your own this holds if only linear layers
+    lie between an Embedding and the sum.)
 
     Args:
         model: an `ImageModel` that takes labels.

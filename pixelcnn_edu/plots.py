@@ -5,7 +5,6 @@ it.
 Digits are drawn as ink on paper: 1 is black.
 """
 
-import math
 from pathlib import Path
 
 from pixelcnn_edu import _alt
@@ -13,6 +12,7 @@ from pixelcnn_edu._checks import check_positive_int, check_unmasked
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path as Line
 from matplotlib.patheffects import withStroke
@@ -68,14 +68,12 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
     ax = _axes(
         ax, figsize=(min(9, columns * 1.1), rows * (1.1 if labels is None else 1.3))
     )
-    side = min(ax.get_window_extent().size / size[::-1]) * 72 / ax.figure.dpi
-    thickness = 0.8 if side > 1.2 else side / 4  # so that frames hide no small pixels
     for i, image in enumerate(images):
         y = i // columns * (height + top) + top
         x = i % columns * (width + gap)
         page[y : y + height, x : x + width] = image
-        frame = Rectangle((x - 0.5, y - 0.5), width, height, fill=False)
-        frame.set(edgecolor=FRAME, linewidth=thickness, clip_on=False)
+        frame = _Frame((x - 0.5, y - 0.5), width, height, fill=False)
+        frame.set(edgecolor=FRAME, clip_on=False)
         ax.add_patch(frame)
         if labels is not None:
             ax.text(
@@ -92,6 +90,16 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
     told = "" if labels is None else f": {', '.join(filter(None, map(str, labels)))}"
     return _alt.describe(ax, words + told)
+
+
+class _Frame(Rectangle):
+    """A frame of images that is thin where pixels are small, so that it hides none."""
+
+    def draw(self, renderer):
+        (left, _), (right, _) = self.axes.transData.transform([(0, 0), (1, 0)])
+        side = (right - left) * 72 / self.figure.dpi  # of a pixel, in points
+        self.set_linewidth(0.8 if side > 1.5 else side / 4)
+        super().draw(renderer)
 
 
 def _grid_size(count, height, width, columns, labeled=False):
@@ -120,8 +128,7 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
     picture = pixels(ax, values, cmap=cmap, vmin=vmin, vmax=vmax)
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
-    height, width = np.shape(values)
-    return _alt.describe(ax, f"Map of {height}×{width} pixels {_alt.span(values)}")
+    return _alt.describe(ax, artists=[picture])
 
 
 def mask(kernel_mask, *, title=None, ax=None):
@@ -192,16 +199,11 @@ def dependency(matrix, *, title=None, ax=None):
     """
     ax = _axes(ax, figsize=(4.2, 4.2))
     size = len(matrix)
-    step = math.ceil(size / min(_room(ax)))
-    first = np.arange(0, size, step)
-    end = len(first) * step - 0.5
-    for part, above in ((matrix, 0), (np.triu(matrix), 3)):
-        for axis in (0, 1):
-            part = np.maximum.reduceat(np.asarray(part, float), first, axis)
-        part = np.ma.masked_equal(part, 0) if above else part
-        pixels(ax, part, cmap="cividis", extent=(-0.5, end, end, -0.5), zorder=above)
     ends = [-0.5, size - 0.5]
-    ax.set(xlim=ends, ylim=ends[::-1])
+    ax.set(xlim=ends, ylim=ends[::-1], aspect="equal")
+    ax.add_image(_Blocks(ax, matrix, [*ends, *ends[::-1]], zorder=0))
+    leaks = np.ma.masked_equal(np.triu(matrix), 0)
+    ax.add_image(_Blocks(ax, leaks, [*ends, *ends[::-1]], zorder=3))
     ax.plot(ends, ends, color=TARGET, linewidth=1, path_effects=with_edge(1))
     for axis, name in ((ax.xaxis, "input"), (ax.yaxis, "output")):
         axis.set_major_locator(MaxNLocator(5, integer=True))
@@ -213,6 +215,29 @@ def dependency(matrix, *, title=None, ax=None):
     on = changed.sum() - below - above
     words = f"Dependencies of {size} outputs: {below} on earlier inputs"
     return _alt.describe(ax, f"{words}, {on} on their own, {above} on later ones")
+
+
+class _Blocks(AxesImage):
+    """A square matrix, drawn in as many blocks as its axes have dots, or fewer."""
+
+    def __init__(self, ax, matrix, extent, **how):
+        fixed = {"cmap": "cividis", "interpolation": "nearest", "origin": "upper"}
+        super().__init__(ax, extent=extent, **fixed)
+        self.set(
+            data=np.ma.asarray(matrix, float), clim=(0, 1), clip_path=ax.patch, **how
+        )
+        self._matrix = self.get_array()
+
+    def draw(self, renderer):
+        box = self.axes.get_window_extent()
+        size, dots = len(self._matrix), 0.9 * min(box.width, box.height)
+        count = min(size, max(1, int(dots)))
+        part, first = self._matrix.filled(0), np.arange(count) * size // count
+        for axis in (0, 1):
+            part = np.maximum.reduceat(part, first, axis)
+        is_masked = np.ma.is_masked(self._matrix)
+        self.set_data(np.ma.masked_equal(part, 0) if is_masked else part)
+        super().draw(renderer)
 
 
 def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):

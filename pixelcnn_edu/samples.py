@@ -3,11 +3,17 @@
 Taught by notebook 07.
 """
 
+import contextlib
 import warnings
 
 from pixelcnn_edu import generation
 from pixelcnn_edu._checks import check_one_of, check_positive_int, check_seed
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels, not_finite
+from pixelcnn_edu._model_checks import (
+    NaNLogits,
+    check_image_shape_of,
+    check_labels,
+    not_finite,
+)
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.models import likelihood_of
 
@@ -89,6 +95,11 @@ class SampleGrid(keras.callbacks.Callback):
             diverged = not_finite(self.model) is not None
             if self.method == "cached" and not diverged:
                 pixel_loop(self.model, likelihood)  # raises if a layer cannot run
+            # a trial: code of the user may fail; and the first drawing of "cached" may be
+            # another method's
+            for _ in range(0 if diverged else 1 + (self.method == "cached")):
+                with contextlib.suppress(NaNLogits):
+                    self._draw()
         except ValueError as error:
             raise ValueError(
                 f"SampleGrid cannot draw from this model. {error}"
@@ -101,22 +112,27 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
         if done % self.every == 0:
-            if (
-                not_finite(self.model) is not None
-            ):  # the run itself goes on, with its history
+            diverged = "weights" if not_finite(self.model) is not None else None
+            if not diverged:
+                try:
+                    self.grids[done] = self._draw()
+                except NaNLogits:  # half precision skips steps, so weights stay finite
+                    diverged = "logits"
+            if diverged:  # the run itself goes on, with its history
                 warnings.warn(
-                    "SampleGrid draws no samples: weights are not finite. Training has "
+                    f"SampleGrid draws no samples: {diverged} are not finite. Training has "
                     "diverged; try a lower learning rate.",
                     RuntimeWarning,
                     stacklevel=2,
                 )
-                return
-            self.grids[done] = generation.generate(
-                self.model,
-                self.count,
-                seed=self.seed,
-                labels=self.labels,
-                image_shape=self.image_shape,
-                likelihood=self.likelihood,
-                method=self.method,
-            )
+
+    def _draw(self):
+        return generation.generate(
+            self.model,
+            self.count,
+            seed=self.seed,
+            labels=self.labels,
+            image_shape=self.image_shape,
+            likelihood=self.likelihood,
+            method=self.method,
+        )

@@ -20,6 +20,7 @@ import nbformat
 import numpy as np
 import pytest
 import stills
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -355,6 +356,10 @@ def test_tiny_numbers_are_zero_but_not_on_a_log_axis():
     figure.colorbar(ax.imshow([[1e-15, 1]], norm="log"))
     words = "a picture of 1×2 from 1e-15 to 1. Color bar from 1e-15 to 1"
     assert _alt.text(figure) == words
+    ax = plots.heatmap([[1e-15, 1]], label="p")
+    ax.images[0].set_norm(LogNorm(1e-16, 1))
+    words = "Map of 1×2 pixels from 1e-15 to 1. Color bar from 1e-16 to 1: p"
+    assert _alt.text(ax.figure) == words
     figure, ax = plt.subplots()
     ax.bar([1e-14, 1e-13], [2, 3], width=1e-15)
     ax.set_xscale("log")

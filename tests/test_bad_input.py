@@ -781,6 +781,19 @@ def test_a_label_that_a_layer_cannot_look_up_is_refused(method, in_layer):
             generation.generate(model, 1, labels=3, **own)
 
 
+def test_a_run_goes_on_whose_logits_are_nan_though_its_weights_are_finite():
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Rescaling(float("inf"))(MaskedConv2D(2, 3, "A")(image))
+    model = ImageModel(image, keras.layers.Dense(1)(x), likelihood=Bernoulli())
+    grid = training.SampleGrid(2)
+    grid.set_model(model)
+    with pytest.warns(
+        RuntimeWarning, match="logits are not finite. Training has diver"
+    ):
+        grid.on_epoch_end(0)
+    assert not grid.grids
+
+
 def test_a_label_in_a_list_of_one_is_refused_where_it_cannot_be_run():
     image, label = keras.Input((4, 4, 1)), keras.Input((1,), dtype="int32")
     told = keras.layers.Reshape((1, 1, 2))(keras.layers.Embedding(3, 2)(label))

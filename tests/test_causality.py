@@ -36,6 +36,17 @@ def test_a_model_that_draws_numbers_of_its_own_is_no_leak(shape):
             check(model)
 
 
+def test_a_model_that_draws_numbers_and_does_not_use_them_is_causal():
+    class NoiseInTraining(keras.layers.Layer):
+        def call(self, x, training=False):
+            noise = keras.random.normal(keras.ops.shape(x), seed=self.seed)
+            return x + noise if training else x
+
+    image, noise = keras.Input((4, 4, 1)), NoiseInTraining()
+    noise.seed = keras.random.SeedGenerator(0)
+    causality.assert_causal(keras.Model(image, noise(MaskedConv2D(1, 3, "A")(image))))
+
+
 @pytest.mark.parametrize(
     "model_arguments",
     [

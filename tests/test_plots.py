@@ -122,7 +122,9 @@ def test_titles_that_shrink_the_axes_leave_no_line_out():
 def test_frames_do_not_hide_small_pixels():
     images = np.zeros((2, 100, 1, 1))
     images[:, :50] = 1
-    figure = plots.image_grid(images).figure
+    figure = plt.figure(figsize=(6, 6))
+    plots.image_grid(images, ax=figure.add_subplot())
+    figure.set_size_inches(2.2, 1.1)  # later: its layout, too, comes later
     figure.canvas.draw()
     grays = np.asarray(figure.canvas.buffer_rgba())[..., 0]
     assert (grays < 100).any(axis=1).sum() > 40  # rows of dots with ink

@@ -43,7 +43,7 @@ from pixelcnn_edu._checks import check_path
 from pixelcnn_edu.checkpoints import Checkpoint
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
-from pixelcnn_edu.models import ImageModel
+from pixelcnn_edu.models import ImageModel, pixelcnn
 
 import keras
 import matplotlib.pyplot as plt
@@ -296,7 +296,8 @@ def told():
         (["--model", "empty.keras"], "a file of Keras"),
         (["--model", "own.keras"], "If the model has a class of your own"),
         (["--count", "0"], "--count"),
-        (["--count", "250000"], "fewer than 65,536 dots"),
+        (["--count", "250000"], "at most 2**26 pixels"),
+        (["--model", "two.keras"], "1 or 3 channels. Received: 2"),
         (["--seed", "-1"], "--seed"),
         (["--temperature", "-1"], "temperature"),
         (["--labels", "3"], "labels"),
@@ -314,6 +315,7 @@ def test_what_the_command_line_cannot_draw_is_refused_in_one_line(
     Path("file.png").write_text("mine", "utf-8")
     zipfile.ZipFile("empty.keras", "w").close()
     told().save("told.keras")
+    pixelcnn((4, 4, 2), filters=4, depth=1).save("two.keras")
 
     class Own(keras.layers.Layer):
         def call(self, inputs):

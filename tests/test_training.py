@@ -845,6 +845,23 @@ def test_a_sample_grid_says_before_the_first_batch_what_it_cannot_draw(
         )
 
 
+@pytest.mark.parametrize("method", generation.METHODS)
+def test_a_sample_grid_tries_to_draw_before_the_first_batch(method):
+    class Cannot(Bernoulli):
+        def _sample(self, logits, uniforms, temperature):
+            raise RuntimeError("a slip")
+
+    image = keras.Input((4, 4, 1))
+    logits = MaskedConv2D(1, 3, "A")(image)
+    model = ImageModel(image, logits, likelihood=Cannot())
+    before = model.get_weights()
+    grid = training.SampleGrid(2, every=4, method=method)
+    with pytest.raises(RuntimeError, match="a slip"):
+        training.fit(model, np.zeros((4, 4, 4, 1)), callbacks=grid, verbose=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_sample_grid_can_draw_by_another_method_from_a_model_without_a_cache():
     inputs = keras.Input((5, 5, 1))
     x = keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(inputs)
