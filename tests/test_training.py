@@ -845,6 +845,27 @@ def test_a_sample_grid_says_before_the_first_batch_what_it_cannot_draw(
         )
 
 
+def test_validation_takes_memory_in_proportion_to_the_batch_size():
+    sizes = []
+
+    class Sees(keras.layers.Layer):
+        def call(self, x, training=False):
+            if not training:
+                tf.py_function(lambda count: sizes.append(int(count)), [len_of(x)], [])
+            return x
+
+    def len_of(x):
+        return keras.ops.shape(x)[0]
+
+    image = keras.Input((4, 4, 1))
+    logits = MaskedConv2D(1, 3, "A")(Sees()(image))
+    model = ImageModel(image, logits, likelihood=Bernoulli())
+    images = np.zeros((40, 4, 4, 1))
+    own = {"validation_images": images, "epochs": 1, "verbose": 0}
+    training.fit(model, images, batch_size=4, **own)
+    assert sizes == [16, 16, 8]
+
+
 @pytest.mark.parametrize("method", generation.METHODS)
 def test_a_sample_grid_tries_to_draw_before_the_first_batch(method):
     class Cannot(Bernoulli):
