@@ -7,6 +7,7 @@ own slices. Each size of slice needs its own compiled loop, so slices have few s
 
 import collections
 import concurrent.futures
+import math
 import sys
 
 from pixelcnn_edu.machine import cores_of_process, on_gpu
@@ -22,6 +23,16 @@ SECONDS_BEFORE_BAR = 3
 def known_only(given, known):
     """Return given images as float32, with 0 at the pixels that are not known."""
     return np.where(known[:, :, None], given, 0).astype("float32")
+
+
+def probabilities_of(likelihood, image_shape) -> int:
+    """Return how many probabilities a pass over whole images computes for one image."""
+    return math.prod(image_shape) * likelihood.levels * likelihood.components
+
+
+def images_at_a_time(numbers) -> int:
+    """Return how many images a pass takes, if it computes ``numbers`` for one image."""
+    return max(1, min(MOST_PER_SLICE, MOST_NUMBERS // numbers))
 
 
 def in_slices(draw, arrays, count, *, compiled=False, numbers=1, progress=True):
@@ -41,7 +52,7 @@ def in_slices(draw, arrays, count, *, compiled=False, numbers=1, progress=True):
         progress: show a bar if the drawing takes more than a few seconds.
     """
     workers = cores() if compiled else 1
-    size = max(1, min(MOST_PER_SLICE, MOST_NUMBERS // numbers))
+    size = images_at_a_time(numbers)
     if compiled:
         size = slice_size(count, workers)
 

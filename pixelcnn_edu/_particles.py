@@ -5,7 +5,7 @@
 
 import warnings
 
-from pixelcnn_edu._drawing import MOST_PER_SLICE
+from pixelcnn_edu._drawing import images_at_a_time, probabilities_of
 from pixelcnn_edu._logits import logits_function
 
 import numpy as np
@@ -16,8 +16,9 @@ def resample(model, likelihood, drawn, known, labels, count, root):
     logits = logits_function(model)
     flat = drawn.reshape(-1, *drawn.shape[2:])
     log_weights = []
-    for at in range(0, len(flat), MOST_PER_SLICE):
-        rows = slice(at, at + MOST_PER_SLICE)
+    size = images_at_a_time(probabilities_of(likelihood, flat.shape[1:]))
+    for at in range(0, len(flat), size):
+        rows = slice(at, at + size)
         out = logits(flat[rows], *[label[rows] for label in labels])
         log_p = np.asarray(likelihood.log_prob_of_pixels(out, flat[rows]), "float64")
         log_weights.append(log_p[:, known].sum(axis=1))

@@ -26,7 +26,6 @@ levels so much that the methods draw visibly different images.
 """
 
 import contextlib
-import math
 from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
@@ -38,7 +37,7 @@ from pixelcnn_edu._checks import (
     check_temperature,
     check_uniforms,
 )
-from pixelcnn_edu._drawing import in_slices, known_only, uniforms_of
+from pixelcnn_edu._drawing import in_slices, known_only, probabilities_of, uniforms_of
 from pixelcnn_edu._first_call import rounds_of_first_call
 from pixelcnn_edu._logits import present_logits
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
@@ -377,15 +376,13 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
             with contextlib.suppress(_NotSettled):
                 yield fixed_point(model, likelihood, *arguments, rounds=rounds)
                 return
-        # what a round of the fixed point computes for each image
-        probabilities_per_image = math.prod(shape[1:]) * likelihood.levels
-        probabilities_per_image *= likelihood.components
+        whole = method == "fixed_point"  # a round passes over whole images
         yield from in_slices(
             draw,
             arrays,
             shape[0],
             compiled=compiled,
-            numbers=probabilities_per_image if method == "fixed_point" else 1,
+            numbers=probabilities_of(likelihood, shape[1:]) if whole else 1,
             progress=progress,
         )
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 
-from pixelcnn_edu import _drawing, causality, evaluation, generation
+from pixelcnn_edu import _drawing, _particles, causality, evaluation, generation
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -137,6 +137,24 @@ def test_no_seed_draws_afresh():
         generation.generate(model, 8, method="fixed_point") for _ in range(2)
     )
     assert (first != second).any()
+
+
+def test_particles_are_weighted_in_bounded_memory(monkeypatch):
+    images, known = np.zeros((1, 3, 3, 1), "float32"), np.zeros((3, 3), bool)
+    known[2] = True
+    how = {"count": 2, "particles": 32, "seed": 0}
+    expected = generation.complete(small(), images, known, **how)
+    sizes = []
+
+    def noted(model):
+        logits = generation.present_logits(model)
+        return lambda pages: (sizes.append(len(pages)), logits(pages))[1]
+
+    monkeypatch.setattr(_particles, "logits_function", noted)
+    monkeypatch.setattr(_drawing, "MOST_NUMBERS", 5 * 9 * 2)  # of five images
+    drawn = generation.complete(small(), images, known, **how)
+    np.testing.assert_array_equal(drawn, expected)
+    assert max(sizes) == 5
 
 
 def test_given_uniforms_replace_the_seed():
