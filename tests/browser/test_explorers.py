@@ -312,12 +312,17 @@ def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, w
         page.page.wait_for_url("**#*touch=1&touched=350.569*")
 
 
-def test_after_the_largest_seed_comes_0(opened):
+def test_after_the_largest_seed_comes_0(opened, coffee):
+    image, _ = fork.first_of_seed(coffee, 0)
     with opened("wide", "#touch=4294967295") as page:
         shown = page.explorer("touch")
         shown.told("Touch a pixel")
         shown.root.get_by_role("button", name="another digit").click()
         page.page.wait_for_url("**#*touch=0*")
+        pad = shown.canvas("A digit that draws itself")
+        wait_until_drawn(page, pad)
+        assert np.array_equal(ink_on(pad, (28, 28)), image[..., 0])
+        assert np.array_equal(by_python(shown, coffee), image)
 
 
 def by_python(shown, model):
