@@ -44,7 +44,7 @@ def describe(ax, words="", artists=()):
 def number(value, scale="linear") -> str:
     """Return whole numbers whole, others to two digits, which other machines find too.
 
-    On a linear scale, a number below 1e-12 is told as 0, as an error of rounding.
+    On a linear scale, a number between -1e-12 and 1e-12 is given as 0: a rounding error.
 
     Example:
         >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, -9e-13, math.nan)]

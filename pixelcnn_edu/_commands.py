@@ -252,12 +252,13 @@ def draw(name, *, count, seed, temperature, labels, method, out):
             f"Expected a model of images with 1 or 3 channels. Received: {channels}"
         )
     height, width = plots._grid_size(count, height, width, columns)[0]
-    # five dots for a pixel, or fewer: the figure takes 34 bytes for a dot
+    # five dots for a pixel, or fewer: the figure takes 34 bytes of memory for a dot
     dots = min(5, math.isqrt(2**26 // (height * width)), 65_535 // max(height, width))
     if not dots:
         raise ValueError(
             "Expected a picture of at most 2**26 pixels, and of at most 65,535 in a row or "
-            f"column. Received: count={count}, which gives {width:,} times {height:,}"
+            f"column. Received: count={count}, which gives {width:,} times {height:,}. "
+            "Draw fewer images"
         )
     images = generation.generate(
         model,

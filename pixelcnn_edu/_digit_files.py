@@ -43,7 +43,7 @@ def read_full(seconds) -> list[np.ndarray]:
 
     Raises:
         ConnectionError: MNIST could not be downloaded.
-        ValueError: the file in the cache is another one.
+        ValueError: the file in the cache is not MNIST.
     """
     cached = Path(keras_home(), "datasets", "mnist.npz")
     if cached.exists():  # Keras deletes a file whose checksum is not the expected one
@@ -51,7 +51,8 @@ def read_full(seconds) -> list[np.ndarray]:
         if (counts := [*map(np.size, arrays[1::2])]) != [60_000, 10_000]:
             raise ValueError(
                 f"Expected 60,000 and 10,000 digits in {cached}. Received: {counts}. Move "
-                "this file; to load its digits, give its path as source="
+                "this file to another folder, so that Keras downloads MNIST. To load the "
+                "digits of this file, give its new path as source="
             )
         return arrays
     before = socket.getdefaulttimeout()

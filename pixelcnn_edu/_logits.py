@@ -42,12 +42,12 @@ def present_logits(model):
 
 
 def check_repeatable(model, images, *labels):
-    """Refuse a model that draws random numbers at inference.
+    """Refuse a model whose logits differ from call to call, such as a random one.
 
-    Logits that differ from call to call by more than 1e-5, and by more than 1e-5 of a
-    logit, show this. (Less may be rounding.) There are two calls, and a hundred more if the
-    model draws numbers with Keras or TensorFlow: they may change the logits in few calls,
-    or in none.
+    The model is called twice. If the logits are equal, and the model draws random numbers
+    with Keras or TensorFlow, it is called a hundred times more: such numbers may change the
+    logits in few calls, or in none. A difference of a logit from a logit x may be rounding
+    if it is at most 1e-5 + 1e-5 abs(x).
 
     Raises:
         ValueError: the logits differ.
@@ -72,7 +72,8 @@ def check_repeatable(model, images, *labels):
     if random or (draws and differ(call, 100)):
         raise ValueError(
             "Expected a model that gives the same logits in each call. Received: "
-            f"{model.name!r}, which draws random numbers of its own at inference"
+            f"{model.name!r}, which gives other ones. Does a layer draw random numbers at "
+            "inference?"
         )
 
 

@@ -22,8 +22,9 @@ def stderr_held_back():
     of TensorFlow can silence it. After the block all other lines are written to stderr:
     those of other threads, for example. If the block fails, TensorFlow's messages are
     written too. If the block ends the whole process (an abort, a segmentation fault), all
-    lines stay in a file, and Python's traceback on stderr names that file. (What a process
-    that another thread starts during the block writes to stderr after the block is lost.)
+    lines stay in a file, and Python's traceback on stderr names that file. (If another
+    thread starts a process during the block, what the process writes to stderr after the
+    block is lost.)
 
     Nothing is held back if stderr is closed, if no temporary folder is writable, or if
     `faulthandler` is enabled already: then somebody is looking for a crash.

@@ -7,8 +7,8 @@ its own pixel. Taught by notebooks 03 and 05; the tests use the same functions.
 
 All comparisons are exact: a change of 1e-6 is a leak. The model is called as at inference
 (``training=False``). In training a BatchNormalization layer reads later pixels, too, for
-its mean and variance; this leak is not found. The weights are taken as they are: a weight
-that is 0 at first (in a residual block, say) hides a leak, so check again after training.
+its mean and variance; this leak is not found. A weight that is 0 at first may hide a leak,
+so check again after training.
 
 The functions that change inputs try two kinds of images, in turn. The first kind has values
 on the likelihood's levels, so that a layer that reads pixels as integers shows what it
@@ -240,8 +240,6 @@ def assert_causal(
 ) -> None:
     """Raise an AssertionError that names the leak, unless the model is causal.
 
-    Call it once more after training: a weight that is 0 at first hides a leak.
-
     Args:
         model: any Keras model from (N, H, W, C) to (N, H, W, a multiple of C).
         image_shape, trials, seed, likelihood: as for `dependency_matrix`.
@@ -393,6 +391,7 @@ def _outputs(model, shape, likelihood):
     if (one != same).any():
         raise ValueError(
             "Expected a model whose outputs depend on its inputs alone. Received: a model "
-            "that draws random numbers of its own at inference"
+            "that gives equal inputs other outputs. Does a layer draw random numbers at "
+            "inference?"
         )
     return outputs

@@ -33,9 +33,8 @@ another folder. Not noticed are, for example,
   numbers: another limit of ``ReLU(max_value=1000)``, for example, or another dropout rate
   in a layer that draws only one or two random numbers in each call (one for each image,
   say);
-- changes in a network that cannot be called with two images, or with random weights, that
-  takes texts, or that does not know its inputs (``model.inputs``), as a subclass of
-  `keras.Model`;
+- changes in a network that takes texts, that does not know its inputs (``model.inputs``;
+  most subclasses of `keras.Model`), or that fails with two images or with random weights;
 - changes that act only later in training (in a layer that counts its calls, say), or only
   on gradients (in a function with `tf.custom_gradient`);
 - changes in callbacks, or in a ``train_step`` of the model's own class;
@@ -53,7 +52,7 @@ training has changed (a regularizer with a variable, say). The weights of a refu
 be loaded: ``file = np.load("FOLDER/checkpoint.npz")``, and, for the i-th of
 ``model.variables``, ``variable.assign(file[f"variable_{i}"])``.
 
-Saved are
+A checkpoint holds
 
 - the weights, the variables of the optimizer, and the history;
 - each `keras.random.SeedGenerator` and `keras.Variable` that is an attribute of a layer, an
@@ -65,7 +64,8 @@ Saved are
 In a resumed run, what callbacks do to the weights and the learning rate in
 ``on_train_begin`` is replaced by the saved state.
 
-Not saved is the following, so a resumed run may differ from a run without a break:
+A checkpoint does not hold the following, so a resumed run may differ from a run without a
+break:
 
 - the state of generators of NumPy, Python and TensorFlow, and of Keras's global generator
   (a `keras.layers.Dropout` has its own), and what a `tf.Variable` holds;
@@ -122,9 +122,10 @@ def resume(
         train: a function ``train(callbacks=…, initial_epoch=…)`` that trains the model as
             ``model.fit`` does. (`Batches` are not told of ``initial_epoch``: set their
             ``epoch`` to it, or a resumed run sees other draws.)
-        model: a compiled model that has its weights. A subclass of `keras.Model` may not
-            know its inputs: call it once before. Of its network, only the shapes of the
-            weights and which are trained are compared, unless ``inputs`` are given.
+        model: a compiled model that has its weights. A subclass of `keras.Model` has none
+            before its first call: call it once. If it does not know its inputs, and
+            ``inputs`` are not given, nothing of its network is compared but the shapes of
+            the weights, and which of them are trained.
         folder: where the run is kept; it is locked meanwhile. On several machines only the
             first process (rank 0) uses the folder; it sends the state to the others.
         settings: a dict that must be the same when the run is resumed, with the key
@@ -140,8 +141,8 @@ def resume(
     Raises:
         ValueError: the model has no weights yet; the folder is in use, cannot be written,
             holds another run, or holds a file that has the name of a checkpoint but is
-            not one; JSON cannot hold a setting; a variable is bfloat16; or a run whose
-            state has NaN would go on on several machines.
+            not one; JSON cannot hold a setting; a variable is bfloat16; or several
+            machines would resume a run whose state has NaN.
         OSError: as for `training.fit`.
     """
     if not model.built:
@@ -165,7 +166,8 @@ def resume(
         if checkpoint.ended:
             checkpoint.remind()
         else:
-            # If a callback stopped the run, Keras begins after the last epoch: trains none.
+            # If a callback stopped the run, Keras begins after the last epoch, and so
+            # trains no epoch.
             first = settings["epochs"] if checkpoint.stopped else epoch
             files = with_csv_files(callbacks, epoch, checkpoint._paths[0])
             with checkpoint.noting_checksum(), files as callbacks:
@@ -214,8 +216,9 @@ class Checkpoint(keras.callbacks.Callback):
         folder: an existing folder. Only rank 0 uses it.
         settings: a dict that must be the same when the run is resumed. Arrays become
             checksums. ``"initial weights"``, ``"network"`` and ``"optimizer"`` may differ
-            if this run itself has changed them: a callback may change the learning rate or
-            a number in a layer. Then the weights must be those that training has left.
+            if the training of this run has changed them: a callback may change the learning
+            rate or a number in a layer. Then the model must have the weights that it had
+            when that training ended.
         callbacks: the other callbacks, which come before this one.
         inputs: as for `resume`.
 

@@ -66,7 +66,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
     check_that_header_holds(*images.shape, likelihood.levels)
-    # features of blank images may be 0, whatever a layer multiplies them with
+    # random images: with blank ones, features may be 0, and hide a random factor
     some = np.random.default_rng(0).integers(likelihood.levels, size=images[:2].shape)
     classes = [label[:2] for label in check_labels(model, labels, len(images))]
     check_repeatable(model, some / (likelihood.levels - 1), *classes)

@@ -12,8 +12,8 @@ def with_labels(model, mixtures) -> ImageModel:
     In the networks of `models` the effect of a label is linear in its one-hot vector y: the
     network adds V y (notebook 16). The copy has the matrix ``mixtures @ V`` instead of V,
     in each Embedding. So its label k adds the mixture ``mixtures[k]``: for example, half of
-    label 4 and half of label 9. (In a network of your own this holds if only linear layers
-    lie between an Embedding and the sum.)
+    label 4 and half of label 9. (In a network of your own this holds if all layers between
+    an Embedding and the sum are linear and have no bias.)
 
     Args:
         model: an `ImageModel` that takes labels.

@@ -110,7 +110,7 @@ class Likelihood:
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")
-        # a float64 just below 1 has become 1, which no probability is above
+        # float32 rounds a number just below 1 to 1, but uniform numbers are below 1
         uniforms = ops.minimum(uniforms, BELOW_ONE)
         values = self._sample(logits, uniforms, temperature)
         undefined = ops.any(ops.isnan(logits), axis=-1, keepdims=True)

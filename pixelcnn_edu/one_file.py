@@ -5,7 +5,7 @@
 
 Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
 needs NumPy and Keras 3 with a backend. The notebooks of `pixelcnn_edu` explain its ideas.
-The trained network goes to one_file.keras in the current folder, which must not exist yet.
+The trained network goes to one_file.keras, a new file in the current folder.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -177,7 +177,7 @@ def show(images):
 def main(path=None, epochs=8):
     """Train on digits, uint8 (N, 28, 28) as in Keras's mnist.npz; save; draw sixteen."""
     if os.path.exists("one_file.keras") or not os.access(".", os.W_OK):
-        sys.exit("Expected a folder that can be written and holds no one_file.keras")
+        sys.exit("one_file.keras exists, or the folder is read-only: use another")
     if path is None:  # a name of its own: Keras would replace another mnist.npz
         (x_train, _), (x_test, _) = keras.datasets.mnist.load_data("one_file_mnist.npz")
     else:

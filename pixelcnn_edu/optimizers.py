@@ -103,8 +103,8 @@ def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
         steps, learning_rate: as for `cosine`.
         **settings: other arguments of `keras.optimizers.Nadam`: ``weight_decay``, say, or
             ``use_ema=True, ema_momentum=0.999`` for a running mean of the weights.
-            ``clipnorm`` or ``clipvalue`` needs ``global_clipnorm=None`` beside it. (Before
-            you write that, see what `training.fit` says about labels.)
+            ``clipnorm`` or ``clipvalue`` needs ``global_clipnorm=None`` beside it. (For a
+            network with labels, `training.fit` says what this changes.)
 
     Raises:
         ValueError: if an argument is out of its range.

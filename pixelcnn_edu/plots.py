@@ -36,8 +36,8 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
         columns: images per row.
         labels: N short strings, written above the images.
         ax: where to draw; by default a figure with about an inch for each image, at most 9
-            inches wide. If more pixels lie side by side than the figure has dots, some
-            cannot be seen: make a larger figure, and pass its ax.
+            inches wide. If the grid has more pixels in a row than the figure has dots,
+            some pixels cannot be seen: make a larger figure, and pass its ax.
     """
     images = np.asarray(check_unmasked("images", images), "float32")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
@@ -93,7 +93,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
 
 
 class _Frame(Rectangle):
-    """A frame of images that is thin where pixels are small, so that it hides none."""
+    """A frame of an image, thinner if pixels are small, so that no pixel is covered."""
 
     def draw(self, renderer):
         (left, _), (right, _) = self.axes.transData.transform([(0, 0), (1, 0)])
@@ -218,7 +218,7 @@ def dependency(matrix, *, title=None, ax=None):
 
 
 class _Blocks(AxesImage):
-    """A square matrix, drawn in as many blocks as its axes have dots, or fewer."""
+    """A square matrix. With more rows than its axes have dots, a block holds several."""
 
     def __init__(self, ax, matrix, extent, **how):
         fixed = {"cmap": "cividis", "interpolation": "nearest", "origin": "upper"}

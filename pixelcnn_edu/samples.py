@@ -25,8 +25,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Every grid is drawn with the same uniform numbers. So image i of one grid and image i
     of the next differ only by what was learned in between. Drawing does not disturb the
-    run: the final weights are the same with this callback and without it. (A layer that
-    draws random numbers at inference, too, is an exception.)
+    run: the final weights are the same with this callback and without it. (This does not
+    hold if a layer draws random numbers at inference.)
 
     Args:
         count: images per grid.
@@ -48,7 +48,7 @@ class SampleGrid(keras.callbacks.Callback):
             cannot be drawn from this model with these arguments.
 
     Warns:
-        RuntimeWarning: training has diverged; no samples are drawn from such a model.
+        RuntimeWarning: weights or logits are not finite; no samples are drawn.
 
     Example:
         >>> import numpy as np
@@ -95,8 +95,8 @@ class SampleGrid(keras.callbacks.Callback):
             diverged = not_finite(self.model) is not None
             if self.method == "cached" and not diverged:
                 pixel_loop(self.model, likelihood)  # raises if a layer cannot run
-            # a trial: code of the user may fail; and the first drawing of "cached" may be
-            # another method's
+            # Draw as a trial, because a layer of the user may raise an error. Draw twice
+            # with "cached": the first call may use the method "fixed_point" instead.
             for _ in range(0 if diverged else 1 + (self.method == "cached")):
                 with contextlib.suppress(NaNLogits):
                     self._draw()
@@ -116,12 +116,12 @@ class SampleGrid(keras.callbacks.Callback):
             if not diverged:
                 try:
                     self.grids[done] = self._draw()
-                except NaNLogits:  # half precision skips steps, so weights stay finite
+                except NaNLogits:  # in half precision, Keras skips steps
                     diverged = "logits"
             if diverged:  # the run itself goes on, with its history
                 warnings.warn(
-                    f"SampleGrid draws no samples: {diverged} are not finite. Training has "
-                    "diverged; try a lower learning rate.",
+                    f"SampleGrid draws no samples: {diverged} are not finite. Has training "
+                    "diverged? Try a lower learning rate.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

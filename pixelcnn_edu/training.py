@@ -151,16 +151,15 @@ def fit(
             optimizer keeps a running mean of the weights (``use_ema``), the validation,
             the callbacks at the end of an epoch, and the final model all use that mean.
             Then ``BackupAndRestore`` is refused, which would go on from the mean.
-            ``SwapEMAWeights`` is always refused. For a network with labels, prefer
-            ``"nadam"`` or ``"muon"`` on TensorFlow. There `keras.optimizers.Adam`
-            and similar ones take other steps for the labels' weights (an ``Embedding``)
-            than their formulas say: they square the gradient of each image before they add
-            the gradients. (The norm by which ``"nadam"`` and ``"muon"`` clip is computed
-            image by image, too.)
+            ``SwapEMAWeights`` is always refused. For a network with labels on
+            TensorFlow, use ``"nadam"`` or ``"muon"``, or set ``global_clipnorm``: without
+            it, `keras.optimizers.Adam` and similar ones square the gradient of each image
+            before they add the gradients of a label. So their steps for the labels'
+            weights (an ``Embedding``) are not those of their formulas.
         soft_targets: the target of each pixel is its gray value, not the random 0 or 1
-            that the network reads. The expected loss is the same, and each pixel's term
-            varies less. The sum over all pixels does not always vary less: notebook 14
-            explains this and shows the effect. `Bernoulli` only.
+            that the network reads. The expected loss is the same (notebook 14 says why).
+            From draw to draw, the loss of a single pixel varies less; the loss of the
+            whole image does not always vary less. `Bernoulli` only.
         seed: seed for the order of the images and for their binarization. Each call begins
             with the same ones. To train a model further in a second call, without a
             folder, give another seed. Weights and dropout get their seeds when the model is

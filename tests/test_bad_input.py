@@ -788,7 +788,7 @@ def test_a_run_goes_on_whose_logits_are_nan_though_its_weights_are_finite():
     grid = training.SampleGrid(2)
     grid.set_model(model)
     with pytest.warns(
-        RuntimeWarning, match="logits are not finite. Training has diver"
+        RuntimeWarning, match="logits are not finite. Has training diver"
     ):
         grid.on_epoch_end(0)
     assert not grid.grids

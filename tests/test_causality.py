@@ -32,7 +32,7 @@ def test_a_model_that_draws_numbers_of_its_own_is_no_leak(shape):
     noise.seed = keras.random.SeedGenerator(0)
     model = keras.Model(image, noise(MaskedConv2D(1, 3, "A")(image)))
     for check in (causality.assert_causal, causality.dependency_matrix):
-        with pytest.raises(ValueError, match="random numbers of its own"):
+        with pytest.raises(ValueError, match="random numbers"):
             check(model)
 
 

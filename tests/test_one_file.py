@@ -160,11 +160,11 @@ def test_it_replaces_no_network_of_an_earlier_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(one_file, "train", lambda *_: pytest.fail("trained"))
     (tmp_path / "one_file.keras").write_bytes(b"an earlier network")
-    with pytest.raises(SystemExit, match="holds no one_file.keras"):
+    with pytest.raises(SystemExit, match="one_file.keras exists"):
         one_file.main("digits.npz", 1)
     (tmp_path / "one_file.keras").unlink()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(SystemExit, match="a folder that can be written"):
+    with pytest.raises(SystemExit, match="the folder is read-only"):
         one_file.main("digits.npz", 1)
 
 

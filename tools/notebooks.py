@@ -197,7 +197,7 @@ def write_whole(path, text):
     """Write a file wholly, or leave the old one as it is (if the disk is full, say)."""
     path = path.resolve()  # not a link, but the file that it names
     part = path.with_name(f".{path.name}.part")
-    if path.exists() and not os.access(path, os.W_OK):  # renaming would not mind
+    if path.exists() and not os.access(path, os.W_OK):  # os.replace would replace it
         raise PermissionError(f"{path} is read-only")
     try:
         part.write_bytes(text.encode())

@@ -4,8 +4,8 @@ In a notebook: ``exercises.chain(my_chain)``; ``hint=1`` or ``hint=2`` asks for 
 
 A check runs an answer on several cases. They are chosen to show known mistakes. It proves
 nothing about other cases: an answer that is wrong only there passes. So does an answer that
-is within the limits of a check. For example, a check accepts a standard error that is 2 %
-off, because dividing by N and by N - 1 are both usual.
+is within the limits of a check. For example, ``paired_difference`` accepts a standard error
+that is 2 % off, because dividing by N and by N - 1 are both usual.
 """
 
 from pixelcnn_edu.exercises.blocks import block_weights, prelu_gradients, residual_block

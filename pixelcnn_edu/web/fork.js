@@ -49,7 +49,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       "flip). The button puts this digit into the left picture. The explorer compares the " +
       `likeliest flips (probability above 5 %, at most ${CANDIDATES}). The small pictures show ` +
       `those that change the most later pixels (at most ${SHOWN} flips, at least 3 pixels ` +
-      "apart). The left picture marks their pixels in blue. Above each small picture: how many " +
+      "apart). The left picture marks their pixels in light blue. Above each small picture: how many " +
       "later pixels change, and the price in bits. Click one to see it large."
   );
   const call = pythonCall(graph);
@@ -145,8 +145,8 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
       `${place} is flipped to ${is}. This costs ${price}: the network gave ${is} the ` +
       `probability ${(2 ** -state.bits[pixel]).toPrecision(3)}. ` +
       `${changesAfter(pixel, image)} of ${height * width - pixel - 1} later pixels change. ` +
-      "On the right, dark gray is ink of both digits, red is new ink, and light blue is lost " +
-      "ink. The dark blue frame is the flipped pixel."
+      "On the right, dark gray is ink of both digits, red is new ink, and blue is lost ink. " +
+      "The dark blue frame is the flipped pixel."
     );
   }
 
