@@ -3,14 +3,15 @@
     python benchmarks/ablation.py      about 2.5 hours of one core
 
 Each row of `CHANGES` trains the same small network with one change, or a few, for 2 passes
-over 49,000 digits (or 24 over the 4,000 bundled ones), and is scored on the same draw of
-the same 10,000 validation digits. A change within CLOSE nats of its base is trained with
-two more seeds, and so are the bases. Finished runs are kept in --runs, and a script that
-was killed goes on from there. (A run is known by its name and its digits: delete --runs
-after a change of a recipe.) There are three bases: the plain network, the same on the
-bundled digits, and the gated one with skips, a higher rate and Muon. The table of all
-runs is `presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one core;
-those of the third base and its rows come from another machine, a faster one.
+over 49,000 digits (or 24 over the 4,000 bundled ones; with other --data, over 4,000 of its
+training images, or all if there are fewer), and is scored on the same draw of the same
+10,000 validation digits. A change within CLOSE nats of its base is trained with two more
+seeds, and so are the bases. Finished runs are kept in --runs, and a script that was killed
+goes on from there. (A run is known by its name and its digits: delete --runs after a change
+of a recipe.) There are three bases: the plain network, the same on the bundled digits, and
+the gated one with skips, a higher rate and Muon. The table of all runs is
+`presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one core; those of
+the third base and its rows come from another machine, a faster one.
 
 All runs are in `machine.fastest_precision()`, but for the row that says otherwise.
 """
@@ -34,6 +35,7 @@ from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.layers import MaskedConv2D, PositionBias, residual_block
 
 import keras
+import numpy as np
 
 SEEDS = (0, 1, 2)
 CLOSE = 0.3  # nats
@@ -120,14 +122,14 @@ CHANGES = {
     "weight decay 0.01": ("base", {"optimizer": nadam(weight_decay=0.01)}),
     "one static draw": ("base", {"digits": "static"}),
     "numbers of 32 bits": ("base", {"precision": "float32"}),
-    "4,000 digits": ("4,000 digits", {"bundled": True}),
+    "4,000 digits": ("4,000 digits", {"few": True}),
     "4,000 digits, dropout 0.1": (
         "4,000 digits",
-        {"bundled": True, "network": plain(dropout=0.1)},
+        {"few": True, "network": plain(dropout=0.1)},
     ),
     "4,000 digits, dropout 0.3": (
         "4,000 digits",
-        {"bundled": True, "network": plain(dropout=0.3)},
+        {"few": True, "network": plain(dropout=0.3)},
     ),
     "gated with Muon": ("gated with Muon", gated_with_muon()),
     "gated with Muon, 8 blocks": ("gated with Muon", gated_with_muon(depth=8)),
@@ -139,11 +141,17 @@ CHANGES = {
 }
 
 
-def run(change, seed, full, held_out):
+def few_of(source, images):
+    """Return 4,000 training images, of which none is in the validation."""
+    if source == "full":
+        return data.load_mnist()[0][0]
+    return images[np.random.default_rng(0).permutation(len(images))[:4000]]
+
+
+def run(change, seed, images, held_out):
     """Train one network; return its nats and what it took."""
     keras.utils.clear_session()
-    images = data.load_mnist()[0][0] if change.get("bundled") else full
-    epochs = change.get("epochs", 24 if change.get("bundled") else 2)
+    epochs = change.get("epochs", 24 if change.get("few") else 2)
     if change.get("digits") == "static":
         images = data.binarize(images, seed=1)
     batch_size = change.get("batch_size", 64)
@@ -191,8 +199,10 @@ def main():
         parser.error(f"Expected --out with --data {args.data}. Received: no --out")
     out = args.out or presets.ABLATION
     (full, _), (x_val, _), _ = presets.digits_from(args.data)
-    held_out = data.binarize(x_val, seed=0)
-    checksum = zlib.crc32(x_val.tobytes(), zlib.crc32(full.tobytes()))
+    held_out, few = data.binarize(x_val, seed=0), few_of(args.data, full)
+    checksum = 0
+    for images in (full, few, x_val):
+        checksum = zlib.crc32(images.tobytes(), checksum)
     args.runs.parent.mkdir(parents=True, exist_ok=True)
     lines = args.runs.read_text("utf-8").splitlines() if args.runs.exists() else []
     done = {
@@ -204,7 +214,9 @@ def main():
     def need(name, seed):
         if (name, seed) not in done:
             row = {"change": name, "base": CHANGES[name][0], "seed": seed}
-            row.update(run(CHANGES[name][1], seed, full, held_out))
+            change = CHANGES[name][1]
+            images = few if change.get("few") else full
+            row.update(run(change, seed, images, held_out))
             done[name, seed] = row
             with open(args.runs, "a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, "data": checksum}) + "\n")

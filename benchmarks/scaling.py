@@ -4,12 +4,13 @@
     KERAS_BACKEND=jax python benchmarks/scaling.py --quick  about 2: one size, fewer rounds
 
 Prints a table and writes it as scaling.csv beside this file (or into --out). The network is
-the plain one with ReLU and 6 blocks, on bundled digits. "batch" counts the images of all
-processes: two processes share one batch, or each of them has as many images as one had.
-A rate counts all that a step needs: the input pipeline, the loss, its gradient, the sum
-over the processes (all-reduce) and the optimizer. "all_reduce_ms" is the time of that sum
-by itself: arrays as large as the gradients, added up while nothing else runs. "share" is
-its part of a step. The processes are on one machine, so no network is measured.
+the plain one with ReLU and 6 blocks, on bundled digits (repeated, if they are too few).
+"batch" counts the images of all processes: two processes share one batch, or each of them
+has as many images as one had. A rate counts all that a step needs: the input pipeline, the
+loss, its gradient, the sum over the processes (all-reduce) and the optimizer.
+"all_reduce_ms" is the time of that sum by itself: arrays as large as the gradients, added
+up while nothing else runs. "share" is its part of a step. The processes are on one machine,
+so no network is measured.
 """
 
 import argparse
@@ -33,6 +34,7 @@ def measure(filters, batch, rounds):
     from pixelcnn_edu import data, models, training
 
     import keras
+    import numpy as np
 
     times = []
     clock = keras.callbacks.LambdaCallback(
@@ -41,7 +43,8 @@ def measure(filters, batch, rounds):
     )
     keras.utils.set_random_seed(0)
     model = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
-    images = data.load_mnist()[0][0][: STEPS * batch]
+    digits = data.load_mnist()[0][0]
+    images = np.resize(digits, (STEPS * batch, *digits.shape[1:]))  # repeats them
     recipe = {"epochs": 2 + rounds, "batch_size": batch, "verbose": 0}
     training.fit(model, images, callbacks=[clock], **recipe)
     step = statistics.median(times[2:]) / STEPS  # the first epoch compiles

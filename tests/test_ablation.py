@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+DIGITS_FROM = presets.digits_from
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ablation.py"
 
 
@@ -26,7 +27,7 @@ def script(monkeypatch):
     order = list(module.CHANGES)
     module.tried, module.trained = [], module.run  # the real one
 
-    def run(change, seed, full, held_out):
+    def run(change, seed, images, held_out):
         name = next(n for n, (_, c) in module.CHANGES.items() if c is change)
         module.tried.append((name, seed))
         nats = 90 + 0.1 * order.index(name) + 0.01 * seed
@@ -86,6 +87,32 @@ def test_runs_on_other_data_are_new_and_leave_the_finished_ones(
     assert [row.keys() for row in json.loads(table)] == [
         {"change": "", "base": "", "seed": 0, "nats_per_image": 0}.keys()
     ] * len(tried)
+
+
+def test_no_run_trains_on_images_that_score_it(script, tmp_path, monkeypatch):
+    trained = {}
+
+    def run(change, seed, images, held_out):
+        trained[id(images)] = images
+        return {"nats_per_image": 0.0}
+
+    monkeypatch.setattr(script, "run", run)
+    monkeypatch.setattr(script.presets, "digits_from", DIGITS_FROM)
+    call(script, tmp_path, monkeypatch, "bundled")
+    held_out = {image.tobytes() for image in DIGITS_FROM("bundled")[1][0]}
+    assert len(trained) == 2  # of all rows but "4,000 digits", and of these
+    for images in trained.values():
+        assert held_out.isdisjoint(image.tobytes() for image in images)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5000, 4000), (3000, 3000)])
+def test_the_few_images_are_those_of_the_source(script, count, expected):
+    images = np.arange(count).reshape(count, 1, 1, 1)
+    few = script.few_of("clothes.npz", images)
+    assert len(few) == len(np.unique(few)) == expected
+    np.testing.assert_array_equal(
+        script.few_of("full", images), data.load_mnist()[0][0]
+    )
 
 
 def test_the_table_of_the_package_is_never_that_of_other_data(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn_edu import _cpu, _first_call, generation, models
+from pixelcnn_edu import _cpu, _first_call, generation, models, training
 
 import keras
 import numpy as np
@@ -45,6 +45,22 @@ def test_products_counts_live_taps_only(monkeypatch):
     model = models.pixelcnn(filters=8, depth=2)
     expected = [(24, 8), *BLOCK, *BLOCK, (8, 8), (8, 8), (8, 1)]
     assert script.products(model) == expected
+
+
+def test_an_epoch_of_scaling_has_the_steps_that_are_counted(monkeypatch):
+    script, steps = load("scaling", monkeypatch), []
+
+    def fit(model, images, *, batch_size, epochs, callbacks, **_):
+        steps.append(len(images) / batch_size)
+        for epoch in range(epochs):
+            callbacks[0].on_epoch_begin(epoch)
+            callbacks[0].on_epoch_end(epoch)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(script, "all_reduce", lambda variables, rounds: 0.0)
+    for batch in (64, 1024):
+        script.measure(2, batch, 1)
+    assert steps == [script.STEPS] * 2
 
 
 def test_dilation_adds_no_product(monkeypatch):
