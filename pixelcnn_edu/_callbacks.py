@@ -46,6 +46,23 @@ def check_callbacks(callbacks, *, in_folder) -> list:
     return found
 
 
+def check_learning_rate(optimizer, callbacks):
+    """Refuse Keras's callbacks that set a rate which a schedule computes.
+
+    Keras refuses to set it, too, but `ReduceLROnPlateau` sets it only at a plateau.
+    """
+    setters = keras.callbacks.ReduceLROnPlateau | keras.callbacks.LearningRateScheduler
+    if callable(getattr(inner_optimizer(optimizer), "_learning_rate", None)):
+        for one in callbacks:
+            if isinstance(one, setters):
+                raise refused(
+                    f"callbacks without {type(one).__name__} where the learning rate has a "
+                    "schedule, as with optimizer='nadam'; give a Keras optimizer with a "
+                    "number as its learning_rate",
+                    repr(one),
+                )
+
+
 class WholeSwap(keras.callbacks.SwapEMAWeights):
     """Keras's swap of the weights and their mean, done whole or not at all.
 

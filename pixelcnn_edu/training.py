@@ -17,6 +17,7 @@ import functools
 from pixelcnn_edu import _jax, _ranks, data
 from pixelcnn_edu._callbacks import (
     check_callbacks,
+    check_learning_rate,
     inner_optimizer,
     swapped_back,
     with_mean_weights,
@@ -182,7 +183,9 @@ def fit(
             - ``history["seconds"]`` holds the time that each epoch took.
             - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
               to its file in a run that goes on.
-        callbacks: a Keras callback, a list of them, or None.
+        callbacks: a Keras callback, a list of them, or None. ``ReduceLROnPlateau`` and
+            ``LearningRateScheduler`` need a Keras optimizer whose learning rate is a
+            number: ``"nadam"`` and ``"muon"`` have a schedule.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -240,6 +243,7 @@ def fit(
         optimizer=optimizer,
         likelihood=likelihood,
     )
+    check_learning_rate(model.optimizer, callbacks)
     # a resumed run begins in a later epoch
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)

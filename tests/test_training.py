@@ -866,6 +866,28 @@ def test_validation_takes_memory_in_proportion_to_the_batch_size():
     assert sizes == [16, 16, 8]
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("optimizer", ["nadam", "muon", "a function"])
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.ReduceLROnPlateau(),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.1),
+    ],
+)
+def test_a_callback_that_cannot_set_the_rate_is_refused_before_the_first_batch(
+    callback, optimizer, policy, monkeypatch, digits
+):
+    keras.config.set_dtype_policy(policy)
+    model = small_model()
+    keras.config.set_dtype_policy("float32")
+    monkeypatch.setattr(model, "fit", lambda **_: pytest.fail("a batch"))
+    if optimizer == "a function":
+        optimizer = keras.optimizers.SGD(lambda: 0.1)
+    with pytest.raises(ValueError, match=f"without {type(callback).__name__} where"):
+        training.fit(model, digits[0], optimizer=optimizer, callbacks=callback)
+
+
 @pytest.mark.parametrize("method", generation.METHODS)
 def test_a_sample_grid_tries_to_draw_before_the_first_batch(method):
     class Cannot(Bernoulli):
