@@ -18,21 +18,10 @@ SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp")
 # its pictures silently.
 OTHER_SUFFIXES = (
     *(".avif", ".avifs", ".bmp", ".dds", ".dib", ".exr", ".hdr", ".heic", ".heics"),
-    *(
-        ".heif",
-        ".heifs",
-        ".hif",
-        ".icns",
-        ".ico",
-        ".j2c",
-        ".j2k",
-        ".jfi",
-        ".jif",
-        ".jp2",
-    ),
-    *(".jpc", ".jpf", ".jps", ".jpx", ".jxl", ".mpo", ".pam", ".pbm", ".pcx", ".pfm"),
-    *(".pgm", ".pnm", ".ppm", ".psb", ".psd", ".qoi", ".svg", ".svgz", ".tga", ".tif"),
-    *(".tiff", ".xbm", ".xcf", ".xpm"),
+    *(".heif", ".heifs", ".hif", ".icns", ".ico", ".j2c", ".j2k", ".jfi", ".jif"),
+    *(".jp2", ".jpc", ".jpf", ".jps", ".jpx", ".jxl", ".mpo", ".pam", ".pbm", ".pcx"),
+    *(".pfm", ".pgm", ".pnm", ".ppm", ".psb", ".psd", ".qoi", ".svg", ".svgz", ".tga"),
+    *(".tif", ".tiff", ".xbm", ".xcf", ".xpm"),
     # of cameras
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".kdc", ".mef"),
     *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"),
