@@ -2,8 +2,9 @@
 
 A plot function tells with `describe` what it draws. `text` puts that together with titles,
 names of axes and ticks, and what a reader draws afterwards with plain matplotlib. In
-IPython, each figure is shown as HTML with its text: ``<img alt="…">``. (A page drops the
-metadata of a PNG output.)
+IPython, each figure is shown as HTML with its text, ``<img alt="…">``, which notebooks
+prefer. (A page drops the metadata of a PNG output.) A console without HTML shows IPython's
+own PNG.
 
 A text is a summary of the data: also of points outside the limits of an ax, or left out by
 ``markevery``. Colors, sizes and places of shapes are not told, and dates are told as
@@ -132,15 +133,16 @@ def image(png, words, **size) -> str:
 
 
 def show_in_ipython():
-    """Let IPython, if this is IPython, show each figure as HTML, and store nothing else."""
+    """Let IPython, if this is IPython, show each figure as HTML, too."""
     ipython = sys.modules.get("IPython")
     if shell := ipython and ipython.get_ipython():
-        formatter = shell.display_formatter.ipython_display_formatter
-        formatter.for_type(Figure, _show)
+        # Not the formatter of "text/html": the inline backend removes what is set there.
+        formatter = shell.display_formatter.mimebundle_formatter
+        formatter.for_type(Figure, _as_html)
 
 
-def _show(figure):
-    from IPython import display, get_ipython
+def _as_html(figure):
+    from IPython import get_ipython
     from IPython.core.pylabtools import print_figure
 
     try:  # as IPython's settings say: its size, for a screen of high resolution
@@ -148,11 +150,10 @@ def _show(figure):
         png = draw(figure)
     except KeyError:
         png = print_figure(figure, base64=True)
-    data = {"text/plain": repr(figure)}
-    if png:
-        png, size = png if isinstance(png, tuple) else (png, {})
-        data["text/html"] = image(png, _text_or_kind(figure), **size)
-    display.display(data, raw=True)
+    if not png:
+        return {}
+    png, size = png if isinstance(png, tuple) else (png, {})
+    return {"text/html": image(png, _text_or_kind(figure), **size)}
 
 
 def _text_or_kind(figure):

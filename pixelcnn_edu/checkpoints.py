@@ -46,11 +46,12 @@ another folder. Not noticed are, for example,
   generators have fixed states here, so Keras's dropout is compared.)
 
 An unchanged run may be refused after an update of Python or of a package; with another
-backend in half precision; on another machine, if the network amplifies rounding (with
-sin(30 x) in several layers, say); and if the model is built again with an object that
-training has changed (a regularizer with a variable, say). The weights of a refused run can
-be loaded: ``file = np.load("FOLDER/checkpoint.npz")``, and, for the i-th of
-``model.variables``, ``variable.assign(file[f"variable_{i}"])``.
+backend in half precision; on another processor, if the network amplifies rounding (with
+sin(30 x) in several layers, say), or on JAX, whose initial weights may then differ by
+rounding; and if the model is built again with an object that training has changed (a
+regularizer with a variable, say). The weights of a refused run can be loaded: ``file =
+np.load("FOLDER/checkpoint.npz")``, and, for the i-th of ``model.variables``,
+``variable.assign(file[f"variable_{i}"])``.
 
 A checkpoint holds
 
@@ -289,7 +290,8 @@ class Checkpoint(keras.callbacks.Callback):
             if differ == ["initial weights"]:
                 told += (
                     " Before you build the model, call keras.utils.set_random_seed with "
-                    "the seed of that run; or choose another folder for another run."
+                    "the seed of that run; or choose another folder for another run. "
+                    "(On JAX, another processor may give other initial weights.)"
                 )
             raise ValueError(told)
         if _ranks.count() > 1 and any(np.isnan(array).any() for array in arrays):

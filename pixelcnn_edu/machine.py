@@ -4,6 +4,7 @@ Taught by notebook 14.
 """
 
 import contextlib
+import math
 import os
 from pathlib import Path
 
@@ -76,10 +77,25 @@ def cores_of_process() -> int:
 def free_memory() -> int:
     """Return how many bytes of memory this process can still take without swapping.
 
-    A container (a JupyterHub's, for example) may have less than its machine.
+    A container or a unit of systemd (a JupyterHub's, for example) may have less than its
+    machine. (Limits of control groups are seen in their version 2, which Linux has today.)
     """
-    free = psutil.virtual_memory().available
-    group = Path("/sys/fs/cgroup")  # of Linux, version 2
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    # the group of the process, and those above it
+    groups = [root]
+    for name in "".join(line[3:] for line in lines if line.startswith("0::/")).split(
+        "/"
+    ):
+        groups.append(groups[-1] / name)
+    return min(psutil.virtual_memory().available, *map(_left_in_group, groups))
+
+
+def _left_in_group(group):
+    """Return how many bytes a control group may still take: infinite without a limit."""
     try:
         limit, used = (
             int((group / f"memory.{name}").read_text("utf-8"))
@@ -87,6 +103,6 @@ def free_memory() -> int:
         )
         lines = (group / "memory.stat").read_text("utf-8").splitlines()
         used -= int(dict(map(str.split, lines))["inactive_file"])  # freed when needed
-    except (OSError, ValueError, KeyError):  # not a container; "max"
-        return free
-    return min(free, max(limit - used, 0))
+    except (OSError, ValueError, KeyError):  # no such group; "max"
+        return math.inf
+    return max(limit - used, 0)

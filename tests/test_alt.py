@@ -20,6 +20,10 @@ import nbformat
 import numpy as np
 import pytest
 import stills
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
+from IPython.display import display
+from IPython.utils.capture import capture_output
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -514,6 +518,33 @@ def test_a_notebook_holds_each_figure_once_with_its_text(run):
     assert (
         sizes[1] > 1.9 * sizes[0] and 'width="' in cells[5].outputs[0].data["text/html"]
     )
+
+
+@pytest.fixture
+def shell():
+    """IPython, as in a kernel where the inline backend begins after the import."""
+    shell = InteractiveShell.instance()
+    _alt.show_in_ipython()
+    select_figure_formats(shell, {"png"})
+    yield shell
+    InteractiveShell.clear_instance()
+
+
+def test_a_console_without_html_gets_the_picture(shell):
+    data, _ = shell.display_formatter.format(plt.subplots(figsize=(1, 1))[0])
+    assert data.keys() == {"text/html", "image/png", "text/plain"}
+    ((_, png),) = stills.found(data)
+    assert png == data["image/png"].strip()
+
+
+def test_a_figure_on_show_can_be_updated(shell):
+    figure, _ = plt.subplots(figsize=(1, 1))
+    with capture_output() as shown:
+        display(figure, display_id="a").update(figure)
+    assert [(one.transient["display_id"], one.update) for one in shown.outputs] == [
+        ("a", False),
+        ("a", True),
+    ]
 
 
 @pytest.fixture(scope="module")

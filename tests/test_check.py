@@ -84,14 +84,24 @@ def test_the_seconds_are_measured_and_a_slow_machine_is_told_what_to_do(monkeypa
     assert "close other programs" in next(iter(_commands._seconds()))[1]
 
 
-def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
+@pytest.mark.parametrize("limited", ["", "hub.slice", "hub.slice/ann.service"])
+@pytest.mark.parametrize("own", ["", "hub.slice/ann.service", "../ann.service", None])
+def test_the_memory_of_a_container_or_unit_counts(own, limited, monkeypatch, tmp_path):
     free = psutil.virtual_memory().available
-    monkeypatch.setattr(machine, "Path", lambda path: tmp_path)
+    root, cgroup = tmp_path / "root", tmp_path / "cgroup"
+    if own is not None:  # as on Linux
+        cgroup.write_text(f"1:name=systemd:/\n0::/{own}\n", "utf-8")
+    monkeypatch.setattr(
+        machine, "Path", lambda path: cgroup if "proc" in path else root
+    )
+    (group := root / limited).mkdir(parents=True)
     assert machine.free_memory() == pytest.approx(free, rel=0.5)
-    (tmp_path / "memory.current").write_text("1300\n", "utf-8")
-    (tmp_path / "memory.stat").write_text("anon 900\ninactive_file 300\n", "utf-8")
+    (group / "memory.current").write_text("1300\n", "utf-8")
+    (group / "memory.stat").write_text("anon 900\ninactive_file 300\n", "utf-8")
+    counts = not limited or own == "hub.slice/ann.service"
     for limit, left in (("1500", 500), ("900", 0)):
-        (tmp_path / "memory.max").write_text(f"{limit}\n", "utf-8")
-        assert machine.free_memory() == left
-    (tmp_path / "memory.max").write_text("max\n", "utf-8")
+        (group / "memory.max").write_text(f"{limit}\n", "utf-8")
+        expected = left if counts else pytest.approx(free, rel=0.5)
+        assert machine.free_memory() == expected
+    (group / "memory.max").write_text("max\n", "utf-8")
     assert machine.free_memory() == pytest.approx(free, rel=0.5)

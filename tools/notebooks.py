@@ -96,16 +96,20 @@ def tags(cell):
     return cell["metadata"].get("tags", [])
 
 
-def without_widgets(nb):
-    """Keep the still picture of each widget, and neither its view nor its state.
+def keep_html(nb):
+    """Keep the still picture of each widget, and the HTML of each figure: one form of each.
 
-    A state would hold the network and the program of the explorer, and a page that shows
-    a view without a state shows an error.
+    The state of a widget would hold the network and the program of the explorer, and a
+    page that shows a view without a state shows an error.
     """
     nb["metadata"].pop("widgets", None)
     for cell in nb["cells"]:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
+            if "text/html" in output.get("data", {}):
+                for part in (output["data"], output["metadata"]):
+                    for kind in [kind for kind in part if kind.startswith("image/")]:
+                        del part[kind]
 
 
 def merge_streams(outputs):
@@ -174,7 +178,7 @@ def refresh(path, *, fresh=False):
             for output in cell["outputs"]:
                 if output["output_type"] == "execute_result":
                     output["execution_count"] = cell["execution_count"]
-    without_widgets(nb)
+    keep_html(nb)
     nb["metadata"]["kernelspec"] = KERNELSPEC
     nb["metadata"]["language_info"] = LANGUAGE_INFO
     nbformat.validate(nb)

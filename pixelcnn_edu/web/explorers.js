@@ -967,10 +967,11 @@ class Images extends Picture {
     return [x, y + this.above];
   }
 
-  // Where a pointer is, [y, x] in pixels of the first image; the page may have shrunk it.
-  where({ offsetX, offsetY }) {
-    const scale = (this.scale * this.element.clientWidth) / this.width;
-    return [(offsetY - 1) / scale, (offsetX - 1) / scale];
+  // Where a pointer is, [y, x] in pixels of the first image. The page may have shrunk or
+  // zoomed the canvas.
+  where({ clientX, clientY }) {
+    const { top, left, width } = this.element.getBoundingClientRect();
+    return [clientY - top, clientX - left].map((v) => ((v * this.width) / width - 1) / this.scale);
   }
 
   // Which image is at a pointer.

@@ -171,6 +171,9 @@ def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
         place = shown.at(pad, (28, 28), 20, 20)
         expect(20, 20, 1, lambda: pad.click(position=place))
         page.page.wait_for_url("**#*seed=1&flip=580*")
+        page.page.evaluate("document.body.style.zoom = 1.25")  # as slides are zoomed
+        place = shown.at(pad, (28, 28), 9, 12)
+        expect(9, 12, 1, lambda: pad.click(position=place))
 
 
 def test_an_address_leads_to_the_same_fork(opened, coffee):
