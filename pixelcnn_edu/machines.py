@@ -9,9 +9,11 @@ machine, with the same program and the same data::
         training.fit(model, images, folder="runs/mine")
 
 Every process draws the whole batch and takes its own rows. JAX adds up the gradients, so
-the weights are the same in all processes after each step. The process of rank 0 alone reads
-and writes the run's folder, and sends what a resumed run needs to the others. Callbacks run
-in every process: one that stops the training must decide the same everywhere, and one that
+the weights are the same in all processes after each step. This needs processors of one
+kind: others round differently, and a callback that sets weights may then end the run with
+an error, as the running mean of an optimizer does. The process of rank 0 alone reads and
+writes the run's folder, and sends what a resumed run needs to the others. Callbacks run in
+every process: one that stops the training must decide the same everywhere, and one that
 writes belongs into the process of rank 0.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset on several machines.
@@ -166,7 +168,8 @@ def _in_one_sentence(error):
         return ValueError(
             "Expected the same numbers in all processes, and no NaN. Received: a variable "
             "whose values differ or are NaN. Before you build the model, call "
-            "keras.utils.set_random_seed with the same seed in each process."
+            "keras.utils.set_random_seed with the same seed in each process. And all "
+            "processors must be of one kind: others round differently."
         )
     import jax
 

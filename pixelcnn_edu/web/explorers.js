@@ -969,9 +969,10 @@ class Images extends Picture {
 
   // Where a pointer is, [y, x] in pixels of the first image. The page may have shrunk or
   // zoomed the canvas.
-  where({ clientX, clientY }) {
-    const { top, left, width } = this.element.getBoundingClientRect();
-    return [clientY - top, clientX - left].map((v) => ((v * this.width) / width - 1) / this.scale);
+  where({ offsetX, offsetY }) {
+    const shown = this.element.clientWidth * (this.element.currentCSSZoom ?? 1);
+    const scale = (this.scale * shown) / this.width;
+    return [offsetY / scale, offsetX / scale].map((v) => v - 1 / this.scale);
   }
 
   // Which image is at a pointer.
