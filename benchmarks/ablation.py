@@ -142,7 +142,7 @@ CHANGES = {
 
 
 def few_of(source, images):
-    """Return 4,000 training images, of which none is in the validation."""
+    """Return the bundled digits, or at most 4,000 of the training images of a source."""
     if source == "full":
         return data.load_mnist()[0][0]
     return images[np.random.default_rng(0).permutation(len(images))[:4000]]

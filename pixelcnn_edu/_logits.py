@@ -72,8 +72,8 @@ def check_repeatable(model, images, *labels):
     if random or (draws and differ(call, 100)):
         raise ValueError(
             "Expected a model that gives the same logits in each call. Received: "
-            f"{model.name!r}, which gives other ones. Does a layer draw random numbers at "
-            "inference?"
+            f"{model.name!r}, which gives different ones. Does a layer draw random numbers "
+            "at inference?"
         )
 
 

@@ -391,7 +391,7 @@ def _outputs(model, shape, likelihood):
     if (one != same).any():
         raise ValueError(
             "Expected a model whose outputs depend on its inputs alone. Received: a model "
-            "that gives equal inputs other outputs. Does a layer draw random numbers at "
-            "inference?"
+            "that gives different outputs for equal inputs. Does a layer draw random "
+            "numbers at inference?"
         )
     return outputs

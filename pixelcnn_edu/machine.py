@@ -85,11 +85,9 @@ def free_memory() -> int:
         lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:  # not Linux
         lines = []
-    # the group of the process, and those above it
-    groups = [root]
-    for name in "".join(line[3:] for line in lines if line.startswith("0::/")).split(
-        "/"
-    ):
+    own = next((line[3:] for line in lines if line.startswith("0::")), "")
+    groups = [root]  # then those below it, as far as the group of the process
+    for name in own.split("/"):
         groups.append(groups[-1] / name)
     return min(psutil.virtual_memory().available, *map(_left_in_group, groups))
 

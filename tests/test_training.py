@@ -878,9 +878,8 @@ def test_validation_takes_memory_in_proportion_to_the_batch_size():
 def test_a_callback_that_cannot_set_the_rate_is_refused_before_the_first_batch(
     callback, optimizer, policy, monkeypatch, digits
 ):
-    keras.config.set_dtype_policy(policy)
-    model = small_model()
-    keras.config.set_dtype_policy("float32")
+    with machine.in_precision(policy):
+        model = small_model()
     monkeypatch.setattr(model, "fit", lambda **_: pytest.fail("a batch"))
     if optimizer == "a function":
         optimizer = keras.optimizers.SGD(lambda: 0.1)
