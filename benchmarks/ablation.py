@@ -3,15 +3,15 @@
     python benchmarks/ablation.py      about 2.5 hours of one core
 
 Each row of `CHANGES` trains the same small network with one change, or a few, for 2 passes
-over 49,000 digits (or 24 over the 4,000 bundled ones; with other --data, over 4,000 of its
-training images, or all if there are fewer), and is scored on the same draw of the same
-10,000 validation digits. A change within CLOSE nats of its base is trained with two more
-seeds, and so are the bases. Finished runs are kept in --runs, and a script that was killed
-goes on from there. (A run is known by its name and its digits: delete --runs after a change
-of a recipe.) There are three bases: the plain network, the same on the bundled digits, and
-the gated one with skips, a higher rate and Muon. The table of all runs is
-`presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one core; those of
-the third base and its rows come from another machine, a faster one.
+over 49,000 digits, and is scored on the same draw of the same 10,000 validation digits. The
+rows of "4,000 digits" make 24 passes over the bundled digits. (With other --data, they use
+4,000 of its training images, or all if there are fewer.) A change within CLOSE nats of its
+base is trained with two more seeds, and so are the bases. Finished runs are kept in --runs,
+and a script that was killed goes on from there. (A run is known by its name and its digits:
+delete --runs after a change of a recipe.) There are three bases: the plain network, the
+same on the bundled digits, and the gated one with skips, a higher rate and Muon. The table
+of all runs is `presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one
+core; those of the third base and its rows come from another machine, a faster one.
 
 All runs are in `machine.fastest_precision()`, but for the row that says otherwise.
 """

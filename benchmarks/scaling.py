@@ -5,12 +5,12 @@
 
 Prints a table and writes it as scaling.csv beside this file (or into --out). The network is
 the plain one with ReLU and 6 blocks, on bundled digits (repeated, if they are too few).
-"batch" counts the images of all processes: two processes share one batch, or each of them
-has as many images as one had. A rate counts all that a step needs: the input pipeline, the
-loss, its gradient, the sum over the processes (all-reduce) and the optimizer.
-"all_reduce_ms" is the time of that sum by itself: arrays as large as the gradients, added
-up while nothing else runs. "share" is its part of a step. The processes are on one machine,
-so no network is measured.
+"batch" counts the images of all processes: two processes share the batch of one, or have a
+batch twice as large. A rate counts all that a step needs: the input pipeline, the loss, its
+gradient, the sum over the processes (all-reduce) and the optimizer. "all_reduce_ms" is the
+time of that sum by itself: arrays as large as the gradients, added up while nothing else
+runs. "share" is its part of a step. The processes are on one machine, so no network is
+measured.
 """
 
 import argparse

@@ -45,11 +45,16 @@ another folder. Not noticed are, for example,
   call because a layer draws random numbers with NumPy, Python or TensorFlow. (Keras's
   generators have fixed states here, so Keras's dropout is compared.)
 
-An unchanged run may be refused after an update of Python or of a package; with another
-backend in half precision; on another processor, if the network amplifies rounding (with
-sin(30 x) in several layers, say), or on JAX, whose initial weights may then differ by
-rounding; and if the model is built again with an object that training has changed (a
-regularizer with a variable, say). The weights of a refused run can be loaded:
+An unchanged run may be refused
+
+- after an update of Python or of a package;
+- with another backend, in half precision;
+- on another processor, if the network amplifies rounding (with sin(30 x) in several layers,
+  say), or with JAX: its initial weights may differ there by rounding;
+- if the model is built again with an object that training has changed (a regularizer with a
+  variable, say).
+
+The weights of a refused run can be loaded:
 ``file = np.load("FOLDER/checkpoint.npz")``, and, for the i-th of ``model.variables``,
 ``variable.assign(file[f"variable_{i}"])``.
 

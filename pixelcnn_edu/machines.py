@@ -10,8 +10,8 @@ machine, with the same program and the same data::
 
 Every process draws the whole batch and takes its own rows. JAX adds up the gradients, so
 the weights are the same in all processes after each step. This needs processors of one
-kind: others round differently, and a callback that sets weights may then end the run with
-an error, as the running mean of an optimizer does. The process of rank 0 alone reads and
+kind: others round differently. Then the run ends with an error where weights are set, by a
+callback or by an optimizer that keeps a running mean. The process of rank 0 alone reads and
 writes the run's folder, and sends what a resumed run needs to the others. Callbacks run in
 every process: one that stops the training must decide the same everywhere, and one that
 writes belongs into the process of rank 0.

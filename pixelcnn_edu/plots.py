@@ -218,7 +218,7 @@ def dependency(matrix, *, title=None, ax=None):
 
 
 class _Blocks(AxesImage):
-    """A square matrix. With more rows than its axes have dots, a block holds several."""
+    """A square matrix. If it has more rows than the axes have dots, blocks of entries."""
 
     def __init__(self, ax, matrix, extent, **how):
         fixed = {"cmap": "cividis", "interpolation": "nearest", "origin": "upper"}

@@ -156,9 +156,9 @@ def fit(
             TensorFlow, use ``"nadam"`` or ``"muon"``, or set ``global_clipnorm``: without
             it, `keras.optimizers.Adam` and similar ones square the gradient of each image
             before they add the gradients of a label. So their steps for the labels'
-            weights (an ``Embedding``) are not those of their formulas. (With it, Keras
-            computes the norm from the gradients of single images; the norm is then a few
-            percent off.)
+            weights (an ``Embedding``) are not those of their formulas. (For
+            ``global_clipnorm``, Keras computes the norm from the gradients of single
+            images; the norm is then a few percent off.)
         soft_targets: the target of each pixel is its gray value, not the random 0 or 1
             that the network reads. The expected loss is the same (notebook 14 says why).
             From draw to draw, the loss of a single pixel varies less; the loss of the

@@ -521,8 +521,9 @@ def test_a_notebook_holds_each_figure_once_with_its_text(run):
 
 
 @pytest.fixture
-def shell():
+def shell(monkeypatch):
     """IPython, as in a kernel where the inline backend begins after the import."""
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # IPython warns of another one
     shell = InteractiveShell.instance()
     _alt.show_in_ipython()
     select_figure_formats(shell, {"png"})
