@@ -49,15 +49,16 @@ class _WholeBatch:
     does.
     """
 
-    def apply(self, grads, trainable_variables=None):
+    def _clip_gradients(self, grads):
         context = tf.distribute.get_replica_context()
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
-        scale = self.loss_scale_factor or 1  # Keras divides by it in `super().apply`
-        clipped, _ = tf.clip_by_global_norm(whole, scale * self.global_clipnorm)
-        share = context.num_replicas_in_sync  # because Keras adds them up once more
-        # the gradient of an embedding is sparse: no operator divides it
-        shares = [tf.math.scalar_mul(1 / share, grad) for grad in clipped]
-        super().apply(shares, trainable_variables)
+        # Keras adds them up once more: the first device gives all, the others give zeros.
+        is_first = context.replica_id_in_sync_group == 0
+        return [
+            # the gradient of an embedding is sparse: no operator multiplies it
+            tf.math.scalar_mul(tf.cast(is_first, grad.dtype), grad)
+            for grad in super()._clip_gradients(whole)
+        ]
 
 
 @register

@@ -706,6 +706,14 @@ def losses(strategy, name, **images):
     history = training.fit(model, x[:250, 1:27:2, 1:27:2], **images, **recipe).history
     return history["loss"] + history.get("val_loss", [])
 
+def of_clipped(strategy, **settings):
+    with strategy.scope():
+        model = labeled()
+        optimizer = optimizers.nadam(3, 1e-2, global_clipnorm=None, **settings)
+    recipe = {"labels": [0, 1, 2, 0, 1, 2], "batch_size": 2, "epochs": 1, "verbose": 0}
+    training.fit(model, TINY[:6], optimizer=optimizer, **recipe)
+    return [weight.tolist() for weight in model.get_weights()]
+
 mirrored = machine.strategy_called("mirrored")
 assert mirrored.num_replicas_in_sync == 2
 one = machine.strategy_called("one")
@@ -723,6 +731,8 @@ def of_labels(strategy, count=6, **images):
     recipe = {"labels": [0, 1, 2, 0, 1, 2][:count], "epochs": 1, "batch_size": 4}
     return training.fit(model, TINY[:count], **images, **recipe, verbose=0).history["loss"]
 
+clips = {}, {"clipnorm": 0.01}, {"clipvalue": 0.001}
+clipped = [[of_clipped(where, **how) for where in (one, mirrored)] for how in clips]
 found.append([of_labels(strategy) for strategy in (one, mirrored)])
 for more in (
     {"count": 5},
@@ -737,7 +747,9 @@ optimizers.ReplicatedNadam = keras.optimizers.Nadam
 optimizers.ReplicatedMuon = optimizers.KernelMuon
 for name, two in zip(names, found):
     two.append(losses(mirrored, name))
-print(json.dumps(found))
+for how, two in zip(clips, clipped):
+    two.append(of_clipped(mirrored, **how))
+print(json.dumps([*found, clipped]))
 """
 
 
@@ -749,7 +761,7 @@ def test_two_devices_end_where_one_does_and_shares_clipped_alone_would_not():
         text=True,
         cwd=Path(__file__).parent,
     ).stdout
-    *found, labeled, images, validation = json.loads(out.splitlines()[-1])
+    *found, labeled, images, validation, clipped = json.loads(out.splitlines()[-1])
     np.testing.assert_allclose(*labeled, rtol=2e-7)
     devices = "in batches that 2 devices share equally. Received:"
     assert (
@@ -761,6 +773,12 @@ def test_two_devices_end_where_one_does_and_shares_clipped_alone_would_not():
     for one, two, bug in found:
         np.testing.assert_allclose(two, one, rtol=2e-7)
         assert abs(bug[0] - one[0]) > 5e-7 * one[0]
+    for how, (one, two, bug) in zip(("", "norm", "value"), clipped, strict=True):
+        one, two, bug = (
+            np.concatenate(list(map(np.ravel, x))) for x in (one, two, bug)
+        )
+        np.testing.assert_allclose(two, one, atol=1e-7)
+        assert not how or np.abs(bug - one).max() > 0.01
 
 
 def test_sample_grids_are_draws_that_do_not_disturb_and_go_on_with_a_resumed_run(
