@@ -19,6 +19,7 @@ import sys
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import Normalize
 from matplotlib.container import BarContainer
@@ -176,7 +177,7 @@ def _of_figure(figure):
 
 
 def _of_axes(ax):
-    """Yield what is to be said of one ax."""
+    """Yield what is to be said of one ax, and of insets and secondary axes in it."""
 
     def of(what, side):
         return getattr(ax, f"get_{side}{what}")()
@@ -197,7 +198,10 @@ def _of_axes(ax):
         if one.axes is ax
     ]
     words = ". ".join(filter(None, (words, "; ".join(told))))
-    yield from (*map(ax.get_title, ("center", "left", "right")), words)
+    is_secondary = not isinstance(ax, Axes)
+    if not is_secondary:
+        yield from map(ax.get_title, ("center", "left", "right"))
+    yield words
     new = {id(artist) for artist in ax.get_children()}
     told = "; ".join(_artists(ax, new - {id(artist) for artist in known}))
     for name, side in (("Horizontal", "x"), ("Vertical", "y")):
@@ -205,8 +209,12 @@ def _of_axes(ax):
         label = ", ".join(filter(None, (of("label", side), ticks)))
         if ax.axison and label:
             scale = of("scale", side).replace("linear", "")
+            scale = scale.removeprefix("function") if is_secondary else scale
             yield f"{name} {scale} axis: {label}"
     yield told
+    for child in ax.child_axes:
+        if child.get_visible():
+            yield from _of_axes(child)
 
 
 def _ticks(axis, told):

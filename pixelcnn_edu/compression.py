@@ -14,7 +14,8 @@ format of the file.
 The guarantee: with the same model, on the same machine, with the same versions and
 settings, the images come back equal. Elsewhere the last bit of a probability may differ
 (`TF_ENABLE_ONEDNN_OPTS=0` is enough). Then the decoded images may differ too; a checksum
-detects this, and `decompress` raises an error.
+detects this, and `decompress` raises an error. The guarantee does not hold where
+``TF_XLA_FLAGS`` turns on auto-clustering: two calls may then round differently.
 """
 
 import contextlib

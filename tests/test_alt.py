@@ -269,6 +269,22 @@ def test_subfigures_are_told_with_their_titles():
     assert _alt.text(figure) == f"Masks. type A. {line}. type B. {line}"
 
 
+def test_insets_and_secondary_axes_are_told():
+    ax = plots.curves({"training": [3, 2, 1]})
+    bits = ax.secondary_yaxis("right", functions=(lambda y: 2 * y, lambda y: y / 2))
+    bits.set_ylabel("bits per image")
+    hidden, inset = (ax.inset_axes([x, 0.5, 0.4, 0.4]) for x in (0, 0.6))
+    for part in (hidden, inset):
+        part.set_title("the last epochs")
+        part.plot([2, 3], [2, 1])
+    hidden.set_visible(False)
+    text = said(ax)
+    assert text.endswith(
+        "Vertical axis: nats per image. Vertical axis: bits per image. "
+        "the last epochs. from 2 at 2 to 1 at 3"
+    )
+
+
 def test_an_endless_line_is_told_by_two_points():
     figure, ax = plt.subplots()
     ax.axline((40, 40), (165, 170))
