@@ -128,6 +128,14 @@ def check_slides(nb, path):
         opens = any(head.startswith("## ") for head in heads)
         if opens and not at_home and kind(cell) != "slide":
             yield f"a section that begins no slide: {heads[0]!r}"
+    guessed = False
+    for cell in nb.cells:
+        if kind(cell) in ("notes", "skip"):
+            continue
+        guessed = guessed and kind(cell) not in ("slide", "subslide", "fragment")
+        if guessed and cell.get("outputs"):
+            yield f"an answer on the slide of its prediction: {cell.source[:50]!r}"
+        guessed = guessed or cell.source.startswith("my_guess")
 
 
 def check_folded_outputs(nb, path):
@@ -242,7 +250,7 @@ def good():
         text(FIRST, "slide", "core"),
         code("x = 1", "core"),
         text(f"## {MARK} The idea\n\n> **Predict.** What?", "slide", "core"),
-        code("y = x", "core"),
+        code("my_guess = y = x", "core"),
         text("## Other", "slide"),
         folded("z = y", "compare:\n0.5\n"),
         text("### Exercise ★ First"),
@@ -303,6 +311,7 @@ FAULTS = [
     ("bridge", replace(4, "## Other", "## Bridge")),
     ("slides", slide(2, "notes")),
     ("slides", slide(4, "fragment")),
+    ("slides", lambda nb: nb.cells.insert(4, folded("my_guess", "y:\n1.0\n"))),
     ("folded_outputs", fold("p = 0.5\n", outputs_hidden=True)),
     ("folded_outputs", fold("p:\n1\n", outputs_hidden=True, source_hidden=True)),
     ("one_sitting", replace(4, "## Other", "## Other" + 5_000 * " word")),
