@@ -28,8 +28,8 @@ def fastest_precision() -> str:
     """Return ``"mixed_bfloat16"`` where the machine is built for it, else ``"float32"``.
 
     Weights stay float32 in both. On a processor with instructions for bfloat16, 64 filters
-    and 6 blocks train 1.3 times as fast (``benchmarks/training.py``). Other processors
-    emulate bfloat16.
+    and 6 blocks train 1.3 times as fast with TensorFlow (``benchmarks/training.py``); JAX
+    was not measured. Other processors emulate bfloat16.
     """
     for gpu in tf.config.list_physical_devices("GPU"):
         about = tf.config.experimental.get_device_details(gpu)
