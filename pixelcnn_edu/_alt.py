@@ -177,7 +177,7 @@ def _of_figure(figure):
 
 
 def _of_axes(ax):
-    """Yield what is to be said of one ax, and of insets and secondary axes in it."""
+    """Yield what is to be said of one ax, then of its insets and secondary axes."""
 
     def of(what, side):
         return getattr(ax, f"get_{side}{what}")()
@@ -209,6 +209,7 @@ def _of_axes(ax):
         label = ", ".join(filter(None, (of("label", side), ticks)))
         if ax.axison and label:
             scale = of("scale", side).replace("linear", "")
+            # the scale of a secondary axis is "function" or "functionlog"
             scale = scale.removeprefix("function") if is_secondary else scale
             yield f"{name} {scale} axis: {label}"
     yield told

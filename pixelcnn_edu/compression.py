@@ -14,8 +14,9 @@ format of the file.
 The guarantee: with the same model, on the same machine, with the same versions and
 settings, the images come back equal. Elsewhere the last bit of a probability may differ
 (`TF_ENABLE_ONEDNN_OPTS=0` is enough). Then the decoded images may differ too; a checksum
-detects this, and `decompress` raises an error. The guarantee does not hold where
-``TF_XLA_FLAGS`` turns on auto-clustering: two calls may then round differently.
+detects this, and `decompress` raises an error. If ``TF_XLA_FLAGS`` turns on
+auto-clustering, nothing is guaranteed, even on the same machine: two calls of the model
+may then round differently.
 """
 
 import contextlib

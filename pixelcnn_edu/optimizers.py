@@ -52,10 +52,11 @@ class _WholeBatch:
     def _clip_gradients(self, grads):
         context = tf.distribute.get_replica_context()
         whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
-        # Keras adds them up once more: the first device gives all, the others give zeros.
+        # Keras sums the gradients of the devices once more. So the first device returns
+        # the clipped gradients, and the others return zeros.
         is_first = context.replica_id_in_sync_group == 0
         return [
-            # the gradient of an embedding is sparse: no operator multiplies it
+            # the gradient of an embedding is sparse: `*` does not work on it
             tf.math.scalar_mul(tf.cast(is_first, grad.dtype), grad)
             for grad in super()._clip_gradients(whole)
         ]

@@ -134,7 +134,7 @@ def check_slides(nb, path):
             continue
         guessed = guessed and kind(cell) not in ("slide", "subslide", "fragment")
         if guessed and cell.get("outputs"):
-            yield f"an answer on the slide of its prediction: {cell.source[:50]!r}"
+            yield f"an output on the same slide as its prediction: {cell.source[:50]!r}"
         guessed = guessed or cell.source.startswith("my_guess")
 
 
