@@ -87,7 +87,7 @@ def child(coordinator, processes, rank, *settings):
     """Measure in one of some processes, on a core of its own; that of rank 0 prints."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[rank % len(cores)]})
+        os.sched_setaffinity(0, {cores[rank]})
     from pixelcnn_edu import machines
 
     alone = processes == 1
@@ -139,6 +139,8 @@ def main(argv=None):
     if arguments.child:
         coordinator, *numbers = arguments.child
         return child(coordinator, *map(int, numbers))
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < 2:
+        parser.error("Expected two cores, one for each process. Received: one core")
     rows, rounds = [], 3 if arguments.quick else 7
     print(" ".join(f"{column:>17}" for column in COLUMNS))
     batch = arguments.batch

@@ -173,7 +173,8 @@ def pytorch(filters, batch_size, cropped=False, compiled=False, bfloat16=False):
     import torch
     from torch import nn
 
-    torch.set_num_threads(os.cpu_count())
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
     gray = torch.from_numpy(gray).permute(0, 3, 1, 2)
     model = pytorch_network(filters, cropped)
     parameters = list(model.parameters())

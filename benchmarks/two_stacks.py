@@ -5,7 +5,8 @@
 Notebook 13 describes the five networks. Each run makes two passes over the 4,000 bundled
 digits. The loss is that of the bundled test digits, binarized once with seed 0; each run is
 also compared with the gated network of the same rate and seed, digit by digit. Writes
-`pixelcnn_edu/bundled/two_stacks.csv` after each run. Runs that stand in the file are kept:
+`pixelcnn_edu/bundled/two_stacks.csv` after all networks of a rate and seed (2 to 5). They
+are trained anew if the script is stopped between them. What stands in the file is kept:
 delete the file after a change of a network. The rows of TRIAL digits are short runs for the
 tests.
 """

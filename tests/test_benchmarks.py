@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 from pixelcnn_edu import _cpu, _first_call, generation, models, training
@@ -61,6 +62,27 @@ def test_an_epoch_of_scaling_has_the_steps_that_are_counted(monkeypatch):
     for batch in (64, 1024):
         script.measure(2, batch, 1)
     assert steps == [script.STEPS] * 2
+
+
+def with_cores(cores, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
+
+
+def test_pytorch_has_the_threads_that_its_process_may_use(monkeypatch):
+    script, torch, given = load("training", monkeypatch), types.ModuleType("torch"), []
+    torch.set_num_threads, torch.nn = given.append, None
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with_cores({3}, monkeypatch)
+    with pytest.raises(AttributeError, match="from_numpy"):  # the next call
+        script.pytorch(8, 32)
+    assert given == [1]
+
+
+def test_scaling_refuses_one_core(tmp_path, monkeypatch, capsys):
+    with_cores({3}, monkeypatch)
+    with pytest.raises(SystemExit):
+        load("scaling", monkeypatch).main(["--out", str(tmp_path)])
+    assert "Expected two cores" in capsys.readouterr().err
 
 
 def test_dilation_adds_no_product(monkeypatch):

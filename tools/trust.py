@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from pixelcnn_edu.machine import cores_of_process
+
 ROOT = Path(__file__).parents[1]
 ORACLES = "tests/test_oracles.py::test_"
 STUDENT = (
@@ -66,7 +68,7 @@ def table(total, minutes, today):
     rows = [f"| {name} | {count:,} |" for name, count in total.items()]
     head = ["| what was tried, and held | cases |", "|---|---|"]
     end = [
-        f"\n*{today}, {minutes:.0f} minutes on {os.cpu_count()} cores; none failed.*"
+        f"\n*{today}, {minutes:.0f} minutes on {cores_of_process()} cores; none failed.*"
     ]
     return "\n".join([*head, *rows, *end])
 

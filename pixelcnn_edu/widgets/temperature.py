@@ -4,8 +4,6 @@ from pixelcnn_edu import evaluation, generation, plots
 from pixelcnn_edu._model_checks import check_model
 from pixelcnn_edu.widgets._base import Explorer, check_on_slider, check_page_seed
 
-import numpy as np
-
 COUNT = 16
 
 
@@ -44,7 +42,7 @@ class TemperatureAndSeed(Explorer):
         ax.set_xlabel("nats per image at T = 1; red: their mean")
         ax.set_ylabel("one dot per image")
         ax.spines["left"].set_visible(False)
-        binary = images.shape[-1] == 1 and np.isin(images, [0, 1]).all()
+        binary = images.shape[-1] == 1 and self.model.likelihood.levels == 2
         ink = f"{100 * images.mean():.1f} % ink. " if binary else ""
         least = "" if temperature else "Every pixel takes its most probable value. "
         cost = (
