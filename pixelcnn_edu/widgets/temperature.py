@@ -44,7 +44,7 @@ class TemperatureAndSeed(Explorer):
         ax.spines["left"].set_visible(False)
         binary = images.shape[-1] == 1 and self.model.likelihood.levels == 2
         ink = f"{100 * images.mean():.1f} % ink. " if binary else ""
-        least = "" if temperature else "Every pixel takes its most probable value. "
+        least = "" if temperature else "Every pixel takes its most probable value.\n"
         cost = (
             f"Measured at temperature 1, they cost {nats.mean():.0f} nats on average."
         )
