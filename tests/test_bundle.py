@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import site
 import subprocess
 import sys
 import tarfile
@@ -127,6 +128,20 @@ def run_first_cell(monkeypatch, folder, there):
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
     exec(bundle.FIRST_CELL.format(wheel="the.whl"), {})
     return [Path(command[-1]).resolve() for command in asked]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_the_first_cell_finds_what_pip_installs_into_a_new_folder_of_the_user(
+    monkeypatch, tmp_path, used
+):
+    (tmp_path / "the.whl").touch()
+    mine = str(tmp_path / "site-packages")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", used)
+    monkeypatch.setattr(site, "getusersitepackages", lambda: mine)
+    for _ in range(2):
+        run_first_cell(monkeypatch, tmp_path, there=False)
+        assert sys.path.count(mine) == used
 
 
 def test_the_first_cell_finds_the_wheel_beside_the_notebook_or_one_folder_up(

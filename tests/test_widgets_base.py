@@ -4,10 +4,12 @@ from pixelcnn_edu import export, models
 from pixelcnn_edu.likelihoods import Categorical
 from pixelcnn_edu.widgets._base import Explorer, check_page_seed, ink_shape
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import stills
+from IPython.core.formatters import DisplayFormatter
 
 
 class Bar(Explorer):
@@ -37,6 +39,18 @@ def test_a_page_without_widgets_gets_the_still_picture_and_a_text(network):
     assert data["text/plain"] == repr(bar) == "Bar: a bar"
     assert "application/vnd.jupyter.widget-view+json" in data
     assert plt.get_fignums() == []  # no figure of pyplot is left open
+
+
+def test_ipywidgets_7_gets_the_still_picture_too(network, monkeypatch):
+    shown = []
+
+    def display_7(self):
+        shown.append(self)
+
+    name = "_ipython_display_"
+    monkeypatch.setattr(ipywidgets.Widget, name, display_7, raising=False)
+    data, _ = DisplayFormatter().format(Bar(network))
+    assert "text/html" in data and not shown
 
 
 def test_the_page_gets_the_network_the_settings_and_the_images(network):

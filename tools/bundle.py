@@ -38,6 +38,7 @@ FIRST_CELL = """\
 # Installs the package from its wheel, unless the package is there.
 import importlib.util
 import pathlib
+import site
 import subprocess
 import sys
 
@@ -49,6 +50,9 @@ if importlib.util.find_spec("pixelcnn_edu") is None:
         raise FileNotFoundError("Upload {wheel} to the folder of this notebook.")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", str(wheels[0])]
     subprocess.run(pip, check=True)
+    # If pip makes the user's own folder, this Python does not know the folder yet.
+    if site.ENABLE_USER_SITE and site.getusersitepackages() not in sys.path:
+        sys.path.insert(0, site.getusersitepackages())
 """
 
 

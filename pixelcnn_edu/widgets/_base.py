@@ -45,6 +45,8 @@ class Explorer(anywidget.AnyWidget):
     weights = traitlets.Bytes().tag(sync=True)
     images = traitlets.Bytes().tag(sync=True)
 
+    _ipython_display_ = None  # that of ipywidgets 7 shows no still picture
+
     size = (9, 4)  # of the still picture, in inches
 
     def __init__(self, explorer, model, *, about, images=(), **settings):
