@@ -1,5 +1,6 @@
 """What holds for all tests: no window opens, no figure stays, no example is random."""
 
+import signal
 import sys
 
 import hypothesis
@@ -8,6 +9,8 @@ import pytest
 from effort import LONG, tally
 
 matplotlib.use("Agg")  # not by MPLBACKEND: the notebooks' kernels would inherit it
+# A shell starts a job in the background without Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 steady = hypothesis.settings(deadline=None, derandomize=True)
 hypothesis.settings.register_profile("steady", steady)
 hypothesis.settings.register_profile("long", steady, derandomize=False, database=None)
