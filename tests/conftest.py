@@ -9,7 +9,7 @@ import pytest
 from effort import LONG, tally
 
 matplotlib.use("Agg")  # not by MPLBACKEND: the notebooks' kernels would inherit it
-# A shell starts a job in the background without Ctrl-C, which some tests send.
+# Some tests send Ctrl-C, which a job in the background of a shell ignores.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 steady = hypothesis.settings(deadline=None, derandomize=True)
 hypothesis.settings.register_profile("steady", steady)

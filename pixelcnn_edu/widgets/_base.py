@@ -45,7 +45,7 @@ class Explorer(anywidget.AnyWidget):
     weights = traitlets.Bytes().tag(sync=True)
     images = traitlets.Bytes().tag(sync=True)
 
-    _ipython_display_ = None  # that of ipywidgets 7 shows no still picture
+    _ipython_display_ = None  # ipywidgets 7 has a method that shows no picture
 
     size = (9, 4)  # of the still picture, in inches
 
