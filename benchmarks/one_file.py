@@ -49,7 +49,9 @@ def main(argv=None):
     with open(
         arguments.out / "one_file.csv", "w", newline="", encoding="utf-8"
     ) as file:
-        csv.writer(file).writerows([["epochs", "minutes", "test_nats"], *rows])
+        csv.writer(file, lineterminator="\n").writerows(
+            [["epochs", "minutes", "test_nats"], *rows]
+        )
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def main(argv=None):
             print(" ".join(f"{rows[-1][column]:>17}" for column in COLUMNS), flush=True)
     path = arguments.out / "scaling.csv"
     with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
