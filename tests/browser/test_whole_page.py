@@ -66,6 +66,15 @@ def test_axe_finds_nothing_serious(browser, files, name, width):
     page.context.close()
 
 
+def test_a_picture_keeps_its_paper_in_a_mode_of_high_contrast(browser, files):
+    page = begun(browser, files / "coffee.html", "wide")
+    page.page.emulate_media(color_scheme="dark", forced_colors="active")
+    behind = "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+    found = page.page.locator("canvas").evaluate_all(behind)
+    assert set(found) == {"rgb(255, 255, 255)"}
+    page.context.close()
+
+
 @pytest.mark.parametrize("part", ["graph", "weights", "images"])
 def test_a_damaged_page_says_so_and_shows_nothing(browser, files, tmp_path, part):
     text = (files / "coffee.html").read_bytes()
