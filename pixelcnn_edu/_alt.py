@@ -1,14 +1,14 @@
 """Alternative texts: what a screen reader says of a figure.
 
 A plot function tells with `describe` what it draws. `text` puts that together with titles,
-names of axes and ticks, and what a reader draws afterwards with plain matplotlib. In
-IPython, each figure is shown as HTML with its text, ``<img alt="…">``, which notebooks
+legends, names of axes and ticks, and what a reader draws afterwards with plain matplotlib.
+In IPython, each figure is shown as HTML with its text, ``<img alt="…">``, which notebooks
 prefer. (A page drops the metadata of a PNG output.) A console without HTML shows IPython's
 own PNG.
 
 A text is a summary of the data: also of points outside the limits of an ax, or left out by
-``markevery``. Colors, sizes and places of shapes are not told, and dates are told as
-matplotlib's numbers, in days since 1970.
+``markevery``. Colors, sizes and places of shapes are not told, nor names of ticks in 3D and
+texts inside a table or a box. Dates are told as matplotlib's numbers, in days since 1970.
 """
 
 import functools
@@ -21,9 +21,11 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.category import StrCategoryFormatter
+from matplotlib.cbook import strip_math
 from matplotlib.colors import Normalize
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FuncFormatter
@@ -44,13 +46,16 @@ def describe(ax, words="", artists=()):
 
 
 def number(value, scale="linear") -> str:
-    """Return whole numbers whole, others to two digits, which other machines find too.
+    """Return whole numbers whole, others to two digits, which most machines find too.
 
-    On a linear scale, a number between -1e-12 and 1e-12 is given as 0: a rounding error.
+    A number is whole if at most 1/100,000 of it, and at most 1/1,000, is missing. On a
+    linear scale, a number between -1e-12 and 1e-12 is given as 0: a rounding error.
 
     Example:
         >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, -9e-13, math.nan)]
         ['784', '512', '5', '0.023', '120', '0', 'nan']
+        >>> [number(x) for x in (108420, 108420.4)]
+        ['108,420', '110,000']
         >>> number(9e-13, "log")
         '9e-13'
     """
@@ -58,7 +63,8 @@ def number(value, scale="linear") -> str:
     if not math.isfinite(value):
         return str(value)
     off = 1e-12 if scale == "linear" else 0
-    whole = math.isclose(value, round(value), rel_tol=1e-5, abs_tol=off)
+    missing = abs(value - round(value))
+    whole = missing <= max(min(1e-5 * abs(value), 1e-3), off)
     value = round(value) if whole else float(f"{value:.2g}")
     whole = value == round(value) or abs(value) >= 10
     return f"{round(value):,}" if whole else f"{value:g}"
@@ -171,6 +177,7 @@ def _of_figure(figure):
     for ax in figure.axes:
         if ax.figure is figure and ax.get_visible():
             yield from _of_axes(ax)
+    yield from _legends(figure.legends, figure.axes)
     for part in figure.subfigs:
         if part.get_visible():
             yield from _of_figure(part)
@@ -187,7 +194,8 @@ def _of_axes(ax):
         side = "y" if ax.get_xlim() == (0, 1) else "x"
         told = span(of("lim", side), of("scale", side))
         names = ax.get_title(), ax.get_xlabel(), ax.get_ylabel()
-        yield ": ".join(filter(None, (f"Color bar {told}", *names)))
+        ticks = _ticks(ax.xaxis, ""), _ticks(ax.yaxis, "")
+        yield ": ".join(filter(None, (f"Color bar {told}", *names, *ticks)))
         return
     words, artists, known = getattr(ax, "_described", ("", (), []))
     if not any(artist in known for artist in _drawn(ax)):  # cleared since then
@@ -195,7 +203,7 @@ def _of_axes(ax):
     told = [
         curve(one) if isinstance(one, Line2D) else _picture(one, "Map of {}×{} pixels")
         for one in artists
-        if one.axes is ax
+        if one.axes is ax and one.get_visible()
     ]
     words = ". ".join(filter(None, (words, "; ".join(told))))
     is_secondary = not isinstance(ax, Axes)
@@ -204,30 +212,47 @@ def _of_axes(ax):
     yield words
     new = {id(artist) for artist in ax.get_children()}
     told = "; ".join(_artists(ax, new - {id(artist) for artist in known}))
-    for name, side in (("Horizontal", "x"), ("Vertical", "y")):
-        ticks = _ticks(of("axis", side), f"{words} {told}")
-        label = ", ".join(filter(None, (of("label", side), ticks)))
-        if ax.axison and label:
+    in_3d = hasattr(ax, "zaxis")
+    names = ("xx", "yy", "zz") if in_3d else (("x", "Horizontal"), ("y", "Vertical"))
+    for side, name in names:
+        axis = of("axis", side)
+        ticks = "" if in_3d else _ticks(axis, f"{words} {told}")
+        label = axis.label.get_text() if axis.label.get_visible() else ""
+        label = ", ".join(filter(None, (label, ticks)))
+        if label and axis.get_visible() and (ax._axis3don if in_3d else ax.axison):
             scale = of("scale", side).replace("linear", "")
             # the scale of a secondary axis is "function" or "functionlog"
             scale = scale.removeprefix("function") if is_secondary else scale
             yield f"{name} {scale} axis: {label}"
     yield told
+    legends = (one for one in ax.get_children() if isinstance(one, Legend))
+    yield from _legends((one for one in legends if one not in known), [ax])
     for child in ax.child_axes:
         if child.get_visible():
             yield from _of_axes(child)
 
 
+def _legends(legends, axes):
+    """Yield the titles of legends, and those of their texts that no label of axes is."""
+    for legend in legends:
+        told = [name for ax in axes for name in ax.get_legend_handles_labels()[1]]
+        names = [one.get_text() for one in legend.get_texts()]
+        names = "" if set(names) <= set(told) else ", ".join(map(strip_math, names))
+        words = list(filter(None, (legend.get_title().get_text(), names)))
+        if words and legend.get_visible():
+            yield ": ".join(("Legend", *words))
+
+
 def _ticks(axis, told):
     """Return the places and names of ticks that have names, unless all are told."""
-    if not isinstance(axis.get_major_formatter(), _NAMING):
-        return ""
     ticks = []
-    for label in axis.get_ticklabels():
-        place, name = label.get_position()[axis.axis_name == "y"], label.get_text()
-        low, high = sorted(axis.get_view_interval())
-        if name and low <= place <= high and not _is_number(name, place):
-            ticks.append((place, name))
+    for is_minor, kind in enumerate((axis.major, axis.minor)):
+        naming = isinstance(kind.formatter, _NAMING)
+        for label in axis.get_ticklabels(minor=is_minor) if naming else []:
+            place, name = label.get_position()[axis.axis_name == "y"], label.get_text()
+            low, high = sorted(axis.get_view_interval())
+            if name and low <= place <= high and not _is_number(name, place):
+                ticks.append((place, name))
     # a bar has the name of its tick
     named = [re.search(rf"[:,] {re.escape(name)} -?\d", told) for _, name in ticks]
     if len(ticks) > MOST or all(named):

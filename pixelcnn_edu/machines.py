@@ -14,7 +14,8 @@ kind: others round differently. Then the run ends with an error where weights ar
 callback or by an optimizer that keeps a running mean. The process of rank 0 alone reads and
 writes the run's folder, and sends what a resumed run needs to the others. Callbacks run in
 every process: one that stops the training must decide the same everywhere, and one that
-writes belongs into the process of rank 0.
+writes belongs into the process of rank 0. Keras's ``ModelCheckpoint`` alone must be in
+every process, each with a file of its own: otherwise all wait for one another without end.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset on several machines.
 """

@@ -250,7 +250,7 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
     """
     ax = _axes(ax)
     for label, values in series.items():
-        pair = np.ndim(values[0]) == 1
+        pair = np.ndim(next(iter(values), 0)) == 1
         x, y = values if pair else (range(1, len(values) + 1), values)
         ax.plot(x, y, marker="o", label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)

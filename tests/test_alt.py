@@ -198,6 +198,30 @@ def test_names_that_a_legend_shows_are_told():
     )
 
 
+def test_a_legend_tells_its_title_and_the_names_that_are_no_labels():
+    figure, (left, middle, right) = plt.subplots(1, 3)
+    for ax in (left, middle):
+        first, second = ax.plot([1, 2], [3, 4]), ax.plot([1, 2], [5, 6])
+    left.legend(["train", "test"])
+    middle.add_artist(middle.legend(first, ["train"], title="loss"))
+    middle.legend(second, ["test"])
+    points = right.scatter([1, 2], [3, 4], c=[0, 1])
+    right.legend(*points.legend_elements(), title="class")
+    lines = "from 3 at 1 to 4 at 2; from 5 at 1 to 6 at 2"
+    assert _alt.text(figure) == (
+        f"{lines}. Legend: train, test. {lines}. Legend: loss: train. Legend: test. "
+        "1 area. Legend: class: 0, 1"
+    )
+    figure, ax = plt.subplots()
+    ax.plot([1, 2], [3, 4], label="7")
+    ax.legend(title="digit")
+    figure.legend()
+    figure.legend(["seven"])
+    assert _alt.text(figure) == (
+        "7: from 3 at 1 to 4 at 2. Legend: digit. Legend: seven"
+    )
+
+
 def test_very_many_texts_are_counted_and_their_words_are_told():
     ax = plt.subplots()[1]
     for i in range(33):
@@ -221,6 +245,16 @@ def test_ticks_that_have_names_are_told():
         "Vertical axis: kind, 0 digits, 1 clothes. 3 marks, x from 1 to 4, y from 0 to 2. "
         "a vertical line at 1; bars: a 1, b 2"
     )
+
+
+def test_names_of_minor_ticks_and_of_a_color_bar_are_told():
+    figure, ax = plt.subplots()
+    ax.plot([1, 2], [1, 2])
+    ax.set_xticks([1.5], ["half way"], minor=True)
+    bar = with_color_bar("horizontal", label="gray").figure.axes[-1]
+    assert said(ax) == "Horizontal axis: 1.5 half way. from 1 at 1 to 2 at 2"
+    bar.set_xticks([0, 220], ["paper", "ink"])
+    assert said(bar).endswith("Color bar from 0 to 220: gray: 0 paper, 220 ink")
 
 
 def test_ticks_whose_names_are_their_places_are_not_told():
@@ -327,9 +361,16 @@ def test_what_is_hidden_is_not_told():
     figure, (left, right) = plt.subplots(1, 2)
     left.plot([1, 2], [3, 4])[0].set_visible(False)
     left.plot([1, 2], [5, 6])
+    left.set_xlabel("epoch", visible=False)
+    left.set_ylabel("nats")
+    left.yaxis.set_visible(False)
+    left.legend(["test"]).set_visible(False)
     right.plot([1, 2], [7, 8])
     right.set_visible(False)
     assert _alt.text(figure) == "from 5 at 1 to 6 at 2"
+    ax = plots.curves({"train": [3, 2], "test": [4, 3]})
+    ax.lines[0].set_visible(False)
+    assert said(ax).startswith("Line chart. test: from 4 at 1 to 3 at 2. ")
 
 
 def test_a_line_in_space_is_told_with_all_its_axes():
@@ -337,6 +378,10 @@ def test_a_line_in_space_is_told_with_all_its_axes():
     ax.plot([1, 2, 3], [40, 50, 60], [90, 85, 80], label="nats")
     figure.canvas.draw()
     told = "nats: x from 1 to 3, y from 40 to 60, z from 80 to 90"
+    assert _alt.text(figure) == told
+    ax.set(xlabel="rate", zlabel="loss")
+    assert _alt.text(figure) == f"x axis: rate. z axis: loss. {told}"
+    ax.set_axis_off()
     assert _alt.text(figure) == told
 
 

@@ -124,7 +124,7 @@ def run_first_cell(monkeypatch, folder, there):
     """Run the first cell in a folder; return what it would install."""
     asked = []
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: there or None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: there)
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
     exec(bundle.FIRST_CELL.format(wheel="the.whl"), {})
     return [Path(command[-1]).resolve() for command in asked]
@@ -140,19 +140,29 @@ def test_the_first_cell_finds_what_pip_installs_into_a_new_folder_of_the_user(
     monkeypatch.setattr(site, "ENABLE_USER_SITE", used)
     monkeypatch.setattr(site, "getusersitepackages", lambda: mine)
     for _ in range(2):
-        run_first_cell(monkeypatch, tmp_path, there=False)
+        run_first_cell(monkeypatch, tmp_path, there=None)
         assert sys.path.count(mine) == used
+
+
+def test_the_first_cell_takes_no_folder_of_that_name_for_the_package(
+    monkeypatch, tmp_path
+):
+    (tmp_path / "the.whl").touch()
+    (tmp_path / "pixelcnn_edu" / "pixelcnn_edu").mkdir(parents=True)  # a clone
+    folder = importlib.machinery.PathFinder.find_spec("pixelcnn_edu", [str(tmp_path)])
+    assert run_first_cell(monkeypatch, tmp_path, there=folder) == [tmp_path / "the.whl"]
 
 
 def test_the_first_cell_finds_the_wheel_beside_the_notebook_or_one_folder_up(
     monkeypatch, tmp_path
 ):
+    package = importlib.util.find_spec("pixelcnn_edu")
     solutions = tmp_path / "solutions"
     solutions.mkdir()
     with pytest.raises(FileNotFoundError, match=re.escape("Upload the.whl to the")):
-        run_first_cell(monkeypatch, solutions, there=False)
+        run_first_cell(monkeypatch, solutions, there=None)
     wheel = tmp_path / "the.whl"
     wheel.touch()
     for folder in (tmp_path, solutions):
-        assert run_first_cell(monkeypatch, folder, there=False) == [wheel]
-        assert run_first_cell(monkeypatch, folder, there=True) == []
+        assert run_first_cell(monkeypatch, folder, there=None) == [wheel]
+        assert run_first_cell(monkeypatch, folder, there=package) == []

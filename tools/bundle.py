@@ -42,7 +42,8 @@ import site
 import subprocess
 import sys
 
-if importlib.util.find_spec("pixelcnn_edu") is None:
+spec = importlib.util.find_spec("pixelcnn_edu")
+if spec is None or spec.origin is None:  # without an origin: a folder of this name
     # Beside the notebook, one folder up, or (on Kaggle) among the data sets.
     places = (".", "{wheel}"), ("..", "{wheel}"), ("/kaggle", "input/**/{wheel}")
     wheels = [path for place, name in places for path in pathlib.Path(place).glob(name)]

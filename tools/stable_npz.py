@@ -1,4 +1,7 @@
-"""Write arrays as an .npz file that is the same, byte for byte, whenever it is built."""
+"""Write arrays as an .npz file that is the same, byte for byte, whenever it is built.
+
+With another library than zlib (zlib-ng in Fedora's Python, say) the bytes may differ.
+"""
 
 import hashlib
 import io
