@@ -225,8 +225,9 @@ def _of_axes(ax):
             scale = scale.removeprefix("function") if is_secondary else scale
             yield f"{name} {scale} axis: {label}"
     yield told
-    legends = (one for one in ax.get_children() if isinstance(one, Legend))
-    yield from _legends((one for one in legends if one not in known), [ax])
+    yield from _legends(
+        [one for one in ax.get_children() if isinstance(one, Legend)], [ax]
+    )
     for child in ax.child_axes:
         if child.get_visible():
             yield from _of_axes(child)

@@ -5,7 +5,7 @@
 
 Paper: van den Oord et al., "Pixel Recurrent Neural Networks", arXiv 1601.06759. This file
 needs NumPy and Keras 3 with a backend. The notebooks of `pixelcnn_edu` explain its ideas.
-The trained network goes to one_file.keras, a new file in the current folder.
+The trained network goes to one_file.keras, or to another new file, in the current folder.
 
 The idea: read an image like a page, row by row, each row from left to right. The
 probability of the image is then a product,
@@ -13,9 +13,8 @@ probability of the image is then a product,
     p(image) = Π p(pixel | the pixels before it),
 
 and one network computes all its factors in one pass, if no output sees its own pixel or a
-later one. Masks in the convolutions take care of that. To draw an image is to choose its
-pixels at random, one after the other, with these probabilities. Images are float32
-(N, H, W, 1), 0 (paper) or 1 (ink); the output, of this shape, is the logit of p(ink).
+later one. Masks in the convolutions take care of that. Images are float32 (N, H, W, 1),
+0 (paper) or 1 (ink); the output, of this shape, is the logit of p(ink).
 """
 
 import os
@@ -145,8 +144,7 @@ def train(model, images, epochs):
     # on a CPU a small network trains faster without XLA, a compiler
     xla = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=nadam, loss=nats_per_image, jit_compile=xla)
-    # `Batches` has an order of its own, so Keras need not shuffle the batches
-    return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)
+    return model.fit(batches, epochs=epochs, shuffle=False, verbose=2)  # shuffled above
 
 
 # -------------------------------------------------------------------- the generation
@@ -189,10 +187,12 @@ def main(path=None, epochs=8):
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train[..., None] / highest, int(epochs))
-    model.save("one_file.keras")
+    saved = "one_file.keras"  # another run in this folder may have saved it meanwhile
+    saved = f"{os.getpid()}_{saved}" if os.path.exists(saved) else saved
+    model.save(saved)
     test = binarize(x_test[..., None] / highest, seed=0)
     nats = ops.mean(nats_per_image(test, model.predict(test, verbose=0)))
-    print(f"{float(nats):.2f} nats per image on {len(test):,} test digits")
+    print(f"{saved}: {float(nats):.2f} nats per image on {len(test):,} test digits")
     show(sample(model, np.random.default_rng(0).random((16, 28, 28, 1), "float32")))
 
 

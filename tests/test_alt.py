@@ -212,6 +212,9 @@ def test_a_legend_tells_its_title_and_the_names_that_are_no_labels():
         f"{lines}. Legend: train, test. {lines}. Legend: loss: train. Legend: test. "
         "1 area. Legend: class: 0, 1"
     )
+    ax = plots.curves({"0.1": [3, 2]})
+    ax.get_legend().set_title("rate")
+    assert said(ax).endswith("Vertical axis: nats per image. Legend: rate")
     figure, ax = plt.subplots()
     ax.plot([1, 2], [3, 4], label="7")
     ax.legend(title="digit")

@@ -168,6 +168,23 @@ def test_it_replaces_no_network_of_an_earlier_run(tmp_path, monkeypatch):
         one_file.main("digits.npz", 1)
 
 
+def test_it_replaces_no_network_that_another_run_has_saved_meanwhile(
+    tmp_path, monkeypatch, capsys
+):
+    def train(model, images, epochs):
+        Path("one_file.keras").write_bytes(b"of another run")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(one_file, "train", train)
+    monkeypatch.setattr(one_file, "sample", lambda model, uniforms: uniforms)
+    pixels = np.full((8, 28, 28), 255, "uint8")
+    np.savez("digits.npz", x_train=pixels, x_test=pixels)
+    one_file.main("digits.npz", 1)
+    assert Path("one_file.keras").read_bytes() == b"of another run"
+    saved = capsys.readouterr().out.split(":")[0]
+    assert keras.models.load_model(saved).count_params()
+
+
 def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
     def stop(model, images, epochs):
         raise RuntimeError(f"the brightest pixel is {images.max()}")

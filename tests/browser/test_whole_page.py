@@ -72,6 +72,8 @@ def test_a_picture_keeps_its_paper_in_a_mode_of_high_contrast(browser, files):
     behind = "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
     found = page.page.locator("canvas").evaluate_all(behind)
     assert set(found) == {"rgb(255, 255, 255)"}
+    chosen = page.page.locator(".choice input:checked + label").evaluate_all(behind)
+    assert set(chosen) == {"rgb(0, 114, 178)"}
     page.context.close()
 
 
