@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import tomllib
+import venv
 from pathlib import Path
 
 import notebooks
@@ -433,6 +434,19 @@ def test_a_folder_that_was_moved_or_copied_is_registered_again_without_a_network
     assert "--no-index --no-deps" in line and line.endswith("-e .")
     desk.make("setup")
     assert desk.asked("pip install") == desk.asked("-m venv") == []
+
+
+@needs_make
+def test_the_programs_of_a_moved_environment_name_the_new_folder(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "Übungen, neu"
+    venv.create(old, with_pip=True)
+    old.rename(new)
+    ask = ["bash", "-c", 'source "$0/bin/activate"; which python; pip --version', new]
+    before = subprocess.run(ask, capture_output=True, text=True)
+    assert str(new) not in before.stdout
+    subprocess.run([new / "bin" / "python", "-c", tasks.RENAME], check=True)
+    program, pip = subprocess.check_output(ask, text=True).splitlines()
+    assert program == str(new / "bin" / "python") and str(new / "lib") in pip
 
 
 @needs_make

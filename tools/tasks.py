@@ -33,6 +33,20 @@ PROBE = """
 import json, sys
 print(json.dumps(["%d.%d" % sys.version_info[:2], sys.executable]))
 """
+# run in an environment: `activate` and the programs beside it name this environment
+RENAME = """
+import importlib.metadata, sys, venv
+from pip._vendor.distlib.scripts import ScriptMaker
+builder = venv.EnvBuilder()
+place = builder.ensure_directories(sys.prefix)
+builder.setup_scripts(place)
+maker = ScriptMaker(None, place.bin_path)
+maker.clobber, maker.variants = True, {""}
+for package in importlib.metadata.distributions():
+    for entry in package.entry_points:
+        if entry.group == "console_scripts":
+            maker.make(f"{entry.name} = {entry.value}")
+"""
 TASKS = {}
 
 
@@ -157,7 +171,7 @@ def install(*extras):
     """Make the environment and install into it what is not there yet.
 
     A file in the environment notes what was installed, and for which folder. So a folder
-    that was moved or copied is noticed: its environment still imports the old folder.
+    that was moved or copied is noticed: its environment still names the old folder.
     """
     texts = [(ROOT / name).read_bytes() for name in NEEDS]
     needs = hashlib.sha256(b"".join(texts)).hexdigest()
@@ -193,6 +207,7 @@ def install(*extras):
         print(f"This folder was {note['root']} before.", flush=True)
         again = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         pip_install(*again, "-e", ".")
+        run(PY, "-c", RENAME)
     note["root"] = str(ROOT)
     note["extras"] = sorted({*note["extras"], *missing})
     STAMP.write_text(json.dumps(note), "utf-8")
