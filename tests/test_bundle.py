@@ -125,6 +125,7 @@ def run_first_cell(monkeypatch, folder, there):
     asked = []
     monkeypatch.chdir(folder)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: there)
+    monkeypatch.setitem(sys.modules, "pixelcnn_edu", None)  # and at the end as before
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
     exec(bundle.FIRST_CELL.format(wheel="the.whl"), {})
     return [Path(command[-1]).resolve() for command in asked]
@@ -151,6 +152,7 @@ def test_the_first_cell_takes_no_folder_of_that_name_for_the_package(
     (tmp_path / "pixelcnn_edu" / "pixelcnn_edu").mkdir(parents=True)  # a clone
     folder = importlib.machinery.PathFinder.find_spec("pixelcnn_edu", [str(tmp_path)])
     assert run_first_cell(monkeypatch, tmp_path, there=folder) == [tmp_path / "the.whl"]
+    assert "pixelcnn_edu" not in sys.modules
 
 
 def test_the_first_cell_finds_the_wheel_beside_the_notebook_or_one_folder_up(

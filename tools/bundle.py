@@ -51,6 +51,7 @@ if spec is None or spec.origin is None:  # without an origin: a folder of this n
         raise FileNotFoundError("Upload {wheel} to the folder of this notebook.")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", str(wheels[0])]
     subprocess.run(pip, check=True)
+    sys.modules.pop("pixelcnn_edu", None)  # the folder of this name
     # If pip makes the user's own folder, this Python does not know the folder yet.
     if site.ENABLE_USER_SITE and site.getusersitepackages() not in sys.path:
         sys.path.insert(0, site.getusersitepackages())
