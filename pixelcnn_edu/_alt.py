@@ -256,9 +256,12 @@ def _ticks(axis, told):
                 ticks.append((place, name))
     # a bar has the name of its tick
     named = [re.search(rf"[:,] {re.escape(name)} -?\d", told) for _, name in ticks]
-    if len(ticks) > MOST or all(named):
+    if all(named):
         return ""
-    return ", ".join(f"{number(place)} {name}" for place, name in ticks)
+    told = [f"{number(place)} {name}" for place, name in ticks]
+    if len(ticks) > MOST:
+        return f"{len(ticks)} named ticks from {told[0]} to {told[-1]}"
+    return ", ".join(told)
 
 
 def _is_number(name, place=None):

@@ -187,8 +187,8 @@ def main(path=None, epochs=8):
     keras.utils.set_random_seed(0)
     model = pixelcnn()
     train(model, x_train[..., None] / highest, int(epochs))
-    saved = "one_file.keras"  # another run in this folder may have saved it meanwhile
-    saved = f"{os.getpid()}_{saved}" if os.path.exists(saved) else saved
+    names = ("new_" * n + "one_file.keras" for n in range(99))  # of runs in this folder
+    saved = next(name for name in names if not os.path.exists(name))
     model.save(saved)
     test = binarize(x_test[..., None] / highest, seed=0)
     nats = ops.mean(nats_per_image(test, model.predict(test, verbose=0)))

@@ -260,6 +260,20 @@ def test_names_of_minor_ticks_and_of_a_color_bar_are_told():
     assert said(bar).endswith("Color bar from 0 to 220: gray: 0 paper, 220 ink")
 
 
+def test_very_many_names_of_ticks_are_counted():
+    letters = "abcdefghijklmnopqrstu"
+    ax = plt.subplots()[1]
+    ax.plot([0, 20], [1, 2])
+    ax.set_xticks(range(21), letters)
+    line = "from 1 at 0 to 2 at 20"
+    assert said(ax) == f"Horizontal axis: 21 named ticks from 0 a to 20 u. {line}"
+    ax = plt.subplots()[1]
+    ax.bar(list(letters), range(21))
+    assert said(ax) == (
+        "Horizontal axis: 21 named ticks from 0 a to 20 u. 21 bars from 0 to 20"
+    )
+
+
 def test_ticks_whose_names_are_their_places_are_not_told():
     ax = plt.subplots()[1]
     ax.plot([0, 100], [0, 1])

@@ -172,15 +172,17 @@ def test_it_replaces_no_network_that_another_run_has_saved_meanwhile(
     tmp_path, monkeypatch, capsys
 ):
     def train(model, images, epochs):
-        Path("one_file.keras").write_bytes(b"of another run")
+        for name in others:
+            Path(name).write_bytes(b"of another run")
 
+    others = ["one_file.keras", "new_one_file.keras"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(one_file, "train", train)
     monkeypatch.setattr(one_file, "sample", lambda model, uniforms: uniforms)
     pixels = np.full((8, 28, 28), 255, "uint8")
     np.savez("digits.npz", x_train=pixels, x_test=pixels)
     one_file.main("digits.npz", 1)
-    assert Path("one_file.keras").read_bytes() == b"of another run"
+    assert {Path(name).read_bytes() for name in others} == {b"of another run"}
     saved = capsys.readouterr().out.split(":")[0]
     assert keras.models.load_model(saved).count_params()
 

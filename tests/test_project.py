@@ -88,7 +88,7 @@ HOME = "/" + "home/ann"  # in two pieces, as this file is searched too
 
 
 def tracked_files():
-    """What git has or would add; without git, everything that is not hidden."""
+    """What git has or would add; without git, all that is neither hidden nor built."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         out = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
@@ -97,7 +97,10 @@ def tracked_files():
         files = [
             path
             for path in ROOT.rglob("*")
-            if not any(p.startswith(".") for p in path.relative_to(ROOT).parts)
+            if not any(
+                part.startswith(".") or part in ("build", "runs")
+                for part in path.relative_to(ROOT).parts
+            )
         ]
     return [path for path in files if path.is_file()]
 
@@ -355,6 +358,14 @@ def test_on_windows_the_launcher_finds_each_python_and_elsewhere_its_name_does()
     assert (windows, elsewhere) == (("py", "-3.12"), ("python3.12",))
 
 
+def test_the_python_may_be_named_after_a_task_as_for_make(monkeypatch):
+    ran = []
+    monkeypatch.setitem(tasks.TASKS, "lab", lambda *words: ran.append(words))
+    monkeypatch.setenv("PYTHON", "python3.11")
+    tasks.main(["lab", "PYTHON=python3.12", "--port", "8890"])
+    assert ran == [("--port", "8890")] and tasks.candidates() == [("python3.12",)]
+
+
 def test_a_task_that_does_not_exist_is_refused_by_name():
     with pytest.raises(SystemExit, match=r"Expected one of lab, .* Received: labs"):
         tasks.main(["labs"])
@@ -561,9 +572,12 @@ def test_tests_run_once_and_strictly(desk):
 
 def test_the_tasks_run_on_the_oldest_python_of_all_systems_in_use():
     source = (ROOT / "tools" / "tasks.py").read_text("utf-8")
-    ast.parse(source, feature_version=(3, 8))
-    imported = re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE)
-    assert set(imported) <= sys.stdlib_module_names
+    imported = set()
+    for node in ast.walk(ast.parse(source, feature_version=(3, 8))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found = [getattr(node, "module", None), *(name.name for name in node.names)]
+            imported.add((found[0] or found[1]).split(".")[0])
+    assert {"pathlib", "sys"} <= imported <= sys.stdlib_module_names
 
 
 def test_each_test_notebook_and_module_belongs_to_one_group_of_the_suite():

@@ -345,13 +345,17 @@ def main(arguments):
             print(f"{name:15}{function.__doc__}")
         print(
             "\nPYTHON=python3.12 chooses the Python (3.11 to 3.13) that makes .venv;\n"
-            "ARGS=... passes arguments on: make lab ARGS='--port 8890'."
+            "ARGS=... passes arguments on: make lab ARGS='--port 8890'. Without make:\n"
+            "python tools/tasks.py lab PYTHON=python3.12 --port 8890"
         )
         return
     name, *rest = arguments
     if name not in TASKS:
         stop(f"Expected one of {', '.join(TASKS)}. Received: {name}")
-    TASKS[name](*rest)
+    for word in rest:
+        if word.startswith("PYTHON="):  # as make takes it
+            os.environ["PYTHON"] = word[len("PYTHON=") :]
+    TASKS[name](*(word for word in rest if not word.startswith("PYTHON=")))
 
 
 if __name__ == "__main__":
