@@ -12,6 +12,17 @@ from pixelcnn_edu._model_checks import check_labels
 import numpy as np
 
 
+def check_no_adapters(model):
+    """Raise ValueError if the model's file has other weights: Keras adds LoRA's there."""
+    for weight in model.weights:
+        if weight.name.startswith("lora_") and np.any(np.asarray(weight)):
+            raise ValueError(
+                "Expected a model without LoRA adapters, because a saved model has other "
+                "weights: Keras adds the adapters to the kernels. Save the model, load "
+                f"it, and compress with the loaded one. Received: {weight.path}"
+            )
+
+
 def checksum_of_images(images) -> int:
     """Return the checksum of images on their levels, float32 (N, H, W, C)."""
     return zlib.crc32(np.ascontiguousarray(images, "<f4").tobytes())

@@ -29,7 +29,11 @@ from pixelcnn_edu._checks import (
     check_positive_int,
     check_unmasked,
 )
-from pixelcnn_edu._code_checksums import checksum_of_images, checksums_of_model
+from pixelcnn_edu._code_checksums import (
+    check_no_adapters,
+    checksum_of_images,
+    checksums_of_model,
+)
 from pixelcnn_edu._coding_loop import CodingLoop
 from pixelcnn_edu._logits import check_repeatable, present_logits
 from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
@@ -60,9 +64,9 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         ``code_length(...).sum() / 8`` bytes.
 
     Raises:
-        ValueError: an argument is out of its range, or a layer cannot be cached or draws
-            random numbers at inference, or the header has no room for so many images,
-            rows, columns, channels or levels.
+        ValueError: an argument is out of its range, or a layer cannot be cached, draws
+            random numbers at inference or has LoRA adapters, or the header has no room for
+            so many images, rows, columns, channels or levels.
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
@@ -73,6 +77,7 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
     classes = [label[:2] for label in check_labels(model, labels, len(images))]
     check_repeatable(model, some / (likelihood.levels - 1), *classes)
     encoder = _constriction().queue.RangeEncoder()
+    check_no_adapters(model)
     sums = checksums_of_model(model, labels, likelihood, len(images))
 
     def write(rows, values, counts):

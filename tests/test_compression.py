@@ -185,6 +185,23 @@ def test_a_channel_s_probabilities_know_the_channels_before_it(method):
     np.testing.assert_allclose(bits, nats / math.log(2), rtol=0.01)
 
 
+def test_a_file_is_read_with_the_saved_model_after_lora(tmp_path):
+    model = model_of("binary")
+    images = np.random.default_rng(0).integers(2, size=(3, 5, 4, 1)).astype("float32")
+    model.layers[-1].enable_lora(1)
+    layer = model.layers[-1]
+    layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    with pytest.raises(ValueError, match="without LoRA adapters"):
+        compression.compress(model, images, method="naive")
+    for _ in range(2):  # what Keras loads stays as it is
+        model.save(tmp_path / "model.keras")
+        model = keras.models.load_model(tmp_path / "model.keras")
+        data = compression.compress(model, images, method="naive")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    found = compression.decompress(model, data)
+    np.testing.assert_array_equal(found, images)
+
+
 def test_more_images_than_a_slice_holds_and_a_single_one():
     model = shared_trivial()
     images = images_of(model, 300)
