@@ -51,7 +51,9 @@ def test_a_curve_may_have_no_points_or_no_index_0():
         def __getitem__(self, index):
             raise KeyError(index)
 
-    plots.curves({"none": [], "losses": Losses([3.0, 2.0])})
+    ax = plots.curves({"none": [], "losses": Losses([3.0, 2.0])})
+    drawn = [line.get_xydata().tolist() for line in ax.lines]
+    assert drawn == [[], [[1.0, 3.0], [2.0, 2.0]]]
 
 
 def test_a_grid_shows_the_images_pixel_by_pixel():
