@@ -14,7 +14,7 @@ kind: others round differently. Then the run ends with an error where weights ar
 callback or by an optimizer that keeps a running mean. The process of rank 0 alone reads and
 writes the run's folder, and sends what a resumed run needs to the others. Callbacks run in
 every process: one that stops the training must decide the same everywhere, and one that
-writes belongs into the process of rank 0. But what makes a Keras variable, such as Keras's
+writes belongs in the process of rank 0. But what makes a Keras variable, such as Keras's
 ``ModelCheckpoint`` and `pretrained.save`, must run in every process, each with a file of
 its own: in one process alone it waits for the others without end, or ends with an error.
 
