@@ -57,6 +57,29 @@ def found_by_axe(page, context=None):
     ]
 
 
+# Points along an element's upper edge where a click would hit something else.
+MISSED = """(element) => {
+  element.scrollIntoView({ block: 'center' });
+  const { left, top, width } = element.getBoundingClientRect();
+  return [1, 6, 12, 18, width / 2].flatMap((x) => [3, 10].map((y) => [x, y]))
+    .filter(([x, y]) => document.elementFromPoint(left + x, top + y) !== element);
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_invisible_button_lies_on_a_name_or_another_button(
+    browser, files, name, width
+):
+    page = begun(browser, files / f"{name}.html", width)
+    shown = page.page.locator(".choice:visible").locator("legend, label").all()
+    assert len(shown) > 2
+    missed = [(one.inner_text(), one.evaluate(MISSED)) for one in shown]
+    assert [found for found in missed if found[1]] == []
+    page.check()
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", MODELS)
 def test_axe_finds_nothing_serious(browser, files, name, width):
