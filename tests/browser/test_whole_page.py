@@ -58,7 +58,7 @@ def found_by_axe(page, context=None):
 
 
 CONTROLS = "legend, label, button, select, input[type=range], canvas.pad"
-# Points along an element's upper edge where a click would hit something else.
+# Return the points near an element's upper edge where a click hits something else.
 MISSED = """(element) => {
   element.scrollIntoView({ block: 'center' });
   const { left, top, width } = element.getBoundingClientRect();
