@@ -120,7 +120,7 @@ def student_model(draw):
 def test_all_methods_draw_the_same_images_from_a_student_s_model(data):
     model, seed = student_model(data.draw)
     compare(model, seed, count=3)
-    tally("random graphs of a student: naive = fixed point = cached")
+    tally("random networks of Keras layers: three methods draw the same images")
 
 
 def test_temperatures():

@@ -113,7 +113,7 @@ def called(model, images, labels):
 def test_no_output_changes_with_a_later_input(recipe):
     model = recipe.build()
     causality.assert_causal(model, trials=2)
-    tally("random models: causality by perturbation")
+    tally("random models: no output changes with a later pixel")
 
 
 @settings(max_examples=examples(8, 200))
@@ -121,7 +121,7 @@ def test_no_output_changes_with_a_later_input(recipe):
 def test_no_gradient_reaches_a_later_input(recipe):
     model = recipe.build()
     assert_no_gradient_reaches_a_later_input(model)
-    tally("random models: causality by gradient")
+    tally("random models: no gradient reaches a later pixel")
 
 
 def assert_no_gradient_reaches_a_later_input(model):
@@ -185,7 +185,7 @@ def test_a_nan_reaches_no_earlier_output_where_kernels_hold_live_taps_only(
     assert (at % width == width - 1) or lost[
         at + 1
     ]  # the pixel to the right hears of it
-    tally("random models: causality by NaN")
+    tally("random models: a NaN reaches no earlier output")
 
 
 @settings(max_examples=examples(8, 200))
@@ -210,7 +210,7 @@ def test_the_left_neighbor_matters(recipe):
             break
         randomize(model, seed)
     assert matters[inside].all()
-    tally("random models: earlier pixels matter")
+    tally("random models: the left neighbor matters")
 
 
 def test_a_network_that_sees_rows_above_alone_is_caught():
@@ -232,7 +232,7 @@ def test_the_probabilities_of_all_images_sum_to_one(recipe):
     mixture = isinstance(model.likelihood, DiscretizedLogisticMixture)
     total = evaluation.total_probability(model, label=label)
     assert abs(total - 1) < (1e-4 if mixture else 1e-5)
-    tally("random models: Σp = 1")
+    tally("random models: the probabilities of all images add up to 1")
 
 
 @settings(max_examples=examples(5, 100))
@@ -240,7 +240,7 @@ def test_the_probabilities_of_all_images_sum_to_one(recipe):
 def test_draws_follow_the_enumerated_probabilities(recipe):
     model = recipe.build()
     assert_images_fit(model, at_once(model, 20_000, seed=1))
-    tally("random models: χ² of the sampler")
+    tally("random models: draws follow the probabilities of all images (χ²)")
 
 
 @settings(max_examples=examples(4, 50))
@@ -250,8 +250,8 @@ def test_the_three_methods_draw_the_same_images(recipe, seed):
     model = recipe.build()
     labels = np.arange(3) if len(model.inputs) > 1 else None
     compare(model, seed, count=3, labels=labels, pages=True)
-    tally("random models: naive = fixed point = cached")
-    tally("random models: cache of whole pages = naive")
+    tally("random models: three methods draw the same images")
+    tally("random models: the cache of notebook 10 draws them, too")
 
 
 @settings(max_examples=examples(8, 200))
@@ -269,7 +269,7 @@ def test_nats_do_not_depend_on_batch_size_or_order(recipe, batch_size):
         batch_size=batch_size,
     )
     np.testing.assert_allclose(again[back], nats, rtol=1e-5, atol=1e-4)
-    tally("random models: nats of any batch")
+    tally("random models: nats do not depend on the batch")
 
 
 @settings(max_examples=examples(8, 200))
@@ -282,7 +282,7 @@ def test_logits_of_zero_cost_log2_of_the_levels_in_bits(recipe):
     images, labels = random_images(model, 3)
     bits = evaluation.bits_per_dim(model, images, labels=labels)
     np.testing.assert_allclose(bits, math.log2(model.likelihood.levels), rtol=1e-5)
-    tally("random models: uniform logits")
+    tally("random models: logits of 0 cost log2 of the levels in bits")
 
 
 @settings(max_examples=examples(5, 100))
