@@ -94,7 +94,8 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
             nats.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or no file can be written in the folder
+            of the board.
         OSError: the file cannot be written. The board keeps all its rows.
     """
     if not isinstance(name, str) or not name.strip():
