@@ -2,7 +2,6 @@
 
     python benchmarks/training.py            about 25 minutes on 2 cores
     python benchmarks/training.py --quick    about 8: fewer rounds, one size
-    python benchmarks/training.py --halves   about 2: what the halves of `_cpu` bring
 
 Prints a table and writes it as training.csv and training.png beside this file (or into
 --out). Each contender has a process of its own; they take turns, an epoch each, and medians
@@ -21,10 +20,6 @@ counts all that a step needs: the input pipeline, the loss, its gradient, clippi
 in the tutorial) and the optimizer. "matrix product" is how many images the same cores would
 train if a step were one large float32 product of so many operations, and nothing else; a
 rate is also given as a share of that.
-
-With ``--halves`` the package trains with batches in two halves, see `pixelcnn_edu._cpu`,
-and with whole batches: one step each, in turns. The script prints how many times as long a
-step takes with whole batches: the median over all rounds, and the quartiles.
 """
 
 import argparse
@@ -303,33 +298,6 @@ def measure(filters, batch, names, rounds, torch_python):
     return rows
 
 
-def measure_halves(filters, batch_size, rounds):
-    """Print how many times as long a step takes with whole batches as with halves.
-
-    The same network is trained both ways, one step each, in turns.
-    """
-    from pixelcnn_edu import _cpu, models, training
-
-    images = (digits()[:batch_size] > 0.5).astype("float32")
-    networks, steps = {}, {True: [], False: []}
-    for on in steps:
-        networks[on] = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
-        training.compile_model(networks[on], steps=1000)
-    for _ in range(2 + rounds):  # the first two compile
-        for on, _cpu.ON in zip(steps, steps, strict=True):
-            began, used = time.perf_counter(), time.process_time()
-            networks[on].train_on_batch(images, images)
-            seconds = time.perf_counter() - began, time.process_time() - used
-            steps[on].append(seconds)
-    _cpu.ON = True
-    print(f"{filters} filters, batches of {batch_size}, {rounds} rounds:")
-    pairs = list(zip(steps[False][2:], steps[True][2:], strict=True))
-    for i, kind in enumerate(("wall", "processor")):
-        parts = statistics.quantiles([whole[i] / halves[i] for whole, halves in pairs])
-        low, middle, high = (f"{part:.2f}" for part in parts)
-        print(f"  whole batches: {middle} times the {kind} time ({low} to {high})")
-
-
 def flops(filters):
     """Operations of one training image: twice the live products, forward and back."""
     from pixelcnn_edu import models
@@ -378,7 +346,6 @@ def has_bfloat16():
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--halves", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--torch-python", help="a Python that can import torch")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -388,10 +355,6 @@ def main(argv=None):
         CONTENDERS[name](int(filters), int(batch))
         return
     rounds = 3 if args.quick else 11
-    if args.halves:
-        for filters in (64, 32):
-            measure_halves(filters, 64, 4 * rounds)
-        return
     torch_python = args.torch_python or sys.executable
     names = [name for name in CONTENDERS if name != "matrix product"]
     if not can_import_torch(torch_python):

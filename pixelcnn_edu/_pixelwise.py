@@ -15,8 +15,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-# The type of a layer is compared exactly: a subclass may do something else. `_cpu` trains
-# models of these layers in halves, so each must treat each image by itself, too.
+# The type of a layer is compared exactly: a subclass may do something else.
 PIXELWISE = {
     layers.Activation,
     layers.ActivityRegularization,

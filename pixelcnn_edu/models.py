@@ -13,7 +13,6 @@ import functools
 import itertools
 
 import pixelcnn_edu.mixture  # noqa: F401  so that `load_model` knows its likelihood
-from pixelcnn_edu import _cpu
 from pixelcnn_edu._checks import (
     check_bool,
     check_dilations,
@@ -41,7 +40,7 @@ import numpy as np
 
 
 @register
-class ImageModel(_cpu.TrainedInHalves):
+class ImageModel(keras.Model):
     """A functional Keras model that carries a likelihood.
 
     (A likelihood says what the logits mean: with it they become log-probabilities, and
@@ -53,9 +52,6 @@ class ImageModel(_cpu.TrainedInHalves):
     different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. (The
     functions of this package compile a model for any N, so the axis of images is not
     treated as a bias.) No model built by `models` has a sum that goes wrong.
-
-    With TensorFlow on a CPU the base class trains a batch in two halves at the same time,
-    see `_cpu`. (Elsewhere the base class does nothing.)
 
     Args:
         inputs: as for `keras.Model`: the image tensor, or [images, labels].

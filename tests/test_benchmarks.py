@@ -4,13 +4,12 @@ import importlib.util
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import types
 from pathlib import Path
 
-from pixelcnn_edu import _cpu, _first_call, generation, models, training
+from pixelcnn_edu import _first_call, generation, models, training
 
 import keras
 import numpy as np
@@ -313,15 +312,3 @@ def test_a_row_holds_medians_without_the_first_two_turns(monkeypatch):
     row = contender.row()
     assert row["images_per_second"] == script.IMAGES / 2
     assert (row["parallel"], row["peak_mb"], row["grown_mb"]) == (1.5, 103, 3)
-
-
-def test_whole_batches_are_measured_and_the_halves_are_on_again(monkeypatch, capsys):
-    script = load("training", monkeypatch)
-    monkeypatch.setattr(script, "DEPTH", 1)
-    used, is_used = [], _cpu._is_used
-    monkeypatch.setattr(_cpu, "_is_used", lambda: used.append(_cpu.ON) or is_used())
-    script.measure_halves(2, 4, 2)
-    assert [used[0], used[-1]] == [True, False]  # as each network is compiled
-    printed = capsys.readouterr().out
-    assert len(re.findall(r"whole batches: [\d.]+ times the \w+ time", printed)) == 2
-    assert _cpu.ON

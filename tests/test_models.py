@@ -1,13 +1,12 @@
 """Models: counted weights, save and load in a new process, one step of training."""
 
-import collections
 import functools
 import inspect
 import json
 import subprocess
 import sys
 
-from pixelcnn_edu import _cpu, causality, evaluation, generation
+from pixelcnn_edu import causality, evaluation, generation
 from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,
@@ -458,152 +457,6 @@ def test_one_compiled_step_lowers_the_loss_at_every_precision(policy, builder):
     causality.assert_causal(model)
 
 
-def check_halves(model, count):
-    """Check a batch that goes in halves against the same as a whole."""
-    inputs = inputs_of(model, count)
-    inputs = inputs if len(inputs) > 1 else inputs[0]
-    results = []
-    for halves in (True, False):
-        model._in_halves = halves
-        with tf.GradientTape() as tape:
-            logits = model(inputs, training=True)
-            loss = tf.reduce_sum(tf.sin(5 * logits))
-        results.append([logits, *tape.gradient(loss, model.trainable_weights)])
-    for ours, whole in zip(*results, strict=True):
-        ours, whole = (tf.convert_to_tensor(each) for each in (ours, whole))
-        np.testing.assert_allclose(ours, whole, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
-def test_halves_of_a_batch_train_as_the_whole(builder, count):
-    model = build(builder, {} if builder is pixelcnn else {"num_classes": 10})
-    check_halves(model, count)
-
-
-def test_halves_in_the_wrong_order_are_found(monkeypatch):
-    model = build(pixelcnn, {})
-    concat = tf.concat
-    monkeypatch.setattr(tf, "concat", lambda parts, axis: concat(parts[::-1], axis))
-    with pytest.raises(AssertionError):
-        check_halves(model, 2)
-
-
-def operations(model, function):
-    """How often each kind of operation is in the graph of a function of a batch."""
-    shape = (None, *model.inputs[0].shape[1:])
-    graph = tf.function(function).get_concrete_function(tf.TensorSpec(shape)).graph
-    return collections.Counter(each.type for each in graph.get_operations())
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="for CPUs")
-@pytest.mark.parametrize("builder", [pixelcnn, gated_pixelcnn])
-def test_a_step_of_training_goes_in_halves_unless_they_are_switched_off(
-    builder, monkeypatch
-):
-    model = build(builder, {})
-    compile_model(model, steps=1, optimizer=keras.optimizers.SGD(0.1))
-    forward = operations(model, lambda x: model(x, training=True))
-    for on in (True, False):
-        monkeypatch.setattr(_cpu, "ON", on)
-        step = operations(model, lambda x: model.train_step((x, x)))
-        assert step["Conv2D"] == (2 if on else 1) * forward["Conv2D"]
-
-
-PER_IMAGE = {  # how to make a layer of each kind that `_cpu` sends in halves
-    "Activation": ("tanh",),
-    "ActivityRegularization": (),
-    "Conv2D": (4, 3, 1, "same"),
-    "Dense": (4,),
-    "Dropout": (0.0,),  # no random numbers: they differ, see below
-    "GaussianDropout": (0.0,),
-    "GaussianNoise": (0.0,),
-    "PReLU": ("normal",),
-    "Rescaling": (2.0, 1.0),
-    "Reshape": ((5, 5, 4),),
-    "SpatialDropout2D": (0.0,),
-}
-
-
-@pytest.mark.parametrize("kind", sorted(_cpu._BY_IMAGE, key=lambda kind: kind.__name__))
-def test_each_kind_of_layer_trains_in_halves_as_the_whole(kind):
-    image = keras.Input((5, 5, 1))
-    x = MaskedConv2D(4, 3, "A")(image)
-    if kind is keras.layers.Embedding:
-        levels = keras.layers.Rescaling(4)(keras.layers.Reshape((5, 5))(image))
-        x = keras.layers.add([x, kind(4, 4)(levels)])
-    elif kind is not keras.layers.InputLayer:
-        layer = kind(*PER_IMAGE.get(kind.__name__, ()))
-        several = issubclass(kind, keras.layers.Add.__base__)
-        x = layer([x, image] if several else x)
-    model = ImageModel(image, x, likelihood=Categorical(4))
-    check_halves(model, 5)
-
-
-def centered(x):
-    """Features less their mean over the batch."""
-    return x - keras.ops.mean(x, axis=0, keepdims=True)
-
-
-class Penalty(keras.layers.Layer):
-    def call(self, inputs):
-        self.add_loss(keras.ops.mean(inputs**2))
-        return inputs
-
-
-class PenaltyThatSaysHowItRuns(Penalty):
-    runs_as = "pixelwise"  # of drawing, not of training
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        keras.layers.Conv2D(4, 1, activity_regularizer=keras.regularizers.L2(10.0)),
-        keras.layers.ActivityRegularization(l2=10.0),
-        MaskedConv2D(4, 1, activation=keras.layers.ActivityRegularization(l2=10.0)),
-        keras.layers.BatchNormalization(),
-        keras.layers.Softmax(axis=0),
-        keras.layers.Lambda(centered),
-        keras.layers.Activation(centered),
-        centered,  # operations of `keras.ops`, which are no layers
-        Penalty(),
-        PenaltyThatSaysHowItRuns(),
-    ],
-    ids=str,
-)
-def test_a_network_whose_halves_would_train_otherwise_stays_whole(layer):
-    rng = np.random.default_rng(0)
-    images = rng.random((6, 5, 5, 1), dtype="float32")
-    image = keras.Input((5, 5, 1))
-    x = layer(MaskedConv2D(4, 3, "A")(image))
-    logits = keras.layers.Conv2D(1, 1)(x)
-    model = ImageModel(image, logits, likelihood=Bernoulli())
-    start = model.get_weights()
-    results = []
-    for each in (model, keras.Model(image, logits)):  # of the same layers
-        each.set_weights(start)
-        each.compile(keras.optimizers.SGD(0.1), "mse")
-        losses = [each.train_on_batch(images, images) for _ in range(2)]
-        results.append([*losses, *each.get_weights()])
-    for ours, keras_s in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, keras_s, rtol=1e-5)
-
-
-def test_statistics_of_the_batch_differ_between_the_halves():
-    image = keras.Input((5, 5, 1))
-    x = keras.layers.BatchNormalization()(MaskedConv2D(4, 3, "A")(image))
-    with pytest.raises(AssertionError):
-        check_halves(ImageModel(image, x, likelihood=Categorical(4)), 5)
-
-
-def test_dropout_differs_between_the_halves():
-    model = build(pixelcnn, {"dropout": 0.5})
-    twice = np.repeat(inputs_of(model, 1)[0], 2, axis=0)
-    model._in_halves = True
-    first, second = model(twice, training=True)
-    assert np.abs(first - second).max() > 0
-
-
 def test_nothing_is_written_over_masked_weights_by_training():
     model, (before, *_), _ = trained("float32", pixelcnn)
     first = model.layers[1]
@@ -713,16 +566,3 @@ def test_a_label_that_an_embedding_does_not_know_is_named(kind):
     for label in (unknown, 99):
         with pytest.raises(ValueError, match="labels from 0 to 2.*embedding.*Received"):
             evaluation.nats_per_image(model, images, labels=label)
-
-
-def test_a_model_inside_a_model_is_not_halved():
-    """Its layers may read the whole batch, or add to the loss."""
-    x = keras.Input((4, 4, 2))
-    inner = ImageModel(x, keras.layers.Dense(1)(x), likelihood=Bernoulli())
-    image = keras.Input((4, 4, 1))
-    logits = inner(MaskedConv2D(2, 3, "A")(image))
-    model = ImageModel(image, logits, likelihood=Bernoulli())
-    compile_model(model, steps=1)
-    forward = operations(model, lambda x: model(x, training=True))
-    step = operations(model, lambda x: model.train_step((x, x)))
-    assert step["Conv2D"] == forward["Conv2D"]

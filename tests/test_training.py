@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pixelcnn_edu import (
     __main__,
-    _cpu,
     _files,
     data,
     evaluation,
@@ -676,7 +675,6 @@ def test_a_hidden_gpu_does_not_count(monkeypatch):
     model = tiny()
     training.compile_model(model, steps=1)
     assert not model.jit_compile
-    assert _cpu._is_used()
     assert not machine.on_gpu()
 
 
