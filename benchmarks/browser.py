@@ -67,7 +67,7 @@ def main():
     parser.add_argument("models", nargs="*", default=["coffee", "night"])
     names = parser.parse_args().models
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    script = export.web_file("explorers.js").rpartition("export default")[0]
+    script = export.explorers()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         page = browser.new_page()

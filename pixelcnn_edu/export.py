@@ -10,6 +10,7 @@ import hashlib
 import html
 import importlib.resources
 import json
+import re
 import string
 import zlib
 
@@ -36,6 +37,11 @@ LICENSES = (
     "SeedSequence and PCG64, by Melissa O&#x27;Neill."
 )
 OF_MNIST = " Digits of MNIST, if shown: Y. LeCun, C. Cortes, C. Burges (CC BY-SA 3.0)."
+_WEB = importlib.resources.files("pixelcnn_edu") / "web"
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.(\w+)";$', re.MULTILINE)
+_EXPORT = re.compile(
+    r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE
+)
 MOST_IMAGES = 100  # in a page
 _FOR_TRAINING = (  # what they do to features, they do in training only
     keras.layers.ActivityRegularization,
@@ -309,7 +315,7 @@ def _html(title, intro, sections, graph, weights, images=b""):
 
     ``images`` are those that the explorers show, see `image_bytes`.
     """
-    script = _script()
+    script = explorers() + web_file("host.js")
     parts = {  # in ASCII letters
         "graph": json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
         "weights": base64.b64encode(weights.astype("<f4").tobytes()).decode(),
@@ -335,15 +341,49 @@ def _html(title, intro, sections, graph, weights, images=b""):
 @functools.cache
 def web_file(name) -> str:
     """Return the text of a file in the folder `web`."""
-    folder = importlib.resources.files("pixelcnn_edu") / "web"
-    return (folder / name).read_text("utf-8")
+    return (_WEB / name).read_text("utf-8")
 
 
-def _script():
-    """Return the explorers and their host as one classic script."""
-    explorers, _, export = web_file("explorers.js").rpartition("export default")
-    assert export.strip() == "main_js;"
-    return explorers + web_file("host.js")
+@functools.cache
+def explorers() -> str:
+    """Return the modules of the folder `web` joined into one script.
+
+    A page from disk can load no modules, and anywidget takes one text. So each module
+    becomes a function that is called at once and returns what the module exports; an import
+    reads what an earlier one returned. The modules of the network stand in a function of
+    their own, whose text becomes the program of a Worker, see engine.js.
+    """
+    answers = f"{_joined('answers.js')}return answers_js.answersOf;\n"
+    return f"function makeAnswers() {{\n{answers}}}\n\n{_joined('main.js')}"
+
+
+def _joined(last):
+    """Return all modules that ``last`` needs as one text, each after those it imports."""
+    done = {}
+
+    def add(name):
+        if name in done:
+            return
+        text = _module(name)
+        for _, stem, ending in _IMPORT.findall(text):
+            add(f"{stem}.{ending}")
+        exported = ", ".join(_EXPORT.findall(text))
+        body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_\3;", text))
+        place = name.replace(".", "_")
+        done[name] = (
+            f"const {place} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
+        )
+
+    add(last)
+    return "\n".join(done.values())
+
+
+def _module(name):
+    """Return a module as text; of the WebAssembly code, a constant with its bytes."""
+    if not name.endswith(".wasm"):
+        return web_file(name)
+    code = base64.b64encode((_WEB / name).read_bytes()).decode()
+    return f'export const KERNEL = "{code}";\n'
 
 
 def _policy(script):

@@ -5,6 +5,8 @@
 ;; stay in registers while i runs over the inputs; the other two loops are the same with
 ;; four sums and with one. A v128 holds four numbers, `splat` copies one number into all
 ;; four, br_if leaves a block or repeats a loop, and align=4 promises whole numbers of 4 bytes.
+;;
+;; `kernel.wasm` is this text in binary form, made by `wasmtime.wat2wasm`.
 (module
   (memory (import "page" "memory") 1)
   (func (export "add_product")

@@ -6,7 +6,7 @@
 
 import { LAYERS } from "./layers.js";
 import { LIKELIHOODS } from "./likelihoods.js";
-import { KERNEL } from "./kernel.wat";
+import { KERNEL } from "./kernel.wasm";
 
 // Each tensor is known at one of three moments, as in pixel_graph.py:
 const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];

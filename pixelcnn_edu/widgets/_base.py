@@ -36,7 +36,7 @@ class Explorer(anywidget.AnyWidget):
         **settings: what the reader may change.
     """
 
-    _esm = export.web_file("explorers.js")
+    _esm = export.explorers() + "export default main_js;\n"
     _css = export.web_file("style.css")
 
     explorer = traitlets.Unicode().tag(sync=True)

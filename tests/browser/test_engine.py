@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+from pathlib import Path
 
 from pixelcnn_edu import causality, export, generation, pretrained
 from pixelcnn_edu.labels import with_labels
@@ -13,10 +14,10 @@ from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pix
 import keras
 import numpy as np
 import pytest
-import web
+import wasmtime
 from playwright import sync_api as playwright
 
-SCRIPT = export.web_file("explorers.js").rpartition("export default")[0]
+SCRIPT = export.explorers()
 # What runs in the page: `answers` of the network that was loaded last.
 LOAD = """([graph, text, plain]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -107,8 +108,10 @@ def engine(browser):
     engine.page.close()
 
 
-def test_the_stored_file_is_joined_from_the_modules():
-    assert web.explorers() == export.web_file("explorers.js")
+def test_the_stored_code_is_compiled_from_its_text():
+    web = Path(export.__file__).with_name("web")
+    code = wasmtime.wat2wasm((web / "kernel.wat").read_text("utf-8"))
+    assert (web / "kernel.wasm").read_bytes() == code
 
 
 def small(kind, seed=0):

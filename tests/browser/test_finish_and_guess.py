@@ -484,7 +484,7 @@ def test_two_copies_of_the_program_in_one_page_do_not_disturb_each_other(browser
     finish = widgets.FinishMyDigit(model, np.zeros((1, 5, 6, 1)))
     values = {name: getattr(finish, name) for name in ("explorer", "settings", "graph")}
     page = browser.new_page()
-    program = export.web_file("explorers.js")
+    program = finish._esm
     page.evaluate(TWICE, [program, values, list(finish.weights)])
     first, second = page.locator(".pixelcnn").all()
     for root, label in ((second, "the bottom"), (first, "erase"), (second, "16")):

@@ -69,7 +69,7 @@ def write_alone(explorer, path):
     own = {name: getattr(explorer, name) for name in ("explorer", "settings", "graph")}
     for name in ("weights", "images"):
         own[name] = base64.b64encode(getattr(explorer, name)).decode()
-    script = export.web_file("explorers.js").rpartition("export default")[0]
+    script = export.explorers()
     style = export.web_file("style.css")
     text = ALONE % (style, explorer.explorer, script, json.dumps(own))
     path.write_text(text, "utf-8")
