@@ -1,7 +1,7 @@
 # Each target is a task of tools/tasks.py, which any Python runs. `make` lists them.
 
-TASKS := lab setup test quick test-browser test-install test-jax notebooks bundle \
-  trust test-pythons results-table format
+TASKS := lab setup test test-browser test-install test-jax notebooks bundle \
+  results-table format
 export PYTHON
 
 .PHONY: help $(TASKS)

@@ -1,40 +1,33 @@
 """What holds for all tests: no window opens, no figure stays, no example is random."""
 
+import gc
 import signal
 import sys
 
 import hypothesis
 import matplotlib
 import pytest
-from effort import LONG, tally
 
 matplotlib.use("Agg")  # not by MPLBACKEND: the notebooks' kernels would inherit it
 # Some tests send Ctrl-C, which a job in the background of a shell ignores.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-steady = hypothesis.settings(deadline=None, derandomize=True)
-hypothesis.settings.register_profile("steady", steady)
-hypothesis.settings.register_profile("long", steady, derandomize=False, database=None)
-hypothesis.settings.load_profile("long" if LONG else "steady")
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 
-def pytest_runtest_logreport(report):
-    """Tally the tables of bad input and of planted bugs, a case a test."""
-    tables = {
-        "test_bad_input.py": "calls with bad input, refused by name",
-        "test_planted_bugs.py": "oracles held against right models and planted bugs",
-        "test_runs.py": "misuse of runs and caches: right, or refused",
-        "test_cache.py": "misuse of runs and caches: right, or refused",
-    }
-    if report.when == "call" and report.passed:
-        for file, what in tables.items():
-            if file in report.nodeid:
-                tally(what)
+@pytest.fixture(autouse=True, scope="module")
+def little_memory():
+    """Forget at the end of a file what its networks have compiled."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()  # collects garbage, too
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def same_weights():
     """A network of a test that sets no seed has the same weights in every run."""
-    if "keras" in sys.modules and not LONG:
+    if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)
 
 
@@ -48,9 +41,14 @@ def close_figures():
 @pytest.fixture
 def without_xla(monkeypatch):
     """Compile loops without XLA, in half the time, where XLA is not the subject."""
-    from pixelcnn_edu import _pixel_loop
+    try:
+        from pixelcnn_edu.cache import compiled_loop
+    except ImportError:
+        from pixelcnn_edu._pixel_loop import PixelLoop
 
-    monkeypatch.setattr(_pixel_loop.PixelLoop, "xla", False)
+        monkeypatch.setattr(PixelLoop, "xla", False)
+    else:
+        monkeypatch.setattr(compiled_loop, "XLA", False)
 
 
 @pytest.fixture(scope="module")

@@ -537,7 +537,7 @@ TEXTS = [
 
 
 # Runs a notebook, and pytest on another one beside it, whose pictures are other ones and of
-# whose two texts one is wrong. TensorFlow is imported once: the kernels are forked.
+# whose two texts one is wrong.
 RUN = """
 import os, sys
 from pathlib import Path
@@ -545,9 +545,6 @@ sys.modules["rfc3987_syntax"] = None  # of jsonschema: a grammar, read for two s
 import ipykernel.kernelapp, nbformat, pytest
 import pixelcnn_edu
 
-if sys.platform == "linux":  # elsewhere TensorFlow may not survive a fork
-    import kernels
-    kernels.fork_kernels()
 import notebooks
 
 path = Path(sys.argv[1])

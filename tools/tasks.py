@@ -8,8 +8,7 @@ on runs this file, with the standard library alone. It finds or makes the enviro
 `.venv`, in which all else runs. Nothing is installed or registered outside `.venv`.
 
 What follows the name of a task is passed on to the program that the task runs. The
-environment variable PYTHON names the Python (3.11 to 3.13) that makes `.venv`, and
-PIXELCNN_EDU_VENV names another folder than `.venv`. A folder of other files is refused.
+environment variable PYTHON names the Python (3.11 to 3.13) that makes `.venv`.
 """
 
 import hashlib
@@ -21,31 +20,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / os.environ.get("PIXELCNN_EDU_VENV", ".venv")
+VENV = ROOT / ".venv"
 PY = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / ".installed"
 START = "notebooks/00_start_here.ipynb"
 VERSIONS = ("3.13", "3.12", "3.11")  # the newest first
-# what pip and venv put at the top of an environment, on any system
-PARTS = "bin lib lib64 include share etc man Scripts Lib Include .gitignore .installed"
-NEEDS = ("pyproject.toml", "constraints.txt")
 PROBE = """
-import json, sys
-print(json.dumps(["%d.%d" % sys.version_info[:2], sys.executable]))
-"""
-# run in an environment: `activate` and the programs beside it name this environment
-RENAME = """
-import importlib.metadata, sys, venv
-from pip._vendor.distlib.scripts import ScriptMaker
-builder = venv.EnvBuilder()
-place = builder.ensure_directories(sys.prefix)
-builder.setup_scripts(place)
-maker = ScriptMaker(None, place.bin_path)
-maker.clobber, maker.variants = True, {""}
-for package in importlib.metadata.distributions():
-    for entry in package.entry_points:
-        if entry.group == "console_scripts":
-            maker.make(f"{entry.name} = {entry.value}")
+import importlib.util, json, sys
+has_venv = importlib.util.find_spec("ensurepip") is not None
+print(json.dumps(["%d.%d" % sys.version_info[:2], sys.executable, has_venv]))
 """
 TASKS = {}
 
@@ -54,11 +37,6 @@ def task(function):
     """Make a function a task; its name is the function's, with a dash for each `_`."""
     TASKS[function.__name__.strip("_").replace("_", "-")] = function
     return function
-
-
-def stop(message):
-    """End this program with one sentence on stderr."""
-    sys.exit(message)
 
 
 def run(*command, **environment):
@@ -79,7 +57,7 @@ def run(*command, **environment):
 
 
 def about(*python):
-    """Return [version, path] of a Python, or None if there is no such Python."""
+    """Return [version, path, whether it has venv] of a Python; None if there is none."""
     try:
         done = subprocess.run(
             [*map(str, python), "-c", PROBE],
@@ -104,113 +82,65 @@ def candidates():
     return [(sys.executable,), *map(called, VERSIONS), ("python3",), ("python",)]
 
 
-def noted():
-    """Return what `install` has noted in the environment; an empty dict if nothing."""
-    try:
-        return json.loads(STAMP.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def refuse_foreign():
-    """Stop if making the environment would delete more than what pip or venv wrote."""
-    names = set(os.listdir(VENV)) if VENV.is_dir() else set()
-    if names <= {"pyvenv.cfg"}:
-        return
-    if "pyvenv.cfg" not in names or names - {"pyvenv.cfg", *PARTS.split()}:
-        stop(
-            f"{VENV} holds other files, and all of them are left as they are: move them, "
-            "or set PIXELCNN_EDU_VENV to a new or an empty folder."
-        )
-    if not noted().get("made") or VENV.is_symlink():
-        stop(
-            f"{VENV} is a link or an environment that this program did not make, and has "
-            "no Python 3.11, 3.12 or 3.13: remove it, or set PIXELCNN_EDU_VENV to "
-            "another folder."
-        )
-
-
 def make_venv():
     """Make the environment with the first Python that fits, or say why none does."""
-    refuse_foreign()
+    if VENV.exists():
+        sys.exit(f"{VENV} has no Python 3.11, 3.12 or 3.13: remove it and start again.")
     found = []
     for python in candidates():
-        version, path = about(*python) or (None, None)
-        if version is None:
-            continue
-        found.append(f"{' '.join(python)} is {version};")
-        if version not in VERSIONS:
-            continue
-        has_venv = [path, "-c", "import ensurepip, venv"]
-        if subprocess.run(has_venv, stderr=subprocess.DEVNULL).returncode == 0:
+        version, path, has_venv = about(*python) or (None, None, False)
+        if version in VERSIONS and has_venv:
             print(f"Making {VENV.name} with {path} (Python {version})", flush=True)
-            run(path, "-m", "venv", "--clear", VENV)
+            run(path, "-m", "venv", VENV)
             return
-        found.append(f"but lacks venv (Debian, Ubuntu: install python{version}-venv);")
-    stop(
+        if version:
+            lack = " without the package venv" if version in VERSIONS else ""
+            found.append(f"{' '.join(python)} is {version}{lack};")
+    sys.exit(
         f"This project needs Python 3.11, 3.12 or 3.13. Found: "
-        f"{' '.join(found) or 'none'}\nInstall one of them, or name one: "
-        "make setup PYTHON=/path/to/python3.12"
+        f"{' '.join(found) or 'none'}\nInstall one of them (Debian, Ubuntu: also "
+        "python3-venv), or name one: make setup PYTHON=/path/to/python3.12"
     )
-
-
-def pip_install(*arguments):
-    """Install into the environment, or say in one sentence what may be missing."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if subprocess.run([str(PY), "-m", "pip", "--version"], **quiet).returncode:
-        subprocess.run([str(PY), "-m", "ensurepip"], stdout=subprocess.DEVNULL)
-    install = ["-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    if subprocess.run([str(PY), *install], cwd=ROOT).returncode:
-        stop(
-            "The installation failed; pip says why, above. It needs the network and "
-            "4 GB of free disk space; the same command tries again."
-        )
 
 
 def install(*extras):
     """Make the environment and install into it what is not there yet.
 
-    A file in the environment notes what was installed, and for which folder. So a folder
-    that was moved or copied is noticed: its environment still names the old folder.
+    A file in the environment notes what was installed, and for which folder.
     """
-    texts = [(ROOT / name).read_bytes() for name in NEEDS]
-    needs = hashlib.sha256(b"".join(texts)).hexdigest()
-    note = {"root": str(ROOT), "extras": [], **noted()}
-    usable = (about(PY) or ("",))[0] in VERSIONS
-    if not usable or note.get("needs") != needs:
-        note.update(root=str(ROOT), needs=needs)
-        missing = sorted({"lab", "test", *note["extras"], *extras})
-    else:
-        missing = sorted({*extras} - {*note["extras"]})
-    if not missing and note["root"] == str(ROOT):
-        return
-    if not os.access(VENV if VENV.exists() else ROOT, os.W_OK):
-        stop(f"{ROOT} cannot be written: copy it to a folder of your own.")
-    if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
-        stop(
-            "TensorFlow has no current version for a Mac with an Intel processor: "
-            "use Google Colab, as README.md says."
-        )
-    if not usable:
+    files = [
+        (ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")
+    ]
+    needs = hashlib.sha256(b"".join(files)).hexdigest()
+    if (about(PY) or ("",))[0] not in VERSIONS:
+        if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
+            sys.exit(
+                "TensorFlow has no current version for a Mac with an Intel processor: "
+                "use Google Colab, see docs/elsewhere.md."
+            )
         make_venv()
-        note["made"] = True  # so it may be made again
-        about_it = {name: note[name] for name in ("extras", "made")}
-        STAMP.write_text(json.dumps(about_it), "utf-8")
-    if missing:
-        print(
-            f"Installing {', '.join(missing)} into {VENV.name}. The first time, this "
-            "downloads about 800 MB and takes a few minutes.",
-            flush=True,
+    try:
+        note = json.loads(STAMP.read_text("utf-8"))
+    except (OSError, ValueError):
+        note = {}
+    there = set(note.get("extras", []))
+    wanted = sorted(there | {"lab", "test", *extras})
+    new = {"root": str(ROOT), "needs": needs, "extras": wanted}
+    if {**note, **new} == note:
+        return
+    print(
+        f"Installing {', '.join(wanted)} into {VENV.name}. The first time, this "
+        "downloads about 800 MB and takes a few minutes.",
+        flush=True,
+    )
+    pip = [str(PY), "-m", "pip", "install", "--disable-pip-version-check"]
+    package = ["-c", "constraints.txt", "-e", f".[{','.join(wanted)}]"]
+    if subprocess.run([*pip, *package], cwd=ROOT).returncode:
+        sys.exit(
+            "The installation failed; pip says why, above. It needs the network and "
+            "4 GB of free disk space; the same command tries again."
         )
-        pip_install("-c", "constraints.txt", "-e", f".[{','.join(missing)}]")
-    else:
-        print(f"This folder was {note['root']} before.", flush=True)
-        again = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-        pip_install(*again, "-e", ".")
-        run(PY, "-c", RENAME)
-    note["root"] = str(ROOT)
-    note["extras"] = sorted({*note["extras"], *missing})
-    STAMP.write_text(json.dumps(note), "utf-8")
+    STAMP.write_text(json.dumps(new), "utf-8")
 
 
 # ----------------------------------------------------------------------------- tasks
@@ -220,20 +150,9 @@ def install(*extras):
 def lab(*arguments):
     """Open the first notebook in JupyterLab (the first run installs it)"""
     install()
-    open_lab(PY, *arguments)
-
-
-def open_lab(python, *arguments):
-    """Start JupyterLab with a Python that has it."""
-    if not os.access(ROOT / "notebooks", os.W_OK):
-        print(
-            "The folder notebooks cannot be written, so JupyterLab cannot save your "
-            f"answers: copy {ROOT} to a folder of your own.",
-            file=sys.stderr,
-        )
     root = hasattr(os, "getuid") and os.getuid() == 0
     run(
-        *(python, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"),
+        *(PY, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"),
         f"--LabApp.default_url=/lab/tree/{START}",
         *(["--allow-root"] if root else []),
         *arguments,
@@ -252,18 +171,8 @@ def test(*arguments):
     install()
     run(PY, "-m", "ruff", "format", "--check", ".")
     run(PY, "-m", "ruff", "check", ".")
-    if arguments:
-        run(PY, "-m", "pytest", "--nbval", *arguments)
-    else:
-        run(PY, "tools/suite.py")
-
-
-@task
-def quick(*arguments):
-    """Run a few tests of each kind: an answer within 90 seconds"""
-    install()
-    run(PY, "-m", "ruff", "check", ".")
-    run(PY, "tools/suite.py", "--quick", *arguments)
+    two = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    run(PY, "-m", "pytest", "--nbval", "-q", *two, *arguments)
 
 
 @task
@@ -302,27 +211,6 @@ def bundle(*arguments):
 
 
 @task
-def trust(*arguments):
-    """Run the long form: random models, kills, damaged files, mutants"""
-    install("trust")
-    run(PY, "tools/trust.py", *arguments)
-
-
-@task
-def test_pythons(*arguments):
-    """Run the suite under every installed Python, 3.11 to 3.13"""
-    for version in reversed(VERSIONS):
-        found = about(*called(version))
-        if found is None:
-            print(f"== Python {version} is not installed: skipped", flush=True)
-            continue
-        print(f"== Python {version}", flush=True)
-        venv = f"build/venv-{version}"
-        test = [sys.executable, __file__, "test", *arguments]
-        run(*test, PYTHON=found[1], PIXELCNN_EDU_VENV=venv)
-
-
-@task
 def results_table(*arguments):
     """Print the table of all pretrained models from their cards"""
     install()
@@ -351,7 +239,7 @@ def main(arguments):
         return
     name, *rest = arguments
     if name not in TASKS:
-        stop(f"Expected one of {', '.join(TASKS)}. Received: {name}")
+        sys.exit(f"Expected one of {', '.join(TASKS)}. Received: {name}")
     for word in rest:
         if word.startswith("PYTHON="):  # as make takes it
             os.environ["PYTHON"] = word[len("PYTHON=") :]
