@@ -26,6 +26,11 @@ def answered(exercise, function):
 
 
 @each_exercise
+def test_an_exercise_has_at_most_five_mistakes(name):
+    assert 0 < len(DECLARED[name].mistakes) <= 5
+
+
+@each_exercise
 def test_the_right_answer_passes(name):
     exercise = DECLARED[name]
     verdict = exercise(exercise.right)
@@ -42,31 +47,6 @@ def test_a_mistake_gets_its_diagnosis_and_its_hint(exercise, diagnosis, answer):
         assert last == f"Hint {hint}: {exercise.hints[hint - 1]}"
     else:
         assert "Hint" not in verdict.text
-
-
-@pytest.mark.parametrize(
-    ("name", "diagnosis"),
-    [
-        ("lowest_crossentropy", "0 · log 0 is NaN in floats"),
-        ("lowest_crossentropy", "In float32, 1 - 1e-12 is exactly 1"),
-        ("level_nats", "exp of a large logit is inf"),
-        ("level_nats", "Subtract each pixel's own largest logit"),
-        ("order_mask", "A negative index wrapped around"),
-        ("block_weights", "one slope per pixel and channel"),
-        ("prelu_gradients", "grad_slope: that is one gradient per pixel"),
-        ("prelu_gradients", "grad_slope: summed over the images only"),
-        ("prelu_gradients", "grad_slope: a mean"),
-        ("prelu_gradients", "grad_slope: positive inputs"),
-    ],
-)
-def test_the_second_hint_is_shown_where_the_first_does_not_name_the_mistake(
-    name, diagnosis
-):
-    exercise = DECLARED[name]
-    (known,) = [words for words in exercise.mistakes if diagnosis in words]
-    verdict = exercise(exercise.mistakes[known].answers[0])
-    assert verdict.text.endswith(f"Hint 2: {exercise.hints[1]}")
-    assert "Hint 1" not in verdict.text
 
 
 def without_return(*arguments):
@@ -95,63 +75,22 @@ def test_an_answer_without_return_is_told_so_and_a_blank_that_it_is_one(name):
     functions = (with_a_blank, with_blanks_inside, that_calculates_with_a_blank)
     for blank in (exercise(...), *(answered(exercise, each) for each in functions)):
         assert blank.text == "Not yet: replace the ... and run again."
-    number = len(exercise.hints)
-    assert exercise(..., hint=99).text.count("Hint") == number
-    assert f"Hint {number}" in exercise(..., hint=number).text
+    assert exercise(..., hint=2).text.count("Hint") == 2
 
 
 NONSENSE = (
-    "none", b"", 0.1234, -7, np.nan, np.inf, [], {}, {(0, 0)}, [[1], [2, 3]], ["a", 2],
-    (1, 2), (1.5, "a"), ([1], [1]), ([[0, 1]], 3), (np.ones(3), np.ones(4)), (1, 2, 3),
-    np.ones((2, 3, 4, 5)), np.full((5, 3), np.nan), object(), len, "24", 24 + 0j,
-    ("1", "2"), ([1], [2, 3], [4]),
+    "none", -7.5, np.nan, [], {(0, 0)}, [[1], [2, 3]], (1.5, "a"), ([1], [1]), (1, 2, 3),
+    np.ones((2, 3, 4, 5)), object(), "24", 24 + 0j,
 )  # fmt: skip
 
 
 @each_exercise
-def test_nonsense_is_wrong_and_never_makes_the_check_fail(name):
-    exercise = DECLARED[name]
-    firsts = set()
+def test_nonsense_is_wrong_and_an_error_is_shown(name):
     for nonsense in NONSENSE:
-        verdict = answered(exercise, lambda *arguments, it=nonsense: it)
+        verdict = answered(DECLARED[name], lambda *arguments, it=nonsense: it)
         assert verdict.status == "wrong", (nonsense, verdict.text)
-        firsts.add(verdict.text.splitlines()[0])
-    if exercise.cases:
-        firsts |= {exercise(answer).text.splitlines()[0] for answer in unlike(exercise)}
-        others = exercise.otherwise
-        others = others if isinstance(others, tuple) else (others,)
-        told = {exercise.shape, *others} - set(exercise.mistakes)
-        assert {f"Not right: {words}" for words in told} <= firsts
-
-
-def unlike(exercise):
-    """Answers of the right form with numbers that no mistake gives, in one part or all."""
-
-    def changed(result, change, part):
-        if isinstance(result, tuple | list):
-            return [
-                changed(each, change, None) if part in (i, None) else each
-                for i, each in enumerate(result)
-            ]
-        return change(np.asarray(result, "float64"))
-
-    for change in (
-        lambda x: x * 0 + 77.0625,
-        lambda x: x * 0,
-        lambda x: x * 0 + 1,
-        lambda x: np.where(np.isclose(x, np.round(x)), x, x / 2 + 0.21),
-    ):
-        for part in (None, 0, 1):
-            yield lambda *arguments, how=(change, part): changed(
-                exercise.right(*arguments), *how
-            )
-
-
-@each_exercise
-def test_an_error_in_the_answer_is_shown(name):
-    verdict = answered(DECLARED[name], lambda *arguments: [][0])
-    assert verdict.status == "wrong"
-    assert "Your code raised IndexError: list index out of range" in verdict.text
+    error = answered(DECLARED[name], lambda *arguments: [][0])
+    assert "Your code raised IndexError: list index out of range" in error.text
 
 
 def half(number):
@@ -169,13 +108,6 @@ def check(**changes):
     return Exercise(half, **(arguments | changes))
 
 
-def test_a_string_or_a_complex_number_is_no_number():
-    assert check()(lambda number: number / 2).status == "right"
-    for kind in (str, complex):
-        verdict = check()(lambda number, kind=kind: kind(number / 2))
-        assert verdict.status == "wrong"
-
-
 def test_an_error_is_shown_with_the_case_on_which_it_was_raised():
     assert repr(check()(lambda number: 2 if number == 4 else [][0])) == (
         "Your code raised IndexError: list index out of range\n"
@@ -184,17 +116,12 @@ def test_an_error_is_shown_with_the_case_on_which_it_was_raised():
     )
 
 
-def refuse(result):
-    raise Wrong("refused, as the right answer is")
-
-
 def test_a_check_that_fails_does_not_call_the_answer_wrong():
     for broken in (
         check(cases=[("four",)]),
         check(describe=lambda number: 1 / 0),
         check(judge=lambda answer: 1 / 0),
         check(read=lambda result: 1 / 0),
-        check(read=refuse),
     ):
         verdict = broken(lambda number: 0)
         assert verdict.status == "failed" and not verdict.passed
@@ -207,62 +134,27 @@ def test_a_mistake_that_raises_does_not_stop_the_check():
     assert "That is double." in check(mistakes=mistakes)(lambda n: 2 * n).text
 
 
-def test_a_verdict_shows_the_case_and_both_results_and_passes_only_if_right():
+def test_a_verdict_shows_the_case_and_both_results_and_the_hints_asked_for():
     assert check()(half).passed
-    assert repr(check()(lambda number: number * 2)) == (
+    assert repr(check()(lambda number: number * 2, hint=2)) == (
         "Not right: That is double.\n"
         "  case:     number = 4\n"
         "  expected: 2\n"
         "  actual:   8\n"
-        "Hint 1: Divide."
+        "Hint 1: Divide.\n"
+        "Hint 2: By two."
     )
     assert check()(lambda number: 2).text.splitlines()[1] == "  case:     number = 3"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "posterior",
-        "draw",
-        "live_taps_only",
-        "whole_counts",
-        "interval",
-        "decode_stream",
-        "two_layers",
-        "next_output",
-    ],
-)
-def test_an_answer_that_changes_its_arguments_is_told_so(name):
-    exercise = DECLARED[name]
-
-    def answer(*arguments):
-        result = exercise.right(*arguments)
-        for each in arguments:
-            if isinstance(each, np.ndarray):
-                each += 1
-            elif isinstance(each, list):
-                each[0] = each[0] + 1
-            elif isinstance(each, set):
-                each.pop()
+def test_an_answer_that_changes_its_arguments_spoils_no_other_case():
+    def in_place(p, x):
+        result = exercises.image_nats.right(p, x)
+        p[:] = x[:] = 0.5
         return result
 
-    assert exercise(exercise.right).passed
-    assert "changes its arguments" in exercise(answer).text
-
-
-def test_a_judge_notices_changed_arguments_too():
-    tap, reading = DECLARED["other_layout"].right
-
-    def in_place(logits, levels):
-        logits.shape = (*logits.shape[:-1], levels, 3)
-        return logits.swapaxes(-1, -2)
-
-    assert "changes its arguments" in DECLARED["other_layout"]((tap, in_place)).text
-
-
-def test_a_hint_that_is_asked_for_comes_with_the_one_that_fits():
-    verdict = check()(lambda number: 2 * number, hint=2)
-    assert verdict.text.endswith("Hint 1: Divide.\nHint 2: By two.")
+    assert exercises.image_nats(in_place).passed
+    assert exercises.image_nats(in_place).passed
 
 
 def test_a_judge_names_a_declared_mistake_by_a_few_of_its_words():
@@ -274,9 +166,3 @@ def test_a_judge_names_a_declared_mistake_by_a_few_of_its_words():
 
 def test_an_exercise_is_documented_by_its_right_answer():
     assert (check().__name__, check().__doc__) == ("half", "Half of a number.")
-
-
-@pytest.mark.parametrize("hint", ["1", None, [1], float("nan"), float("inf"), ...])
-def test_no_hint_raises(hint):
-    verdict = exercises.chain(lambda *case: 0, hint=hint)
-    assert verdict.status == "wrong"

@@ -1,10 +1,10 @@
 """How an exercise is declared.
 
-An `Exercise` holds a right answer, the cases it is asked on, and its mistakes: answers
-that are wrong in a known way, each under its diagnosis. On the first case on which an
-answer differs from the right one, it gets the diagnosis of the mistake that gives the
-same result there. Where the structure of an answer counts (a layer, a model), a `judge`
-written by hand looks at it and raises `Wrong` with a few words of a declared diagnosis.
+An `Exercise` holds a right answer, the cases it is asked on, and at most five mistakes:
+answers that are wrong in a known way, each under its diagnosis. On the first case on
+which an answer differs from the right one, it gets the diagnosis of the mistake that
+gives the same result there. Where the structure of an answer counts (a layer, a model), a
+`judge` written by hand looks at it and raises `Wrong`.
 """
 
 import dataclasses
@@ -12,7 +12,6 @@ import inspect
 import textwrap
 
 from pixelcnn_edu.exercises._answers import (
-    CHANGES,
     Blank,
     NoReturn,
     Raised,
@@ -27,24 +26,21 @@ from pixelcnn_edu.exercises._answers import (
 import numpy as np
 
 
-class but:
+@dataclasses.dataclass
+class Variant:
+    """A wrong answer made of the right one: ``make(right)``."""
+
+    make: callable
+
+
+def but(**change):
     """The right answer with other keyword arguments: ``but(turn=2)``."""
-
-    def __init__(self, **change):
-        self.change = change
-
-    def of(self, right):
-        return lambda *case: right(*case, **self.change)
+    return Variant(lambda right: lambda *case: right(*case, **change))
 
 
-class then:
+def then(step):
     """The right answer, and one more step: ``then(lambda right: -right)``."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def of(self, right):
-        return lambda *case: self.step(right(*case))
+    return Variant(lambda right: lambda *case: step(right(*case)))
 
 
 class Mistake:
@@ -93,7 +89,7 @@ class Verdict:
 
 
 class Exercise:
-    """``exercise(answer, hint=0)`` → `Verdict`; it never raises.
+    """``exercise(answer, hint=0)`` → `Verdict`, also if the answer raises an error.
 
     Args:
         right: the right answer; its name and docstring are those of the exercise.
@@ -111,7 +107,9 @@ class Exercise:
         shape: what an answer of another form is told, if that differs from ``otherwise``.
         otherwise: what a wrong answer is told in which no mistake is recognized; a tuple
             if the result has parts.
-        judge: ``judge(answer)``, which raises `Wrong`, in place of cases.
+        judge: ``judge(answer)``, in place of cases. It raises `Wrong` with a diagnosis,
+            or with a few words of a declared one.
+        name: of the exercise, if the right answer is no function.
     """
 
     def __init__(
@@ -138,10 +136,9 @@ class Exercise:
             diagnosis: mistake if isinstance(mistake, Mistake) else Mistake(mistake)
             for diagnosis, mistake in mistakes.items()
         }
-        self.mistakes[CHANGES] = Mistake(hint=0)
         for mistake in self.mistakes.values():
             mistake.answers = [
-                answer.of(right) if isinstance(answer, but | then) else answer
+                answer.make(right) if isinstance(answer, Variant) else answer
                 for answer in mistake.answers
             ]
         self.describe = describe or _arguments(right)
@@ -180,7 +177,10 @@ class Exercise:
         for name, value in details.items():
             if value is not None:
                 lines.append(f"  {name + ':':<10}{short(value)}")
-        return Verdict(status, "\n".join([*lines, *self.hint_lines(hint, fitting)]))
+        for number, words in enumerate(self.hints, 1):
+            if number <= hint or number == fitting:
+                lines.append(f"Hint {number}: {words}")
+        return Verdict(status, "\n".join(lines))
 
     def declared(self, words):
         """The diagnosis that these words are, or are part of, and its mistake."""
@@ -188,19 +188,9 @@ class Exercise:
         found = found or [each for each in self.mistakes if words in each]
         return (found[0], self.mistakes[found[0]]) if found else (words, Mistake())
 
-    def hint_lines(self, asked, fitting):
-        """The first ``asked`` hints, and the one that fits the mistake."""
-        asked = asked if isinstance(asked, int) else 0
-        for number, text in enumerate(self.hints, 1):
-            if number <= asked or number == fitting:
-                yield f"Hint {number}: {text}"
-
     def judge_by_cases(self, answer):
         for case in self.cases() if callable(self.cases) else self.cases:
-            try:
-                expected = self.result(self.right, case)
-            except Wrong as wrong:
-                raise ValueError(f"The right answer is refused: {wrong}") from wrong
+            expected = self.result(self.right, case)
             try:
                 actual = self.result(asking(answer), case)
             except Raised as raised:
@@ -210,17 +200,19 @@ class Exercise:
                 raise
             if _is_number(expected) and actual.size == 1:
                 actual = actual.reshape(())
-            if not self.same(actual, expected):
+            if not all(self.right_parts(actual, expected)):
                 raise self.diagnosed(actual, expected, case)
 
     def result(self, answer, case):
         return self.read(self.run(answer, *case))
 
+    def right_parts(self, actual, expected):
+        """For each part of a result, whether it is right; an array is a single part."""
+        pairs = zip(_parts(actual), _parts(expected), strict=True)
+        return [self.same(*each, part) for part, each in enumerate(pairs)]
+
     def same(self, a, b, part=0):
-        """Whether two results agree; ``part`` tells which limits hold for an array."""
-        if isinstance(b, tuple):
-            pairs = enumerate(zip(a, b, strict=True))
-            return all(self.same(*each, part=i) for i, each in pairs)
+        """Whether two arrays agree within the limits of this part of a result."""
         limits = self.atol, self.rtol
         return close(a, b, *(n[part] if isinstance(n, tuple) else n for n in limits))
 
@@ -232,46 +224,39 @@ class Exercise:
         return raised
 
     def diagnosed(self, actual, expected, case):
-        part = None  # the first wrong one
-        if isinstance(expected, tuple):
-            pairs = enumerate(zip(actual, expected, strict=True))
-            part = next(i for i, (a, e) in pairs if not self.same(a, e, i))
+        first_wrong = self.right_parts(actual, expected).index(False)
         words = {"expected": _plain(expected), "actual": _plain(actual)}
-        diagnosis = self.fitting(actual, expected, case, part)
+        diagnosis = self.fitting(actual, expected, case, first_wrong)
         if not diagnosis and shape_in_words(actual) != shape_in_words(expected):
             diagnosis = self.shape
             results = {"expected": expected, "actual": actual}
             words = {word: shape_in_words(result) for word, result in results.items()}
         elif not diagnosis:
-            by_part = isinstance(self.otherwise, tuple)
-            diagnosis = self.otherwise[part] if by_part else self.otherwise
+            parts = isinstance(self.otherwise, tuple)
+            diagnosis = self.otherwise[first_wrong] if parts else self.otherwise
         shown = self.show(expected, actual, *case)
         return Wrong(diagnosis, **({"case": self.told(case)} | words | shown))
 
-    def fitting(self, actual, expected, case, part):
-        """The mistake with this result; else the one that has the first wrong part."""
-        alike, results = shape_in_words(actual) == shape_in_words(expected), {}
+    def fitting(self, actual, expected, case, first_wrong):
+        """The first mistake that explains what is wrong, or None.
+
+        It has the result in the first wrong part, and is right where the answer is.
+        """
+        alike = shape_in_words(actual) == shape_in_words(expected)
+        right = self.right_parts(actual, expected)
         for diagnosis, mistake in self.mistakes.items():
             if mistake.fits:
                 asked = alike or mistake.any_shape
                 if asked and mistake.fits(actual, expected, *case):
                     return diagnosis
                 continue
-            results[diagnosis] = list(self.results(mistake, case))
-            if any(self.same(actual, wrong) for wrong in results[diagnosis]):
-                return diagnosis
-
-        def has_this_part(wrong):
-            """Whether this mistake explains the part, and is right where the answer is."""
-            return self.same(actual[part], wrong[part], part) and all(
-                self.same(expected[i], wrong[i], i)
-                for i in range(len(wrong))
-                if self.same(expected[i], actual[i], i)
-            )
-
-        for diagnosis, wrongs in results.items():
-            if part is not None and any(map(has_this_part, wrongs)):
-                return diagnosis
+            for wrong in self.results(mistake, case):
+                same = self.right_parts(actual, wrong)
+                also_right = self.right_parts(wrong, expected)
+                if same[first_wrong] and not any(
+                    r and not also for r, also in zip(right, also_right, strict=True)
+                ):
+                    return diagnosis
         return None
 
     def results(self, mistake, case):
@@ -292,6 +277,10 @@ def _arguments(function):
     return lambda *case: ", ".join(
         f"{name} = {short(value)}" for name, value in zip(names, case, strict=True)
     )
+
+
+def _parts(result):
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _is_number(result):

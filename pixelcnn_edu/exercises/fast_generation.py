@@ -1,7 +1,7 @@
 """Exercises of notebook 10: rounds of the fixed point, and a cache."""
 
 from pixelcnn_edu.exercises._answers import Wrong
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
+from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
 
 import numpy as np
 
@@ -28,9 +28,6 @@ most_rounds = Exercise(
         "One too many: only a left-over part needs a round of its own, and the round that "
         "finds nothing to change settles nothing.": lambda n, back: -(-n // back) + 1,
         "That is how many values one round settles.": lambda n, back: back,
-        "Not a difference: every round settles `back` more values.": (
-            lambda n, back: n - back
-        ),
     },
     hints=(
         "Round 1 settles the first `back` values: they read nothing that is drawn. Round 2 "
@@ -44,16 +41,11 @@ most_rounds = Exercise(
 )
 
 
-def _relu(x):
-    return max(0, x)
-
-
 def _next_output(
     kernels,
     windows,
     *,
-    own=_relu,
-    after=lambda x: x,
+    own=lambda x: max(0, x),
     last=lambda x: x,
     first=False,
     keep=lambda inputs: inputs[1:],
@@ -70,7 +62,7 @@ def _next_output(
     for kernel, window in zip(kernels[1:], windows[1:], strict=True):
         inputs = [own(value), *window] if first else [*window, own(value)]
         kept.append(keep(inputs))
-        value = after(np.array(inputs) @ kernel)
+        value = np.array(inputs) @ kernel
     return last(value), kept
 
 
@@ -80,9 +72,7 @@ def _rows():
         kernels = [rng.choice([-3, -2, -1, 1, 2, 3], k).astype(float) for k in sizes]
         kernels = [-2 * abs(k) if len(k) == 1 else k for k in kernels]  # no identity
         yield kernels, rng.integers(0, 2, 9).astype(float)
-    row = np.tile([1.0, 0, 0], 3)
-    for kernels in (((0.5, -0.25), (1.5, 0.75)), ((1, -2), (2,), (1, 3), (-1,))):
-        yield [np.array(kernel, float) for kernel in kernels], row
+    yield [np.array([0.5, -0.25]), np.array([1.5, 0.75])], np.tile([1.0, 0, 0], 3)
 
 
 def _pixel_by_pixel(step, kernels, row):
@@ -94,7 +84,7 @@ def _pixel_by_pixel(step, kernels, row):
         result = step(kernels, windows)
         try:
             output, windows = result
-            output = float(np.squeeze(output))
+            outputs.append(float(np.squeeze(output)))
             windows = [np.atleast_1d(np.asarray(w, float)) for w in windows]
         except (TypeError, ValueError):
             raise Wrong("Return a pair: the output, and the list of windows.") from None
@@ -102,7 +92,6 @@ def _pixel_by_pixel(step, kernels, row):
         if given != sizes:
             shown = {"expected": f"lengths {sizes}", "actual": f"lengths {given}"}
             raise Wrong("wrong length", case=_kernels_and_row(kernels, row), **shown)
-        outputs.append(output)
         windows[0] = np.append(windows[0], pixel)[1:]
     return outputs
 
@@ -120,26 +109,17 @@ next_output = Exercise(
     run=_pixel_by_pixel,
     describe=_kernels_and_row,
     mistakes={
-        "Return a pair: the output, and the list of windows.": then(
-            lambda right: right[0]
-        ),
         "A window has the wrong length. Mask A keeps k pixels; a later kernel of k taps "
-        "keeps k - 1 inputs, since the pixel's own comes on top.": Mistake(
-            but(keep=lambda inputs: inputs),
-            but(keep=lambda inputs: inputs[-len(inputs) + 1 :]),
+        "keeps k - 1 inputs, since the pixel's own comes on top.": but(
+            keep=lambda inputs: inputs
         ),
         "The windows stay as they were. At each step the oldest value goes and the pixel's "
         "own comes: inputs[1:].": but(keep=lambda inputs: inputs[:-1]),
-        "The pixel's own value stands first. A kernel is read from left to right, so it "
-        "belongs last.": but(first=True),
         "The order is reversed: newest first. Kernels are read from left to right, the "
         "oldest value first.": but(first=True, keep=lambda inputs: inputs[:-1]),
-        "The ReLU stands after the kernels: the first layer's value reaches the second "
-        "without one, and the output, a logit, went through one. It belongs before each "
-        "later kernel.": but(own=lambda x: x, after=_relu),
         "The ReLU between the layers is missing.": but(own=lambda x: x),
         "The output went through a ReLU too. It is a logit and may be negative; the ReLU "
-        "stands before a later layer.": Mistake(but(last=_relu), hint=2),
+        "stands before a later layer.": Mistake(but(last=lambda x: max(0, x)), hint=2),
     },
     hints=(
         "The kernel reads its window, oldest value first, and then the value of the pixel "

@@ -2,12 +2,10 @@
 
 import math
 
-from pixelcnn_edu.exercises._declared import Exercise, Mistake, but
+from pixelcnn_edu.exercises._declared import Exercise, but
 
 
-def _cosine_rate(
-    step, steps, peak, warmup, *, turn=1.0, offset=None, span=None, start=0.1, fall=None
-):
+def _cosine_rate(step, steps, peak, warmup, *, turn=1, fall_from=None, rise_from=0.1):
     """The learning rate at a step.
 
     Steps count from 0. The rate rises in a straight line from ``peak / 10`` at step 0
@@ -15,9 +13,15 @@ def _cosine_rate(
     ``steps``. With a warmup of 0 it starts at the peak.
     """
     if step < warmup:
-        return peak * (start + (1 - start) * step / warmup)
-    done = (step - (warmup if offset is None else offset)) / (span or steps - warmup)
-    return peak * (fall(done) if fall else (1 + math.cos(turn * math.pi * done)) / 2)
+        return peak * (rise_from + (1 - rise_from) * step / warmup)
+    fall_from = warmup if fall_from is None else fall_from
+    done = (step - fall_from) / (steps - fall_from)
+    return peak * (1 + math.cos(turn * math.pi * done)) / 2
+
+
+def _never_at_zero(step, steps, peak, warmup):
+    """The fall takes ``steps`` of them, though it begins after the warmup."""
+    return _cosine_rate(step, steps + warmup, peak, warmup)
 
 
 def _schedules():
@@ -27,7 +31,7 @@ def _schedules():
         yield sorted(about | thirds), steps, peak, warmup
 
 
-def _rates(expected, actual, *case):
+def _with_four_digits(expected, actual, *case):
     words = {"expected": expected, "actual": actual}
     if actual.shape != expected.shape:
         return {}
@@ -42,34 +46,16 @@ cosine_rate = Exercise(
     mistakes={
         "the cosine runs a whole turn: at the end the rate is back at its peak. Half a "
         "turn is pi, not 2 pi.": but(turn=2),
-        "the cosine is counted from step 0, so the rate jumps where the rise ends.": (
-            lambda step, steps, *more: _cosine_rate(
-                step, steps, *more, offset=0, span=steps
-            )
+        "the cosine is counted from step 0, so the rate jumps where the rise ends.": but(
+            fall_from=0
         ),
         "the fall takes steps, not steps - warmup, so it does not end at 0.": (
-            lambda step, steps, *more: _cosine_rate(step, steps, *more, span=steps)
-        ),
-        "cos takes radians.": Mistake(but(turn=1 / 180), hint=2),
-        "half a turn is pi: cos(pi * done), not cos(done).": Mistake(
-            but(turn=1 / math.pi), hint=2
-        ),
-        "a quarter of a turn, cos from 0 to pi/2: the fall ends in a corner.": Mistake(
-            but(fall=lambda d: math.cos(math.pi / 2 * d)), hint=2
+            _never_at_zero
         ),
         "there is no rise at the start.": (
             lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)
         ),
-        "the rise starts at peak / 10 and adds the whole peak: it ends at 1.1 · peak.": (
-            lambda step, steps, peak, warmup: (
-                _cosine_rate(step, steps, peak, warmup)
-                + (step < warmup) * peak / 10 * step / max(warmup, 1)
-            )
-        ),
-        "the rise starts at 0; it is to start at peak / 10.": but(start=0.0),
-        "this is a straight line down, not a cosine.": Mistake(
-            but(fall=lambda d: 1 - d), hint=2
-        ),
+        "the rise starts at 0; it is to start at peak / 10.": but(rise_from=0),
     },
     hints=(
         "While step < warmup: a straight line from peak / 10 to peak. After that let "
@@ -81,5 +67,5 @@ cosine_rate = Exercise(
     praise="It is the schedule of training.compile_model: Keras's CosineDecay.",
     rtol=1e-5,
     atol=1e-8,
-    show=_rates,
+    show=_with_four_digits,
 )

@@ -27,14 +27,13 @@ def _pairs_of_sets():
             for _ in range(2)
         )
     yield {(-1, 0), (0, 0)}, {(0, -1), (0, 0)}
-    yield {(-9, 5)}, {(-4, 6), (0, -1)}
     yield set(), {(0, -1)}
 
 
 def _as_sorted_pairs(result):
     try:
         pairs = {(int(row), int(col)) for row, col in result}
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         actual = type(result).__name__
         raise Wrong("Return a set of pairs (rows, columns).", actual=actual) from None
     return np.array(sorted(pairs)).reshape(-1, 2)
@@ -64,10 +63,8 @@ two_layers = Exercise(
             lambda first, second: {(r1 + r2, c) for r1, c in first for r2, _ in second},
             lambda first, second: {(r1 + r2, c) for r1, _ in first for r2, c in second},
         ),
-        "The steps are subtracted: the second one walks back.": Mistake(
-            lambda first, second: {
-                (r1 - r2, c1 - c2) for r1, c1 in first for r2, c2 in second
-            }
+        "The steps are subtracted: the second one walks back.": (
+            lambda first, second: _two_layers(first, {(-r, -c) for r, c in second})
         ),
         "The offsets of single layers are in it too. They belong there only if the other "
         "layer may stand still, by its offset (0, 0).": (
@@ -85,14 +82,12 @@ two_layers = Exercise(
 
 
 def _offsets(size, mask_type):
-    """What a masked kernel reads; every pixel of it without a mask."""
     half = size // 2
     square = [(r, c) for r in range(-half, half + 1) for c in range(-half, half + 1)]
-    center = len(square) // 2
-    return set(square[: {"A": center, "B": center + 1, None: len(square)}[mask_type]])
+    return set(square[: len(square) // 2 + (mask_type == "B")])
 
 
-def _seen(n, *, first=7, masks="AB", size=_SIZE, count=len):
+def _seen(n, *, first=7, masks="AB", size=_SIZE):
     """How many pixels the output at (14, 14) of 28×28 can see.
 
     The stack is one 7×7 layer of type A, then ``n`` 3×3 layers of type B; ``n`` from 0.
@@ -100,14 +95,13 @@ def _seen(n, *, first=7, masks="AB", size=_SIZE, count=len):
     """
     low = 0 if size == _SIZE else -size  # a large page goes on for ever
     found = {(_ROW, _COL)}
-    last = [_offsets(first, masks and masks[0])] if first else []
-    for offsets in [_offsets(3, masks and masks[1])] * n + last:
+    for offsets in [_offsets(3, masks[1])] * n + [_offsets(first, masks[0])]:
         found = {
             (row, col)
             for row, col in _two_layers(found, offsets)
             if low <= row < size and low <= col < size
         }
-    return count(found)
+    return len(found)
 
 
 def _rectangle(n):
@@ -118,7 +112,7 @@ def _rectangle(n):
 
 def a_count(result):
     """Read a number of pixels; a collection of them is not counted yet."""
-    if isinstance(result, set | frozenset | list | tuple):
+    if isinstance(result, set | list | tuple):
         actual = f"a {type(result).__name__} of {len(result)}"
         raise Wrong(
             "This is the collection of pixels. How many are there?", actual=actual
@@ -131,7 +125,6 @@ seen = Exercise(
     cases=[(n,) for n in (5, 10, 12, 0, 1, 7)],
     read=a_count,
     mistakes={
-        "This is the collection of pixels. How many are there?": but(count=set),
         "The pixel itself is counted. The first layer is of type A, so no path ends where "
         "it began.": then(lambda right: right + 1),
         "Type A in every layer. Later layers are of type B: they may stand still.": but(
@@ -141,18 +134,7 @@ seen = Exercise(
         "the right.": _rectangle,
         "Positions off the page are counted.": but(size=10**6),
         "Only the blocks' steps are here; the 7×7 A step is missing.": Mistake(
-            but(first=None), hint=2
-        ),
-        "The first layer is 7×7, not 3×3.": Mistake(but(first=3), hint=2),
-        "No masks: pixels that come later are counted.": Mistake(
-            but(masks=None), hint=2
-        ),
-        "That is what n - 1 blocks see.": Mistake(
-            lambda n: _seen(max(n - 1, 0)), hint=2
-        ),
-        "One 3×3 layer too many.": Mistake(lambda n: _seen(n + 1), hint=2),
-        "All earlier pixels are counted; not all of them can be reached.": (
-            lambda n: _ROW * _SIZE + _COL
+            but(first=1, masks="BB"), hint=2
         ),
     },
     hints=(
@@ -180,7 +162,14 @@ def _blind(height, width, margin):
     return blind, earlier
 
 
-def _blind_share(height, width, first, *, margin=0):
+def _blind_share(
+    height,
+    width,
+    first,
+    *,
+    margin=0,
+    share=lambda blind, earlier: blind.sum() / earlier.sum(),
+):
     """What no depth will ever see.
 
     The stack is one ``first`` × ``first`` layer of type A (odd, at least 3), then any
@@ -188,13 +177,7 @@ def _blind_share(height, width, first, *, margin=0):
     ``height`` × ``width``, the result is the share (0 to 1) in which the output can
     never see the pixel.
     """
-    blind, earlier = _blind(height, width, first // 2 - 1 + margin)
-    return blind.sum() / earlier.sum()
-
-
-def _of_pixels(share):
-    """An answer made of the blind pixels and the earlier ones of each output."""
-    return lambda height, width, first: share(*_blind(height, width, first // 2 - 1))
+    return share(*_blind(height, width, first // 2 - 1 + margin))
 
 
 blind_share = Exercise(
@@ -206,34 +189,18 @@ blind_share = Exercise(
     describe="a page of {0} × {1}, first layer {2}×{2}",
     mistakes={
         "This is the share that is seen.": then(lambda right: 1 - right),
-        "This is in percent.": Mistake(then(lambda right: 100 * right), hint=0),
         "This is the mean of each pixel's own share. Add up all pairs first and divide "
-        "once.": _of_pixels(
-            lambda blind, all_: (blind[all_ > 0] / all_[all_ > 0]).mean()
-        ),
-        "The mean of each pixel's own share, the first pixel included as 0.": Mistake(
-            _of_pixels(lambda blind, all_: (blind / np.maximum(all_, 1)).mean()), hint=2
+        "once.": but(
+            share=lambda blind, all_: (blind[all_ > 0] / all_[all_ > 0]).mean()
         ),
         "Divided by all pairs of pixels; only those count in which one is "
         "earlier.": Mistake(
-            _of_pixels(lambda blind, all_: blind.sum() / all_.size**2),
-            _of_pixels(lambda blind, all_: blind.sum() / all_.size / (all_.size - 1)),
+            but(share=lambda blind, all_: blind.sum() / all_.size**2),
+            but(share=lambda blind, all_: blind.sum() / all_.sum() / 2),
             hint=2,
         ),
-        "This is the share for the pixel in the middle alone.": Mistake(
-            _of_pixels(
-                lambda blind, all_: (blind / all_)[len(all_) // 2, all_.shape[1] // 2]
-            ),
-            hint=2,
-        ),
-        "This is the number of pairs, not their share.": Mistake(
-            _of_pixels(lambda blind, all_: blind.sum()), hint=2
-        ),
-        "The border of the blind spot is one column off: too many are blind.": but(
-            margin=-1
-        ),
-        "The border of the blind spot is one column off: too few are blind.": but(
-            margin=1
+        "The border of the blind spot is one column off.": Mistake(
+            but(margin=-1), but(margin=1)
         ),
         "This is the share for a first layer of 3×3; a larger one reaches further to the "
         "right.": lambda height, width, first: _blind_share(height, width, 3),
