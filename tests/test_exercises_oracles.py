@@ -105,32 +105,12 @@ def weights_of_a_block(filters):
     return 13 * (filters // 2) ** 2 + 8 * (filters // 2)
 
 
-@also_right("block_weights")
-def weights_by_building(filters):
-    x = keras.Input((28, 28, filters))
-    return keras.Model(x, residual_block(x, filters)).count_params()
-
-
 also_right("block_weights")(weights_of_a_block)
 
 
 @also_right("residual_block")
 def block_of_the_package(x):
     return residual_block(x, x.shape[-1])
-
-
-@also_right("residual_block")
-def block_with_a_sequence(x):
-    half = x.shape[-1] // 2
-    bends = [keras.layers.PReLU(shared_axes=[1, 2]) for _ in range(3)]
-    convolutions = [
-        keras.layers.Conv2D(half, 1),
-        MaskedConv2D(half, 3),
-        keras.layers.Conv2D(x.shape[-1], 1),
-    ]
-    both = zip(bends, convolutions, strict=True)
-    y = keras.Sequential([layer for pair in both for layer in pair])(x)
-    return keras.layers.add([x, y])
 
 
 @also_right("residual_block")
@@ -228,29 +208,6 @@ def seen_by_growing_an_array(n):
         padded = np.pad(page, 3)
         page = np.any([np.roll(padded, o, (0, 1))[3:-3, 3:-3] for o in offsets], axis=0)
     return np.int64(page.sum())
-
-
-def blind_share_by_walking(height, width, first):
-    """By brute force: walk until nothing new is found, then one step of the first."""
-
-    def step(found, offsets):
-        pixels = sums(found, offsets)
-        return {(r, c) for r, c in pixels if 0 <= r < height and 0 <= c < width}
-
-    blind = earlier = 0
-    for row, col in np.ndindex(height, width):
-        found, before = {(row, col)}, None
-        while found != before:
-            found, before = step(found, taps(3, "B")), found
-        earlier += row * width + col
-        blind += row * width + col - len(step(found, taps(first, "A")))
-    return blind / earlier
-
-
-def test_the_rule_of_the_blind_spot_is_what_walking_finds():
-    for page in ((2, 5, 3), (5, 2, 3), (6, 9, 5), (9, 6, 7)):
-        rule = exercises.blind_share.right(*page)
-        assert blind_share_by_walking(*page) == pytest.approx(rule)
 
 
 def test_the_published_counts():

@@ -32,9 +32,6 @@ block_weights = Exercise(
         "Only live weights are counted, 5 of 9: Keras stores the masked ones too.": but(
             live=5
         ),
-        "The 3×3 convolution works on half the channels; this is on all of them.": (
-            lambda filters: 10 * filters * filters + filters // 2 + 4 * filters
-        ),
         "That is one slope per pixel and channel of a 28×28 image: share them.": Mistake(
             lambda filters: _block_weights(filters, slopes=784 * 2 * filters), hint=2
         ),
@@ -138,9 +135,6 @@ prelu_gradients = Exercise(
     describe=lambda x, slope, upstream: f"x of shape {x.shape}",
     read=pair("Two arrays are asked for: (grad_x, grad_slope)."),
     mistakes={
-        "grad_x: upstream is missing; by the chain rule it is a factor.": but(
-            grad_x=lambda x, slope, upstream: np.where(x > 0, 1, slope)
-        ),
         "grad_x: that is ReLU's; below zero PReLU passes on slope · upstream.": but(
             grad_x=lambda x, slope, upstream: upstream * (x > 0)
         ),

@@ -27,7 +27,6 @@ most_rounds = Exercise(
         "Rounds are whole: round up.": lambda n, back: n / back,
         "One too many: only a left-over part needs a round of its own, and the round that "
         "finds nothing to change settles nothing.": lambda n, back: -(-n // back) + 1,
-        "That is how many values one round settles.": lambda n, back: back,
     },
     hints=(
         "Round 1 settles the first `back` values: they read nothing that is drawn. Round 2 "

@@ -35,9 +35,6 @@ gate_gradients = Exercise(
         "By a: the factor σ(b) is missing. It does not depend on a, so it stays.": but(
             by_a=lambda t, s: 1 - t**2
         ),
-        "By a: the derivative of tanh is 1 - tanh², with a square.": but(
-            by_a=lambda t, s: (1 - t) * s
-        ),
         "By b: the factor tanh(a) is missing. It does not depend on b, so it stays.": but(
             by_b=lambda t, s: s * (1 - s)
         ),

@@ -46,9 +46,6 @@ temper = Exercise(
         "the logit.": lambda p, temperature: p / temperature,
         "A power of p alone: p and 1 - p no longer sum to 1. Divide by the sum of both "
         "powers.": lambda p, temperature: p ** (1 / temperature),
-        "Those are the logits, divided. Turn them back into probabilities.": (
-            lambda p, temperature: _logit(p) / temperature
-        ),
     },
     hints=(
         "A temperature divides the logits. 1 / (1 + np.exp(-x)) turns a logit x back into "

@@ -131,9 +131,6 @@ paired_difference = Exercise(
         "that is the spread of the differences; divide by √N.": but(
             error=lambda a, b: (a - b).std()
         ),
-        "divided by N, where √N belongs.": Mistake(
-            but(error=lambda a, b: (a - b).std() / len(a)), hint=2
-        ),
     },
     hints=(
         "Both models scored the same images: subtract image by image, then average.",

@@ -109,7 +109,7 @@ column_mask = Exercise(
 )
 
 
-def _order_mask(order, row, col, size, *, compare=np.less, off_page=np.nan):
+def _order_mask(order, row, col, size, *, compare=np.less, off_page=np.inf):
     """The type-A mask at one pixel, for any reading order.
 
     ``order``: (H, W) of the numbers 0 … H·W-1: when each pixel is read.
@@ -151,9 +151,6 @@ order_mask = Exercise(
     ),
     mistakes={
         "The pixel reads itself: type A hides the center.": but(compare=np.less_equal),
-        "This shows what comes later; a mask shows what came before.": but(
-            compare=np.greater
-        ),
         "A negative index wrapped around to the far side of the page.": Mistake(
             _wrapped, hint=2
         ),

@@ -39,7 +39,6 @@ to_bits = Exercise(
         "Divided by the number of pixels; each channel is a dimension of its own.": (
             lambda nats, shape: nats / math.prod(shape[:2]) / LN2
         ),
-        "Divided by 784 whatever the shape.": lambda nats, shape: nats / 784 / LN2,
     },
     hints=(
         "A bit is ln 2 = 0.693 nats. An image has height × width × channels values.",
@@ -188,9 +187,6 @@ level_nats = Exercise(
                 not np.isfinite(actual) and "1000" in name
             ),
             hint=2,
-        ),
-        "That is per pixel; the nats of an image are the sum.": (
-            lambda logits, levels: _level_nats(logits, levels) / levels.size
         ),
         "The logits were used as if they were log-probabilities: log Σ exp(z) is "
         "missing.": lambda logits, levels: -_chosen(logits, levels).sum(),

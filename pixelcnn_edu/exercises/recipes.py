@@ -19,11 +19,6 @@ def _cosine_rate(step, steps, peak, warmup, *, turn=1, fall_from=None, rise_from
     return peak * (1 + math.cos(turn * math.pi * done)) / 2
 
 
-def _never_at_zero(step, steps, peak, warmup):
-    """The fall takes ``steps`` of them, though it begins after the warmup."""
-    return _cosine_rate(step, steps + warmup, peak, warmup)
-
-
 def _schedules():
     for steps, peak, warmup in ((1000, 0.004, 100), (90, 0.02, 9), (50, 0.1, 0)):
         thirds = {warmup + (steps - warmup) * k // 3 for k in range(4)}
@@ -48,9 +43,6 @@ cosine_rate = Exercise(
         "turn is pi, not 2 pi.": but(turn=2),
         "the cosine is counted from step 0, so the rate jumps where the rise ends.": but(
             fall_from=0
-        ),
-        "the fall takes steps, not steps - warmup, so it does not end at 0.": (
-            _never_at_zero
         ),
         "there is no rise at the start.": (
             lambda step, steps, peak, warmup: _cosine_rate(step, steps, peak, 0)

@@ -106,10 +106,6 @@ chain = Exercise(
                 for i in range(3)
             ]
         ),
-        "Entry 0 moved when pixel 2 changed. The product is right, but the pixels are "
-        "read from last to first.": Mistake(
-            lambda joint, x: _chain(joint.transpose(), x[::-1])[::-1], hint=2
-        ),
         "These are the probabilities of ink, whatever x is. x = 0 needs 1 - p.": (
             lambda joint, x: [
                 _chain(joint, x[:i] + (1,) + x[i + 1 :])[i] for i in range(3)

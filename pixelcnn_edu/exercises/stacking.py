@@ -56,15 +56,9 @@ two_layers = Exercise(
             lambda first, second: first,
             lambda first, second: second,
         ),
-        "Only offsets that both layers share are kept.": (
-            lambda first, second: first & second
-        ),
         "The rows are added, but the column is that of one step alone.": Mistake(
             lambda first, second: {(r1 + r2, c) for r1, c in first for r2, _ in second},
             lambda first, second: {(r1 + r2, c) for r1, _ in first for r2, c in second},
-        ),
-        "The steps are subtracted: the second one walks back.": (
-            lambda first, second: _two_layers(first, {(-r, -c) for r, c in second})
         ),
         "The offsets of single layers are in it too. They belong there only if the other "
         "layer may stand still, by its offset (0, 0).": (
@@ -188,16 +182,9 @@ blind_share = Exercise(
     ],
     describe="a page of {0} × {1}, first layer {2}×{2}",
     mistakes={
-        "This is the share that is seen.": then(lambda right: 1 - right),
         "This is the mean of each pixel's own share. Add up all pairs first and divide "
         "once.": but(
             share=lambda blind, all_: (blind[all_ > 0] / all_[all_ > 0]).mean()
-        ),
-        "Divided by all pairs of pixels; only those count in which one is "
-        "earlier.": Mistake(
-            but(share=lambda blind, all_: blind.sum() / all_.size**2),
-            but(share=lambda blind, all_: blind.sum() / all_.sum() / 2),
-            hint=2,
         ),
         "The border of the blind spot is one column off.": Mistake(
             but(margin=-1), but(margin=1)

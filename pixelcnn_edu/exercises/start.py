@@ -22,9 +22,6 @@ fair_coins = Exercise(
         "That is bits, one per pixel. Nats use the natural logarithm.": (
             lambda height, width: height * width
         ),
-        "That is one pixel's share. An image has height · width of them.": Mistake(
-            lambda height, width: np.log(2), hint=0
-        ),
         "The sign: a logarithm of 1/2 is negative, nats are minus that.": (
             lambda height, width: height * width * np.log(0.5)
         ),
@@ -73,9 +70,6 @@ place = Exercise(
         ),
         "The pixels to the left in the same row are missing.": Mistake(
             lambda row, col, width: row * width, hint=2
-        ),
-        "Each row above holds width pixels, not one.": (
-            lambda row, col, width: row + col
         ),
     },
     hints=(
@@ -140,9 +134,6 @@ first_ink = Exercise(
         ),
         "The page was read column by column.": (
             lambda images: _first_ink(images.transpose(0, 2, 1, 3))
-        ),
-        "That is how much ink there is, not where it begins.": (
-            lambda images: images.sum(axis=(1, 2, 3))
         ),
     },
     hints=(
