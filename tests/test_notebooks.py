@@ -363,14 +363,6 @@ def not_compared(cell):
     return bool(cell["outputs"] and LEGAL_NBVAL_TAGS & set(tags(cell)))
 
 
-def test_the_readme_says_how_many_cells_are_not_compared():
-    cells = [cell for path in MAIN + SOLUTIONS for cell in code_cells(load(path))]
-    shown = sum(bool(cell["outputs"]) for cell in cells)
-    left_out = sum(map(not_compared, cells))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"{left_out} of {shown} cells with outputs are not compared" in readme
-
-
 def wrong_names(text):
     """Names in backticks, and files of the package, that are not there."""
     for name in re.findall(r"`(pixelcnn_edu(?:\.\w+)+)[`(]", text):

@@ -45,7 +45,8 @@ def test_the_version_is_the_same_everywhere():
     in_init = re.search(r'^__version__ = "(.+)"$', init, re.MULTILINE)[1]
     assert PROJECT["version"] == citation["version"] == in_init
     assert f"## {in_init}\n" in read("CHANGELOG.md")
-    wheels = re.findall(r"pixelcnn_edu-([\d.]+)-py3-none-any.whl", read("README.md"))
+    page = read("docs/elsewhere.md")
+    wheels = re.findall(r"pixelcnn_edu-([\d.]+)-py3-none-any.whl", page)
     assert set(wheels) == {in_init}
 
 
