@@ -3,10 +3,10 @@
     python benchmarks/training.py            about 25 minutes on 2 cores
     python benchmarks/training.py --quick    about 8: fewer rounds, one size
 
-Prints a table and writes it as training.csv and training.png beside this file (or into
---out). Each contender has a process of its own; they take turns, an epoch each, and medians
-are given, so that only ratios within one run should be compared. bfloat16 is left out where
-the processor has no instructions for it.
+Prints a table and writes it as training.csv beside this file (or into --out). Each
+contender has a process of its own; they take turns, an epoch each, and medians are given,
+so that only ratios within one run should be compared. bfloat16 is left out where the
+processor has no instructions for it.
 
 PyTorch, which nothing else here needs, may be installed in another environment
 (``--torch-python PATH``: the Python that has it), and is left out if there is none; its
@@ -17,9 +17,7 @@ with these and ``compiled``, as the package is. The last one does the package's 
 
 The network is the plain one with ReLU and 6 blocks, on bundled digits. A rate
 counts all that a step needs: the input pipeline, the loss, its gradient, clipping (but not
-in the tutorial) and the optimizer. "matrix product" is how many images the same cores would
-train if a step were one large float32 product of so many operations, and nothing else; a
-rate is also given as a share of that.
+in the tutorial) and the optimizer.
 """
 
 import argparse
@@ -37,7 +35,7 @@ from pathlib import Path
 
 DEPTH, IMAGES = 6, 2048
 DIGITS = Path(__file__).parents[1] / "pixelcnn_edu" / "bundled" / "digits.npz"
-COLUMNS = ["contender", "filters", "batch", "images_per_second", "share"]
+COLUMNS = ["contender", "filters", "batch", "images_per_second"]
 COLUMNS += ["parallel", "peak_mb", "grown_mb"]  # cores at work; memory, and its growth
 
 
@@ -194,23 +192,7 @@ def pytorch(filters, batch_size, cropped=False, compiled=False, bfloat16=False):
         end()
 
 
-def matrix_product(filters, batch_size):
-    """No training: products of 2048 columns, with as many operations as an epoch has."""
-    import tensorflow as tf
-
-    size = 2048
-    rows = round(IMAGES * flops(filters) / (2 * size**2))
-    matrix = tf.random.normal((size, size), seed=0)
-    product = tf.function(lambda a: tf.reduce_sum(a @ matrix))
-    while True:
-        end = turn()
-        for start in range(0, rows, size):
-            product(matrix[: rows - start]).numpy()
-        end()
-
-
 CONTENDERS = {
-    "matrix product": matrix_product,
     "package": package,
     "tutorial": tutorial,
     "pytorch, as usually written": pytorch,
@@ -265,7 +247,6 @@ class Contender:
         rate = IMAGES / statistics.median(seconds)
         measured = {
             "images_per_second": round(rate, 1),
-            "share": None,  # known when all have been measured
             "parallel": round(statistics.median(cores), 2),
             "peak_mb": round(peaks[-1]),
             "grown_mb": round(peaks[-1] - peaks[0]),
@@ -279,10 +260,10 @@ class Contender:
 
 
 def measure(filters, batch, names, rounds, torch_python):
-    """Let the contenders take turns; return a row of each, the matrix product's first."""
+    """Let the contenders take turns; return a row of each."""
     contenders = []
     try:
-        for name in ["matrix product", *names]:
+        for name in names:
             python = torch_python if "pytorch" in name else sys.executable
             contenders.append(Contender(name, filters, batch, python))
         for _ in range(2 + rounds):
@@ -292,41 +273,7 @@ def measure(filters, batch, names, rounds, torch_python):
     finally:
         for contender in contenders:
             contender.end()
-    product = rows[0]["images_per_second"]
-    for row in rows:
-        row["share"] = round(row["images_per_second"] / product, 2)
     return rows
-
-
-def flops(filters):
-    """Operations of one training image: twice the live products, forward and back."""
-    from pixelcnn_edu import models
-
-    from generation import products
-
-    model = models.pixelcnn(filters=filters, depth=DEPTH, activation="relu")
-    return 3 * 2 * 784 * sum(inputs * outputs for inputs, outputs in products(model))
-
-
-def plot(rows, path):
-    import matplotlib.pyplot as plt
-
-    batch = 64
-    rows = [row for row in rows if row["batch"] == batch]
-    sizes = sorted({row["filters"] for row in rows})
-    shape = {"ncols": len(sizes), "sharey": True, "squeeze": False}
-    fig, axes = plt.subplots(figsize=(4 + 4 * len(sizes), 4.5), **shape)
-    for ax, size in zip(axes[0], sizes, strict=True):
-        of_size = [row for row in rows if row["filters"] == size]
-        names = [row["contender"] for row in of_size]
-        colors = ["0.7" if name == "matrix product" else "C0" for name in names]
-        rates = [row["images_per_second"] for row in of_size]
-        bars = ax.barh(names, rates, color=colors)
-        ax.bar_label(bars, fmt="%.0f", padding=3)
-        ax.set(title=f"{size} filters", xlabel="images per second")
-        ax.margins(x=0.2)
-    axes[0, 0].invert_yaxis()
-    fig.savefig(path)
 
 
 def can_import_torch(python):
@@ -356,7 +303,7 @@ def main(argv=None):
         return
     rounds = 3 if args.quick else 11
     torch_python = args.torch_python or sys.executable
-    names = [name for name in CONTENDERS if name != "matrix product"]
+    names = list(CONTENDERS)
     if not can_import_torch(torch_python):
         if args.torch_python:
             parser.error(f"{torch_python} cannot import torch")
@@ -369,11 +316,9 @@ def main(argv=None):
         if not args.quick:
             rows += measure(32, 64, names, rounds, torch_python)
             for batch in (16, 256):
-                rows += measure(64, batch, ["package"], 5, torch_python)[1:]
+                rows += measure(64, batch, ["package"], 5, torch_python)
     except RuntimeError as error:
         sys.exit(str(error))
-
-    from pixelcnn_edu import plots  # noqa: F401  (sets the style)
 
     print(" | ".join(COLUMNS))
     for row in rows:
@@ -383,7 +328,6 @@ def main(argv=None):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    plot(rows, args.out / "training.png")
 
 
 if __name__ == "__main__":

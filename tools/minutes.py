@@ -93,9 +93,7 @@ def main(arguments=None):
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         found, of_core = minutes(path), core(path)
         total, total_core = total + found, total_core + of_core
-        print(
-            f"{found:4d}  {path.stem:24}" + (f"{of_core:4.0f} core" if of_core else "")
-        )
+        print(f"{found:4d}  {path.stem:24}{of_core:4.0f} core")
         if options.write:
             write(path, found)
     print(f"{total / 60:4.1f}  hours, {total_core / 60:.1f} core")

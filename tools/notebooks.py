@@ -1,6 +1,6 @@
 """Run notebooks and store their outputs, the same bytes every time.
 
-    python tools/notebooks.py [--fresh | --check] [NOTEBOOK ...]
+    python tools/notebooks.py [--fresh] [NOTEBOOK ...]
 
 Without names, all of notebooks/ and notebooks/solutions/. Each notebook runs from a
 fresh kernel of this Python, in its own folder, and is written whole or, when a cell
@@ -13,9 +13,6 @@ change each time is made stable:
 - of a widget only its still picture is stored;
 - a cell tagged nbval-ignore-output (a timing, say) keeps its stored output while its
   source is unchanged, unless --fresh is given; one tagged nbval-skip is not run.
-
---check changes nothing: it runs a copy in another folder and fails if a byte differs from
-what is stored. (On another machine a figure may: processors round differently.)
 """
 
 import argparse
@@ -23,7 +20,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -51,10 +47,6 @@ LANGUAGE_INFO = {
 VIEW = "application/vnd.jupyter.widget-view+json"
 PASSING_CELL_KEYS = ("execution", "ExecuteTime", "lines_to_next_cell", "trusted")
 PASSING_NOTEBOOK_KEYS = ("jupytext", "vscode")
-
-
-class ChangedMeanwhile(Exception):
-    """The file of a notebook is another one than that which was run."""
 
 
 class ThisPython(AsyncKernelManager):
@@ -154,7 +146,7 @@ def refresh(path, *, fresh=False):
 
     Raises:
         CellExecutionError: a cell failed. The file is left as it was.
-        ChangedMeanwhile: the file changed during the run. The file is left as it is.
+        RuntimeError: the file changed during the run. The file is left as it is.
     """
     path = Path(path)
     before = path.read_bytes()
@@ -185,7 +177,7 @@ def refresh(path, *, fresh=False):
 
     after = as_text(nb)
     if not path.exists() or path.read_bytes() != before:
-        raise ChangedMeanwhile
+        raise RuntimeError("another program changed it during the run; run it again")
     if after.encode() == before:
         return False
     write_whole(path, after)
@@ -212,46 +204,24 @@ def write_whole(path, text):
         part.unlink(missing_ok=True)
 
 
-def differs(path):
-    """Whether a run of a copy in another folder gives other bytes than are stored."""
-    with tempfile.TemporaryDirectory() as folder:
-        return refresh(shutil.copy(path, folder))
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--fresh", action="store_true", help="renew the outputs of ignored cells too"
-    )
-    how.add_argument(
-        "--check", action="store_true", help="run copies and compare; change nothing"
-    )
+    help = "renew the outputs of ignored cells too"
+    parser.add_argument("--fresh", action="store_true", help=help)
     options = parser.parse_args(arguments)
     everything = [*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("solutions/*.ipynb")]
-    failed = 0
+    failed = False
     for path in options.notebooks or sorted(everything):
         start = time.perf_counter()
         print(f"{path.name} ...", end=" ", flush=True)
         try:
-            changed = (
-                differs(path) if options.check else refresh(path, fresh=options.fresh)
-            )
-        except CellExecutionError as error:
-            failed += 1
-            print(f"failed, left as it was\n{error}", flush=True)
-        except ChangedMeanwhile:
-            failed += 1
-            print(
-                "left as it is: another program changed it during the run; run it again",
-                flush=True,
-            )
-        else:
-            failed += options.check and changed
-            word = "changed" if changed else "unchanged"
+            word = "changed" if refresh(path, fresh=options.fresh) else "unchanged"
             print(f"{word}, {time.perf_counter() - start:.0f} s", flush=True)
-    return 1 if failed else 0
+        except (CellExecutionError, RuntimeError) as error:
+            failed = True
+            print(f"failed, left as it is\n{error}", flush=True)
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -150,9 +150,14 @@ def install(*extras):
 def lab(*arguments):
     """Open the first notebook in JupyterLab (the first run installs it)"""
     install()
+    open_lab(PY, *arguments)
+
+
+def open_lab(python, *arguments):
+    """Start JupyterLab with a Python that has it."""
     root = hasattr(os, "getuid") and os.getuid() == 0
     run(
-        *(PY, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"),
+        *(python, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"),
         f"--LabApp.default_url=/lab/tree/{START}",
         *(["--allow-root"] if root else []),
         *arguments,

@@ -1,9 +1,6 @@
 """Several machines: real processes on this one, held against one process."""
 
 import contextlib
-import csv
-import importlib.util
-import json
 import os
 import signal
 import socket
@@ -13,7 +10,6 @@ import threading
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from needs_jax import jax  # isort: split
 
@@ -677,44 +673,3 @@ def test_processes_join_once_and_leave():
     ):
         pass
     assert keras.distribution.distribution() is None and machines.count() == 1
-
-
-# ------------------------------------------------------------------- the benchmark
-
-
-@pytest.fixture
-def scaling(monkeypatch):
-    """The script as a module."""
-    path = Path(__file__).parents[2] / "benchmarks" / "scaling.py"
-    spec = importlib.util.spec_from_file_location("scaling", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
-def test_a_process_of_the_benchmark_times_its_steps_and_the_sum(
-    scaling, capsys, monkeypatch
-):
-    monkeypatch.setattr(scaling, "DEPTH", 1)
-    monkeypatch.setattr(scaling.os, "sched_setaffinity", lambda *_: None, raising=False)
-    scaling.child("", 1, 0, 2, 4, 1)
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert 0 < found["all_reduce_ms"] < found["step_ms"]
-
-
-def test_a_row_of_the_benchmark_is_compared_with_one_process(
-    scaling, tmp_path, monkeypatch
-):
-    def measured(filters, processes, batch, rounds):
-        rate = 100 * processes if batch == 128 else 90 * processes
-        found = {"step_ms": batch / rate * 1000, "all_reduce_ms": 1, "share": 0.5}
-        row = {"filters": filters, "processes": processes, "batch": batch}
-        return {**row, **found, "images_per_second": rate}
-
-    monkeypatch.setattr(scaling, "measure_in_children", measured)
-    scaling.main(["--quick", "--out", str(tmp_path)])
-    with open(tmp_path / "scaling.csv", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    times = [float(row["times_one_process"]) for row in rows]
-    assert times == [1, 2, pytest.approx(200 / 90, abs=1e-3)]
-    assert [row["batch"] for row in rows] == ["64", "64", "128"]
