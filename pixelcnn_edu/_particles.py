@@ -5,8 +5,8 @@
 
 import warnings
 
+from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu._drawing import images_at_a_time, probabilities_of
-from pixelcnn_edu._logits import logits_function
 
 import numpy as np
 

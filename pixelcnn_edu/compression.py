@@ -8,43 +8,47 @@ The encoder and the decoder need the *same* probabilities, to the last bit. So b
 one function, `choose_values`: the pixel loop of notebook 10, at a fixed batch size,
 which calls a function for each value. The encoder's function returns the value that it
 knows, and writes it down; the decoder's function reads the value from the data. `quantize`
-turns the probabilities into integers before the coder sees them. `code_file` has the
-format of the file.
+turns the probabilities into integers before the coder sees them.
 
 The guarantee: with the same model, on the same machine, with the same versions and
 settings, the images come back equal. Elsewhere the last bit of a probability may differ
 (`TF_ENABLE_ONEDNN_OPTS=0` is enough). Then the decoded images may differ too; a checksum
-detects this, and `decompress` raises an error. If ``TF_XLA_FLAGS`` turns on
-auto-clustering, nothing is guaranteed, even on the same machine: two calls of the model
-may then round differently.
+detects this, and `decompress` raises an error. Not supported are models that draw random
+numbers at inference, and models that train meanwhile in another thread.
+
+The file is a header of 21 bytes, then the code in words of 4 bytes, all little-endian:
+
+| bytes | field |
+|---|---|
+| 4, 1 | ``PXCN``, the version of the format |
+| 4, 2, 2, 1, 2 | number of images, rows, columns, channels, levels |
+| 1 | method: 0 for ``"cached"``, 1 for ``"naive"`` |
+| 4 | checksum (CRC-32) of the images |
 """
 
-import contextlib
 import functools
-import math
+import struct
+import zlib
 
 from pixelcnn_edu._checks import (
+    check_image_shape_of,
     check_images,
+    check_labels,
     check_one_of,
     check_positive_int,
-    check_unmasked,
 )
-from pixelcnn_edu._code_checksums import (
-    check_no_adapters,
-    checksum_of_images,
-    checksums_of_model,
-)
-from pixelcnn_edu._coding_loop import CodingLoop
-from pixelcnn_edu._logits import check_repeatable, present_logits
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
-from pixelcnn_edu._pixel_loop import pixel_loop
-from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
+from pixelcnn_edu._compiled import logits_function
+from pixelcnn_edu.cache.coder import CodingLoop
+from pixelcnn_edu.cache.compiled_loop import pixel_loop
 from pixelcnn_edu.models import likelihood_of
 
 import numpy as np
 
+METHODS = ("cached", "naive")
 TOTAL = 2**16  # a probability is one of 1/TOTAL … 1
 MOST_TOTAL = 2**53  # up to here float64 has all integers
+_MAGIC, _VERSION = b"PXCN", 2
+_HEADER = struct.Struct("<4sBIHHBHBI")
 
 
 def compress(model, images, *, labels=None, method="cached", likelihood=None) -> bytes:
@@ -60,38 +64,25 @@ def compress(model, images, *, labels=None, method="cached", likelihood=None) ->
         likelihood: for a model that carries none.
 
     Returns:
-        37 bytes that say what this is, then the code, in units of 4 bytes: about
+        21 bytes that say what this is, then the code, in units of 4 bytes: about
         ``code_length(...).sum() / 8`` bytes.
 
     Raises:
-        ValueError: an argument is out of its range, or a layer cannot be cached, draws
-            random numbers at inference or has LoRA adapters, or the header has no room for
-            so many images, rows, columns, channels or levels.
+        ValueError: an argument is out of its range.
+        UnknownLayer: a layer cannot be cached.
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
     images = _checked(model, images, likelihood)
-    check_that_header_holds(*images.shape, likelihood.levels)
-    # random images: with blank ones, features may be 0, and hide a random factor
-    some = np.random.default_rng(0).integers(likelihood.levels, size=images[:2].shape)
-    classes = [label[:2] for label in check_labels(model, labels, len(images))]
-    check_repeatable(model, some / (likelihood.levels - 1), *classes)
     encoder = _constriction().queue.RangeEncoder()
-    check_no_adapters(model)
-    sums = checksums_of_model(model, labels, likelihood, len(images))
 
     def write(rows, values, counts):
         encoder.encode(values, _family(), counts / TOTAL)
 
     _visit(model, images, write, labels, method, likelihood)
-    if sums != checksums_of_model(model, labels, likelihood, len(images)):
-        raise ValueError(
-            "Expected a model whose weights stay as they are while images are compressed. "
-            "Received: weights that changed. Does it train in another thread?"
-        )
-    sums = (*sums, checksum_of_images(images))
-    code = encoder.get_compressed()
-    return CodeFile(images.shape, likelihood.levels, method, sums, code).pack()
+    numbers = *images.shape, likelihood.levels, METHODS.index(method)
+    header = _HEADER.pack(_MAGIC, _VERSION, *numbers, _checksum(images))
+    return header + encoder.get_compressed().astype("<u4").tobytes()
 
 
 def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
@@ -106,66 +97,62 @@ def decompress(model, data, *, labels=None, likelihood=None) -> np.ndarray:
 
     Raises:
         ValueError: the data is damaged or something else, the model or the labels are
-            not those of `compress`, or rounding differed from the encoder's. (Weights
-            are compared beforehand; another architecture shows in the images only.)
+            not those of `compress`, or rounding differed from the encoder's.
         ImportError: `constriction` is not installed.
     """
     likelihood = likelihood_of(model, likelihood)
-    file = unpack(data)
-    count, *shape = file.shape
+    shape, levels, method, checksum, code = _unpacked(data)
     expected = (*model.inputs[0].shape[1:], likelihood.levels)
-    received = (*shape, file.levels)
+    received = (*shape[1:], levels)
     if any(a not in (None, b) for a, b in zip(expected, received, strict=True)):
         raise ValueError(
             f"Expected data of the model's images, (H, W, C, levels) = {expected}. "
             f"Received: {received}"
         )
-    most = 33 * len(file.code)  # bits: 32 a word, and what the coder rounds
-    values = math.prod(file.shape)
-    if values * -math.log2((TOTAL - file.levels + 1) / TOTAL) > most:
-        raise ValueError(
-            f"Expected at most as many values as {len(file.code):,} words of code can "
-            f"hold. Received: count={count:,} images of {values // count:,} values"
-        )
-    ours = checksums_of_model(model, labels, likelihood, count)
-    for name, want, got in zip(("model", "labels"), file.checksums, ours, strict=False):
-        if want != got:
-            raise ValueError(
-                f"Expected the {name} that the data was compressed with, of checksum "
-                f"{want:08x}. Received: {got:08x}"
-            )
-    decoder, bits = _constriction().queue.RangeDecoder(file.code), 0
-
-    def read(counts):
-        nonlocal bits
-        values = decoder.decode(_family(), counts / TOTAL)
-        bits += _bits(counts, values).sum()
-        if bits > most:
-            raise AssertionError("the code has ended, so these values are not encoded")
-        return values
-
+    decoder = _constriction().queue.RangeDecoder(code)
     try:
         images = choose_values(
             model,
-            count,
-            read,
+            shape[0],
+            lambda counts: decoder.decode(_family(), counts / TOTAL),
             labels=labels,
-            method=file.method,
-            image_shape=tuple(shape),
+            method=method,
+            image_shape=shape[1:],
             likelihood=likelihood,
         )
-        received = f"{checksum_of_images(images):08x}"
+        received = f"{_checksum(images):08x}"
     except AssertionError:  # constriction: no encoder with these probabilities wrote it
         received = "data that does not decode"
-    expected = f"{file.checksums[2]:08x}"
-    if received != expected:
+    if received != f"{checksum:08x}":
         raise ValueError(
-            f"Expected images of checksum {expected}. Received: {received}. Data, "
-            "weights and labels are the right ones. So the architecture is another, or "
-            "the probabilities were rounded in another way: decode on the machine and "
-            "with the versions and settings of the encoder."
+            f"Expected images of checksum {checksum:08x}. Received: {received}. The model "
+            "or the labels are others, the data is damaged, or the probabilities were "
+            "rounded in another way: decode on the machine and with the versions and "
+            "settings of the encoder."
         )
     return images
+
+
+def _checksum(images):
+    return zlib.crc32(np.ascontiguousarray(images))
+
+
+def _unpacked(data):
+    """Return (shape, levels, method, checksum, code) of the bytes of a file."""
+    if not isinstance(data, bytes) or data[:4] != _MAGIC:
+        received = data[:4] if isinstance(data, bytes) else type(data).__name__
+        raise ValueError(
+            f"Expected data to be bytes that begin with {_MAGIC}. Received: {received}"
+        )
+    code = data[_HEADER.size :]
+    if data[4:5] != bytes([_VERSION]) or len(data) < _HEADER.size or len(code) % 4:
+        raise ValueError(
+            f"Expected data of version {_VERSION}, whole. Received: version {data[4:5]}, "
+            f"{len(data)} bytes"
+        )
+    *shape, levels, method, checksum = _HEADER.unpack_from(data)[2:]
+    code = np.frombuffer(code, "<u4").astype("uint32")
+    return tuple(shape), levels, METHODS[method], checksum, code
 
 
 def code_length(model, images, *, labels=None, method="cached", likelihood=None):
@@ -227,8 +214,7 @@ def choose_values(
         choose: a function from counts, int64 (n, levels), to levels, integers (n,). It is
             called for each value in reading order, channel after channel, with n images
             at a time: all of them up to 16, else slices of 128. Row i of the counts sums
-            to ``total``: what the model expects in image i, given the answers so far. If
-            ``choose`` runs a model too, TensorFlow needs a second thread for graphs.
+            to ``total``: what the model expects in image i, given the answers so far.
         labels, method, likelihood: as for `compress`.
         image_shape: (H, W, C), for a model that leaves its size open.
         total: what counts sum to, as for `quantize`.
@@ -237,8 +223,7 @@ def choose_values(
         float32 (N, H, W, C), the values chosen, k/(levels-1).
 
     Raises:
-        ValueError: an argument is out of its range, an answer is no level, or ``choose``
-            runs a model and TensorFlow has no thread left for its graph.
+        ValueError: an argument is out of its range, or an answer is no level.
     """
     count = check_positive_int("count", count)
     check_one_of("method", method, METHODS)
@@ -278,30 +263,18 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
         >>> quantize([0.5, 0.499, 0.001, 0.0], total=16)
         array([8, 6, 1, 1])
     """
-    p = _real(check_unmasked("probabilities", probabilities))
+    p = np.asarray(probabilities, "float64")
     if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.any(-1).all():
         raise ValueError(
-            "Expected probabilities (…, K), real, finite, not negative, not all 0. "
+            "Expected probabilities (…, K), finite, not negative, not all 0. "
             f"Received: {probabilities!r}"
         )
     total = _check_total(total, p.shape[-1])
-    with np.errstate(over="ignore"):
-        overflows = np.isinf(p.sum(axis=-1, keepdims=True))
-    p = p / np.where(overflows, p.max(axis=-1, keepdims=True), 1)
     p = p / p.sum(axis=-1, keepdims=True)
     counts = 1 + np.floor(p * (total - p.shape[-1])).astype("int64")
     left_over = total - counts.sum(axis=-1)
     most_likely = p.argmax(axis=-1)[..., None]
     return counts + left_over[..., None] * (np.arange(p.shape[-1]) == most_likely)
-
-
-def _real(probabilities):
-    """Return probabilities as float64; NaN if they are no real numbers."""
-    with contextlib.suppress(TypeError, ValueError):
-        values = np.asarray(probabilities)
-        if values.dtype.kind != "c":
-            return values.astype("float64")
-    return np.array(np.nan)
 
 
 def _check_total(total, levels):
@@ -314,16 +287,12 @@ def _check_total(total, levels):
 
 
 def _run_cached(model, likelihood, shape, answer, *labels):
-    advice = (
-        "method='cached' needs this. Use method='naive', which runs any causal model."
-    )
-    check_finite(model)  # before such a weight reaches the coder
-    loop = pixel_loop(model, likelihood, kind=CodingLoop, advice=advice)
+    loop = pixel_loop(model, likelihood, kind=CodingLoop)
     return loop.run_once(shape, answer, *labels)
 
 
 def _run_naive(model, likelihood, shape, answer, *labels):
-    logits, images = present_logits(model), np.zeros(shape, "float32")
+    logits, images = logits_function(model), np.zeros(shape, "float32")
     for row, col, channel in np.ndindex(*shape[1:]):
         out = logits(images, *labels)[:, row, col]
         p = likelihood.probabilities(out, images[:, row, col])

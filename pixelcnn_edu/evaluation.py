@@ -16,7 +16,7 @@ from pixelcnn_edu._checks import (
     check_positive_int,
     check_unmasked,
 )
-from pixelcnn_edu._logits import logits_function
+from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu.models import likelihood_of
 

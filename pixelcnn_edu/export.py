@@ -14,15 +14,15 @@ import re
 import string
 import zlib
 
-from pixelcnn_edu._checks import NotByPixel, check_images, check_path
+from pixelcnn_edu._checks import check_images, check_path
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
-from pixelcnn_edu._pixel_loop import pixel_loop
+from pixelcnn_edu.cache.graph import UnknownLayer, kernel_of, read, weight_by_pixel
+from pixelcnn_edu.cache.loop import runs_of_a_pixel
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import likelihood_of, live_weights
-from pixelcnn_edu.pixel_graph import check_size, kernel_of, weight_by_pixel
 
 import keras
 import numpy as np
@@ -102,10 +102,10 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         )
     if labels:  # the page offers each of them
         check_labels(model, np.arange(classes), classes)
-    loop = pixel_loop(check_finite(model), likelihood, advice="A page needs this.")
-    check_size(loop.fixed_sizes, (height, width))
+    read_graph = read(check_finite(model))
+    runs, one_more = runs_of_a_pixel(read_graph)
     writer = _Writer(height, width)
-    for tensor in loop.tensors:
+    for tensor in read_graph.tensors:
         writer.add(tensor)
     graph = {
         "image_shape": [height, width, channels],
@@ -113,10 +113,10 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         "likelihood": type(likelihood).__name__,
         "levels": likelihood.levels,
         "num_classes": classes,
-        "runs": loop.channel_groups,
-        "one_more": loop.one_more,
+        "runs": runs,
+        "one_more": one_more,
         "tensors": writer.tensors,
-        "output": writer.index[loop.output],
+        "output": writer.index[read_graph.output],
     }
     return graph, np.concatenate([np.zeros(0, "float32"), *writer.weights])
 
@@ -136,22 +136,23 @@ class _Writer:
 
     def add(self, tensor):
         """Write a tensor, and the activation of its convolution, if it has one."""
-        if type(tensor.operation) in _FOR_TRAINING:
+        if type(tensor.layer) in _FOR_TRAINING:
             (source,) = tensor.sources
             self.index[tensor] = self.index[source]
             return
         entry = self._entry(tensor)
-        shape = tensor.spec.shape
+        shape = tensor.shape
         size = self.size
         if not tensor.when:  # it depends on the label alone
-            size = [*shape[1:3]] if len(shape) == 4 else [1, 1]
-        common = {"size": size, "channels": shape[-1], "when": tensor.when}
-        common["name"] = getattr(tensor.operation, "name", entry["layer"].lower())
+            size = [*shape[:2]] if len(shape) == 3 else [1, 1]
+        channels = shape[-1] if shape else 1
+        common = {"size": size, "channels": channels, "when": tensor.when}
+        common["name"] = getattr(tensor.layer, "name", entry["layer"].lower())
         sources = [self.index[source] for source in tensor.sources]
         self.tensors.append({**entry, "from": sources, **common})
-        activation = getattr(tensor.operation, "activation", None)
+        activation = getattr(tensor.layer, "activation", None)
         if tensor.is_convolution and activation not in (None, keras.activations.linear):
-            then = _activation(tensor.operation)
+            then = _activation(tensor.layer)
             self.tensors.append({**then, "from": [len(self.tensors) - 1], **common})
         self.index[tensor] = len(self.tensors) - 1
 
@@ -164,7 +165,7 @@ class _Writer:
 
     def _entry(self, tensor):
         """Return what the engine needs to know of a tensor's layer."""
-        layer = tensor.operation
+        layer = tensor.layer
         if layer is None:
             return {"layer": "Label" if tensor.index else "Image"}
         if getattr(layer, "quantization_mode", None):
@@ -214,14 +215,14 @@ class _Writer:
 
 def _check_label_s(tensor):
     """Refuse a layer between the label and the biases that the builders do not use."""
-    layer, (source, *_) = tensor.operation, tensor.sources
+    layer, (source, *_) = tensor.layer, tensor.sources
     kind = type(layer)
-    while type(source.operation) in _FOR_TRAINING:
+    while type(source.layer) in _FOR_TRAINING:
         (source,) = source.sources
     known = (
         kind is keras.layers.Embedding
-        if source.operation is None
-        else (kind is keras.layers.Reshape and len(tensor.spec.shape) == 4)
+        if source.layer is None
+        else (kind is keras.layers.Reshape and len(tensor.shape) == 3)
         or (kind is MaskedConv2D and layer.kernel_size == (1, 1))
     )
     if not known:
@@ -243,7 +244,7 @@ def _activation(layer):
 
 def _refused(layer, why):
     name = getattr(layer, "name", type(layer).__name__)
-    return NotByPixel(
+    return UnknownLayer(
         "Expected a network that can run in a page. "
         f"Received: the layer {name!r} ({type(layer).__name__}), which {why}."
     )

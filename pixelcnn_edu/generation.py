@@ -25,24 +25,25 @@ half precision rounds more: by a few hundredths with a softmax, and with a mixtu
 levels so much that the methods draw visibly different images.
 """
 
-import contextlib
+import math
 from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_bool,
+    check_image_shape_of,
     check_known,
+    check_labels,
     check_one_of,
     check_positive_int,
     check_seed,
     check_temperature,
     check_uniforms,
 )
+from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu._drawing import in_slices, known_only, probabilities_of, uniforms_of
-from pixelcnn_edu._first_call import rounds_of_first_call
-from pixelcnn_edu._logits import present_logits
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu._particles import resample
-from pixelcnn_edu._pixel_loop import pixel_loop
+from pixelcnn_edu.cache.compiled_loop import pixel_loop
+from pixelcnn_edu.cache.graph import UnknownLayer
 from pixelcnn_edu.models import likelihood_of
 
 import numpy as np
@@ -50,8 +51,10 @@ import numpy as np
 METHODS = ("cached", "fixed_point", "naive")
 
 
-class _NotSettled(ValueError):
-    """The picture of a fixed point still changes after the last round."""
+#: Values times levels (sixteen digits of two levels) up to which the first call of
+#: ``"cached"`` for a size is answered by the fixed point, because compiling the loop takes
+#: longer: 1.1 s and 2.1 s, by ``python benchmarks/generation.py``.
+SOONER_BY_ROUNDS = 16 * 28 * 28 * 2
 
 
 def naive(
@@ -79,7 +82,7 @@ def naive(
     Raises:
         ValueError: a weight is not finite, or a logit is NaN.
     """
-    logits = present_logits(model)
+    logits = logits_function(model)
     images = known_only(given, known)
     for row, col in np.argwhere(~known):
         for channel in range(images.shape[-1]):
@@ -90,12 +93,11 @@ def naive(
 
 
 def fixed_point(
-    model, likelihood, uniforms, given, known, temperature, *labels, rounds=None
+    model, likelihood, uniforms, given, known, temperature, *labels
 ) -> np.ndarray:
     """Draw all values from the present picture, until the picture stays the same.
 
-    Arguments and result as for `naive`. ``rounds`` is the largest number of rounds, by
-    default H·W·C + 1.
+    Arguments and result as for `naive`.
 
     If the model is causal, each round makes at least one more value final, so the loop
     ends, and its result is the image of `naive`. A model that is **not** causal may settle
@@ -106,16 +108,16 @@ def fixed_point(
             If it does not settle within H·W·C + 1 rounds, the model is not causal, or it
             draws random numbers of its own.
     """
-    logits = present_logits(model)
+    logits = logits_function(model)
     images = known_only(given, known)
-    for _ in range(rounds or given[0].size + 1):
+    for _ in range(given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], images, values)
         if np.array_equal(previous, images):
             return images
-    raise _NotSettled(
+    raise ValueError(
         "Expected a causal model. Received one whose images did not settle after "
-        f"{rounds or 'H·W·C + 1'} rounds (or a likelihood or layer that draws random "
+        "H·W·C + 1 rounds (or a likelihood or layer that draws random "
         "numbers of its own); pixelcnn_edu.causality.assert_causal(model) names the leak."
     )
 
@@ -126,20 +128,15 @@ def cached(
     """Draw images by computing the features of one pixel at a time, in a compiled loop.
 
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
-    for temperature 0) compiles the loop, which takes some seconds. `generate` runs the same
-    loop. It calls `pixel_loop` once for all slices, because each such call checks whether
-    the model has changed since the call before.
+    for temperature 0) compiles the loop, which takes some seconds. Compiled code sees new
+    weights; after another change of the model, call ``model.compile()``.
 
     Raises:
-        ValueError: a weight is not finite, a logit is NaN, a layer cannot run one pixel at
-            a time, or it has weights for images of another size; the message names it.
+        UnknownLayer: a layer is not in the table of `cache.graph`; the message names it.
+        ValueError: a weight is not finite, or a logit is NaN.
     """
-    temperature = check_temperature(temperature)
     loop = pixel_loop(model, likelihood)
-    # a compiled loop takes the types with which it was compiled
-    uniforms, given = check_uniforms(uniforms, given.shape), np.float32(given)
-    labels = check_labels(model, labels[0] if labels else None, len(given))
-    return loop.draw(uniforms, given, known, temperature, *labels)
+    return loop.draw(uniforms, given, known, float(temperature), *labels)
 
 
 def generate(
@@ -168,12 +165,9 @@ def generate(
         labels: a class for all images, or (count,), for a model that takes labels.
         method: ``"cached"``, ``"fixed_point"`` or ``"naive"``: the same images (in float32,
             up to rounding), only the time differs. ``"cached"`` needs a functional model
-            of this package's layers, Keras's pixelwise ones, and layers of your own that
-            say ``runs_as``, see `pixel_graph`. The fixed point answers the first small
-            call of ``"cached"`` (up to sixteen digits of two levels), because compiling
-            takes longer. The second call for that size compiles. On a GPU, in half
-            precision or int8, and with layers or a likelihood of your own, the first call
-            compiles.
+            of the layers in `cache.graph`; another model is drawn by the fixed point,
+            which one printed line says. The fixed point also answers the first small call
+            of ``"cached"`` for a size (see `SOONER_BY_ROUNDS`). The second call compiles.
         image_shape: (H, W, C), for a model that leaves its size open.
         likelihood: for a model that carries none.
         uniforms: (count, H, W, C) in [0, 1), instead of a seed.
@@ -184,8 +178,7 @@ def generate(
 
     Raises:
         ValueError: if an argument is out of its range, or ``seed`` and ``uniforms`` are
-            both given, or ``method="cached"`` meets a layer that it cannot run one pixel
-            at a time.
+            both given.
     """
     slices = generate_slices(
         model,
@@ -222,8 +215,7 @@ def generate_slices(
 
     Returns:
         An iterator of float32 (n, H, W, C). Together they are the images of
-        ``generate(model, count, …)`` with the same arguments. n is at most 128, except
-        that a small first call is one slice.
+        ``generate(model, count, …)`` with the same arguments. n is at most 128.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -356,34 +348,30 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
     temperature = check_temperature(temperature)
     progress = check_bool("progress", progress)
     likelihood = likelihood_of(model, likelihood)
-    compiled = method == "cached"
-    if compiled:
-        loop = pixel_loop(model, likelihood)
+    by_method = {"naive": naive, "fixed_point": fixed_point}.get(method)
+    if method == "cached":
+        try:
+            loop = pixel_loop(model, likelihood)
+            small = math.prod(shape) * likelihood.levels <= SOONER_BY_ROUNDS
+            if small and loop.is_first_call((shape, temperature == 0)):
+                by_method = fixed_point
+        except UnknownLayer as error:
+            print(f"Drawn by the fixed point. {error}.")
+            by_method = fixed_point
 
     def draw(uniforms, given, *labels):
         arguments = uniforms, given, known, temperature, *labels
-        if compiled:  # as `cached` does
+        if by_method is None:
             return loop.draw(*arguments)
-        by_method = naive if method == "naive" else fixed_point
         return by_method(model, likelihood, *arguments)
 
-    def slices():
-        rounds = compiled and rounds_of_first_call(loop, likelihood, shape, temperature)
-        if rounds:  # the fixed point draws all images at once
-            uniforms, given, *labels = arrays(slice(0, shape[0]))
-            arguments = uniforms, given, known, temperature, *labels
-            # if the picture does not settle within ``rounds``, the loop draws, below
-            with contextlib.suppress(_NotSettled):
-                yield fixed_point(model, likelihood, *arguments, rounds=rounds)
-                return
-        whole = method == "fixed_point"  # a round passes over whole images
-        yield from in_slices(
-            draw,
-            arrays,
-            shape[0],
-            compiled=compiled,
-            numbers=probabilities_of(likelihood, shape[1:]) if whole else 1,
-            progress=progress,
-        )
-
-    return slices()
+    # a round of the fixed point computes the probabilities of whole images
+    whole = probabilities_of(likelihood, shape[1:])
+    return in_slices(
+        draw,
+        arrays,
+        shape[0],
+        compiled=by_method is None,
+        numbers=whole if by_method is fixed_point else 1,
+        progress=progress,
+    )

@@ -22,7 +22,7 @@ from pixelcnn_edu._checks import (
     check_positive_int,
     plain,
 )
-from pixelcnn_edu._logits import logits_function  # noqa: F401  public as `models.…`
+from pixelcnn_edu._compiled import forget, logits_function  # noqa: F401  public as `models.…`
 from pixelcnn_edu._model_checks import check_model, check_size_of_logits
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
@@ -88,6 +88,10 @@ class ImageModel(keras.Model):
         if num_classes is not None:
             num_classes = check_positive_int("num_classes", num_classes)
         self.num_classes = num_classes
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        forget(self)
 
     def _run_through_graph(self, *args, **kwargs):
         # Each call of the model runs this method. `keras.models.clone_model` runs it, too,

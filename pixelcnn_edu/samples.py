@@ -14,7 +14,7 @@ from pixelcnn_edu._model_checks import (
     check_labels,
     not_finite,
 )
-from pixelcnn_edu._pixel_loop import pixel_loop
+from pixelcnn_edu.cache.compiled_loop import pixel_loop
 from pixelcnn_edu.models import likelihood_of
 
 import keras

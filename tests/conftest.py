@@ -38,27 +38,11 @@ def close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def without_xla(monkeypatch):
-    """Compile loops without XLA, in half the time, where XLA is not the subject."""
-    try:
-        from pixelcnn_edu.cache import compiled_loop
-    except ImportError:
-        from pixelcnn_edu._pixel_loop import PixelLoop
-
-        monkeypatch.setattr(PixelLoop, "xla", False)
-    else:
-        monkeypatch.setattr(compiled_loop, "XLA", False)
-
-
-@pytest.fixture(scope="module")
-def always_compiled():
-    """Let the compiled loop answer the first small call of ``method="cached"`` too."""
-    from pixelcnn_edu import _first_call
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_first_call, "MOST_IN_FIRST_CALL", 0)
-        yield
+    """Compile loops without XLA, in half the time; `test_with_xla_too` has it."""
+    if "pixelcnn_edu" in sys.modules:
+        monkeypatch.setattr("pixelcnn_edu.cache.compiled_loop.XLA", False)
 
 
 @pytest.fixture

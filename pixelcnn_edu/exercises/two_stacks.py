@@ -1,6 +1,6 @@
 """Exercises of notebook 12: taps of two stacks, what they see, the recipe with a shift."""
 
-from pixelcnn_edu._logits import logits_function
+from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu.exercises._answers import Raised, Wrong, asking, pair
 from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 from pixelcnn_edu.exercises.stacking import a_count

@@ -9,7 +9,7 @@ import io
 
 from pixelcnn_edu import _alt, export, plots
 from pixelcnn_edu._checks import check_number, check_seed
-from pixelcnn_edu._logits import logits_function
+from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu.likelihoods import Bernoulli
 
 import anywidget

@@ -1,20 +1,20 @@
-"""A model that runs one pixel at a time, in one compiled loop.
+"""A model that runs one pixel at a time: the fast form of the cache.
 
 ``generate(method="cached")`` uses this module. Paper: arXiv 1704.06001 (keep the features
 of earlier pixels instead of computing them again). Taught by notebook 10.
 
-`page_cache` has the same idea in its simplest form. This module is faster, because
+`pages` has the same idea in its simplest form. This module is faster, because
 
 - it keeps only what a later pixel reads: for each tensor the last finished rows, and a
   window to the left in the current row;
-- it splits each kernel in two (`_kernel_parts`). The part for finished rows runs as one
+- it splits each kernel in two (`split_kernel`). The part for finished rows runs as one
   convolution when a row begins; the part for the current row is a matrix product at each
   pixel;
-- the loop over all pixels is compiled into one function (by `_pixel_loop`).
+- the loop over all pixels is compiled into one function (by `compiled_loop`).
 
-A network is still written once, as a Keras model of whole images. `pixel_graph` reads its
-graph, and the same layers, with the same weights, run here (a convolution by its kernel, in
-parts). Read the classes `pixel_graph.Tensor` and `_pixel_loop.PixelLoop` first.
+A network is still written once, as a Keras model of whole images. `graph` reads its graph,
+and the same layers, with the same weights, run here (a convolution by its kernel, in
+parts). Read the classes `graph.Tensor` and `compiled_loop.PixelLoop` first.
 
 The loop takes and writes one pixel at a time, so the axes of the page come first here:
 
@@ -29,19 +29,12 @@ The loop takes and writes one pixel at a time, so the axes of the page come firs
 import dataclasses
 import functools
 
-from pixelcnn_edu._kernel_parts import (
-    finish,
-    split_kernel,
-    sum_above,
-    sum_current_row,
-)
-from pixelcnn_edu.pixel_graph import (
+from pixelcnn_edu.cache.graph import (
     PER_IMAGE,
     PER_PIXEL,
     PER_ROW,
-    check_size,
     entry,
-    labels_as_read,
+    kernel_of,
     weight_by_pixel,
     with_weight,
 )
@@ -50,7 +43,7 @@ import numpy as np
 from keras import ops
 
 
-def runs_of_a_pixel(tensors, output):
+def runs_of_a_pixel(graph):
     """Return the channels of each run of the network, and whether one more run follows.
 
     The network runs once for each channel if the logits read their own pixel, else once for
@@ -66,14 +59,13 @@ def runs_of_a_pixel(tensors, output):
       their own pixel, and the runs are [[0, 1, 2]].
 
     Args:
-        tensors, output: what `pixel_graph.read_graph` returns.
+        graph: what `graph.read` returns.
     """
-    channels = range(tensors[0].channels)  # the image is the first tensor
-    by_channel = output.last_own_channel >= 0
+    channels = range(graph.inputs[0].channels)
+    by_channel = graph.output.last_own_channel >= 0
     groups = [[channel] for channel in channels] if by_channel else [[*channels]]
     first_of_last_run = groups[-1][0]
-    features = [t for t in tensors if t.operation]
-    return groups, any(t.last_own_channel >= first_of_last_run for t in features)
+    return groups, any(t.last_own_channel >= first_of_last_run for t in graph.made)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +73,12 @@ class _Page:
     """What stays the same while images are drawn.
 
     Attributes:
-        loop: the `PixelLoop` (`_pixel_loop`).
+        loop: the `PixelLoop` (`compiled_loop`).
         numbers: (H, W, N, C), what ``choose`` reads for each value: here uniform numbers.
         given: (H, W, N, C).
         known: boolean (H, W).
         setting: one number for ``choose``: here the temperature.
-        fixed: {tensor: (H or 1, W or 1, N, channels)}, of the loop's ``label_maps``.
+        fixed: {tensor: (H or 1, W or 1, N, channels)}, of the graph's ``label_maps``.
         kernels: {tensor: what `split_kernel` returns}, for each convolution.
     """
 
@@ -125,12 +117,8 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
         labels: of the images.
     """
     height, width, count, _ = numbers.shape
-    fixed = labels_as_read(loop.inputs, labels)
-    for tensor in loop.tensors:
-        if tensor.when == PER_IMAGE and tensor.operation:
-            fixed[tensor] = tensor.call(fixed)
-    maps = [("label's map", fixed[tensor].shape[1:3]) for tensor in loop.label_maps]
-    check_size(maps, (height, width))  # a layer may leave the size open in its spec
+    graph = loop.graph
+    of_label = graph.of_label(labels)
     page = _Page(
         loop,
         numbers,
@@ -138,12 +126,12 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
         known,
         loop.built_in_setting if is_built_in else setting,
         fixed={
-            tensor: ops.transpose(fixed[tensor], (1, 2, 0, 3))
-            for tensor in loop.label_maps
+            tensor: ops.transpose(of_label[tensor], (1, 2, 0, 3))
+            for tensor in graph.label_maps
         },
         kernels={
             t: split_kernel(t)
-            for t in loop.tensors
+            for t in graph.made
             if t.is_convolution and t.when != PER_IMAGE
         },
     )
@@ -151,7 +139,7 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
         t: ops.zeros(
             (t.kept_rows, width + 2 * t.kept_sides, count, t.channels), t.dtype
         )
-        for t in loop.tensors
+        for t in graph.tensors
         if t.kept_rows
     }
     body = functools.partial(_draw_row, page)
@@ -163,13 +151,13 @@ def _draw_row(page, index, finished, images):
     """Draw one row. ``finished`` has the last rows of each tensor: {tensor: rows}."""
     width, count = page.numbers.shape[1:3]
     row = _begin_row(page, index, finished)
-    by_pixel = [t for t in page.loop.tensors if t.when == PER_PIXEL]
+    by_pixel = [t for t in page.loop.graph.tensors if t.when == PER_PIXEL]
     windows = {
         t: ops.zeros((count, t.kept_left * t.channels), t.dtype)
         for t in by_pixel
         if t.kept_left
     }
-    image = page.loop.inputs[0]
+    image = page.loop.graph.inputs[0]
     strips = {  # what later rows read, and the image
         t: ops.zeros((width, count, t.channels), t.dtype)
         for t in by_pixel
@@ -178,7 +166,7 @@ def _draw_row(page, index, finished, images):
     body = functools.partial(_draw_pixel, page, row)
     _, strips = _repeat(width, body, windows, strips)
     finished = {  # add the new row, forget the oldest one
-        t: ops.concatenate([rows, _padded(t, {**row.strips, **strips})])[1:]
+        t: ops.concatenate([rows, padded(t, {**row.strips, **strips})])[1:]
         for t, rows in finished.items()
     }
     images = ops.slice_update(images, (index, 0, 0, 0), strips[image][None])
@@ -190,12 +178,12 @@ def _begin_row(page, index, finished):
     width = page.numbers.shape[1]
     strips = {t: entry(value, index) for t, value in page.fixed.items()}
     sums = {}
-    for tensor in page.loop.tensors:
+    for tensor in page.loop.graph.tensors:
         if tensor in page.kernels:
             rows = _known_rows(tensor, finished, strips)
             sums[tensor] = sum_above(tensor, page.kernels[tensor], rows, width)
             if tensor.when == PER_ROW:
-                strips[tensor] = finish(tensor.operation, sums[tensor])
+                strips[tensor] = finish(tensor.layer, sums[tensor])
         elif tensor.when == PER_ROW:
             strips[tensor] = _run_pixelwise(tensor, strips, index)
     return _Row(index, strips, sums)
@@ -206,7 +194,7 @@ def _known_rows(convolution, finished, strips):
     (source,) = convolution.sources
     rows = finished.get(source)
     if source.when == PER_ROW:
-        this_row = _padded(source, strips)
+        this_row = padded(source, strips)
         rows = this_row if rows is None else ops.concatenate([rows, this_row])
     return rows
 
@@ -219,15 +207,15 @@ def _draw_pixel(page, row, col, windows, strips):
         strips: {tensor: strip}, the features of the current row, which later rows read,
             and the image.
     """
-    loop, image = page.loop, page.loop.inputs[0]
+    loop, image = page.loop, page.loop.graph.inputs[0]
     numbers, given = page.numbers[row.index, col], page.given[row.index, col]
     values = ops.zeros_like(given)
     for channels in loop.channel_groups:
         here = _run_pixel(page, row, col, values, windows)
-        logits = ops.cast(here[loop.output][0], "float32")
+        logits = ops.cast(here[loop.graph.output][0], "float32")
         chosen = loop.choose(logits, numbers, page.setting, channels, values)
         chosen = ops.where(page.known[row.index, col], given, chosen)
-        # compiled code cannot raise an error: `PixelLoop` finds the NaN after the loop
+        # compiled code cannot raise an error: `PixelLoop` finds the NaN afterwards
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
         is_drawn_now = np.isin(np.arange(image.channels), channels)
@@ -248,15 +236,15 @@ def _draw_pixel(page, row, col, windows, strips):
 def _run_pixel(page, row, col, values, windows):
     """Return {tensor: its value at one pixel}, from the values drawn so far."""
     here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
-    here[page.loop.inputs[0]] = values[None]
-    for tensor in page.loop.tensors:
-        if tensor.when != PER_PIXEL or not tensor.operation:
+    here[page.loop.graph.inputs[0]] = values[None]
+    for tensor in page.loop.graph.tensors:
+        if tensor.when != PER_PIXEL or not tensor.layer:
             continue
         if tensor in page.kernels:
             total = sum_current_row(tensor, page.kernels[tensor], windows, here)
             if row.sums_above[tensor] is not None:
                 total = total + _of_pixel(row.sums_above[tensor], col)
-            here[tensor] = finish(tensor.operation, total)
+            here[tensor] = finish(tensor.layer, total)
         else:
             here[tensor] = _run_pixelwise(tensor, here, row.index, col)
     return here
@@ -277,19 +265,17 @@ def _run_pixelwise(tensor, strips, row, col=None):
     The layer gets a strip as one image of height w and width N. To such a layer it makes no
     difference which axis is which.
     """
-    weight = weight_by_pixel(tensor.operation)
+    weight = weight_by_pixel(tensor.layer)
     if weight is None:
-        result = tensor.call({t: strips[t][None] for t in tensor.sources})[0]
-        # a layer of a user may return another type
-        return ops.cast(result, tensor.dtype)
+        return tensor.call([strips[source][None] for source in tensor.sources])[0]
     x = ops.cast(strips[tensor.sources[0]], tensor.dtype)
     weight = entry(ops.cast(weight, x.dtype), row)[:, None]  # (W or 1, 1, C), a strip
     if col is not None:
         weight = _of_pixel(weight, col)
-    return with_weight(tensor.operation, x, weight)
+    return with_weight(tensor.layer, x, weight)
 
 
-def _padded(tensor, strips):
+def padded(tensor, strips):
     """Return a tensor's finished row with zeros on both sides: (1, W + …, N, C)."""
     sides = (tensor.kept_sides, tensor.kept_sides)
     return ops.pad(strips[tensor], (sides, (0, 0), (0, 0)))[None]
@@ -298,3 +284,106 @@ def _padded(tensor, strips):
 def _of_pixel(strip, col):
     """Return one pixel of a strip, as a strip of width 1."""
     return entry(strip, col)[None]
+
+
+# ------------------------------------------------- a convolution in two parts
+
+
+def split_kernel(tensor):
+    """Split a convolution's kernel: a part for finished rows, and one for the current row.
+
+    Example: a 3×3 kernel of type B begins one row up and one pixel to the left, so
+    first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second
+    part is ``kernel[1, :2]``, the left tap and the center. All other taps are 0 and left
+    out::
+
+        x x x    first part
+        x x ·    second part
+        · · ·
+
+    Returns:
+        The first part, (kh, kw, in, out), or None; the second part, (kw, in, out), or
+        None; and (first_row, first_col, step), where the kernel begins relative to the
+        pixel, and the distance between two taps.
+    """
+    layer, (source,) = tensor.layer, tensor.sources
+    kernel, (first_row, first_col), step = kernel_of(layer)
+    kernel = ops.cast(kernel, tensor.dtype)
+    rows_above, taps_left = -first_row // step, -first_col // step
+    if source.when == PER_ROW:  # then the source's current row is finished too
+        rows_above += 1
+    rows_above = min(rows_above, kernel.shape[0])
+    above, current = kernel[:rows_above], None
+    if source.when == PER_PIXEL and rows_above < kernel.shape[0]:
+        current = kernel[rows_above, : taps_left + 1]
+    return (above if rows_above else None), current, (first_row, first_col, step)
+
+
+def sum_above(tensor, parts, rows, width):
+    """Sum a convolution over the rows that are known when a row begins: (W, N, F).
+
+    None if the kernel has no part there.
+
+    Args:
+        tensor: the convolution's.
+        parts: what `split_kernel` returns.
+        rows: of the convolution's source, with zeros on both sides.
+        width: of the image.
+    """
+    above, _, (first_row, first_col, step) = parts
+    if above is None:
+        return None
+    (source,) = tensor.sources
+    # `rows` reaches as far as the convolution that looks farthest. What lies before the
+    # first tap of this kernel is skipped.
+    top, left = source.kept_rows + first_row, source.kept_sides + first_col
+    size = width + (above.shape[1] - 1) * step
+    rows = rows[top : top + above.shape[0] * step : step, left : left + size]
+    rows = ops.cast(ops.transpose(rows, (2, 0, 1, 3)), tensor.dtype)
+    total = ops.conv(
+        rows,
+        above,
+        padding="valid",
+        data_format="channels_last",
+        dilation_rate=(1, step),
+    )
+    return ops.transpose(total[:, 0], (1, 0, 2))  # (N, 1, W, F) → (W, N, F)
+
+
+def sum_current_row(tensor, parts, windows, here):
+    """Sum a convolution over the current row, up to its pixel: (1, N, F).
+
+    0 if the kernel has no part there.
+
+    Args:
+        tensor: the convolution's.
+        parts: what `split_kernel` returns.
+        windows: {tensor: (N, left · channels)}, the features to the left of the pixel.
+        here: {tensor: its value at the pixel}.
+    """
+    _, current, (_, first_col, step) = parts
+    if current is None:
+        return ops.zeros((), tensor.dtype)
+    (source,) = tensor.sources
+    read, taps_left = [], -first_col // step
+    has_center = current.shape[0] > taps_left
+    if taps_left:  # they read the window
+        taps = min(current.shape[0], taps_left)
+        window = ops.reshape(windows[source], (-1, source.kept_left, source.channels))
+        first = source.kept_left + first_col
+        window = window[:, first : first + taps * step : step]
+        read.append(ops.reshape(window, (-1, taps * source.channels)))
+    if has_center:  # it reads the pixel itself
+        read.append(here[source][0])
+    x = ops.cast(ops.concatenate(read, -1), tensor.dtype)
+    count, matrix = x.shape[0], ops.reshape(current, (-1, current.shape[-1]))
+    if count == 1:  # a second row of zeros: XLA on a CPU is slow at vector times matrix
+        x = ops.pad(x, ((0, 1), (0, 0)))
+    return ops.matmul(x, matrix)[None, :count]
+
+
+def finish(layer, total):
+    """Add a convolution's bias to a strip, and apply its activation."""
+    if layer.use_bias:
+        total = total + ops.cast(layer.bias, total.dtype)
+    return layer.activation(total[None])[0]

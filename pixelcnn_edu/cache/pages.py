@@ -1,29 +1,23 @@
 """The cache in its simplest form: keep every feature map, compute one pixel at a time.
 
-Paper: arXiv 1704.06001. Taught by notebook 10. `one_pixel` is the fast form of the same
-idea. This form is for reading: it runs each layer in Python, and it keeps whole pages.
+Paper: arXiv 1704.06001. Taught by notebook 10. `loop` is the fast form of the same idea.
+This form is for reading: it runs each layer in Python, and it keeps whole pages.
 
 When a pixel is drawn, all features of earlier pixels stay as they are, because the network
 is causal. So there is one page per tensor of the network, and at each pixel only the
 features of that pixel are computed. A convolution reads the earlier ones from the page.
 
-Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_pixel` alone).
-Then come `one_pixel` and `_pixel_loop`.
+`graph.Tensor` says what a tensor is (its ``kept_…`` are for `loop` alone).
 """
 
+from pixelcnn_edu._checks import check_finite, check_logits, check_model
 from pixelcnn_edu._drawing import known_only
-from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
-from pixelcnn_edu.pixel_graph import (
-    PER_IMAGE,
+from pixelcnn_edu.cache.graph import (
     PER_PIXEL,
     PER_ROW,
-    check_size,
     entry,
-    fixed_sizes,
     kernel_of,
-    label_maps,
-    labels_as_read,
-    read_graph,
+    read,
     weight_by_pixel,
     with_weight,
 )
@@ -35,10 +29,8 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
     """Draw images; arguments and result as for `generation.naive`.
 
     Raises:
-        NotByPixel: a layer cannot run one pixel at a time. The message names the layer.
-            (A ValueError.)
-        ValueError: a layer has weights for images of another size, or a weight is not
-            finite.
+        UnknownLayer: a layer cannot run one pixel at a time; the message names it.
+        ValueError: a weight is not finite.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -47,21 +39,20 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         >>> draw(model, model.likelihood, u, 0 * u, np.zeros((5, 4), bool), 1.0).shape
         (2, 5, 4, 1)
     """
-    inputs, tensors, output = read_graph(check_finite(check_model(model)))
+    graph = read(check_finite(check_model(model)))
     count, height, width, channels = uniforms.shape
-    check_size(fixed_sizes(tensors, output), (height, width))
-    made = [tensor for tensor in tensors if tensor.operation]  # all but the inputs
-    pages = {t: np.zeros((count, height, width, t.channels), "float32") for t in made}
-    image = inputs[0]
+    by_row = [t for t in graph.made if t.when == PER_ROW]
+    by_pixel = [t for t in graph.made if t.when == PER_PIXEL]
+    pages = {
+        t: np.zeros((count, height, width, t.channels), "float32")
+        for t in by_row + by_pixel
+    }
+    image = graph.inputs[0]
     pages[image] = known_only(given, known)
-    of_label = labels_as_read(inputs, labels)
-    for t in [t for t in made if t.when == PER_IMAGE]:  # they depend on the label alone
-        of_label[t] = t.call(of_label)
-    for t in label_maps(tensors, output):
-        pages[t] = np.broadcast_to(of_label[t], pages[t].shape)
-    taps = {t: _taps(t.operation) for t in made if t.is_convolution}
-    by_row = [t for t in made if t.when == PER_ROW]
-    by_pixel = [t for t in made if t.when == PER_PIXEL]
+    of_label = graph.of_label(labels)
+    for t in graph.label_maps:
+        pages[t] = np.broadcast_to(of_label[t], (count, height, width, t.channels))
+    taps = {t: _taps(t.layer) for t in by_row + by_pixel if t.is_convolution}
     for row in range(height):
         for t in by_row:  # a whole row at once: the next tensor may read to the right
             for col in range(width):
@@ -69,12 +60,12 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
         for col in range(width):
             # One run before each channel is drawn, and one after the last channel, since
             # some features contain it (one-hot levels, for example). For a gray PixelCNN
-            # without them the second run changes nothing; `one_pixel` leaves it out.
+            # without them the second run changes nothing; `loop` leaves it out.
             for channel in range(channels + 1):
                 for t in by_pixel:
                     pages[t][:, row, col] = _features(t, pages, taps, row, col)
                 if channel < channels and not known[row, col]:
-                    logits, u = pages[output][:, row, col], uniforms[:, row, col]
+                    logits, u = pages[graph.output][:, row, col], uniforms[:, row, col]
                     values = likelihood.sample(check_logits(logits), u, temperature)
                     pages[image][:, row, col, channel] = values[:, channel]
     return pages[image]
@@ -90,21 +81,20 @@ def _taps(layer):
 
 def _features(tensor, pages, taps, row, col):
     """Compute a tensor's features at one pixel, (N, channels), from the pages."""
-    layer, source = tensor.operation, pages[tensor.sources[0]]
+    layer, source = tensor.layer, pages[tensor.sources[0]]
     if tensor in taps:
-        total = np.asarray(layer.bias) if layer.use_bias else np.float32(0)
+        total = np.zeros((len(source), layer.filters), "float32")
         for down, right, weights in taps[tensor]:
             r, c = row + down, col + right
             if 0 <= r < source.shape[1] and 0 <= c < source.shape[2]:
                 total = total + source[:, r, c] @ weights
-        activation = layer.activation or np.asarray  # Keras allows None
-        # where no tap lies on the page, ``total`` is the bias alone
-        total = np.broadcast_to(total, (len(source), layer.filters))
+        if layer.use_bias:
+            total = total + np.asarray(layer.bias)
         # layers and activations take (N, H, W, channels)
-        return np.asarray(activation(total[:, None, None]))[:, 0, 0]
+        return np.asarray(layer.activation(total[:, None, None]))[:, 0, 0]
     if weight_by_pixel(layer) is not None:
         weights = np.asarray(weight_by_pixel(layer))
         weight = entry(entry(weights, row), col)
         return np.asarray(with_weight(layer, source[:, row, col], weight))
-    here = {t: pages[t][:, row, col][:, None, None] for t in tensor.sources}
+    here = [pages[t][:, row, col][:, None, None] for t in tensor.sources]
     return np.asarray(tensor.call(here))[:, 0, 0]
