@@ -14,9 +14,14 @@ import re
 import string
 import zlib
 
-from pixelcnn_edu._checks import check_images, check_path
+from pixelcnn_edu._checks import (
+    check_finite,
+    check_image_shape_of,
+    check_images,
+    check_labels,
+    check_path,
+)
 from pixelcnn_edu._files import atomic_write
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu.cache.graph import UnknownLayer, kernel_of, read, weight_by_pixel
 from pixelcnn_edu.cache.loop import runs_of_a_pixel
 from pixelcnn_edu.gated import Gate
