@@ -22,9 +22,7 @@ from pixelcnn_edu._checks import (
     check_mask_type,
     check_one_of,
     check_positive_int,
-    check_precision,
     fixed_arguments,
-    listed,
 )
 from pixelcnn_edu.layers import MaskedConv2D, masked, register
 from pixelcnn_edu.masks import causal_mask
@@ -96,9 +94,8 @@ class StackConv2D(keras.layers.Conv2D):
         check_one_of("stack", stack, STACKS)
         mask_type = check_mask_type(mask_type)
         hides = mask_type == "A"
-        pair = listed(dilation_rate)
-        if pair and pair == [pair[0]] * len(pair):
-            dilation_rate = pair[0]  # a pair, as Keras keeps it
+        if isinstance(dilation_rate, list | tuple) and len(set(dilation_rate)) == 1:
+            dilation_rate = dilation_rate[0]  # a pair, as Keras's config has it
         dilation_rate = check_positive_int("dilation_rate", dilation_rate)
         if hides and dilation_rate > 1:
             raise ValueError(
@@ -117,7 +114,6 @@ class StackConv2D(keras.layers.Conv2D):
         kwargs = fixed_arguments(kwargs, padding="valid")
         kwargs["dilation_rate"] = dilation_rate
         super().__init__(filters, (rows, columns), **kwargs)
-        check_precision(self)
         self.whole_kernel_size = height, width
         self.stack = str(stack)
         self.mask_type = mask_type
@@ -193,7 +189,6 @@ class Gate(keras.layers.Layer):
 
     def __init__(self, colors=1, **kwargs):
         super().__init__(**kwargs)
-        check_precision(self)
         self.colors = check_positive_int("colors", colors)
 
     def build(self, input_shape):

@@ -22,8 +22,8 @@ def with_labels(model, mixtures) -> ImageModel:
         An `ImageModel` with labels 0 … K - 1. Its changes do not change ``model``.
 
     Raises:
-        ValueError: the model takes no labels; a layer reads them that is no Embedding, or
-            reads something else too; or ``mixtures`` has another shape.
+        ValueError: the model takes no labels; a layer reads them that is no Embedding; or
+            ``mixtures`` has another shape.
 
     Example:
         >>> from pixelcnn_edu.models import gated_pixelcnn
@@ -43,29 +43,19 @@ def with_labels(model, mixtures) -> ImageModel:
             f"Expected mixtures of shape (K, {classes}). Received: {mixtures.shape}"
         )
     config = {**model.get_config(), "num_classes": len(mixtures)}
-    (label, *_) = config["input_layers"][1]
+    label = config["input_layers"][1][0]
     of_label = set()
     for layer in config["layers"]:
-        reads = [repr(label) in str(node) for node in layer["inbound_nodes"]]
-        if not any(reads):
-            continue
-        name = layer["config"]["name"]
-        if layer["class_name"] != "Embedding" or not all(reads):
-            raise ValueError(
-                "Expected a model whose labels go into Embedding layers of their own. "
-                f"Received: a model whose labels go into the layer {name!r}"
-            )
-        layer["config"]["input_dim"] = len(mixtures)
-        of_label.add(name)
-    if not of_label:
-        raise ValueError(
-            "Expected a model whose labels go into Embedding layers of their own. "
-            f"Received: a model in which no layer reads the input {label!r}"
-        )
-    copy = type(model).from_config(config)
+        if repr(label) in str(layer["inbound_nodes"]):
+            if layer["class_name"] != "Embedding":
+                raise ValueError(
+                    "Expected a model whose labels go into Embedding layers of their own. "
+                    f"Received: labels that go into {layer['config']['name']!r}"
+                )
+            layer["config"]["input_dim"] = len(mixtures)
+            of_label.add(layer["config"]["name"])
+    copy = ImageModel.from_config(config)
     for old, new in zip(model.layers, copy.layers, strict=True):
         weights = old.get_weights()
-        if old.name in of_label:
-            weights = [mixtures @ weights[0]]
-        new.set_weights(weights)
+        new.set_weights([mixtures @ weights[0]] if old.name in of_label else weights)
     return copy

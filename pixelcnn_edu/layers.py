@@ -8,8 +8,7 @@ What differs here from most code on the web: a layer multiplies the kernel by th
 regularizer of the kernel). And a residual block is a function of tensors, so a model is one
 flat graph.
 
-``runs_as`` says how ``generate(method="cached")`` runs a layer, see `pixel_graph`
-(notebook 10).
+The layers work under the dtype policies "float32", "mixed_bfloat16" and "mixed_float16".
 """
 
 from pixelcnn_edu._checks import (
@@ -19,17 +18,16 @@ from pixelcnn_edu._checks import (
     check_kernel_size,
     check_levels,
     check_mask_type,
-    check_pointwise,
     check_positive_int,
-    check_precision,
     fixed_arguments,
-    plain,
 )
 from pixelcnn_edu.masks import causal_mask
 
 import keras
 import numpy as np
 from keras import ops
+
+MIXES_CHANNELS = ("softmax", "log_softmax", "sparsemax", "glu")  # activations of Keras
 
 # so that `keras.models.load_model` finds the classes of this package
 register = keras.saving.register_keras_serializable(package="pixelcnn_edu")
@@ -56,9 +54,8 @@ class MaskedConv2D(keras.layers.Conv2D):
             fixed, because the output must line up with the input pixel by pixel. Dilation
             and groups are fixed too. (`gated.StackConv2D` can dilate.)
 
-    ``mask`` is made from these arguments, also when a saved model is loaded. If you change
-    the mask of one layer object, no file and no copy of a model holds the change: write a
-    subclass whose ``build`` makes the mask.
+    ``mask`` is made from these arguments. A mask of your own is not supported: the layer
+    never reads a row below its center.
 
     Input shape: (N, H, W, channels).
 
@@ -87,7 +84,6 @@ class MaskedConv2D(keras.layers.Conv2D):
         mask_type = check_mask_type(mask_type)
         kwargs = fixed_arguments(kwargs, padding="same")
         super().__init__(filters, kernel_size, **kwargs)
-        check_precision(self)
         self.mask_type = mask_type
         self.colors = colors
 
@@ -104,17 +100,13 @@ class MaskedConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         # Keras's own `call` runs this method, adds the bias and applies the activation.
-        kernel = masked(kernel, self.mask)
+        # The mask sets all rows below the center to zero, so the convolution leaves them
+        # out: 6 products per channel instead of 9 for a 3×3 kernel.
         rows, columns = (size // 2 for size in self.kernel_size)
-        if rows or columns:
-            # A causal mask sets all rows below the center to zero. The convolution leaves
-            # them out: 6 products per channel instead of 9 for a 3×3 kernel.
-            below = rows if _is_read_below(self.mask, kernel.shape) else 0
-            kernel = kernel[: rows + 1 + below]
-            # Padded by hand. ``padding="same"`` stays, for Keras's output shape.
-            inputs = ops.pad(
-                inputs, ((0, 0), (rows, below), (columns, columns), (0, 0))
-            )
+        kernel = masked(kernel, self.mask)[: rows + 1]
+        # Padded by hand. ``padding="same"`` stays, for Keras's output shape.
+        if self.kernel_size != (1, 1):
+            inputs = ops.pad(inputs, ((0, 0), (rows, 0), (columns, columns), (0, 0)))
         return ops.conv(inputs, kernel, data_format="channels_last")
 
     @property
@@ -128,13 +120,6 @@ class MaskedConv2D(keras.layers.Conv2D):
             "mask_type": self.mask_type,
             "colors": self.colors,
         }
-
-
-def _is_read_below(mask, shape):
-    """Return whether a kernel of this shape may read a row below its center."""
-    if not isinstance(mask, np.ndarray):  # a variable of a user's class: not known yet
-        return True
-    return np.broadcast_to(mask, shape)[shape[0] // 2 + 1 :].any()
 
 
 def masked(kernel, mask):
@@ -183,7 +168,6 @@ def residual_block(
         (None, 28, 28, 16)
     """
     filters = check_positive_int("filters", filters)
-    activation = plain(activation)
     dropout = check_dropout(dropout)
     colors = check_positive_int("colors", colors)
     check_halves(filters, colors)
@@ -201,7 +185,6 @@ def residual_block(
     if dropout:
         y = keras.layers.Dropout(dropout)(y)
     y = MaskedConv2D(filters, 1, mask_type="B", colors=colors)(y)
-    # of one shape; with two shapes Keras's `add` can be wrong, see `pixel_graph`
     return keras.layers.add([x, y])
 
 
@@ -212,23 +195,21 @@ def activate(inputs, activation: str):
     share the slope. Any other name is a name in `keras.activations`.
 
     Raises:
-        ValueError: if there is no such activation, or if ``activation`` is a layer, or if
-            the activation mixes channels, as a softmax does: then a color would see the
-            later ones.
+        ValueError: if there is no such activation, or if the activation mixes channels, as
+            a softmax does: then a color would see the later ones.
     """
     if activation == "prelu":
         return keras.layers.PReLU(shared_axes=[1, 2])(inputs)
     try:
-        layer = keras.layers.Activation(activation)
-    except ValueError:
-        layer = None
-    if layer is None or isinstance(layer.activation, keras.Layer):
+        if not isinstance(activation, str) or activation in MIXES_CHANNELS:
+            raise ValueError(activation)
+        return keras.layers.Activation(activation)(inputs)
+    except (TypeError, ValueError):
         raise ValueError(
-            "Expected activation to be 'prelu' or the name of a Keras activation, such "
-            f"as 'relu'. Received: {activation!r}"
-        )
-    check_pointwise(layer.activation, activation)
-    return layer(inputs)
+            "Expected activation to be 'prelu' or the name of a Keras activation that "
+            "computes each value from one value alone, such as 'relu'. (One that mixes "
+            f"channels lets a color see later colors.) Received: {activation!r}"
+        ) from None
 
 
 @register
@@ -254,10 +235,6 @@ class PositionBias(keras.layers.Layer):
 
     runs_as = "pixelwise"
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        check_precision(self)
-
     def build(self, input_shape):
         if None in input_shape[1:]:
             raise ValueError(
@@ -272,8 +249,6 @@ class PositionBias(keras.layers.Layer):
         return inputs + self.bias
 
     def compute_output_shape(self, input_shape):
-        # Without this method Keras would run `call` to find the shape. `pixel_graph` asks
-        # for the shape that one pixel gets, (1, 1, 1, C); `call` adds a bias of (H, W, C).
         return input_shape
 
 
@@ -314,7 +289,6 @@ class OneHotLevels(keras.layers.Layer):
 
     def __init__(self, levels, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        check_precision(self)
         self.levels = check_levels(levels)
 
     def call(self, inputs):

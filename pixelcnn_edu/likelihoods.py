@@ -10,7 +10,7 @@ Images have L levels. Their values are k/(L-1), with k = 0 … L-1.
 
 import math
 
-from pixelcnn_edu._checks import check_levels, check_temperature, plain
+from pixelcnn_edu._checks import check_levels, check_temperature
 from pixelcnn_edu.layers import register
 
 import keras
@@ -36,21 +36,19 @@ class Likelihood:
     - ``_probabilities(logits, images)``, see `probabilities`: for figures and for
       `compression`. Training and generation do not need this method.
 
-    The methods are compiled, so write them with `keras.ops`; but write a sum as ``x + y``,
-    since Keras's ``add`` may treat one of the two as a bias, see `models.ImageModel`. The
-    shape of ``logits`` is (…, logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns
-    (N, H, W). The temperature may be a tensor: test it with `is_zero`. `draw_levels` draws
-    from log-probabilities.
+    The methods are compiled, so write them with `keras.ops`. The shape of ``logits`` is
+    (…, logits_per_pixel(C)), and ``_log_prob_of_pixels`` returns (N, H, W). The temperature
+    may be a tensor: test it with `is_zero`. `draw_levels` draws from log-probabilities.
 
     Without ``orders_channels``, the logits of one pixel are laid out as (C, K): first the K
     logits of the first channel, then those of the second. The masks for colors rely on this
-    order. In another order, a logit of one channel may depend on that channel's own value.
+    order.
 
-    The attributes of a likelihood are the arguments of its ``__init__``, and no others.
-    They are saved, and two likelihoods are equal if these are equal. (Keras loads a tuple
-    as a list, which is not equal to the tuple.) Compute anything else, such as a table, in
-    a method; as an attribute, it makes loading fail. `load_model` finds a class of your own
-    if you register it, as the example in CONTRIBUTING.md does.
+    The attributes of a likelihood are the arguments of its ``__init__``, and no others:
+    numbers, strings, and lists of these, as a file keeps them. Compute anything else, such
+    as a table, in a method. Two likelihoods are equal if their class and attributes are.
+    `load_model` finds a class of your own if you register it, as the example in
+    CONTRIBUTING.md does.
     """
 
     #: True if the likelihood itself orders the channels of a pixel: red first, then green
@@ -106,7 +104,6 @@ class Likelihood:
             ValueError: if the shapes do not fit, or the temperature is negative.
         """
         # In a compiled loop the temperature is a tensor, which was checked as a number.
-        temperature = plain(temperature)
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")
@@ -153,70 +150,21 @@ class Likelihood:
         return logits, values
 
     def get_config(self):
-        for name, value in vars(self).items():
-            if _has_other_keys(value):
-                raise ValueError(
-                    f"Expected {name} to have strings as its keys, as those of a saved "
-                    f"dict become strings. Received: {name}={value!r}. A get_config and "
-                    "a from_config of your own can save it in another form."
-                )
         return dict(vars(self))  # the arguments: `__init__` stores them by their names
-
-    def _arguments(self):
-        """Return the configuration, also of a likelihood that cannot be saved."""
-        try:
-            return self.get_config()
-        except ValueError:
-            return dict(vars(self))
 
     @classmethod
     def from_config(cls, config):
-        # in a file, an array or a registered object is a dict that names its class
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict | list)
-                else value
-                for name, value in config.items()
-            }
-        )
+        return cls(**config)
 
     def __repr__(self):
-        arguments = ", ".join(f"{k}={v!r}" for k, v in self._arguments().items())
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
 
     def __eq__(self, other):
-        return type(self) is type(other) and _same(
-            self._arguments(), other._arguments()
-        )
+        return type(self) is type(other) and self.get_config() == other.get_config()
 
     def __hash__(self):
         return hash(repr(self))
-
-
-def _same(one, other):
-    """Return whether two arguments are equal, arrays and what holds arrays too."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        kinds = [
-            (type(a), np.shape(a), getattr(a, "dtype", None)) for a in (one, other)
-        ]
-        return kinds[0] == kinds[1] and np.array_equal(one, other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple) and type(one) is type(other):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return one is other or bool(one == other)
-
-
-def _has_other_keys(value):
-    """Return whether a dict, here or in a dict or a list, has a key that is no string."""
-    if isinstance(value, dict):
-        keys, value = value.keys(), value.values()
-        if not all(isinstance(key, str) for key in keys):
-            return True
-    elif not isinstance(value, list | tuple):
-        return False
-    return any(map(_has_other_keys, value))
 
 
 def check_likelihood(likelihood) -> Likelihood:
@@ -252,7 +200,9 @@ def draw_levels(log_p, uniforms, temperature):
     if is_zero(temperature):
         level = ops.argmax(log_p, axis=-1)
     else:
-        p = ops.softmax(_divided(log_p, temperature), axis=-1)
+        # the largest becomes 0, which stays finite over any temperature
+        below_largest = log_p - ops.max(log_p, axis=-1, keepdims=True)
+        p = ops.softmax(below_largest / temperature, axis=-1)
         cumulative = _cumulative(p)  # the last one is 1, up to rounding
         passed = cumulative[..., :-1] <= uniforms[..., None] * cumulative[..., -1:]
         level = ops.sum(ops.cast(passed, "int32"), axis=-1, keepdims=True)
@@ -278,15 +228,6 @@ def _cumulative(p):
     before = ops.cumsum(blocks[..., :-1, -1:], axis=-2)
     blocks += ops.pad(before, [*[(0, 0)] * len(rest), (1, 0), (0, 0)])
     return ops.reshape(blocks, (*rest, size**2))[..., :levels]
-
-
-def _divided(log_p, temperature):
-    """Return ``log_p / temperature``, finite at the largest; up to a constant."""
-    divided = log_p / temperature
-    largest = ops.max(log_p, axis=-1, keepdims=True)
-    # a large number over a small temperature is infinite, and its softmax is NaN
-    finite = ops.isfinite(largest / temperature)
-    return ops.where(finite, divided, (log_p - largest) / temperature)
 
 
 @register

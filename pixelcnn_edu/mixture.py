@@ -22,13 +22,9 @@ class DiscretizedLogisticMixture(Likelihood):
     are 3 of the 10 logits of a component. So the network itself must not see any channel
     of its own pixel.
 
-    One thing differs from the paper's code. The code draws from the continuous mixture
-    and does not round, so it draws from another distribution than the one that it
-    trains. Here `draw_levels` draws from the probabilities of the levels.
-
-    Log scales are clipped to [-7, 7] (the paper's code has the lower limit). So a level
-    between the ends costs at least 0.027 nats with 256 levels, 2.01 with 4,096, and 4.78
-    with 65,536.
+    The paper's code draws from the continuous mixture and does not round. Here
+    `draw_levels` draws from the probabilities of the levels, those that are trained. Log
+    scales are clipped to [-7, 7] (the paper's code has the lower limit).
 
     Logits of a pixel: weights (M), means (C, M), log scales (C, M) and, with three channels
     only, coefficients (3, M).

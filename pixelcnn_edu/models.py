@@ -19,10 +19,10 @@ from pixelcnn_edu._checks import (
     check_halves,
     check_image_shape,
     check_int,
+    check_keras,
     check_model,
     check_positive_int,
     check_size_of_logits,
-    plain,
 )
 from pixelcnn_edu._compiled import forget, logits_function  # noqa: F401  public as `models.…`
 from pixelcnn_edu.gated import gated_block
@@ -45,46 +45,24 @@ class ImageModel(keras.Model):
     """A functional Keras model that carries a likelihood.
 
     (A likelihood says what the logits mean: with it they become log-probabilities, and
-    draws of pixels.) You build, train, save, load and clone this model like any other
-    Keras model, and ``model.likelihood`` survives.
-
-    The functions of this package accept any number of images. In a direct call of a model,
-    and in Keras's own ``fit``, ``evaluate`` and ``predict``, Keras's ``add`` of arrays of
-    different shapes may be wrong on TensorFlow, see `pixel_graph._of_one_shape`. (The
-    functions of this package compile a model for any N, so the axis of images is not
-    treated as a bias.) No model built by `models` has a sum that goes wrong.
+    draws of pixels.) You build, train, save and load this model like any other Keras
+    model, and ``model.likelihood`` survives. `keras.models.clone_model` does not pass the
+    likelihood on: write ``ImageModel.from_config(model.get_config())`` instead.
 
     Args:
-        inputs: as for `keras.Model`: the image tensor, or [images, labels].
-        outputs: as for `keras.Model`: the logits tensor.
+        *args, **kwargs: as for `keras.Model`: inputs (the image tensor, or
+            [images, labels]), outputs (the logits tensor), and a name.
         likelihood: a `Likelihood`, such as ``Bernoulli()``.
         num_classes: number of labels that the model knows; None if it takes no labels.
-            (If it takes labels and this is None, `keras.ops.one_hot` turns a label that
-            it does not know into zeros.)
 
     Raises:
         ValueError: if ``likelihood`` or ``num_classes`` is not of this kind.
     """
 
-    def __init__(self, *args, **kwargs):
-        # Keras saves and clones a functional model only if its `__init__` has either the
-        # arguments of Keras's own or these. Before Keras 3.15 only these are right.
-        self._begin(*args, **kwargs)
-
-    def _begin(
-        self,
-        inputs,
-        outputs,
-        name=None,
-        *,
-        likelihood=None,
-        num_classes=None,
-        **kwargs,
-    ):
-        if likelihood is None:  # in a clone, see `_run_through_graph`
-            likelihood, classes = getattr(outputs, "meant_for", (None, None))
-            num_classes = classes if num_classes is None else num_classes
-        super().__init__(inputs, outputs, name=name, **kwargs)
+    # Keras writes the graph into a file only if `__init__` takes ``*args`` and ``**kwargs``
+    # and names no positional argument.
+    def __init__(self, *args, likelihood=None, num_classes=None, **kwargs):
+        super().__init__(*args, **kwargs)
         self.likelihood = check_likelihood(likelihood)
         if num_classes is not None:
             num_classes = check_positive_int("num_classes", num_classes)
@@ -94,16 +72,6 @@ class ImageModel(keras.Model):
         super().compile(*args, **kwargs)
         forget(self)
 
-    def _run_through_graph(self, *args, **kwargs):
-        # Each call of the model runs this method. `keras.models.clone_model` runs it, too,
-        # on new symbolic tensors. Then it calls `__init__` with these inputs, the new
-        # output and the name, and passes no likelihood. So the likelihood is written onto
-        # the output tensor, where `_begin` finds it.
-        outputs = super()._run_through_graph(*args, **kwargs)
-        if isinstance(outputs, keras.KerasTensor):
-            outputs.meant_for = self.likelihood, self.num_classes
-        return outputs
-
     def get_config(self):
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         own = {"likelihood": likelihood, "num_classes": self.num_classes}
@@ -111,21 +79,11 @@ class ImageModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        if "likelihood" not in config:  # a user's own `ImageModel`, from .h5, see below
-            raise ValueError(
-                "Expected a file of pixelcnn_edu.models.ImageModel. Received: a file of "
-                "another class of this name. Load the file inside "
-                "keras.saving.custom_object_scope({'ImageModel': ...}) of that class."
-            )
         likelihood = keras.saving.deserialize_keras_object(
             config["likelihood"], custom_objects
         )
         config = {**config, "likelihood": likelihood}  # Keras passes it to `__init__`
         return super().from_config(config, custom_objects)
-
-
-# a file in the older format, .h5, names the class without its package
-keras.saving.get_custom_objects()["ImageModel"] = ImageModel
 
 
 def pixelcnn(
@@ -157,9 +115,8 @@ def pixelcnn(
         position: add one learned bias per pixel and filter after the first layer.
         dropout: share of features dropped in each block while training.
         colors: groups in which the channels of a pixel are ordered. None: as many as
-            the image has channels, or 1 if the likelihood orders the channels itself. With
-            1, the network reads no channel of the same pixel; the likelihood may still
-            connect them, as `mixture` does. Gray images: leave the default.
+            the image has channels, or 1 if the likelihood orders the channels itself, as
+            `mixture` does. With 1, the network reads no channel of the same pixel.
         one_hot: let the network read each value as a one-hot vector of its level, see
             `layers.OneHotLevels`, and not as a number. This helps with colors and with few
             levels.
@@ -176,10 +133,10 @@ def pixelcnn(
         >>> model.count_params(), live_weights(model)
         (362497, 260993)
     """
-    image_shape, depth, likelihood, colors = _checked(
-        image_shape, depth, likelihood, colors
-    )
-    position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
+    image_shape, likelihood, colors = _checked(image_shape, likelihood, colors)
+    depth = check_positive_int("depth", depth)
+    check_bool("position", position)
+    check_bool("one_hot", one_hot)
     check_halves(check_positive_int("filters", filters), colors)
     inputs = keras.Input(image_shape)
     x = OneHotLevels(likelihood.levels)(inputs) if one_hot else inputs
@@ -257,11 +214,10 @@ def gated_pixelcnn(
         >>> model([np.zeros((2, 8, 8, 1), "float32"), np.array([3, 7])]).shape
         TensorShape([2, 8, 8, 1])
     """
-    image_shape, depth, likelihood, colors = _checked(
-        image_shape, depth, likelihood, colors
-    )
-    position, one_hot = check_bool("position", position), check_bool("one_hot", one_hot)
-    skip = check_bool("skip", skip)
+    image_shape, likelihood, colors = _checked(image_shape, likelihood, colors)
+    depth = check_positive_int("depth", depth)
+    for option, on in {"position": position, "skip": skip, "one_hot": one_hot}.items():
+        check_bool(option, on)
     label_map = check_int("label_map", label_map, at_least=0)
     dilations = check_dilations(dilations)
     image = keras.Input(image_shape)
@@ -305,13 +261,12 @@ def gated_pixelcnn(
     )
 
 
-def _checked(image_shape, depth, likelihood, colors):
+def _checked(image_shape, likelihood, colors):
     """Validate the arguments that both builders share, and return them."""
+    check_keras()
     likelihood = check_likelihood(Bernoulli() if likelihood is None else likelihood)
     image_shape = check_image_shape(image_shape)
-    depth = check_positive_int("depth", depth)
     channels = image_shape[-1]
-    colors = plain(colors)
     if colors is None:
         colors = 1 if likelihood.orders_channels else channels
     if colors not in (1, channels) or (likelihood.orders_channels and colors != 1):
@@ -319,7 +274,7 @@ def _checked(image_shape, depth, likelihood, colors):
             f"Expected colors to be 1 or the {channels} channels of the image, and 1 "
             f"where {likelihood} orders them itself. Received: colors={colors!r}"
         )
-    return image_shape, depth, likelihood, check_positive_int("colors", colors)
+    return image_shape, likelihood, check_positive_int("colors", colors)
 
 
 def last_layers(x, filters, activation, *, likelihood, channels=1, colors=1):
@@ -393,9 +348,9 @@ def live_weights(model) -> int:
     weights.
 
     Args:
-        model: a functional or built Sequential Keras model from images to logits. A mask
-            is the array ``layer.mask`` that a layer multiplies into ``layer.kernel``, as
-            `layers.MaskedConv2D` does.
+        model: a functional or built Sequential Keras model from images to logits, without
+            a model inside. A mask is the array ``layer.mask`` that a layer multiplies into
+            ``layer.kernel``, as `layers.MaskedConv2D` does.
 
     Raises:
         ValueError: if ``model`` is not such a model.
@@ -407,7 +362,7 @@ def live_weights(model) -> int:
         (50, 25)
     """
     count = check_model(model).count_params()
-    for layer in model._flatten_layers(include_self=False):
+    for layer in model.layers:
         if hasattr(layer, "mask") and hasattr(layer, "kernel"):
             mask = np.broadcast_to(layer.mask, layer.kernel.shape)
             count -= int((mask == 0).sum())
@@ -417,9 +372,8 @@ def live_weights(model) -> int:
 def likelihood_of(model, likelihood=None) -> Likelihood:
     """Return ``likelihood`` if given, else the one that a Keras model carries."""
     check_model(model)
-    likelihood = (
-        getattr(model, "likelihood", None) if likelihood is None else likelihood
-    )
+    if likelihood is None:
+        likelihood = getattr(model, "likelihood", None)
     if not isinstance(likelihood, Likelihood):
         raise ValueError(
             "Expected a model that carries a likelihood, or the argument likelihood=, "

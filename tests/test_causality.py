@@ -1,6 +1,6 @@
 """Causality: nothing later is seen, everything that should be is, and the counts."""
 
-from pixelcnn_edu import causality, evaluation
+from pixelcnn_edu import causality
 from pixelcnn_edu.layers import MaskedConv2D
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -22,11 +22,10 @@ def stack(size, first, count, *, seed=0):
     return keras.Model(inputs, x)
 
 
-@pytest.mark.parametrize("shape", [(), (1, 4, 4, 1)], ids=["per image", "per call"])
-def test_a_model_that_draws_numbers_of_its_own_is_no_leak(shape):
+def test_a_model_that_draws_numbers_of_its_own_is_no_leak():
     class Noise(keras.layers.Layer):
         def call(self, x):
-            return x * keras.random.normal(shape or keras.ops.shape(x), seed=self.seed)
+            return x * keras.random.normal(keras.ops.shape(x), seed=self.seed)
 
     image, noise = keras.Input((4, 4, 1)), Noise()
     noise.seed = keras.random.SeedGenerator(0)
@@ -34,17 +33,6 @@ def test_a_model_that_draws_numbers_of_its_own_is_no_leak(shape):
     for check in (causality.assert_causal, causality.dependency_matrix):
         with pytest.raises(ValueError, match="random numbers"):
             check(model)
-
-
-def test_a_model_that_draws_numbers_and_does_not_use_them_is_causal():
-    class NoiseInTraining(keras.layers.Layer):
-        def call(self, x, training=False):
-            noise = keras.random.normal(keras.ops.shape(x), seed=self.seed)
-            return x + noise if training else x
-
-    image, noise = keras.Input((4, 4, 1)), NoiseInTraining()
-    noise.seed = keras.random.SeedGenerator(0)
-    causality.assert_causal(keras.Model(image, noise(MaskedConv2D(1, 3, "A")(image))))
 
 
 @pytest.mark.parametrize(
@@ -72,25 +60,6 @@ def test_models_are_causal_and_use_what_they_may(model_arguments):
             inside = np.arange(1, height * width) % width != 0
             assert left[inside].all()
         causality.assert_causal(model)
-
-
-class LevelsFirst(Categorical):
-    """The planted bug: all channels of the first level, then those of the second."""
-
-    def _by_channel(self, logits, values):
-        shape = (*logits.shape[:-1], self.levels, values.shape[-1])
-        return keras.ops.swapaxes(keras.ops.reshape(logits, shape), -1, -2)
-
-
-def test_a_likelihood_that_lays_out_its_logits_in_another_order_is_refused():
-    model = random_model((2, 2, 3), LevelsFirst(4))
-    total = evaluation.total_probability(random_model((1, 1, 3), LevelsFirst(4)))
-    assert abs(total - 1) > 0.01  # the masks order the wrong logits
-    with pytest.raises(ValueError, match=r"laid out as \(C, K\)"):
-        causality.assert_causal(model)
-    causality.assert_causal(
-        random_model((2, 2, 1), LevelsFirst(4))
-    )  # one channel: right
 
 
 def test_a_mixture_s_logits_see_no_channel_of_their_own_pixel():
@@ -122,17 +91,6 @@ def test_a_likelihood_says_how_the_logits_of_a_plain_model_are_read():
         causality.assert_causal(plain(3), likelihood=mixture)
 
 
-def test_channels_follow_their_order():
-    image = keras.Input((3, 3, 3))
-    x = MaskedConv2D(6, 3, "A", colors=3)(image)
-    right = MaskedConv2D(3, 1, "B", colors=3)(x)
-    causality.assert_causal(ImageModel(image, right, likelihood=Bernoulli()))
-    # an unmasked 1×1 hands red what blue's features know: green
-    wrong = keras.layers.Conv2D(3, 1)(x)
-    with pytest.raises(AssertionError, match="channel 0 sees"):
-        causality.assert_causal(ImageModel(image, wrong, likelihood=Bernoulli()))
-
-
 def test_gradient_and_perturbation_find_the_same_receptive_field():
     model = stack(7, 3, 2)
     matrix = causality.dependency_matrix(model)
@@ -141,20 +99,11 @@ def test_gradient_and_perturbation_find_the_same_receptive_field():
         np.testing.assert_array_equal(field.ravel(), matrix[row * 7 + col])
 
 
-def conditions(kind):
-    """A network with an open image size, and a second input that every output sees."""
-    if kind == "labels":
-        return gated_pixelcnn((None, None, 1), filters=2, depth=1, num_classes=3)
-    image = keras.Input((None, None, 1))
-    other = keras.Input((2,) if kind == "a vector" else (), name="other")
-    x = MaskedConv2D(2, 3, "A")(image)
-    shift = keras.layers.Dense(2)(keras.layers.Reshape((1, 1, -1))(other))
-    return keras.Model([image, other], MaskedConv2D(1, 3)(keras.layers.add([x, shift])))
-
-
-@pytest.mark.parametrize("kind", ["labels", "a number", "a vector"])
-def test_a_model_with_a_second_input_has_a_receptive_field(kind):
-    model, size = conditions(kind), (5, 5, 1)
+def test_a_model_with_labels_and_an_open_size_has_a_receptive_field():
+    model, size = (
+        gated_pixelcnn((None, None, 1), filters=2, depth=1, num_classes=3),
+        (5, 5, 1),
+    )
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(0, 0.6, w.shape) for w in model.get_weights()])
     causality.assert_causal(model, image_shape=size)
@@ -195,30 +144,6 @@ def test_bad_arguments_are_named():
         causality.assert_causal(smaller)
 
 
-class Batches(keras.layers.Layer):
-    """Notes how many images each pass has."""
-
-    seen = ()
-
-    def call(self, inputs):
-        self.seen += (inputs.shape[0],)
-        return inputs
-
-
-def test_a_receptive_field_takes_gradients_of_a_few_images_at_a_time():
-    """A gradient keeps all feature maps, and TensorFlow keeps the memory."""
-    image, note = keras.Input((4, 4, 1)), Batches()
-    model = keras.Model(image, MaskedConv2D(1, 3, "A")(note(image)))
-    note.seen = ()
-    whole = causality.receptive_field(model, 2, 2)
-    assert sum(note.seen) == 3 * 64 and max(note.seen) <= 8
-    note.seen = ()
-    np.testing.assert_array_equal(
-        causality.receptive_field(model, 2, 2, images=9), whole
-    )
-    assert note.seen == (8, 1, 8, 8, 1, 1)
-
-
 @keras.saving.register_keras_serializable(package="tests")
 class WholeNumbers(keras.layers.Layer):
     """Reads a pixel as an integer: only a value of exactly 1 differs from 0."""
@@ -238,19 +163,6 @@ def test_a_leak_of_a_model_that_reads_integers_is_found():
     causality.assert_causal(ImageModel(image, masked, likelihood=Bernoulli()))
 
 
-@pytest.mark.parametrize("power", [0.25, 0.5])
-def test_a_model_with_an_infinite_gradient_has_no_receptive_field(power):
-    def root(x):
-        return keras.ops.relu(x) ** power
-
-    image = keras.Input((5, 5, 1))
-    x = MaskedConv2D(4, 3, "A", activation=root)(image)
-    model = keras.Model(image, MaskedConv2D(1, 3)(x))
-    causality.assert_causal(model)
-    with pytest.raises(ValueError, match="infinite or NaN.*dependency_matrix"):
-        causality.receptive_field(model, 2, 2)
-
-
 def test_a_model_without_a_gradient_has_no_receptive_field():
     image = keras.Input((4, 4, 1))
     levels = keras.ops.cast(keras.ops.round(image[..., 0]), "int32")
@@ -261,14 +173,7 @@ def test_a_model_without_a_gradient_has_no_receptive_field():
     assert causality.dependency_matrix(model)[15].any()
 
 
-def levels(x):
-    """Level 0 to 3 as four channels, as a layer of a user may look it up."""
-    return keras.ops.one_hot(keras.ops.cast(x[..., 0] * 3 + 0.5, "int32"), 4)
-
-
-@pytest.mark.parametrize(
-    "branch", [levels, keras.ops.round, keras.ops.sign, WholeNumbers()]
-)
+@pytest.mark.parametrize("branch", [keras.ops.round, WholeNumbers()])
 @pytest.mark.parametrize("beside", [True, False])
 def test_pixels_without_a_gradient_are_not_missed(branch, beside):
     """One branch of the network had a gradient, so what the other sees was missed."""
@@ -281,21 +186,6 @@ def test_pixels_without_a_gradient_are_not_missed(branch, beside):
     with pytest.raises(ValueError, match="gradient of the output.*dependency_matrix"):
         causality.receptive_field(model, 4, 4, images=8)
     assert not causality.receptive_field(model, 0, 0, images=8).any()
-
-
-@pytest.mark.parametrize("depth", [0, 1, 2])
-def test_a_receptive_field_in_float16_is_refused(depth):
-    """Also if the layer lies in a model in the model."""
-    inputs = keras.Input((3, 3, 1))
-    small = keras.initializers.Constant(1e-9)  # its gradient is 0 in float16
-    layer = MaskedConv2D(1, 3, "A", dtype="mixed_float16", kernel_initializer=small)
-    model = keras.Model(inputs, layer(inputs))
-    for _ in range(depth):
-        model = keras.Model(inputs, model(inputs))
-    with pytest.raises(
-        ValueError, match="float32 or bfloat16.*Received: 'masked.* in float16"
-    ):
-        causality.receptive_field(model, 1, 1)
 
 
 def test_relus_that_are_off_between_the_levels_hide_no_pixel():

@@ -1,20 +1,17 @@
 """Likelihoods: probabilities that sum to one, draws that follow them."""
 
-import json
 import math
 
-from pixelcnn_edu import compression, generation
+from pixelcnn_edu import generation
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
-    Likelihood,
     NegativeLogLikelihood,
     _cumulative,
-    _same,
     draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import ImageModel, pixelcnn
+from pixelcnn_edu.models import pixelcnn
 
 import keras
 import numpy as np
@@ -49,15 +46,6 @@ def test_probabilities_of_a_pixel_sum_to_one(likelihood):
     p = np.asarray(likelihood.probabilities(logits, np.zeros((1, 1, 1, 1), "float32")))
     assert p.shape == (1, 1, 1, 1, likelihood.levels)
     np.testing.assert_allclose(p.ravel(), np.exp(log_p), atol=1e-6)
-
-
-@pytest.mark.parametrize("likelihood", [Bernoulli(), Categorical(5)], ids=repr)
-def test_a_value_may_be_a_thousandth_of_a_step_outside_by_rounding(likelihood):
-    logits, step = logits_for(likelihood, (1, 1, 1, 1)), 1 / (likelihood.levels - 1)
-    for off, inside in ((9e-4 * step, True), (1.1e-3 * step, False)):
-        for value in (-off, 1 + off):
-            image = np.full((1, 1, 1, 1), value, "float32")
-            assert np.isfinite(likelihood.log_prob(logits, image)) == inside
 
 
 @pytest.mark.parametrize("likelihood", SOFTMAXES, ids=repr)
@@ -106,12 +94,6 @@ def test_draws_follow_the_tempered_probabilities(likelihood, temperature):
             assert_fit(counts, draws * expected[row, channel])
 
 
-def test_a_bernoulli_draw_is_ink_where_u_is_below_p():
-    logits = np.log(np.array([[0.3 / 0.7]], "float32"))
-    assert Bernoulli().sample(logits, np.array([[0.29]])) == 1
-    assert Bernoulli().sample(logits, np.array([[0.31]])) == 0
-
-
 def test_a_categorical_draw_inverts_the_cumulative_distribution():
     logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]], "float32"))
     for u, level in ((0.0, 0), (0.09, 0), (0.11, 1), (0.31, 2), (0.61, 3), (0.9999, 3)):
@@ -130,27 +112,6 @@ def test_temperature_zero_takes_the_most_likely_level(likelihood):
     np.testing.assert_array_equal(values, likelihood.sample(logits, uniforms, tensor))
 
 
-@pytest.mark.parametrize("zero", [0, 0.0, np.float32(0), np.array(0)])
-def test_every_zero_is_temperature_zero(zero):
-    log_p = np.log([[[0.1, 0.9]]])
-    assert draw_levels(log_p, np.array([[0.05]]), zero) == 1  # the mode
-    assert draw_levels(log_p, np.array([[0.05]]), 1) == 0
-
-
-def test_a_size_that_is_known_of_one_argument_alone_fits():
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, 2, 3, 1)),
-            tf.TensorSpec((None, None, None, 1)),
-        ]
-    )
-    def log_prob(logits, images):
-        return Bernoulli().log_prob(logits, images)
-
-    zeros = np.zeros((4, 2, 3, 1), "float32")
-    np.testing.assert_allclose(log_prob(zeros, zeros), -6 * np.log(2), rtol=1e-6)
-
-
 @pytest.mark.parametrize("temperature", [1e-36, 1e-30, 0.5, 0.99, 1.0, 2.0])
 @pytest.mark.parametrize(
     "logits",
@@ -166,16 +127,6 @@ def test_the_largest_logit_is_drawn_if_its_quotient_is_infinite(logits, temperat
     uniforms = np.array([[0.5]], "float32")
     value = Categorical(4).sample(np.array([logits], "float32"), uniforms, temperature)
     assert round(float(value[0, 0]) * 3) == 1
-
-
-def test_a_level_of_probability_zero_is_not_drawn_where_probabilities_sum_to_less():
-    logits = np.random.default_rng(0).normal(0, 3, (1000, 3)).astype("float32")
-    logits[:, 2] = -1e4
-    highest = np.nextafter(np.float32(1), np.float32(0))
-    uniforms = np.full((1000, 1), highest)
-    p = np.asarray(Categorical(3).probabilities(logits, uniforms))
-    assert (np.cumsum(p, axis=-1)[..., 1] <= highest).any()  # by rounding
-    assert (np.asarray(Categorical(3).sample(logits, uniforms)) < 1).all()
 
 
 def test_a_compiled_draw_of_many_levels_has_a_probability_above_zero():
@@ -334,17 +285,6 @@ def test_a_value_outside_the_levels_makes_the_log_probability_nan(likelihood, va
     assert np.isfinite(log_p).all()
 
 
-@pytest.mark.parametrize("likelihood", ALL[2:], ids=repr)
-def test_keras_s_own_fit_reports_nan_for_pixels_from_0_to_255(likelihood):
-    image = keras.Input((3, 3, 1))
-    logits = keras.layers.Conv2D(likelihood.logits_per_pixel(1), 1)(image)
-    model = keras.Model(image, logits)
-    model.compile("sgd", NegativeLogLikelihood(likelihood))
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 3, 3, 1))
-    history = model.fit(pixels / 255, pixels, verbose=0)
-    assert np.isnan(history.history["loss"]).all()
-
-
 def test_bad_arguments_are_named():
     x = np.zeros((2, 3, 3, 1), "float32")
     with pytest.raises(ValueError, match="Expected logits of shape"):
@@ -392,83 +332,6 @@ def test_a_likelihood_of_one_s_own_keeps_its_settings(tmp_path):
     np.testing.assert_array_equal(*nats)
     other = evaluation.nats_per_image(model, images, likelihood=Warmer(1.0))
     assert not np.allclose(nats[0], other)
-
-
-@keras.saving.register_keras_serializable(package="test")
-class Biased(Categorical):
-    """A likelihood with an array and another likelihood among its arguments."""
-
-    def __init__(self, levels, bias, other):
-        super().__init__(levels)
-        self.bias, self.other = bias, other
-
-
-def test_arrays_and_objects_among_the_arguments_are_loaded_as_they_were(tmp_path):
-    from pixelcnn_edu import models
-
-    likelihood = Biased(4, np.array([0.0, 1.0, 2.0, 0.0]), [Warmer(2.0), "relu"])
-    model = models.pixelcnn((3, 3, 1), filters=4, depth=1, likelihood=likelihood)
-    model.save(tmp_path / "biased.keras")
-    loaded = keras.models.load_model(tmp_path / "biased.keras").likelihood
-    np.testing.assert_array_equal(loaded.bias, likelihood.bias)
-    assert loaded.other == [Warmer(2.0), "relu"]
-    assert loaded == likelihood
-    assert likelihood != Biased(4, likelihood.bias + 1, likelihood.other)
-    assert likelihood != Biased(4, likelihood.bias, [Warmer(3.0), "relu"])
-    assert Biased(4, np.zeros(4), {"a": [1]}) == Biased(4, np.zeros(4), {"a": [1]})
-    for bias in (0.0, np.zeros(3), np.zeros(4, int)):
-        assert Biased(4, np.zeros(4), 1) != Biased(4, bias, 1)
-
-
-@keras.saving.register_keras_serializable(package="test_likelihoods")
-class Shifted(Categorical):
-    """A likelihood of a user's own with a dict of offsets."""
-
-    def __init__(self, levels, offsets):
-        super().__init__(levels)
-        self.offsets = offsets
-
-
-@pytest.mark.parametrize("offsets", [{0: 2.0}, {"a": [{"b": {(1, 2): 0}}]}, {None: 1}])
-def test_a_dict_whose_keys_a_file_would_change_is_not_saved(offsets, tmp_path):
-    """The loaded likelihood found no offset under its keys."""
-    likelihood = Shifted(3, offsets)
-    image = keras.Input((2, 2, 1))
-    logits = keras.layers.Dense(3)(image)
-    model = ImageModel(image, logits, likelihood=likelihood)
-    with pytest.raises(ValueError, match="Expected offsets .*Received: offsets={"):
-        model.save(tmp_path / "model.keras")
-    assert repr(likelihood) == f"Shifted(levels=3, offsets={offsets!r})"
-    assert likelihood == Shifted(3, offsets) != Shifted(3, {})
-    images = np.zeros((1, 2, 2, 1), "float32")
-    stream = compression.compress(model, images)
-    np.testing.assert_array_equal(compression.decompress(model, stream), images)
-
-
-def test_a_dict_with_strings_as_keys_is_saved():
-    likelihood = Shifted(3, {"0": {"a": [1, {"b": 2}]}})
-    text = json.dumps(keras.saving.serialize_keras_object(likelihood))
-    assert keras.saving.deserialize_keras_object(json.loads(text)) == likelihood
-
-
-class NoLevels(Bernoulli):
-    """A likelihood of a user's own, without the method that `probabilities` needs."""
-
-    _probabilities = Likelihood._probabilities
-
-
-def test_a_likelihood_without_probabilities_draws_and_names_what_it_lacks():
-    x = np.zeros((1, 2, 2, 1), "float32")
-    assert NoLevels().sample(x, x + 0.6).shape == x.shape
-    with pytest.raises(NotImplementedError, match="NoLevels.*method _probabilities"):
-        NoLevels().probabilities(x, x)
-
-
-def test_a_loss_leaves_its_configuration_as_it_was():
-    config = NegativeLogLikelihood(Categorical(4)).get_config()
-    for _ in range(2):
-        loss = NegativeLogLikelihood.from_config(config)
-        assert loss.likelihood == Categorical(4)
 
 
 @pytest.mark.parametrize("likelihood", ALL, ids=repr)
@@ -541,25 +404,12 @@ def test_the_scales_of_a_mixture_are_kept_within_limits(limit):
     assert (at == below, at == above) == (limit < 0, limit > 0)
 
 
-def test_only_a_mixture_orders_the_channels_of_a_pixel_itself():
-    assert not any(likelihood.orders_channels for likelihood in SOFTMAXES)
-    assert all(likelihood.orders_channels for likelihood in MIXTURES)
-
-
 def test_likelihoods_are_equal_if_their_kinds_and_settings_are():
     for i, one in enumerate(ALL):
         for j, other in enumerate(ALL):
             assert (one == other) == (i == j)
     assert len({*ALL, *map(type(ALL[2]), [2, 4])}) == len(ALL)  # equal ones hash alike
     assert Categorical(4) != 4
-
-
-@pytest.mark.parametrize("kind", [list, tuple])
-def test_arrays_in_lists_are_compared_by_value(kind):
-    assert _same(kind([np.ones(2), 1]), kind([np.ones(2), 1]))
-    assert not _same(kind([np.ones(2), 1]), kind([np.zeros(2), 1]))
-    assert not _same(kind([np.ones(2)]), kind([np.ones(2), 1]))
-    assert not _same([1], (1,))
 
 
 def test_infinite_logits_give_no_nan():
@@ -582,18 +432,6 @@ def test_a_level_of_probability_0_is_never_drawn():
     highest = np.full((500, 1), np.nextafter(np.float32(1), np.float32(0)))
     drawn = np.asarray(Categorical(8).sample(logits, highest))
     assert drawn.max() * 7 == 5
-
-
-@pytest.mark.parametrize("mean", [1, 1e4, 1e6])
-def test_a_channel_of_a_mixture_does_not_depend_on_later_channels(mean):
-    mixture = DiscretizedLogisticMixture(2, 256)
-    parts = np.zeros((10, 2), "float32")
-    parts[1], parts[2], parts[4], parts[5:7] = (-0.5, 0.5), (-mean, mean), -1, -7
-    logits = np.repeat(parts.reshape(1, 20), 3, axis=0)
-    pixels = np.array([[0.25, 0, 0], [0.25, 1, 0], [0.25, 1, 1]])
-    p = np.asarray(mixture.probabilities(logits, pixels))
-    np.testing.assert_array_equal(p[0, :2], p[1, :2])
-    np.testing.assert_array_equal(p[1], p[2])
 
 
 def test_the_likelihood_of_the_guide_is_a_binomial_distribution(tmp_path):
@@ -624,20 +462,6 @@ def test_the_likelihood_of_the_guide_is_a_binomial_distribution(tmp_path):
     assert keras.models.load_model(tmp_path / "mine.keras").likelihood == binomial
 
 
-def test_an_infinite_weight_of_a_mixture_chooses_its_component():
-    mixture = DiscretizedLogisticMixture(2, 16)
-    uniforms = np.array([[0.1], [0.5], [0.9]], "float32")
-
-    def drawn(weight, temperature):
-        logits = np.tile(np.float32([weight, 0, 0.5, -0.5, -1, -1]), (3, 1))
-        return np.asarray(mixture.sample(logits, uniforms, temperature))
-
-    for temperature in (0, 0.5, 1):
-        one = drawn(100, temperature)
-        assert (one > 0.2).all()
-        np.testing.assert_array_equal(drawn(np.inf, temperature), one)
-
-
 @pytest.mark.parametrize("levels", [3, 256, 20_000, 59_815])
 def test_of_many_levels_each_is_drawn_by_its_probability(levels):
     uniforms = np.linspace(0, 1, 200, endpoint=False).astype("float32")
@@ -653,13 +477,6 @@ def test_the_last_level_is_not_drawn_in_place_of_what_rounding_leaves_to_1():
     p = np.exp(log_p.astype("float64"))
     right = np.searchsorted(np.cumsum(p) / p.sum(), uniforms, "right") / 4095
     np.testing.assert_allclose(np.asarray(drawn), right, atol=0.03)
-
-
-@pytest.mark.parametrize("temperature", [0, 1.0])
-def test_from_log_probabilities_that_are_not_numbers_no_level_is_drawn(temperature):
-    log_p = np.array([[np.nan, np.nan], [0, 1]], "float32")
-    drawn = np.asarray(draw_levels(log_p, np.array([0.1, 0.9], "float32"), temperature))
-    np.testing.assert_array_equal(drawn, [np.nan, 1])
 
 
 @pytest.mark.parametrize("temperature", [0, 1.0])

@@ -1,13 +1,13 @@
 """Every oracle over the whole space of small models: sizes, kernels, levels, builders.
 
-A case is a random model of a random size with random weights. `make trust` tries many.
+A case is a random model of a random size with random weights.
 """
 
 import dataclasses
 import math
 
 from pixelcnn_edu import causality, evaluation
-from pixelcnn_edu.gated import StackConv2D
+from pixelcnn_edu.gated import Gate, StackConv2D
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from chi_squared import assert_images_fit
-from effort import examples, tally
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_evaluation import randomize
@@ -72,7 +71,7 @@ def recipes(draw, *, most_levels=256, most_values=243, most_images=None, labels=
     else:
         arguments["one_hot"] = likelihood.levels <= 16 and draw(st.booleans())
         arguments["filters"] = 2 * channels * draw(st.integers(1, 2))
-        arguments["depth"] = draw(st.integers(1, examples(2, 3)))
+        arguments["depth"] = draw(st.integers(1, 2))
         arguments["position"] = draw(st.booleans())
         arguments["dropout"] = draw(st.sampled_from([0.0, 0.3]))
     if builder is pixelcnn:
@@ -108,20 +107,18 @@ def called(model, images, labels):
     return logits_function(model)(images, *([] if labels is None else [labels]))
 
 
-@settings(max_examples=examples(12, 300))
+@settings(max_examples=12)
 @given(recipes())
 def test_no_output_changes_with_a_later_input(recipe):
     model = recipe.build()
     causality.assert_causal(model, trials=2)
-    tally("random models: no output changes with a later pixel")
 
 
-@settings(max_examples=examples(8, 200))
+@settings(max_examples=8)
 @given(recipes(most_values=60))
 def test_no_gradient_reaches_a_later_input(recipe):
     model = recipe.build()
     assert_no_gradient_reaches_a_later_input(model)
-    tally("random models: no gradient reaches a later pixel")
 
 
 def assert_no_gradient_reaches_a_later_input(model):
@@ -145,19 +142,7 @@ def assert_no_gradient_reaches_a_later_input(model):
         assert (gradient[later] == 0).all()
 
 
-def test_a_gradient_of_one_logit_to_its_own_pixel_is_caught():
-    image = keras.Input((3, 3, 1))
-    model = ImageModel(image, MaskedConv2D(4, 3, "B")(image), likelihood=Categorical(4))
-    kernel, bias = (0 * weight for weight in model.get_weights())
-    model.set_weights([kernel, bias])
-    assert_no_gradient_reaches_a_later_input(model)
-    kernel[1, 1, 0, 2] = 1e-6
-    model.set_weights([kernel, bias])
-    with pytest.raises(AssertionError):
-        assert_no_gradient_reaches_a_later_input(model)
-
-
-@settings(max_examples=examples(6, 150))
+@settings(max_examples=6)
 @given(
     st.integers(2, 9),
     st.integers(2, 9),
@@ -185,10 +170,9 @@ def test_a_nan_reaches_no_earlier_output_where_kernels_hold_live_taps_only(
     assert (at % width == width - 1) or lost[
         at + 1
     ]  # the pixel to the right hears of it
-    tally("random models: a NaN reaches no earlier output")
 
 
-@settings(max_examples=examples(8, 200))
+@settings(max_examples=8)
 @given(recipes(most_values=27))
 def test_the_left_neighbor_matters(recipe):
     model = recipe.build()
@@ -210,21 +194,9 @@ def test_the_left_neighbor_matters(recipe):
             break
         randomize(model, seed)
     assert matters[inside].all()
-    tally("random models: the left neighbor matters")
 
 
-def test_a_network_that_sees_rows_above_alone_is_caught():
-    def rows_above(shape, likelihood):
-        image = keras.Input(shape)
-        logits = keras.layers.Conv2D(1, 1)(StackConv2D(4, 3, "vertical", "A")(image))
-        return ImageModel(image, logits, likelihood=likelihood)
-
-    oracle = test_the_left_neighbor_matters.hypothesis.inner_test
-    with pytest.raises(AssertionError):
-        oracle(Recipe(rows_above, (2, 3, 1), {"likelihood": Bernoulli()}, seed=0))
-
-
-@settings(max_examples=examples(12, 400))
+@settings(max_examples=12)
 @given(recipes(most_values=12, most_images=4096))
 def test_the_probabilities_of_all_images_sum_to_one(recipe):
     model = recipe.build()
@@ -232,29 +204,25 @@ def test_the_probabilities_of_all_images_sum_to_one(recipe):
     mixture = isinstance(model.likelihood, DiscretizedLogisticMixture)
     total = evaluation.total_probability(model, label=label)
     assert abs(total - 1) < (1e-4 if mixture else 1e-5)
-    tally("random models: the probabilities of all images add up to 1")
 
 
-@settings(max_examples=examples(5, 100))
+@settings(max_examples=5)
 @given(recipes(most_values=9, most_images=1024, labels=False))
 def test_draws_follow_the_enumerated_probabilities(recipe):
     model = recipe.build()
     assert_images_fit(model, at_once(model, 20_000, seed=1))
-    tally("random models: draws follow the probabilities of all images (χ²)")
 
 
-@settings(max_examples=examples(4, 50))
+@settings(max_examples=4)
 @given(recipes(most_values=60, most_levels=32), st.integers(0, 1000))
 def test_the_three_methods_draw_the_same_images(recipe, seed):
     """And the plain cache of `page_cache`."""
     model = recipe.build()
     labels = np.arange(3) if len(model.inputs) > 1 else None
     compare(model, seed, count=3, labels=labels, pages=True)
-    tally("random models: three methods draw the same images")
-    tally("random models: the cache of notebook 10 draws them, too")
 
 
-@settings(max_examples=examples(8, 200))
+@settings(max_examples=8)
 @given(recipes(most_values=81), st.integers(1, 7))
 def test_nats_do_not_depend_on_batch_size_or_order(recipe, batch_size):
     model = recipe.build()
@@ -269,10 +237,9 @@ def test_nats_do_not_depend_on_batch_size_or_order(recipe, batch_size):
         batch_size=batch_size,
     )
     np.testing.assert_allclose(again[back], nats, rtol=1e-5, atol=1e-4)
-    tally("random models: nats do not depend on the batch")
 
 
-@settings(max_examples=examples(8, 200))
+@settings(max_examples=8)
 @given(recipes())
 def test_logits_of_zero_cost_log2_of_the_levels_in_bits(recipe):
     assume(not recipe.arguments["likelihood"].orders_channels)
@@ -282,10 +249,9 @@ def test_logits_of_zero_cost_log2_of_the_levels_in_bits(recipe):
     images, labels = random_images(model, 3)
     bits = evaluation.bits_per_dim(model, images, labels=labels)
     np.testing.assert_allclose(bits, math.log2(model.likelihood.levels), rtol=1e-5)
-    tally("random models: logits of 0 cost log2 of the levels in bits")
 
 
-@settings(max_examples=examples(5, 100))
+@settings(max_examples=5)
 @given(recipes())
 def test_a_saved_model_gives_the_same_logits_bit_for_bit(tmp_path_factory, recipe):
     model = recipe.build()
@@ -297,26 +263,26 @@ def test_a_saved_model_gives_the_same_logits_bit_for_bit(tmp_path_factory, recip
         called(model, images, labels), called(again, images, labels)
     )
     assert again.likelihood == model.likelihood
-    tally("random models: saved and loaded")
 
 
-LAYERS = [
-    lambda: MaskedConv2D(4, 3, "A", colors=2),
-    lambda: MaskedConv2D(4, (3, 7), activation="elu", use_bias=False),
-    lambda: StackConv2D(4, 5, "vertical", "A"),
-    lambda: StackConv2D(4, 3, "horizontal", colors=2),
-    PositionBias,
-    lambda: OneHotLevels(3),
-]
+LAYERS = {
+    "A": lambda: MaskedConv2D(4, 3, "A", colors=2),
+    "B": lambda: MaskedConv2D(4, (3, 7), activation="elu", use_bias=False),
+    "vertical": lambda: StackConv2D(4, 5, "vertical", "A"),
+    "horizontal": lambda: StackConv2D(4, 3, "horizontal", colors=2, dilation_rate=2),
+    "gate": lambda: Gate(2),
+    "position": PositionBias,
+    "levels": lambda: OneHotLevels(3),
+}
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("make", LAYERS)
-def test_layers_hold_at_every_precision_and_size(make, policy):
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_hold_at_every_precision_and_size(name, policy):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        layer = make()
+        layer = LAYERS[name]()
         again = type(layer).from_config(layer.get_config())
     finally:
         keras.config.set_dtype_policy(before)
@@ -324,24 +290,18 @@ def test_layers_hold_at_every_precision_and_size(make, policy):
     x = np.random.default_rng(0).normal(size=(3, 6, 5, 4)).astype("float32")
     expected = layer(x)
     assert keras.backend.standardize_dtype(expected.dtype) == layer.compute_dtype
+    assert layer.compute_output_shape(x.shape) == expected.shape
     again.build(x.shape)
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(again(x), expected)
-    compiled = tf.function(layer, jit_compile=True)
-    np.testing.assert_allclose(
-        np.asarray(compiled(x), "float32"),
-        np.asarray(expected, "float32"),
-        atol=1e-5 if policy == "float32" else 0.05,
-    )
-    if isinstance(layer, PositionBias):
-        return
-    open_size = keras.Input((None, None, 4))
-    model = keras.Model(open_size, layer(open_size))
-    for batch, height, width in ((1, 1, 1), (2, 6, 5), (5, 2, 9)):
-        y = model(np.zeros((batch, height, width, 4), "float32"))
-        assert y.shape == (batch, height, width, expected.shape[-1])
-    model.compile("sgd", "mse", run_eagerly=True)  # it was compiled above
-    step = model.train_on_batch if layer.weights else model.test_on_batch
-    loss = step(x, np.zeros(expected.shape, "float32"))
-    assert np.isfinite(loss)
-    tally("layers × precisions")
+    if name != "position":
+        open_size = keras.Input((None, None, 4))
+        model = keras.Model(open_size, layer(open_size))
+        for batch, height, width in ((1, 1, 1), (2, 6, 5), (5, 2, 9)):
+            y = model(np.zeros((batch, height, width, 4), "float32"))
+            assert y.shape == (batch, height, width, expected.shape[-1])
+    if layer.weights:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(x), "float32") ** 2)
+        for gradient in tape.gradient(loss, layer.trainable_variables):
+            assert np.isfinite(gradient).all()

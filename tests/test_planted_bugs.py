@@ -10,6 +10,7 @@ from pixelcnn_edu import causality, data, evaluation, generation, training
 from pixelcnn_edu.gated import Gate, StackConv2D, gated_block
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, residual_block
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
+from pixelcnn_edu.masks import causal_mask
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
 from pixelcnn_edu.models import ImageModel
 
@@ -23,30 +24,37 @@ from test_evaluation import random_model, randomize
 SHAPE = (3, 3, 1)
 
 
-class TransposedMask(MaskedConv2D):
+class WrongMask(keras.layers.Conv2D):
+    """A masked convolution as one may write it, with a mask that is wrong."""
+
+    def __init__(self, filters, kernel_size, mask_type="B"):
+        super().__init__(filters, kernel_size, padding="same")
+        self.mask = self.wrong(causal_mask(kernel_size, mask_type))
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, kernel * self.mask)
+
+
+class TransposedMask(WrongMask):
     """The mask on the wrong axes: columns are taken for rows."""
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.mask = self.mask.transpose(1, 0, 2, 3)
+    def wrong(self, mask):
+        return mask.transpose(1, 0, 2, 3)
 
 
-class NoMask(MaskedConv2D):
+class NoMask(WrongMask):
     """The mask forgotten."""
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.mask = np.ones_like(self.mask)
+    def wrong(self, mask):
+        return np.ones_like(mask)
 
 
-class OffByOne(MaskedConv2D):
+class OffByOne(WrongMask):
     """The row of the center is shown one pixel too far."""
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        row, col = self.mask.shape[0] // 2, self.mask.shape[1] // 2
-        self.mask = self.mask.copy()
-        self.mask[row, col + 1] = 1
+    def wrong(self, mask):
+        mask[mask.shape[0] // 2, mask.shape[1] // 2 + 1] = 1
+        return mask
 
 
 class NotMoved(StackConv2D):
