@@ -1,7 +1,7 @@
 """Networks for the browser: a page with a network of your own, without Python.
 
 The engine in the folder `web` runs networks in plain JavaScript. Here a model is written
-down for the engine: the tensors of its graph, as `pixel_graph` reads them, and the weights.
+down for the engine: the tensors of its graph, as `cache.graph` reads them, and the weights.
 """
 
 import base64
@@ -63,15 +63,14 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
 
     Args:
         model: an `ImageModel` with the likelihood `Bernoulli` or `Categorical`, made of the
-            layers that the two builders in `models` use. A subclass of `MaskedConv2D` may
-            have a mask of its own, see `pixel_graph`.
+            layers in the table of `cache.graph`.
         image_shape: (H, W, C), for a model that leaves its size open.
 
     Returns:
         The graph, of which JSON can be made, and its weights, float32 (count,). A tensor
         of the graph names its layer, the tensors that the layer reads (``from``), its
         height and width (``size``) and channels, and when it is known (``when``, as in
-        `pixel_graph`). Where weights are needed, the graph has their place in the array.
+        `cache.graph`). Where weights are needed, the graph has their place in the array.
         Weights that a mask sets to 0 are left out where all weights of a tap are. The
         engine computes in float32, also for a model whose layers compute in 16 bits: that
         model's images may differ.
@@ -131,7 +130,7 @@ class _Writer:
 
     Attributes:
         tensors: the dicts.
-        index: {`pixel_graph.Tensor`: its place in ``tensors``}.
+        index: {`graph.Tensor`: its place in ``tensors``}.
         weights: flat arrays, float32.
     """
 

@@ -74,8 +74,6 @@ class StackConv2D(keras.layers.Conv2D):
         (TensorShape([2, 5, 5, 8]), (1, 3, 1, 8))
     """
 
-    runs_as = "convolution"
-
     def __init__(
         self,
         filters,
@@ -184,8 +182,6 @@ class Gate(keras.layers.Layer):
         >>> Gate()(np.zeros((1, 4, 4, 6), "float32")).shape
         TensorShape([1, 4, 4, 3])
     """
-
-    runs_as = "pixelwise"
 
     def __init__(self, colors=1, **kwargs):
         super().__init__(**kwargs)

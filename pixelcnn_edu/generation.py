@@ -13,7 +13,7 @@ uᵢ < p(ink).) There are three methods, with the same arguments:
   t rounds at least the first t values are final. In practice some tens of rounds are
   enough for 784 pixels.
 - `cached`: keep the features of earlier pixels, and compute only those of the next pixel
-  (arXiv 1704.06001). `page_cache` shows the idea; `one_pixel` is the compiled form.
+  (arXiv 1704.06001). `cache.pages` shows the idea; `cache.loop` is the fast form.
   (`generate` answers its first small call by `fixed_point`, because compiling takes
   longer.)
 

@@ -74,8 +74,6 @@ class MaskedConv2D(keras.layers.Conv2D):
         TensorShape([2, 28, 28, 8])
     """
 
-    runs_as = "convolution"
-
     def __init__(self, filters, kernel_size, mask_type="B", *, colors=1, **kwargs):
         filters = check_positive_int("filters", filters)
         kernel_size = check_kernel_size(kernel_size)
@@ -233,8 +231,6 @@ class PositionBias(keras.layers.Layer):
             another size.
     """
 
-    runs_as = "pixelwise"
-
     def build(self, input_shape):
         if None in input_shape[1:]:
             raise ValueError(
@@ -284,8 +280,6 @@ class OneHotLevels(keras.layers.Layer):
         >>> OneHotLevels(3)(np.float32([[[[0, 1]]]])).numpy()[0, 0, 0]
         array([1., 0., 0., 0., 0., 1.], dtype=float32)
     """
-
-    runs_as = "pixelwise"
 
     def __init__(self, levels, **kwargs):
         super().__init__(autocast=False, **kwargs)

@@ -19,7 +19,6 @@ from pixelcnn_edu._checks import (
     check_halves,
     check_image_shape,
     check_int,
-    check_keras,
     check_model,
     check_positive_int,
     check_size_of_logits,
@@ -263,7 +262,6 @@ def gated_pixelcnn(
 
 def _checked(image_shape, likelihood, colors):
     """Validate the arguments that both builders share, and return them."""
-    check_keras()
     likelihood = check_likelihood(Bernoulli() if likelihood is None else likelihood)
     image_shape = check_image_shape(image_shape)
     channels = image_shape[-1]

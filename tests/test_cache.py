@@ -56,7 +56,8 @@ def compare(model, seed=0, count=5, temperature=1.0, methods=METHODS):
     levels = model.likelihood.levels
     given = (rng.integers(0, levels, uniforms.shape) / (levels - 1)).astype("float32")
     known = rng.random(shape[:2]) < 0.2
-    labels = [np.arange(count, dtype="int32") % 3] if len(model.inputs) > 1 else []
+    classes = model.num_classes
+    labels = [np.arange(count, dtype="int32") % classes] if classes else []
     arguments = uniforms, given, known, temperature, *labels
     drawn = {
         name: METHODS[name](model, model.likelihood, *arguments) for name in methods

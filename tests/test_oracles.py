@@ -21,7 +21,7 @@ from chi_squared import assert_images_fit
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_evaluation import randomize
-from test_one_pixel import compare
+from test_cache import compare
 from test_planted_bugs import at_once
 
 
@@ -216,10 +216,8 @@ def test_draws_follow_the_enumerated_probabilities(recipe):
 @settings(max_examples=4)
 @given(recipes(most_values=60, most_levels=32), st.integers(0, 1000))
 def test_the_three_methods_draw_the_same_images(recipe, seed):
-    """And the plain cache of `page_cache`."""
-    model = recipe.build()
-    labels = np.arange(3) if len(model.inputs) > 1 else None
-    compare(model, seed, count=3, labels=labels, pages=True)
+    """And the plain cache of `cache.pages`."""
+    compare(recipe.build(), seed, count=3)
 
 
 @settings(max_examples=8)
