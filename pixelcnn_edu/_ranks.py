@@ -16,7 +16,7 @@ def locked_by_first(folder):
 
 
 def refuse_unequal_shares(model, batches, name):
-    """Refuse batches that the devices of a `tf.distribute` strategy cannot share equally."""
+    """Refuse batches that several devices cannot share equally."""
     strategy = getattr(model, "distribute_strategy", None)
     devices = strategy.num_replicas_in_sync if strategy else 1
     images = len(batches.images)
