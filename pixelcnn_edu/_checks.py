@@ -1,17 +1,16 @@
 """Validators for the arguments of all public functions.
 
 Each returns the value in the type that the code needs (a Python number, a tuple, a float32
-array), or raises a ``ValueError``: "Expected NAME to be … . Received: …". A NumPy scalar or
-a 0-d array counts as the number that it holds. The validators of models are in
-`_model_checks`.
+array), or raises a ``ValueError``: "Expected NAME to be … . Received: …". A scalar of NumPy
+counts as the number that it holds. Masked arrays and symbolic tensors are not supported.
 """
 
 import math
-import operator
 import os
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 
 
@@ -19,19 +18,18 @@ class NotByPixel(ValueError):
     """A model cannot run pixel by pixel. The caller knows what else to advise."""
 
 
-def plain(value):
-    """Return the Python value that a NumPy scalar or a 0-d array holds, else ``value``."""
-    if getattr(value, "shape", None) != ():
-        return value
-    try:
-        return np.asarray(value).item()
-    except (TypeError, ValueError, NotImplementedError):  # a symbolic tensor, say
-        return value
+class NaNLogits(ValueError):
+    """A model with finite weights gives NaN."""
 
 
 def refused(expected: str, received) -> ValueError:
     """Return the error "Expected … . Received: …"."""
     return ValueError(f"Expected {expected}. Received: {received}")
+
+
+def plain(value):
+    """Return the Python value that a scalar of NumPy holds, else ``value``."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def is_int(value) -> bool:
@@ -41,9 +39,11 @@ def is_int(value) -> bool:
 
 def listed(value):
     """Return a tuple, a list or a 1-D array as a list, and None for anything else."""
-    if isinstance(value, tuple | list):
-        return list(value)
-    return list(value) if isinstance(value, np.ndarray) and value.ndim == 1 else None
+    is_row = isinstance(value, np.ndarray) and value.ndim == 1
+    return list(value) if is_row or isinstance(value, tuple | list) else None
+
+
+# --- numbers, strings and paths -----------------------------------------------------------
 
 
 def check_int(name: str, value, *, at_least: int) -> int:
@@ -61,11 +61,24 @@ def check_positive_int(name: str, value) -> int:
     return check_int(name, value, at_least=1)
 
 
-def check_one_of(name: str, value, choices) -> str:
-    """Return ``value``, one of several strings."""
-    if not isinstance(value, str) or value not in choices:
-        raise refused(f"{name} to be one of {tuple(choices)}", repr(value))
-    return value
+def check_number(name: str, value, interval: str) -> float:
+    """Return a finite real number as a float.
+
+    Args:
+        name: the name in the error.
+        value: the user's argument.
+        interval: such as ``"[0, 1)"``; "(" and ")" exclude an end, which may be "inf".
+    """
+    low, high = map(float, interval[1:-1].split(","))
+    number = plain(value)
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        above = number > low if interval[0] == "(" else number >= low
+        below = number < high if interval[-1] == ")" else number <= high
+        if above and below and abs(number) < math.inf:
+            return float(number)
+    bound = ">" if interval[0] == "(" else ">="
+    within = f"in {interval}" if high < math.inf else f"{bound} {low:g} and finite"
+    raise refused(f"{name} {within}", repr(value))
 
 
 def check_levels(levels) -> int:
@@ -77,40 +90,6 @@ def check_levels(levels) -> int:
     if number > 2**16:
         raise refused(f"levels <= {2**16:,}", repr(levels))
     return number
-
-
-def check_number(name: str, value, interval: str) -> float:
-    """Return ``value`` as a float.
-
-    Args:
-        name: the name in the error.
-        value: a finite real number.
-        interval: such as ``"[0, 1)"``; "(" and ")" exclude an end, which may be "inf".
-    """
-    low, high = map(float, interval[1:-1].split(","))
-    number = plain(value)
-    real = isinstance(number, int | float) and not isinstance(number, bool)
-    if real:
-        try:
-            number = float(number)
-        except OverflowError:
-            number = math.inf
-        above = operator.gt if interval[0] == "(" else operator.ge
-        below = operator.lt if interval[-1] == ")" else operator.le
-        if math.isfinite(number) and above(number, low) and below(number, high):
-            return number
-    bound = ">" if interval[0] == "(" else ">="
-    within = f"in {interval}" if high < math.inf else f"{bound} {low:g} and finite"
-    raise refused(f"{name} {within}", repr(value))
-
-
-def check_notebook(name: str, notebook) -> str:
-    """Return the number of a notebook as in its file name, such as ``"03"``."""
-    if not isinstance(notebook, str) or not re.fullmatch("[0-9]{2}", notebook):
-        raise refused(
-            f"{name} to be a notebook's two digits, such as '03'", repr(notebook)
-        )
-    return str(notebook)
 
 
 def check_temperature(temperature) -> float:
@@ -126,10 +105,9 @@ def check_dropout(dropout) -> float:
 
 def check_bool(name: str, value) -> bool:
     """Return ``value`` as a bool."""
-    number = plain(value)
-    if not isinstance(number, bool):
+    if not isinstance(plain(value), bool):
         raise refused(f"{name} to be True or False", repr(value))
-    return number
+    return plain(value)
 
 
 def check_seed(seed, *, optional=True):
@@ -141,61 +119,71 @@ def check_seed(seed, *, optional=True):
     return check_int("seed", seed, at_least=0)
 
 
+def check_one_of(name: str, value, choices) -> str:
+    """Return ``value``, one of several strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise refused(f"{name} to be one of {tuple(choices)}", repr(value))
+    return value
+
+
+def check_notebook(name: str, notebook) -> str:
+    """Return the number of a notebook as in its file name, such as ``"03"``."""
+    if not isinstance(notebook, str) or not re.fullmatch("[0-9]{2}", notebook):
+        digits = f"{name} to be a notebook's two digits, such as '03'"
+        raise refused(digits, repr(notebook))
+    return notebook
+
+
+def check_path(name: str, path) -> Path:
+    """Return ``path``, with the home folder for "~" or "~user" at its start."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise refused(f"{name} to be a path", repr(path))
+    return Path(path).expanduser()
+
+
+# --- arguments of layers ------------------------------------------------------------------
+
+
 def check_dilations(dilations) -> list[int]:
     """Return one or more positive integers as a list."""
-    rates = listed(dilations)
-    if not rates:
-        raise refused(
-            "dilations to be one or more positive integers in a tuple, such as "
-            "(1, 2, 4, 8)",
-            repr(dilations),
-        )
-    return [check_positive_int("each of dilations", rate) for rate in rates]
+    if not listed(dilations):
+        raise refused("dilations to be a tuple such as (1, 2, 4, 8)", repr(dilations))
+    return [check_positive_int("each of dilations", rate) for rate in dilations]
 
 
 def check_kernel_size(kernel_size) -> tuple[int, int]:
     """Return an odd integer, or a pair of them, as a pair (height, width)."""
-    pair = listed(kernel_size)
-    pair = [kernel_size] * 2 if pair is None else pair
+    pair = listed(kernel_size) or [kernel_size] * 2
     if len(pair) != 2:
         expected = "kernel_size to be one odd integer or two (height, width)"
         raise refused(expected, repr(kernel_size))
-    pair = tuple(check_positive_int("kernel_size", size) for size in pair)
-    if not all(size % 2 for size in pair):
-        raise refused(
-            "kernel_size to be odd: an even kernel has no center pixel for the mask",
-            repr(kernel_size),
-        )
-    return pair
+    height, width = (check_positive_int("kernel_size", size) for size in pair)
+    if height % 2 == 0 or width % 2 == 0:
+        expected = "kernel_size to be odd: an even kernel has no center pixel"
+        raise refused(expected, repr(kernel_size))
+    return height, width
 
 
 def check_mask_type(mask_type) -> str:
     """Return ``"A"`` or ``"B"``."""
-    letter = plain(mask_type)
-    if not isinstance(letter, str) or letter not in ("A", "B"):
+    if not isinstance(mask_type, str) or mask_type not in ("A", "B"):
         raise refused("mask_type to be 'A' or 'B'", repr(mask_type))
-    return letter
+    return str(mask_type)
 
 
 def check_divisible(name: str, channels: int, colors: int):
     """Refuse channels that cannot be divided into equal groups, one for each color."""
     if channels % colors:
-        raise refused(
-            f"{name} to be divisible by colors={colors}, so that every color gets the "
-            "same share",
-            f"{name}={channels}",
-        )
+        expected = f"{name} to be divisible by colors={colors}, a group for each color"
+        raise refused(expected, f"{name}={channels}")
 
 
 def check_halves(filters: int, colors: int):
     """Refuse filters whose half, in a residual block, has no equal color groups."""
     if filters % (2 * colors):
         wanted = "even" if colors == 1 else f"divisible by {2 * colors}"
-        raise refused(
-            f"filters to be {wanted}: the block works on half of them, in {colors} color "
-            f"group{'s' * (colors > 1)}",
-            f"filters={filters}",
-        )
+        expected = f"filters to be {wanted}: a block works on half of them"
+        raise refused(expected, f"filters={filters}")
 
 
 def fixed_arguments(kwargs, padding) -> dict:
@@ -211,42 +199,56 @@ def fixed_arguments(kwargs, padding) -> dict:
         "groups": (1, "channels ordered by colors"),
         "data_format": ("channels_last", "(N, H, W, C)"),
     }
-    kwargs = dict(kwargs)
     for name, (value, why) in fixed.items():
-        given = plain(kwargs.get(name, value))
-        several = listed(given)
-        each = [given] if several is None else [plain(one) for one in several]
-        if not each or any(
-            type(one) is not type(value) or one != value for one in each
-        ):
+        given = kwargs.get(name, value)
+        if set(listed(given) or [given]) != {value}:
             expected = f"{name}={value!r} in a causal convolution ({why})"
             raise refused(expected, f"{name}={given!r}")
-        kwargs[name] = value
-    return kwargs
+    return {**kwargs, **{name: value for name, (value, _) in fixed.items()}}
+
+
+def check_precision(layer):
+    """Refuse a layer with variables that are not float32: training would fail."""
+    if layer.variable_dtype != "float32":
+        raise refused(
+            "variables in float32, as the dtype policies 'float32' and "
+            "'mixed_bfloat16' keep them",
+            repr(layer.dtype_policy.name),
+        )
+
+
+def check_pointwise(function, activation):
+    """Raise an error unless each output of an activation depends on one input alone."""
+    together = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
+    one_by_one = together.reshape(16, 1, 1, 1)
+    try:
+        found, expected = (np.array(function(x)) for x in (together, one_by_one))
+        pointwise = np.allclose(found.ravel(), expected.ravel(), atol=1e-5)
+    except (TypeError, ValueError):  # other arguments, or an output of another shape
+        pointwise = False
+    if not pointwise:
+        raise refused(
+            "activation to compute each value from one value alone. (One that mixes "
+            "channels lets a color see later colors.)",
+            repr(activation),
+        )
+
+
+# --- arrays -------------------------------------------------------------------------------
 
 
 def check_image_shape(image_shape) -> tuple:
     """Return (H, W, C) as a tuple of integers; H and W may be None."""
     sizes = listed(image_shape)
     if sizes is None or len(sizes) != 3:
-        raise refused(
-            "image_shape to be (height, width, channels), such as (28, 28, 1)",
-            repr(image_shape),
-        )
+        expected = "image_shape to be (height, width, channels), such as (28, 28, 1)"
+        raise refused(expected, repr(image_shape))
     return tuple(
         None
         if size is None and axis != "channels"
         else check_positive_int(f"the {axis} in image_shape", size)
         for axis, size in zip(("height", "width", "channels"), sizes, strict=True)
     )
-
-
-def check_unmasked(name: str, values):
-    """Return ``values``, unless NumPy's mask hides some: the mask would be ignored."""
-    if np.ma.is_masked(values):
-        hidden = np.ma.count_masked(values)
-        raise refused(f"{name} without masked values", f"{hidden} masked")
-    return values
 
 
 def check_images(
@@ -263,9 +265,9 @@ def check_images(
         image_shape: if given, (H, W, C); None means any size.
         at_most: if given, the largest number of images.
     """
-    images = np.asarray(check_unmasked(name, images))
-    if not np.issubdtype(images.dtype, np.number) and images.dtype != bool:
-        raise refused(f"{name} to be numbers", images.dtype)
+    images = np.asarray(images)
+    if images.dtype.kind not in "biuf":
+        raise refused(f"{name} to be real numbers", images.dtype)
     if images.ndim != 4:
         hint = " Add the channel axis: images[..., None]." if images.ndim == 3 else ""
         raise refused(f"{name} of shape (N, H, W, C)", f"{images.shape}.{hint}")
@@ -279,13 +281,11 @@ def check_images(
     ):
         shape = ", ".join(map(str, image_shape))
         raise refused(f"{name} of shape (N, {shape})", images.shape)
-    if np.iscomplexobj(images) or np.isnan(images).any():
-        raise refused(f"{name} in [0, 1]", "NaN or complex values")
+    if np.isnan(images).any():
+        raise refused(f"{name} in [0, 1]", "NaN")
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
-        highest = 255
-        if levels is not None and high < levels and (images == np.floor(images)).all():
-            highest = levels - 1
+        highest = 255 if levels is None or high >= levels else levels - 1
         hint = f" Divide by {highest}." if low >= 0 and 1 < high <= 255 else ""
         raise refused(f"{name} in [0, 1]", f"values from {low} to {high}.{hint}")
     images = np.array(images, "float32", order="C")
@@ -309,26 +309,22 @@ def check_known(images, known, **allowed) -> tuple[np.ndarray, np.ndarray]:
     """Return images with 0 in each unknown pixel, and ``known``, boolean (H, W).
 
     Args:
-        images: the user's argument; an unknown pixel may be anything: NaN, or masked.
+        images: the user's argument; an unknown pixel may hold anything, also NaN.
         known: the user's argument.
         **allowed: for `check_images`.
     """
-    images = np.asanyarray(images)  # keeps a masked array
-    known = np.asarray(check_unmasked("known", known))
-    fits = images.ndim == 4 and known.shape == images.shape[1:3] and known.dtype == bool
-    blank = np.zeros(images.shape, images.dtype)
-    if fits:
-        blank = np.ma.where(known[:, :, None], images, blank)
-    images = check_images(blank, **allowed)
-    if not fits:
+    images, known = np.asarray(images), np.asarray(known)
+    if images.ndim != 4:
+        check_images(images, **allowed)  # says what is wrong
+    if known.shape != images.shape[1:3] or known.dtype != bool:
         expected = f"known to be boolean of shape {images.shape[1:3]}"
         raise refused(expected, f"{known.dtype} {known.shape}")
-    return images, known
+    return check_images(np.where(known[:, :, None], images, 0), **allowed), known
 
 
 def check_uniforms(uniforms, shape) -> np.ndarray:
     """Return uniform numbers as float32, all below 1."""
-    uniforms = np.asarray(check_unmasked("uniforms", uniforms))
+    uniforms = np.asarray(uniforms)
     fits = uniforms.dtype.kind in "biuf" and uniforms.shape == shape
     single = uniforms.astype("float32") if fits else None  # may round up to 1
     if not fits or not ((0 <= single) & (single < 1)).all():
@@ -339,9 +335,102 @@ def check_uniforms(uniforms, shape) -> np.ndarray:
     return single
 
 
-def check_path(name: str, path) -> Path:
-    """Return ``path``, with the home folder for "~" or "~user" at its start."""
-    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise refused(f"{name} to be a path", repr(path))
-    return Path(os.path.expanduser(text))
+# --- models, and what they are called with ------------------------------------------------
+
+
+def check_model(model):
+    """Return ``model``, a Keras model from images (and labels) to logits."""
+    inputs = (isinstance(model, keras.Model) and getattr(model, "inputs", None)) or []
+    is_one_tensor = len(inputs) in (1, 2) and len(model.outputs) == 1
+    if not is_one_tensor or len(inputs[0].shape) != 4:
+        raise refused(
+            "model to be a Keras model from images (N, H, W, C), or [images, labels], "
+            "to one tensor of logits, such as those of pixelcnn_edu.models",
+            f"{type(model).__name__} with inputs {[one.shape for one in inputs]}",
+        )
+    return model
+
+
+def check_size_of_logits(model):
+    """Refuse a model whose logits have not the height and the width of its images."""
+    images, logits = model.inputs[0].shape, model.outputs[0].shape
+    sizes = zip(images[1:3], logits[1:3], strict=True)
+    if len(logits) != 4 or any(a != b and None not in (a, b) for a, b in sizes):
+        raise refused(
+            f"model to map images {images} to logits of the same height and width",
+            f"an output of shape {logits}",
+        )
+
+
+def check_image_shape_of(model, image_shape) -> tuple[int, int, int]:
+    """Return (H, W, C): ``image_shape``, which must fit the model, or the model's own."""
+    own = tuple(check_model(model).inputs[0].shape[1:])
+    shape = own if image_shape is None else check_image_shape(image_shape)
+    fits = all(b in (None, a) for a, b in zip(shape, own, strict=True))
+    if None in shape or not fits:
+        expected = f"image_shape (H, W, C) that fits the model's input {own}"
+        raise refused(expected, image_shape)
+    return shape
+
+
+def check_labels(model, labels, count, *, name="labels") -> list:
+    """Return the model's inputs after the images: [] or [labels], int32 (count,).
+
+    Labels are compared with ``model.num_classes``. A model without this attribute gets
+    them as they are.
+
+    Args:
+        model: a Keras model.
+        labels: the user's argument: one integer, or (count,).
+        count: the number of images.
+        name: the name in the error.
+
+    Raises:
+        ValueError: labels are missing, not expected, or out of range.
+    """
+    takes = len(model.inputs) > 1
+    if takes != (labels is not None):
+        verb = "takes" if takes else "does not take"
+        expected = f"{'' if takes else 'no '}{name}, as the model {verb} labels"
+        raise refused(expected, f"{name}={labels!r}")
+    if not takes:
+        return []
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.shape not in ((), (count,)):
+        expected = f"{name} to be an integer or integers of shape {(count,)}"
+        raise refused(expected, f"{labels.dtype} {labels.shape}")
+    highest = (getattr(model, "num_classes", None) or 2**31) - 1
+    if labels.min() < 0 or labels.max() > highest:
+        received = f"{labels.min()} to {labels.max()}"
+        raise refused(f"{name} from 0 to {highest}", received)
+    return [np.broadcast_to(labels.astype("int32"), (count,))]
+
+
+def not_finite(model):
+    """Return where the first weight lies that is not finite, in words, or None."""
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            layer = weight.path.rpartition("/")[0]  # "" if a layer's `__init__` made it
+            return f"layer {layer!r}" if layer else f"variable {weight.path!r}"
+    return None
+
+
+def check_finite(model):
+    """Return ``model`` (or what has its ``weights``), if all weights are finite."""
+    where = not_finite(model)
+    if where is not None:
+        raise refused(
+            "a model with finite weights",
+            f"weights that are not, first in the {where}. Did its training diverge?",
+        )
+    return model
+
+
+def check_logits(logits):
+    """Return the logits of a model, if none of them is NaN."""
+    if np.isnan(logits).any():
+        raise NaNLogits(
+            "Expected a model whose logits are numbers. Received: NaN, though its weights "
+            "are finite. Do features overflow in half precision?"
+        )
+    return logits

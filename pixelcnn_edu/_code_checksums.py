@@ -6,8 +6,7 @@ A decoder with another model or other labels would read other images without an 
 import enum
 import zlib
 
-from pixelcnn_edu._checks import plain
-from pixelcnn_edu._model_checks import check_labels
+from pixelcnn_edu._checks import check_labels, plain
 
 import numpy as np
 

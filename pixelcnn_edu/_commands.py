@@ -21,9 +21,8 @@ from pixelcnn_edu import (
     pretrained,
     training,
 )
-from pixelcnn_edu._checks import check_path, check_positive_int
+from pixelcnn_edu._checks import check_image_shape_of, check_path, check_positive_int
 from pixelcnn_edu._files import atomic_write, locked
-from pixelcnn_edu._model_checks import check_image_shape_of
 from pixelcnn_edu.export import page
 
 import keras

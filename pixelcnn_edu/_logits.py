@@ -6,7 +6,7 @@ import weakref
 
 from pixelcnn_edu import _jax
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
+from pixelcnn_edu._checks import check_finite, check_logits, check_model
 
 import keras
 import numpy as np

@@ -10,8 +10,7 @@ import weakref
 
 from pixelcnn_edu import _jax
 from pixelcnn_edu._cache import kept, traced
-from pixelcnn_edu._checks import NotByPixel
-from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
+from pixelcnn_edu._checks import NotByPixel, check_finite, check_logits, check_model
 from pixelcnn_edu.one_pixel import draw_images, runs_of_a_pixel
 from pixelcnn_edu.pixel_graph import check_size, fixed_sizes, label_maps, read_graph
 

@@ -20,9 +20,16 @@ import functools
 import math
 
 from pixelcnn_edu import _jax
-from pixelcnn_edu._checks import check_positive_int, check_seed, is_int, plain
+from pixelcnn_edu._checks import (
+    check_finite,
+    check_image_shape_of,
+    check_logits,
+    check_positive_int,
+    check_seed,
+    is_int,
+    plain,
+)
 from pixelcnn_edu._logits import check_repeatable, logits_function
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_logits
 from pixelcnn_edu.likelihoods import check_likelihood
 
 import keras

@@ -24,10 +24,12 @@ import functools
 import math
 
 from pixelcnn_edu._checks import (
+    check_finite,
+    check_image_shape_of,
     check_images,
+    check_labels,
     check_one_of,
     check_positive_int,
-    check_unmasked,
 )
 from pixelcnn_edu._code_checksums import (
     check_no_adapters,
@@ -36,7 +38,6 @@ from pixelcnn_edu._code_checksums import (
 )
 from pixelcnn_edu._coding_loop import CodingLoop
 from pixelcnn_edu._logits import check_repeatable, present_logits
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.code_file import METHODS, CodeFile, check_that_header_holds, unpack
 from pixelcnn_edu.models import likelihood_of
@@ -278,7 +279,7 @@ def quantize(probabilities, total=TOTAL) -> np.ndarray:
         >>> quantize([0.5, 0.499, 0.001, 0.0], total=16)
         array([8, 6, 1, 1])
     """
-    p = _real(check_unmasked("probabilities", probabilities))
+    p = _real(probabilities)
     if not p.ndim or not np.isfinite(p).all() or (p < 0).any() or not p.any(-1).all():
         raise ValueError(
             "Expected probabilities (…, K), real, finite, not negative, not all 0. "

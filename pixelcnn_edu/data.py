@@ -18,7 +18,6 @@ from pixelcnn_edu._checks import (
     check_path,
     check_positive_int,
     check_seed,
-    check_unmasked,
     is_int,
     listed,
     plain,
@@ -324,7 +323,7 @@ def _key(image):
 
 
 def _one_each(labels, count):
-    labels = np.asarray(check_unmasked("labels", labels))
+    labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype == object:
         raise ValueError(
             f"Expected labels of shape {(count,)}, one number or string for each image. "

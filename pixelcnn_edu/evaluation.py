@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_image_shape,
+    check_image_shape_of,
     check_images,
+    check_labels,
     check_levels,
     check_positive_int,
-    check_unmasked,
 )
 from pixelcnn_edu._logits import logits_function
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu.models import likelihood_of
 
 import numpy as np
@@ -111,7 +111,6 @@ def mean_and_standard_error(values) -> tuple[float, float]:
         >>> mean_and_standard_error([1.0, 3.0])
         (2.0, 1.0)
     """
-    check_unmasked("values", values)
     try:
         values = np.asarray(values)
     except ValueError as error:  # lists of different lengths

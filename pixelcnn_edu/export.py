@@ -14,9 +14,15 @@ import re
 import string
 import zlib
 
-from pixelcnn_edu._checks import NotByPixel, check_images, check_path
+from pixelcnn_edu._checks import (
+    NotByPixel,
+    check_finite,
+    check_image_shape_of,
+    check_images,
+    check_labels,
+    check_path,
+)
 from pixelcnn_edu._files import atomic_write
-from pixelcnn_edu._model_checks import check_finite, check_image_shape_of, check_labels
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.gated import Gate
 from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias

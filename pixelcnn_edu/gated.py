@@ -22,10 +22,10 @@ from pixelcnn_edu._checks import (
     check_mask_type,
     check_one_of,
     check_positive_int,
+    check_precision,
     fixed_arguments,
     listed,
 )
-from pixelcnn_edu._model_checks import check_precision
 from pixelcnn_edu.layers import MaskedConv2D, masked, register
 from pixelcnn_edu.masks import causal_mask
 

@@ -30,7 +30,9 @@ from collections.abc import Iterator
 
 from pixelcnn_edu._checks import (
     check_bool,
+    check_image_shape_of,
     check_known,
+    check_labels,
     check_one_of,
     check_positive_int,
     check_seed,
@@ -40,7 +42,6 @@ from pixelcnn_edu._checks import (
 from pixelcnn_edu._drawing import in_slices, known_only, probabilities_of, uniforms_of
 from pixelcnn_edu._first_call import rounds_of_first_call
 from pixelcnn_edu._logits import present_logits
-from pixelcnn_edu._model_checks import check_image_shape_of, check_labels
 from pixelcnn_edu._particles import resample
 from pixelcnn_edu._pixel_loop import pixel_loop
 from pixelcnn_edu.models import likelihood_of

@@ -19,11 +19,12 @@ from pixelcnn_edu._checks import (
     check_kernel_size,
     check_levels,
     check_mask_type,
+    check_pointwise,
     check_positive_int,
+    check_precision,
     fixed_arguments,
     plain,
 )
-from pixelcnn_edu._model_checks import check_pointwise, check_precision
 from pixelcnn_edu.masks import causal_mask
 
 import keras

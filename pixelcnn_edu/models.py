@@ -19,11 +19,12 @@ from pixelcnn_edu._checks import (
     check_halves,
     check_image_shape,
     check_int,
+    check_model,
     check_positive_int,
+    check_size_of_logits,
     plain,
 )
 from pixelcnn_edu._logits import logits_function  # noqa: F401  public as `models.…`
-from pixelcnn_edu._model_checks import check_model, check_size_of_logits
 from pixelcnn_edu.gated import gated_block
 from pixelcnn_edu.layers import (
     MaskedConv2D,

@@ -11,8 +11,8 @@ Read `pixel_graph` first, and its class `Tensor` (its ``kept_…`` are for `one_
 Then come `one_pixel` and `_pixel_loop`.
 """
 
+from pixelcnn_edu._checks import check_finite, check_logits, check_model
 from pixelcnn_edu._drawing import known_only
-from pixelcnn_edu._model_checks import check_finite, check_logits, check_model
 from pixelcnn_edu.pixel_graph import (
     PER_IMAGE,
     PER_PIXEL,

@@ -36,8 +36,7 @@ import functools
 import inspect
 import math
 
-from pixelcnn_edu._checks import NotByPixel
-from pixelcnn_edu._model_checks import check_model, graph_of
+from pixelcnn_edu._checks import NotByPixel, check_model
 from pixelcnn_edu._pixelwise import (
     check_activation,
     check_by_trial,
@@ -55,6 +54,11 @@ import numpy as np
 from keras import layers, ops
 
 PER_IMAGE, PER_ROW, PER_PIXEL = range(3)  # in order: the later, the larger
+
+
+def graph_of(layer):
+    """Return the functional model of a Sequential model, else ``layer`` itself."""
+    return getattr(layer, "_functional", None) or layer
 
 
 @dataclasses.dataclass(eq=False, repr=False)  # a key of dictionaries, by identity

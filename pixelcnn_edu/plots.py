@@ -8,7 +8,7 @@ Digits are drawn as ink on paper: 1 is black.
 from pathlib import Path
 
 from pixelcnn_edu import _alt
-from pixelcnn_edu._checks import check_positive_int, check_unmasked
+from pixelcnn_edu._checks import check_positive_int
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +39,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
             inches wide. If the grid has more pixels in a row than the figure has dots,
             some pixels cannot be seen: make a larger figure, and pass its ax.
     """
-    images = np.asarray(check_unmasked("images", images), "float32")
+    images = np.asarray(images, "float32")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
             f"Expected images of shape (N, H, W, 1 or 3). Received: {images.shape}"

@@ -7,11 +7,13 @@ import contextlib
 import warnings
 
 from pixelcnn_edu import generation
-from pixelcnn_edu._checks import check_one_of, check_positive_int, check_seed
-from pixelcnn_edu._model_checks import (
+from pixelcnn_edu._checks import (
     NaNLogits,
     check_image_shape_of,
     check_labels,
+    check_one_of,
+    check_positive_int,
+    check_seed,
     not_finite,
 )
 from pixelcnn_edu._pixel_loop import pixel_loop

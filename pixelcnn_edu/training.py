@@ -25,13 +25,13 @@ from pixelcnn_edu._callbacks import (
 from pixelcnn_edu._checks import (
     check_bool,
     check_images,
+    check_labels,
     check_path,
     check_positive_int,
     check_seed,
     plain,
 )
 from pixelcnn_edu._fingerprint import example_inputs
-from pixelcnn_edu._model_checks import check_labels
 from pixelcnn_edu.batches import Batches, pipeline
 from pixelcnn_edu.checkpoints import resume
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood

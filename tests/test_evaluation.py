@@ -156,7 +156,6 @@ def test_nats_of_as_many_images_as_channels_are_those_of_one_image_at_a_time(
         ([True, False], "real numbers. Received: bool"),
         ([1.0, 2.0, math.nan], "finite. Received: nan at index 2"),
         ([1.0, -math.inf], "finite. Received: -inf at index 1"),
-        (np.ma.masked_greater([1.0, 2.0, 9.0], 5), "values without masked values"),
         ([[1.0, 2.0]], "N >= 2"),
     ],
 )

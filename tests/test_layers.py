@@ -314,12 +314,8 @@ def test_a_position_bias_is_added():
 @pytest.mark.parametrize(
     ("filters", "colors", "told"),
     [
-        (7, 1, "be even: the block works on half of them, in 1 color group. "),
-        (
-            6,
-            2,
-            "be divisible by 4: the block works on half of them, in 2 color groups. ",
-        ),
+        (7, 1, "be even: a block works on half of them. "),
+        (6, 2, "be divisible by 4: a block works on half of them. "),
     ],
 )
 def test_a_residual_block_says_how_many_channels_it_can_halve(filters, colors, told):

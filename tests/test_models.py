@@ -399,12 +399,8 @@ PARTS = {
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        ("floatx", "float64", "floatx to be 'float32'.*Received: 'float64'"),
-        ("floatx", "float16", "floatx to be 'float32'.*Received: 'float16'"),
-        ("image_data_format", "channels_first", "Received: 'channels_first'"),
-        ("dtype_policy", "float64", "dtype policy.*Received: 'float64'"),
-        ("dtype_policy", "float16", "dtype policy.*Received: 'float16'"),
-        ("dtype_policy", "bfloat16", "dtype policy.*Received: 'bfloat16'"),
+        ("dtype_policy", "float64", "dtype policies.*Received: 'float64'"),
+        ("dtype_policy", "bfloat16", "dtype policies.*Received: 'bfloat16'"),
     ],
 )
 def test_settings_under_which_a_model_cannot_work_are_refused(
@@ -414,13 +410,6 @@ def test_settings_under_which_a_model_cannot_work_are_refused(
     with pytest.raises(ValueError, match=words) as error:
         PARTS[part]()
     assert "\n" not in str(error.value)
-
-
-def test_settings_that_change_after_the_model_was_built_are_named(settings):
-    model = pixelcnn((3, 3, 1), **PLAIN)
-    keras.config.set_floatx("float64")
-    with pytest.raises(ValueError, match="floatx"):
-        generation.generate(model, 1)
 
 
 @functools.cache

@@ -17,10 +17,15 @@ import re
 import zipfile
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_one_of, check_path, plain
+from pixelcnn_edu._checks import (
+    check_finite,
+    check_model,
+    check_one_of,
+    check_path,
+    plain,
+)
 from pixelcnn_edu._files import atomic_write, identity_of_file, sync
 from pixelcnn_edu._fingerprint import differences_of, example_inputs, fingerprint
-from pixelcnn_edu._model_checks import check_finite, check_model
 from pixelcnn_edu._state import runs_its_graph
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.machine import in_precision

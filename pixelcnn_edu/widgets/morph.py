@@ -1,7 +1,7 @@
 """Digits between two labels: what a network draws for a mixture. Notebook 16."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._model_checks import check_labels
+from pixelcnn_edu._checks import check_labels
 from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.widgets._base import (
     Explorer,

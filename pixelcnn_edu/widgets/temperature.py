@@ -1,7 +1,7 @@
 """Sixteen images at any temperature, and their cost at temperature 1. Notebook 09."""
 
 from pixelcnn_edu import evaluation, generation, plots
-from pixelcnn_edu._model_checks import check_model
+from pixelcnn_edu._checks import check_model
 from pixelcnn_edu.widgets._base import Explorer, check_on_slider, check_page_seed
 
 COUNT = 16
