@@ -1,6 +1,6 @@
 """Several machines: each process trains on its rows of each batch.
 
-Keras's ``DataParallel`` on the backend JAX does the work. It needs one process on each
+Keras's ``DataParallel`` on the backend JAX does the work. Start one process on each
 machine, with the same program and the same data::
 
     with machines.joined("10.0.0.1:4000", processes=2, rank=0):  # 1 on the other machine
@@ -9,14 +9,16 @@ machine, with the same program and the same data::
         training.fit(model, images, folder="runs/mine")
 
 Every process draws the whole batch and takes its own rows. JAX adds up the gradients, so
-the weights are the same in all processes after each step. This needs processors of one
-kind: others round differently. Then the run ends with an error where weights are set, by a
-callback or by an optimizer that keeps a running mean. The process of rank 0 alone reads and
-writes the run's folder, and sends what a resumed run needs to the others. Callbacks run in
+the weights are the same in all processes after each step. The process of rank 0 alone reads
+and writes the run's folder, and tells the others what a resumed run needs. Callbacks run in
 every process: one that stops the training must decide the same everywhere, and one that
-writes belongs in the process of rank 0. But what makes a Keras variable, such as Keras's
-``ModelCheckpoint`` and `pretrained.save`, must run in every process, each with a file of
-its own: in one process alone it waits for the others without end, or ends with an error.
+writes belongs in the process of rank 0.
+
+Not supported: other arguments in one process than in the others (nothing compares them),
+processors of several kinds (they round differently), and callbacks that make a Keras
+variable in one process alone, such as ``ModelCheckpoint``. If a process ends or does not
+answer, JAX ends the others, with its own message; the same call then goes on from the last
+finished epoch.
 
 ``python -m pixelcnn_edu train --help`` says how to train a preset on several machines.
 """
@@ -24,42 +26,34 @@ its own: in one process alone it waits for the others without end, or ends with 
 import atexit
 import contextlib
 import os
-import re
+import pickle
 import sys
 
-from pixelcnn_edu import _ranks
 from pixelcnn_edu._checks import check_int
-from pixelcnn_edu._meeting import meet
 
 import keras
 import numpy as np
 
-SECONDS_TO_JOIN = 300  # from the first process to the last
-SECONDS_TO_END = 60  # after a process has ended or its machine has gone
-SECONDS_TO_LEAVE = 3600  # from the first process that leaves the block to the last
-
-# an error of JAX with one of these words is about another process
-_OF_OTHERS = re.compile("gloo|nccl|coordinat|heartbeat|barrier|unavailable", re.I)
+_joined = None  # (rank, number of processes), while `joined` runs
 
 
 def rank() -> int:
     """Return the rank of this process; 0 if it runs alone."""
-    return _ranks.rank()
+    return _joined[0] if _joined else 0
 
 
 def count() -> int:
     """Return how many processes are joined; 1 if this process runs alone."""
-    return _ranks.count()
+    return _joined[1] if _joined else 1
 
 
 @contextlib.contextmanager
 def joined(coordinator=None, processes=None, rank=None):
     """Join the processes that train one network, and leave them after the block.
 
-    Call it before anything is computed, and build the model inside. Leave the block soon
-    after `training.fit`, and score or save after it: each process waits for the last one at
-    the end of the block, at most `SECONDS_TO_LEAVE`. Under a launcher that JAX knows
-    (SLURM, Open MPI), leave all three arguments out: JAX finds them.
+    Call it before JAX computes anything, and build the model inside. Score or save after
+    the block: at its end, each process waits for the last one, for at most five minutes.
+    Under a launcher that JAX knows (SLURM, Open MPI), leave all three arguments out.
 
     Args:
         coordinator: ``"HOST:PORT"`` of the process of rank 0, as all others reach it.
@@ -70,39 +64,53 @@ def joined(coordinator=None, processes=None, rank=None):
         The rank of this process.
 
     Raises:
-        ValueError: the backend is not JAX; an argument is out of its range.
-        ConnectionError: not all processes came within `SECONDS_TO_JOIN`, or they disagree
-            on their number; or one of them ended before the others. They notice it within
-            `SECONDS_TO_END`. (If the process of rank 0 is gone, or its machine, JAX ends
-            the others with a message of its own, and raises no error.) A process that
-            fails but does not end is not noticed: use scripts, not notebooks.
+        ValueError: the backend is not JAX; an argument is out of its range; or no launcher
+            says who the processes are.
     """
+    global _joined
     if keras.config.backend() != "jax":
         raise ValueError(
             "Expected the backend jax of Keras for training on several machines: set the "
             f"environment variable KERAS_BACKEND. Received: {keras.config.backend()}"
         )
-    if _ranks.here:
+    if _joined:
         raise ValueError("Expected no joined processes yet. Received: a second call")
-    alone, processes, rank = _checked(coordinator, processes, rank)
+    alone = processes == 1 and coordinator is None and rank in (None, 0)
+    if not alone and (coordinator, processes, rank) != (None, None, None):
+        _check_arguments(coordinator, processes, rank)
     import jax
 
+    if not alone:
+        # JAX would keep a process alive that the operating system asks to end
+        jax.config.update("jax_enable_preemption_service", False)
+        jax.distributed.initialize(coordinator, processes, rank)
     try:
-        if not alone:
-            _connect(coordinator, processes, rank)
-        _ranks.here = jax.process_index(), jax.process_count()
+        _joined = jax.process_index(), jax.process_count()
         with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
-            yield _ranks.rank()
+            yield _joined[0]
         if not alone:
             jax.distributed.shutdown()
-    except BaseException as error:
-        if jax.distributed.is_initialized():
+    except BaseException:
+        if not alone:
             atexit.register(_end_at_once)
-        if told := _in_one_sentence(error):
-            raise told from error
         raise
     finally:
-        _ranks.here = None
+        _joined = None
+
+
+def _check_arguments(coordinator, processes, rank):
+    processes = check_int("processes", processes, at_least=1)
+    rank = check_int("rank", rank, at_least=0)
+    if rank >= processes:
+        raise ValueError(
+            f"Expected rank to be one of 0 to {processes - 1}, of {processes} processes. "
+            f"Received: {rank}"
+        )
+    host, _, port = str(coordinator).rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(
+            f"Expected coordinator to be 'HOST:PORT' of rank 0. Received: {coordinator!r}"
+        )
 
 
 def _end_at_once():
@@ -112,78 +120,80 @@ def _end_at_once():
     os._exit(2)
 
 
-def _checked(coordinator, processes, rank):
-    """Return whether this process is the only one, how many there are, and its rank."""
-    if coordinator is None and processes is None and rank is None:
-        return False, None, None  # a launcher knows
-    processes = check_int("processes", processes, at_least=1)
-    if processes == 1 and coordinator is None and rank in (None, 0):
-        return True, 1, 0
-    rank = check_int("rank", rank, at_least=0)
-    if rank >= processes:
-        raise ValueError(
-            f"Expected rank to be one of 0 to {processes - 1}, of {processes} processes. "
-            f"Received: {rank}"
-        )
-    host, _, port = str(coordinator).rpartition(":")
-    if not isinstance(coordinator, str) or not host or not port.isdecimal():
-        raise ValueError(
-            f"Expected coordinator to be 'HOST:PORT' of rank 0. Received: {coordinator!r}"
-        )
-    return False, processes, rank
+def from_first(function):
+    """Return, in each process, what ``function()`` returns in the process of rank 0.
+
+    Only that process calls the function; its error is raised in each process.
+    """
+    if count() == 1:
+        return function()
+    from jax.experimental import multihost_utils
+
+    found = error = None
+    if rank() == 0:
+        try:
+            found = function()
+        except Exception as raised:
+            error = raised
+    told = np.frombuffer(pickle.dumps((found, error)), "uint8")
+    size = multihost_utils.broadcast_one_to_all(np.array(len(told), "uint32"))
+    if rank() > 0:
+        told = np.zeros(size, "uint8")
+    told = np.asarray(multihost_utils.broadcast_one_to_all(told))
+    found, error = pickle.loads(told.tobytes())
+    if error is not None:
+        raise error
+    return found
 
 
-def _connect(coordinator, processes, rank):
-    """Connect this process with the others, by JAX."""
-    import jax
-
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # JAX would keep a process alive that is asked to end
-    jax.config.update("jax_enable_preemption_service", False)
-    if coordinator:
-        meet(coordinator, processes, rank, SECONDS_TO_JOIN)
-    expected = "JAX to connect the processes, by the coordinator or a launcher it knows"
-    try:
-        jax.distributed.initialize(
-            coordinator,
-            processes,
-            rank,
-            initialization_timeout=SECONDS_TO_JOIN,
-            heartbeat_timeout_seconds=SECONDS_TO_END,
-            shutdown_timeout_seconds=SECONDS_TO_LEAVE,
-        )
-        expected = (
-            "each machine to reach the others at all ports, at the address that "
-            "`getent hosts $(hostname)` gives there"
-        )
-        _ranks.broadcast(np.zeros(1))  # opens these ports
-    except (RuntimeError, ValueError) as error:
-        raise ConnectionError(
-            f"Expected {expected}. Received: {_first_line(error)}"
-        ) from error
+def rows(batches, *, score=False):
+    """Return the `Rows` of this process, or ``batches`` if no processes are joined."""
+    return Rows(batches, score=score) if _joined else batches
 
 
-def _in_one_sentence(error):
-    """Return what to say instead of an error of JAX, or None."""
-    text = str(error)
-    if isinstance(error, AssertionError) and "not the same on each process" in text:
-        return ValueError(
-            "Expected the same numbers in all processes, and no NaN. Received: a variable "
-            "whose values differ or are NaN. Before you build the model, call "
-            "keras.utils.set_random_seed with the same seed in each process. And all "
-            "processors must be of one kind: others round differently."
-        )
-    import jax
+class Rows(keras.utils.PyDataset):
+    """The rows of this process, of each batch.
 
-    of_jax = isinstance(error, jax.errors.JaxRuntimeError) and _OF_OTHERS.search(text)
-    if _ranks.count() > 1 and (of_jax or "Gloo" in text):
-        return ConnectionError(
-            "Expected all processes to train until the end. Received: "
-            f"{_first_line(error)}. Is one of them gone? The same call goes on from the "
-            "last checkpoint."
-        )
-    return None
+    Args:
+        batches: `batches.Batches`; each process draws them whole.
+        score: score each image, for a validation. A batch that cannot be shared is filled
+            up with rows of weight 0, and the mean stays that of all images. Otherwise a
+            short last batch is dropped, so that the number of steps does not depend on
+            the number of processes.
 
+    Raises:
+        ValueError: the batch size is no multiple of the number of devices, or there are
+            fewer images than one batch has.
+    """
 
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    def __init__(self, batches, *, score=False):
+        super().__init__()
+        self.batches, self.score = batches, score
+        devices = len(keras.distribution.list_devices())
+        images, self.size = len(batches.images), batches.batch_size
+        if score:
+            self.size = -(-min(images, self.size) // devices) * devices
+        elif self.size % devices or images < self.size:
+            raise ValueError(
+                f"Expected batch_size to be a multiple of the {devices} devices of all "
+                f"processes, and at most the number of images, {images}. Received: "
+                f"{self.size}"
+            )
+
+    def __len__(self):
+        whole = len(self.batches.images) // self.size
+        return len(self.batches) if self.score else whole
+
+    def __getitem__(self, index):
+        batch = self.batches[index]
+        if self.score:
+            weights = np.zeros(self.size, "float32")
+            scored = len(self) * self.size
+            weights[: len(batch[1])] = scored / len(self.batches.images)
+            batch = keras.tree.map_structure(self._filled_up, (*batch, weights))
+        share = self.size // count()
+        own = slice(rank() * share, (rank() + 1) * share)
+        return keras.tree.map_structure(lambda array: array[own], batch)
+
+    def _filled_up(self, array):
+        return np.resize(array, (self.size, *array.shape[1:]))

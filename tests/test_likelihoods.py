@@ -2,7 +2,6 @@
 
 import math
 
-from pixelcnn_edu import generation
 from pixelcnn_edu.likelihoods import (
     Bernoulli,
     Categorical,
@@ -11,14 +10,12 @@ from pixelcnn_edu.likelihoods import (
     draw_levels,
 )
 from pixelcnn_edu.mixture import DiscretizedLogisticMixture
-from pixelcnn_edu.models import pixelcnn
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from chi_squared import assert_fit
-from test_own_layers import run_guide
 
 SOFTMAXES = [Bernoulli(), Categorical(2), Categorical(4), Categorical(256)]
 MIXTURES = [
@@ -432,34 +429,6 @@ def test_a_level_of_probability_0_is_never_drawn():
     highest = np.full((500, 1), np.nextafter(np.float32(1), np.float32(0)))
     drawn = np.asarray(Categorical(8).sample(logits, highest))
     assert drawn.max() * 7 == 5
-
-
-def test_the_likelihood_of_the_guide_is_a_binomial_distribution(tmp_path):
-    binomial = run_guide("A likelihood")["Binomial"](4)
-    p = np.float32([0.01, 0.5, 0.8])
-    logits = np.log(p / (1 - p))[:, None]
-    expected = np.stack(
-        [(1 - p) ** 3, 3 * p * (1 - p) ** 2, 3 * p**2 * (1 - p), p**3], 1
-    )
-    found = binomial.probabilities(logits, np.zeros((3, 1)))[:, 0]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-    for k in range(4):
-        log_p = binomial.log_prob_of_pixels(logits, np.full((3, 1), k / 3))
-        np.testing.assert_allclose(log_p, np.log(expected[:, k]), atol=1e-4)
-    uniforms = (np.arange(10_000)[:, None, None] + 0.5) / 10_000
-    drawn = binomial.sample(
-        np.tile(logits, (10_000, 1, 1)), np.tile(uniforms, (1, 3, 1))
-    )
-    counts = (np.asarray(drawn) * 3 == np.arange(4)).sum(axis=0)
-    np.testing.assert_allclose(counts, 10_000 * expected, atol=2)
-    model = pixelcnn((4, 3, 2), filters=8, depth=1, likelihood=binomial)
-    a, b, c = (
-        generation.generate(model, 4, seed=0, method=m) for m in generation.METHODS
-    )
-    np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(a, c)
-    model.save(tmp_path / "mine.keras")
-    assert keras.models.load_model(tmp_path / "mine.keras").likelihood == binomial
 
 
 @pytest.mark.parametrize("levels", [3, 256, 20_000, 59_815])

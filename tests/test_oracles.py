@@ -20,8 +20,8 @@ import tensorflow as tf
 from chi_squared import assert_images_fit
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_evaluation import randomize
 from test_cache import compare
+from test_evaluation import randomize
 from test_planted_bugs import at_once
 
 

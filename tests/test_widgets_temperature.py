@@ -4,7 +4,6 @@ import base64
 import io
 
 from pixelcnn_edu import (
-    _first_call,
     evaluation,
     generation,
     models,
@@ -79,7 +78,6 @@ def test_cold_images_cost_less_and_hot_ones_more(model):
 
 
 def test_the_empty_pages_that_notebook_09_reads_back(monkeypatch):
-    monkeypatch.setattr(_first_call, "MOST_IN_FIRST_CALL", 0)  # the other calls compile
     coffee = pretrained.load("coffee")
     assert drawn(coffee, 1, 0)[1].mean() == pytest.approx(92, abs=0.5)
     for temperature, empty in ((0.55, 0), (0.5, 1), (0.25, 15), (0.2, 16)):
