@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import site
 import subprocess
 import sys
 import tarfile
@@ -21,38 +20,6 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle")
     bundle.main(folder)
     return folder
-
-
-def test_the_bundle_replaces_its_own_files_whole_and_leaves_all_others(
-    monkeypatch, tmp_path, capsys
-):
-    wheel = tmp_path / "pixelcnn_edu-1-py3-none-any.whl"
-    notebooks = tmp_path / "pixelcnn_edu-1-notebooks.zip"
-    others = [tmp_path / "exams" / "grades.csv", tmp_path / "holiday.whl"]
-    others[0].parent.mkdir()
-    for path in (*others, wheel, notebooks):
-        path.write_bytes(b"old")
-
-    def build(folder):
-        new = Path(folder, wheel.name)
-        new.write_bytes(b"new")
-        return new
-
-    def files():
-        return {path for path in tmp_path.rglob("*") if path.is_file()}
-
-    monkeypatch.setattr(bundle, "build", build)
-    with monkeypatch.context() as broken:
-        broken.setattr(bundle, "with_first_cell", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            bundle.main(tmp_path)
-    assert {path.read_bytes() for path in files()} == {b"old"}
-    assert bundle.main(tmp_path) == 0
-    assert files() == {*others, wheel, notebooks}
-    assert {path.read_bytes() for path in others} == {b"old"}
-    assert wheel.read_bytes() == b"new" and zipfile.is_zipfile(notebooks)
-    printed = capsys.readouterr().out
-    assert printed.count(" MB ") == 2 and "holiday" not in printed
 
 
 def contents(wheel):
@@ -129,20 +96,6 @@ def run_first_cell(monkeypatch, folder, there):
     monkeypatch.setattr(subprocess, "run", lambda command, check: asked.append(command))
     exec(bundle.FIRST_CELL.format(wheel="the.whl"), {})
     return [Path(command[-1]).resolve() for command in asked]
-
-
-@pytest.mark.parametrize("used", [True, False])
-def test_the_first_cell_finds_what_pip_installs_into_a_new_folder_of_the_user(
-    monkeypatch, tmp_path, used
-):
-    (tmp_path / "the.whl").touch()
-    mine = str(tmp_path / "site-packages")
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(site, "ENABLE_USER_SITE", used)
-    monkeypatch.setattr(site, "getusersitepackages", lambda: mine)
-    for _ in range(2):
-        run_first_cell(monkeypatch, tmp_path, there=None)
-        assert sys.path.count(mine) == used
 
 
 def test_the_first_cell_takes_no_folder_of_that_name_for_the_package(

@@ -9,7 +9,6 @@ import ast
 import copy
 import functools
 import json
-import os
 import pkgutil
 import re
 import subprocess
@@ -723,18 +722,3 @@ def test_the_minutes_count_words_visible_lines_predictions_and_stars():
     assert minutes.count(
         [cell for cell in cells if "core" in notebooks.tags(cell)]
     ) == ((5, 0, 0))
-
-
-def test_a_notebook_that_is_written_keeps_its_mode_and_one_that_is_read_only_stays(
-    tmp_path, monkeypatch
-):
-    path = tmp_path / "mine.ipynb"
-    path.write_text("old", "utf-8")
-    path.chmod(0o600)
-    notebooks.write_whole(path, "new")
-    assert path.read_text("utf-8") == "new"
-    assert path.stat().st_mode & 0o777 == (0o666 if os.name == "nt" else 0o600)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may always write
-    with pytest.raises(PermissionError, match="mine.ipynb is read-only"):
-        notebooks.write_whole(path, "newer")
-    assert path.read_text("utf-8") == "new"

@@ -56,13 +56,6 @@ def test_the_python_range_is_the_one_that_the_tasks_look_for():
     assert sorted(tasks.VERSIONS) == PYTHONS
 
 
-def test_the_conda_environment_installs_this_package_at_the_pinned_versions():
-    environment = yaml.safe_load(read("environment.yml"))
-    python, pip, by_pip = environment["dependencies"]
-    assert (python.removeprefix("python=") in PYTHONS, pip) == (True, "pip")
-    assert by_pip == {"pip": ["-c constraints.txt", "-e .[lab,test]"]}
-
-
 def test_constraints_pin_everything_that_is_needed_and_name_no_place():
     pins = {}
     for line in read("constraints.txt").splitlines():

@@ -18,7 +18,6 @@ change each time is made stable:
 import argparse
 import hashlib
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -191,14 +190,9 @@ def as_text(nb):
 
 def write_whole(path, text):
     """Write a file wholly, or leave the old one as it is (if the disk is full, say)."""
-    path = path.resolve()  # not a link, but the file that it names
     part = path.with_name(f".{path.name}.part")
-    if path.exists() and not os.access(path, os.W_OK):  # os.replace would replace it
-        raise PermissionError(f"{path} is read-only")
     try:
         part.write_bytes(text.encode())
-        if path.exists():
-            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -14,7 +14,6 @@ environment variable PYTHON names the Python (3.11 to 3.13) that makes `.venv`.
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -113,11 +112,6 @@ def install(*extras):
     ]
     needs = hashlib.sha256(b"".join(files)).hexdigest()
     if (about(PY) or ("",))[0] not in VERSIONS:
-        if (sys.platform, platform.machine()) == ("darwin", "x86_64"):
-            sys.exit(
-                "TensorFlow has no current version for a Mac with an Intel processor: "
-                "use Google Colab, see docs/elsewhere.md."
-            )
         make_venv()
     try:
         note = json.loads(STAMP.read_text("utf-8"))
