@@ -50,7 +50,7 @@ class ImageModel(keras.Model):
 
     Args:
         *args, **kwargs: as for `keras.Model`: inputs (the image tensor, or
-            [images, labels]), outputs (the logits tensor), and a name.
+            [images, labels]), outputs (the logits tensor), ``name=``.
         likelihood: a `Likelihood`, such as ``Bernoulli()``.
         num_classes: number of labels that the model knows; None if it takes no labels.
 
@@ -150,7 +150,7 @@ def pixelcnn(
     logits = last_layers(
         x, filters, activation, likelihood=likelihood, channels=channels, colors=colors
     )
-    return ImageModel(inputs, logits, name, likelihood=likelihood)
+    return ImageModel(inputs, logits, name=name, likelihood=likelihood)
 
 
 def gated_pixelcnn(
@@ -256,7 +256,7 @@ def gated_pixelcnn(
         colors=colors,
     )
     return ImageModel(
-        inputs, logits, name, likelihood=likelihood, num_classes=num_classes
+        inputs, logits, name=name, likelihood=likelihood, num_classes=num_classes
     )
 
 

@@ -252,7 +252,6 @@ MIXTURE_OF_COLORS = {
         ({"dropout": 2}, "dropout"),
         ({"activation": "no such thing"}, "no such thing"),
         ({"activation": "softmax"}, "mixes channels.*'softmax'"),
-        ({"activation": "threshold"}, "name of a Keras activation.*'threshold'"),
         ({"image_shape": (None, None, 1), "position": True}, "fixed image size"),
         ({"image_shape": (4, 4, 3), "filters": 8}, "filters to be divisible by 6"),
         ({"colors": 2}, "colors"),
