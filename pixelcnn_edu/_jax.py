@@ -3,8 +3,6 @@
 While a model trains, its variables hold the present weights too.
 """
 
-from pixelcnn_edu._callbacks import inner_optimizer, trained_variables
-
 import keras
 import numpy as np
 
@@ -37,56 +35,48 @@ def compiled(model, function, *examples):
     return lambda *inputs: run(values(), *inputs)
 
 
-def keeping_state(model, train, callbacks, **arguments):
-    """Return ``train(callbacks=…)``; the variables keep the state of training meanwhile.
+class KeepState(keras.callbacks.Callback):
+    """Keeps the state of training (weights, optimizer, generators) in the variables.
 
-    While an epoch runs, Keras on JAX takes the state (weights, the optimizer's variables,
-    the generator of dropout) out of the variables. Here a callback puts the state back
-    after each batch, so that other callbacks can read it, as on TensorFlow. If a step
-    fails or is interrupted, its state is lost. Then the variables get the state from the
-    beginning of the epoch.
+    While an epoch runs, Keras on JAX takes the state out of the variables. This callback
+    puts it back after each batch, so that other callbacks can read it, as on TensorFlow. If
+    a step fails or is interrupted, its state is lost: then `put_back` gives the variables
+    the state from the beginning of the epoch.
     """
-    keep = _Keep()
-    try:
-        return train(callbacks=[keep, *callbacks], **arguments)
-    except BaseException as error:
-        import jax
 
-        if jax.process_count() > 1:  # the others would have to put their state back too
-            raise
-        optimizer = inner_optimizer(model.optimizer)
-        if keep.put_back() and optimizer.use_ema and error.__context__:
-            # Keras's own clean-up has read the lost mean: a second error, which hides the
-            # first
-            raise error.__context__ from None
-        raise
+    kept = ()
 
-
-class _Keep(keras.callbacks.Callback):
-    values = ()
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
 
     def on_train_begin(self, logs=None):
         # After a running mean has become the weights, both have the same array. JAX refuses
         # to take an array twice.
-        for variable in trained_variables(self.model):
+        for variable in self._variables():
             variable.assign(keras.ops.copy(variable))
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.values = [np.array(variable) for variable in trained_variables(self.model)]
+        self.kept = [np.array(variable) for variable in self._variables()]
 
     def on_train_batch_end(self, batch, logs=None):
         self.model.jax_state_sync()
 
-    def put_back(self) -> bool:
-        """Put the state of the epoch's beginning back, and return whether it was lost."""
-        if not self.values:  # no epoch has begun
-            return False
-        variables = trained_variables(self.model)
-        try:
-            for variable in variables:
-                np.asarray(variable)
-            return False
-        except (RuntimeError, TypeError):  # given to JAX, or taken out
-            for variable, value in zip(variables, self.values, strict=True):
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept = ()
+
+    def put_back(self):
+        """Give the variables the state from the beginning of the epoch that has failed."""
+        # several processes would have to do so together
+        if self.kept and keras.distribution.distribution() is None:
+            for variable, value in zip(self._variables(), self.kept, strict=True):
                 variable.assign(value)
-            return True
+
+
+def keeping_state(model, train, callbacks, **arguments):
+    """Return ``train(callbacks=…)``; if it fails, the model keeps a state, see above."""
+    keep = KeepState()
+    try:
+        return train(callbacks=[keep, *callbacks], **arguments)
+    except BaseException:
+        keep.put_back()
+        raise

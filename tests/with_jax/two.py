@@ -1,24 +1,26 @@
-"""What several processes compute together, and one process alone.
+"""What each of two processes computes, and one process alone.
 
-    KERAS_BACKEND=jax python tests/with_jax/two.py FOLDER
+    KERAS_BACKEND=jax python tests/with_jax/two.py FOLDER [HOST:PORT 2 RANK]
 
-joins the processes, which SLURM or variables like its own have named, and writes what each
-of them computes into FOLDER.
+joins the processes, and writes what each of them computes into FOLDER. With an address, the
+process of rank 1 kills itself while it trains. Without one, a launcher names the processes,
+and the run goes on.
 """
 
-import contextlib
+import os
+import signal
 import sys
+import zlib
 from pathlib import Path
 
-from pixelcnn_edu import _ranks, machines, training
-from pixelcnn_edu._checksums import checksum
-from pixelcnn_edu._files import locked
+from pixelcnn_edu import machines, training
 from pixelcnn_edu.batches import Batches
 from pixelcnn_edu.models import pixelcnn
 
 import keras
 import numpy as np
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 X = np.random.default_rng(0).random((22, 5, 5, 1), dtype="float32")
 LABELS = np.arange(22) % 3
 SIZE, EPOCHS = 8, 5  # 22 images: two batches of 8 in an epoch, and 6 images left
@@ -34,138 +36,98 @@ def fit(model, images=X, **more):
     return training.fit(model, images, **{**recipe, **more})
 
 
-class WrongRows(_ranks.Rows):
-    """A planted bug: each process takes the rows of rank 0."""
+class WrongRows(machines.Rows):
+    """A planted bug: each process takes the first rows."""
 
     def __getitem__(self, index):
-        here, _ranks.here = _ranks.here, (0, _ranks.count())
+        joined, machines._joined = machines._joined, (0, machines.count())
         try:
             return super().__getitem__(index)
         finally:
-            _ranks.here = here
+            machines._joined = joined
 
 
 def rows():
-    """Return the rows of this process: the batches of an epoch, and those scored."""
+    """Return the rows of this process of the batches of an epoch."""
     batches = Batches(X, SIZE, binarize=True, labels=[LABELS], seed=3)
-    own, scored = _ranks.rows(batches), _ranks.rows(batches, score=True)
-    return {
-        **{f"images {i}": own[i][0][0] for i in range(len(own))},
-        **{f"labels {i}": own[i][0][1] for i in range(len(own))},
-        **{f"targets {i}": own[i][1] for i in range(len(own))},
-        **{f"scored {i}": scored[i][1] for i in range(len(scored))},
-        **{f"weights {i}": scored[i][2] for i in range(len(scored))},
-    }
+    own = machines.rows(batches)
+    return {f"{i}": own[i][0][0] for i in range(len(own))}
 
 
-def gradients():
-    """Return the gradients of the first step: what SGD of rate 1 subtracts."""
-    model = network()
-    before = model.get_weights()
-    fit(model, X[:SIZE], epochs=1, optimizer=keras.optimizers.SGD(1.0))
-    after = model.get_weights()
-    pairs = enumerate(zip(before, after, strict=True))
-    return {f"{i}": old - new for i, (old, new) in pairs}
+def weights_of(model):
+    return {f"{i}": weight for i, weight in enumerate(model.get_weights())}
 
 
 def ten_steps():
     """Return the weights after ten steps of SGD, a checksum after each, and the nats."""
     model, after_each = network(), []
-    note = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: after_each.append(
-            checksum(model.get_weights())
-        )
-    )
+
+    def note(batch, logs):
+        raw = b"".join(weight.tobytes() for weight in model.get_weights())
+        after_each.append(zlib.crc32(raw))
+
     history = fit(
         model,
         optimizer=keras.optimizers.SGD(0.01),
         validation_images=X[:5],
-        callbacks=[note],
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=note)],
     ).history
-    weights = {f"{i}": w for i, w in enumerate(model.get_weights())}
-    return {**weights, "after each": after_each, **history}
+    return {**weights_of(model), "after each": after_each, **history}
 
 
-def whole_run(folder=None, interrupt=None):
-    """Return the end of a run with a running mean, a callback that stops it, and grids."""
+def whole_run(folder=None, die=False):
+    """Return the weights, nats and first epoch of a run with dropout and a running mean."""
+    epochs = []
 
-    def at_epoch(epoch, logs):
-        if epoch == interrupt:
-            raise KeyboardInterrupt
+    def at_batch(batch, logs):
+        if die and machines.rank() == 1 and (epochs[-1], batch) == (2, 1):
+            os.kill(os.getpid(), KILL)
 
-    model, grids = network(), training.SampleGrid(3)
+    model = network()
     optimizer = keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.9)
-    stop = keras.callbacks.EarlyStopping("val_loss", baseline=0.0, patience=3)
-    callbacks = [keras.callbacks.LambdaCallback(on_epoch_begin=at_epoch), stop, grids]
-    how = {"folder": folder, "callbacks": callbacks, "optimizer": optimizer}
-    with contextlib.suppress(KeyboardInterrupt):
-        history = fit(model, validation_images=X[:5], **how)
-        weights = {f"{i}": w for i, w in enumerate(model.get_weights())}
-        grids = {f"grid {epoch}": images for epoch, images in grids.grids.items()}
-        return {**weights, **grids, "val_loss": history.history["val_loss"]}
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epochs.append(epoch),
+        on_train_batch_end=at_batch,
+    )
+    more = {"validation_images": X[:5], "callbacks": [note], "folder": folder}
+    history = fit(model, optimizer=optimizer, **more).history
+    return {**weights_of(model), "nats": history["val_loss"], "first": epochs[0]}
 
 
-def refusals(folder, rank):
+def fails():
+    raise ValueError(f"planted at rank {machines.rank()}")
+
+
+def refusals():
     """Return what each of some calls says in this process."""
-    with locked(folder / "in use") if rank == 0 else contextlib.nullcontext():
-        return {
-            "seed": refusal(seed=rank),
-            "images": refusal(images=X * 0 if rank else X),
-            "in use": refusal(folder=folder / "in use"),
-            "batch_size": refusal(batch_size=7),
-            "few": refusal(images=X[:7]),
-            "from before": refusal(build=from_before),
-            "diverged": diverged(folder / "diverged"),
-        }
+    calls = {
+        "batch_size": lambda: fit(network(), batch_size=7),
+        "few": lambda: fit(network(), X[:7]),
+        "from first": lambda: machines.from_first(fails),
+    }
+    told = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            told[name] = str(error)
+    return told
 
 
-def diverged(folder):
-    """Return what a run says that has diverged, and that the same call resumes."""
-
-    def run():
-        optimizer = keras.optimizers.SGD(float("inf"))
-        return refusal(images=X[:SIZE], optimizer=optimizer, folder=folder)
-
-    assert run() == "nothing"
-    return run()
-
-
-def from_before():
-    """Return a network that is built as before the processes have joined."""
-    distribution = keras.distribution.distribution()
-    keras.distribution.set_distribution(None)
-    try:
-        return network()
-    finally:
-        keras.distribution.set_distribution(distribution)
-
-
-def refusal(build=network, **arguments):
-    try:
-        fit(build(), **{"epochs": 1, **arguments})
-    except ValueError as error:
-        return str(error)
-    return "nothing"
-
-
-def main(folder):
-    with machines.joined() as rank:
-        folder = folder / f"{rank}"
-        folder.mkdir()
-        run = folder / "run"
-        whole_run(run, interrupt=2)
-        found = {
-            "rows": rows(),
-            "gradients": gradients(),
-            "ten steps": ten_steps(),
-            "resumed": whole_run(run),
-            "refusals": refusals(folder, rank),
-        }
-        _ranks.Rows = WrongRows
+def main(folder, coordinator=None, processes=None, rank=None):
+    die = coordinator is not None
+    with machines.joined(
+        coordinator, processes and int(processes), rank and int(rank)
+    ) as rank:
+        folder = Path(folder, f"{rank}")
+        folder.mkdir(exist_ok=True)
+        found = {"resumed": whole_run(folder / "run", die)}
+        found |= {"rows": rows(), "ten steps": ten_steps(), "refusals": refusals()}
+        machines.Rows = WrongRows
         found["wrong rows"] = ten_steps()
     for name, arrays in found.items():
         np.savez(folder / f"{name}.npz", **arrays)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*sys.argv[1:])
