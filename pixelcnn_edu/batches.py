@@ -16,10 +16,7 @@ class Batches(keras.utils.PyDataset):
     """Batches (inputs, targets), binarized for each epoch if ``binarize`` is True.
 
     The inputs are the images, or (images, labels). The targets are the same images, or
-    their gray values (soft targets).
-
-    Batch b of epoch e is always the same. So a resumed run sees the same images as a
-    run without a break.
+    their gray values (soft targets). Batch b of epoch e is always the same.
 
     Args:
         images: (N, H, W, C) in [0, 1].
@@ -60,10 +57,8 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.images) // self.batch_size)
 
     def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(
-                f"Expected a batch from 0 to {len(self) - 1}. Received: {index}"
-            )
+        if not 0 <= index < len(self):  # ends a `for` loop
+            raise IndexError(f"Expected a batch from 0 to {len(self) - 1}")
         order = np.arange(len(self.images))
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
@@ -80,23 +75,18 @@ class Batches(keras.utils.PyDataset):
 def pipeline(batches) -> tf.data.Dataset:
     """Return batches as a dataset without autotuning.
 
-    With the last batch, ``batches`` go on to their next epoch.
-
     With autotuning, about half of all epochs used only one of two CPU cores (64
     filters, 6 blocks: 200 images/s in those epochs, 330 in the others).
 
     TensorFlow keeps the generator of every dataset until the process ends. So the
-    generator has only a weak reference to the batches. Their images are freed with the
-    dataset.
+    generator has only a weak reference to the batches, and their images are freed with
+    the dataset.
     """
     count, reference = len(batches), weakref.ref(batches)
 
     def generate():
         for index in range(count):
-            batch = reference()[index]
-            if index == count - 1:
-                reference().on_epoch_end()
-            yield batch
+            yield reference()[index]
 
     def any_count(array):
         return tf.TensorSpec((None, *array.shape[1:]), array.dtype)

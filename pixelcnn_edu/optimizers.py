@@ -9,7 +9,6 @@ from pixelcnn_edu._checks import check_number, check_positive_int
 from pixelcnn_edu.layers import register
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 
@@ -18,58 +17,42 @@ class KernelMuon(keras.optimizers.Muon):
     """Muon for convolutions: a kernel is a matrix (taps and channels in, channels out).
 
     Keras's own Muon takes matrices only. It updates the kernels of convolutions with
-    Adam. This class updates them with Muon, and uses Adam for all other variables:
-    biases, the position, dense layers, and kernels with one output.
+    Adam. This class updates them with Muon, and leaves all other variables to Keras. For
+    a weight decay of kernels, set ``adam_weight_decay``.
 
     Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks",
     2024. Each step is scaled as in arXiv 2502.16982, so that good learning rates are
     similar to those of Adam.
     """
 
-    def _should_use_adamw(self, variable):
-        if len(variable.shape) != 4 or variable.shape[-1] == 1:
-            return True
-        return any(re.search(name, variable.path) for name in self.exclude_layers)
-
-    def _muon_update_step(self, gradient, variable, lr, m):
-        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
-        ahead = ops.add(gradient, self.momentum * m) if self.nesterov else m
-        matrix = ops.reshape(ahead, (-1, ahead.shape[-1]))
-        update = self.lr_adjust(
-            lr * self.zeropower_via_newtonschulz5(matrix, self.ns_steps)
-        )
-        self.assign_sub(variable, ops.reshape(update, variable.shape))
-
-
-class _WholeBatch:
-    """Clips the gradient of a batch that several devices share, under `tf.distribute`.
-
-    Keras clips the gradient of each device's share, then adds up the clipped gradients.
-    This class adds up first and clips the gradient of the whole batch, as one device
-    does.
-    """
-
-    def _clip_gradients(self, grads):
-        context = tf.distribute.get_replica_context()
-        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
-        # Keras sums the gradients of the devices once more. So the first device returns
-        # the clipped gradients, and the others return zeros.
-        is_first = context.replica_id_in_sync_group == 0
-        return [
-            # the gradient of an embedding is sparse: `*` does not work on it
-            tf.math.scalar_mul(tf.cast(is_first, grad.dtype), grad)
-            for grad in super()._clip_gradients(whole)
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        # for each kernel its momentum, which Keras keeps for all variables
+        self.kernels = [
+            (variable, momentum)
+            for variable, momentum in zip(variables, self.momentums, strict=True)
+            if len(variable.shape) == 4
+            and variable.shape[-1] > 1
+            and not any(re.search(name, variable.path) for name in self.exclude_layers)
         ]
 
+    def update_step(self, gradient, variable, learning_rate):
+        for kernel, momentum in self.kernels:
+            if kernel is variable:
+                self._kernel_step(gradient, kernel, momentum, learning_rate)
+                return
+        super().update_step(gradient, variable, learning_rate)
 
-@register
-class ReplicatedNadam(_WholeBatch, keras.optimizers.Nadam):
-    """Nadam for a batch that several devices share."""
-
-
-@register
-class ReplicatedMuon(_WholeBatch, KernelMuon):
-    """`KernelMuon` for a batch that several devices share."""
+    def _kernel_step(self, gradient, kernel, momentum, learning_rate):
+        change = ops.add(gradient, momentum * (self.momentum - 1))
+        self.assign_add(momentum, change)
+        ahead = gradient + self.momentum * momentum if self.nesterov else momentum
+        matrix = ops.reshape(ahead, (-1, ahead.shape[-1]))
+        matrix = self.zeropower_via_newtonschulz5(matrix, self.ns_steps)
+        update = self.lr_adjust(learning_rate * matrix)
+        self.assign_sub(kernel, ops.reshape(update, kernel.shape))
 
 
 def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
@@ -93,11 +76,6 @@ def cosine(steps, learning_rate) -> keras.optimizers.schedules.CosineDecay:
     )
 
 
-def _shared() -> bool:
-    on_tensorflow = keras.config.backend() == "tensorflow"
-    return on_tensorflow and tf.distribute.get_strategy().num_replicas_in_sync > 1
-
-
 def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
     """Return the default optimizer of `training.fit`: Nadam, `cosine`, clipped gradients.
 
@@ -112,8 +90,7 @@ def nadam(steps, learning_rate=2e-3, **settings) -> keras.optimizers.Nadam:
         ValueError: if an argument is out of its range.
     """
     schedule = cosine(steps, learning_rate)
-    made = ReplicatedNadam if _shared() else keras.optimizers.Nadam
-    return made(schedule, **{"global_clipnorm": 1.0, **settings})
+    return keras.optimizers.Nadam(schedule, **{"global_clipnorm": 1.0, **settings})
 
 
 def muon(steps, learning_rate=1e-2, **settings) -> KernelMuon:
@@ -129,9 +106,8 @@ def muon(steps, learning_rate=1e-2, **settings) -> KernelMuon:
         ValueError: if an argument is out of its range.
     """
     schedule = cosine(steps, learning_rate)
-    made = ReplicatedMuon if _shared() else KernelMuon
     own = {"global_clipnorm": 1.0, "weight_decay": None, "adam_weight_decay": None}
-    return made(schedule, **{**own, **settings})
+    return KernelMuon(schedule, **{**own, **settings})
 
 
 BY_NAME = {"nadam": nadam, "muon": muon}

@@ -5,7 +5,6 @@ Taught by notebooks 07 and 08. The main additions:
 - the loss is the negative log-likelihood, in nats per image;
 - digits are binarized afresh for every batch (the dynamic protocol);
 - the learning rate has a schedule, and gradients are clipped, see `optimizers`;
-- if the optimizer keeps a running mean of the weights, the final model has this mean;
 - a run with ``folder=`` goes on after its last finished epoch, see `checkpoints`, and ends
   with the same weights as a run without a break.
 
@@ -14,28 +13,19 @@ Taught by notebooks 07 and 08. The main additions:
 
 import functools
 
-from pixelcnn_edu import _jax, _ranks, data
-from pixelcnn_edu._callbacks import (
-    check_callbacks,
-    check_learning_rate,
-    inner_optimizer,
-    swapped_back,
-    with_mean_weights,
-)
+from pixelcnn_edu import _jax, data, machines
 from pixelcnn_edu._checks import (
     check_bool,
     check_images,
     check_labels,
-    check_path,
     check_positive_int,
     check_seed,
     plain,
+    refused,
 )
-from pixelcnn_edu._fingerprint import example_inputs
 from pixelcnn_edu.batches import Batches, pipeline
-from pixelcnn_edu.checkpoints import resume
+from pixelcnn_edu.checkpoints import Resume, checksum
 from pixelcnn_edu.likelihoods import Bernoulli, NegativeLogLikelihood
-from pixelcnn_edu.machine import on_gpu
 from pixelcnn_edu.models import likelihood_of
 from pixelcnn_edu.optimizers import BY_NAME
 from pixelcnn_edu.samples import SampleGrid  # noqa: F401  (a callback for `fit`)
@@ -64,45 +54,31 @@ def compile_model(
         ValueError: if an argument is out of its range.
     """
     likelihood = likelihood_of(model, likelihood)
-    # With one device this scope does nothing. With several (`machine.strategy_called`),
-    # each device gets a copy of a variable that is made in this scope.
-    strategy = getattr(model, "distribute_strategy", tf.distribute.get_strategy())
     if isinstance(optimizer, str) and optimizer in BY_NAME:
-        with strategy.scope():
-            optimizer = BY_NAME[optimizer](steps, learning_rate)
+        optimizer = BY_NAME[optimizer](steps, learning_rate)
     elif not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ValueError(
-            f"Expected optimizer to be one of {', '.join(map(repr, BY_NAME))}, or a "
-            f"Keras optimizer. Received: {optimizer!r}"
+        names = ", ".join(map(repr, BY_NAME))
+        raise refused(
+            f"optimizer to be one of {names}, or a Keras optimizer", repr(optimizer)
         )
-    # What the optimizer has trained before. It must know all variables of today, and may
-    # know more (a layer was frozen). With a running mean it must know the same variables in
-    # the same order, since Keras pairs the variables with their means by place.
-    known = [id(one) for one in inner_optimizer(optimizer)._trainable_variables]
-    now = [id(one) for one in model.trainable_variables]
-    fits = known == now if inner_optimizer(optimizer).use_ema else {*known} >= {*now}
-    if known and not fits:
-        raise ValueError(
-            "Expected optimizer to be a new Keras optimizer, or the one that trains this "
-            "model (with use_ema: the same layers of it as before). Received: an optimizer "
-            f"of other variables, {optimizer!r}"
-        )
-    xla = keras.config.backend() == "jax" or on_gpu()
+    on_jax = keras.config.backend() == "jax"
+    xla = on_jax or bool(tf.config.list_logical_devices("GPU"))
     model.compile(
         optimizer=optimizer,
         loss=NegativeLogLikelihood(likelihood),
         metrics=[],  # with None, Keras keeps the metrics of an earlier compile
         jit_compile="auto" if xla else False,
     )
-    # Keras's `BackupAndRestore` notes here the epoch that it goes on from. A note that an
-    # earlier run has left would skip epochs of this run.
-    model._initial_epoch = None
     # The optimizer builds its variables now, for two reasons. If it built them in the first
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
     # optimizer into a LossScaleOptimizer. If the LossScaleOptimizer built it, Keras would
     # list Nadam's `_u_product` nowhere, and a checkpoint would miss this variable.
-    with strategy.scope():
-        inner_optimizer(model.optimizer).build(model.trainable_variables)
+    _inner(model.optimizer).build(model.trainable_variables)
+
+
+def _inner(optimizer):
+    """Return the optimizer within a LossScaleOptimizer, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def fit(
@@ -142,52 +118,34 @@ def fit(
         validation_images: images to validate on, from `data.hold_out` for example, shaped
             as ``images``. Their nats are ``val_loss``. Keep test images for the test.
         validation_labels: the labels of the validation images.
-        epochs: number of passes over the images in the whole run. To resume, give the
-            same number. Another number is another run, which ``folder`` refuses.
+        epochs: number of passes over the images in the whole run.
         batch_size: images per step; in validation four times as many, but at most 256.
         learning_rate: the highest rate of a cosine schedule with a short rise; 2e-3 suits
             ``"nadam"``; for ``"muon"`` see `optimizers.muon`. Unused with a Keras
             optimizer, which has its own.
-        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a Keras optimizer. If the
-            optimizer keeps a running mean of the weights (``use_ema``), the validation,
-            the callbacks at the end of an epoch, and the final model all use that mean.
-            Then ``BackupAndRestore`` is refused, which would go on from the mean.
-            ``SwapEMAWeights`` is always refused. For a network with labels on
-            TensorFlow, use ``"nadam"`` or ``"muon"``, or set ``global_clipnorm``: without
-            it, `keras.optimizers.Adam` and similar ones square the gradient of each image
-            before they add the gradients of a label. So their steps for the labels'
-            weights (an ``Embedding``) are not those of their formulas. (For
-            ``global_clipnorm``, Keras computes the norm from the gradients of single
-            images; the norm is then a few percent off.)
+        optimizer: ``"nadam"`` or ``"muon"`` of `optimizers`, or a new Keras optimizer. If
+            it keeps a running mean of the weights (``use_ema``), the validation and the
+            final model use that mean. For a network with labels on TensorFlow, set
+            ``global_clipnorm``, as ``"nadam"`` does: without it, `keras.optimizers.Adam`
+            and similar ones square the gradient of each image before they add the
+            gradients of a label.
         soft_targets: the target of each pixel is its gray value, not the random 0 or 1
-            that the network reads. The expected loss is the same (notebook 14 says why).
-            From draw to draw, the loss of a single pixel varies less; the loss of the
-            whole image does not always vary less. `Bernoulli` only.
+            that the network reads. The expected loss is the same (notebook 14 says why),
+            and the loss of a single pixel varies less. `Bernoulli` only.
         seed: seed for the order of the images and for their binarization. Each call begins
             with the same ones. To train a model further in a second call, without a
             folder, give another seed. Weights and dropout get their seeds when the model is
             built: call ``keras.utils.set_random_seed`` before.
-        folder: where to keep the run's state; one process or thread at a time can use the
-            folder. A run that the folder holds goes on (see `checkpoints`):
-
-            - The network, its initial weights and precision, the images and labels (those
-              to validate on too), epochs, batch_size, seed, optimizer, learning_rate if it
-              is used, soft_targets and likelihood must be the same. After a change in your
-              own code, choose another folder: not every change is noticed, see
-              `checkpoints`.
-            - To get the same initial weights, build the model after the same
-              ``keras.utils.set_random_seed``. Or give the model object whose training
-              was interrupted: it is accepted with the weights that it has now.
-            - A run that has ended, or that a callback stopped, is not trained further:
-              the model gets the final weights of that run.
-            - To begin anew, delete the whole folder: if only ``checkpoint.npz`` is gone,
-              ``checkpoint.previous.npz`` is used.
-            - ``history["seconds"]`` holds the time that each epoch took.
-            - Keras's callback ``BackupAndRestore`` is refused, and ``CSVLogger`` appends
-              to its file in a run that goes on.
-        callbacks: a Keras callback, a list of them, or None. ``ReduceLROnPlateau`` and
-            ``LearningRateScheduler`` need a Keras optimizer whose learning rate is a
-            number: ``"nadam"`` and ``"muon"`` have a schedule.
+        folder: where to keep the run's state, for one process at a time, see
+            `checkpoints`. The same call goes on with a run that was interrupted: the same
+            arguments, with a model that is built anew after the same
+            ``keras.utils.set_random_seed``. If the run has ended, the model gets its final
+            weights. After a change in your own code, choose another folder. To begin anew,
+            delete the folder. ``history["seconds"]`` holds the time of each epoch.
+        callbacks: a Keras callback, a list of them, or None. Not supported are
+            ``SwapEMAWeights``, which `fit` adds itself; ``BackupAndRestore`` (use
+            ``folder``); and, with the schedule of ``"nadam"`` and ``"muon"``, callbacks
+            that set the learning rate.
         likelihood: for a model that carries none.
         verbose: as for Keras: 0 silent, 1 a progress bar, 2 a line per epoch.
 
@@ -196,30 +154,25 @@ def fit(
         the penalties of regularizers in your layers, if there are any.
 
     Raises:
-        ValueError: if an argument is out of its range, several devices cannot share each
-            batch equally, or folder holds another run, is in use, cannot be written, or is
-            given while ``keras.config`` limits epochs or steps.
-        OSError: the disk is full, the folder's run cannot be read, or the folder was
-            deleted or moved during the run.
+        ValueError: if an argument is out of its range, or folder holds another run, is in
+            use, cannot be written or is damaged.
+        OSError: the state of the run cannot be written (the disk is full, say).
     """
     likelihood = likelihood_of(model, likelihood)
     epochs = check_positive_int("epochs", epochs)
     soft_targets = check_bool("soft_targets", soft_targets)
     if soft_targets and not isinstance(likelihood, Bernoulli):
-        raise ValueError(
-            "Expected soft_targets=False under a likelihood other than Bernoulli(), which "
-            f"has no gray values between its levels. Received: {likelihood}"
+        raise refused(
+            "soft_targets=False under a likelihood other than Bernoulli(), which has no "
+            "gray values between its levels",
+            likelihood,
         )
-    folder = None if folder is None else check_path("folder", folder)
-    limits = keras.config.max_epochs(), keras.config.max_steps_per_epoch()
-    if folder is not None and limits != (None, None):
-        raise ValueError(
-            "Expected no folder while Keras limits epochs or steps: the shortened run "
-            "would count as complete. Received: keras.config.max_epochs() = {} and "
-            "max_steps_per_epoch() = {}".format(*limits)
-        )
-    callbacks = check_callbacks(callbacks, in_folder=folder is not None)
-    optimizer, learning_rate = plain(optimizer), plain(learning_rate)
+    callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
+    for one in callbacks:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise refused(
+                "callbacks to be a Keras callback, a list of them, or None", repr(one)
+            )
     images, labels = _images_and_labels(model, likelihood, images, labels)
     batches = Batches(
         images,
@@ -229,15 +182,13 @@ def fit(
         seed=check_seed(seed, optional=False),
         labels=labels,
     )
-    _ranks.refuse_unequal_shares(model, batches, "images")
-    own = _ranks.rows(batches)  # all rows, unless several machines train
+    own = machines.rows(batches)  # all rows, unless several machines train
     # without gradients, four times as many images take about as much memory
     size = min(256, 4 * batches.batch_size)
     held_out = _held_out(model, likelihood, validation_images, validation_labels, size)
     validation = None
     if held_out is not None:
-        _ranks.refuse_unequal_shares(model, held_out, "validation_images")
-        validation = pipeline(_ranks.rows(held_out, score=True))
+        validation = pipeline(machines.rows(held_out, score=True))
     compile_model(
         model,
         steps=epochs * len(own),
@@ -245,44 +196,50 @@ def fit(
         optimizer=optimizer,
         likelihood=likelihood,
     )
-    check_learning_rate(model.optimizer, callbacks)
+    if _inner(model.optimizer).use_ema:
+        callbacks = [keras.callbacks.SwapEMAWeights(), *callbacks]
     # a resumed run begins in a later epoch
     set_epoch = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
     )
-    callbacks = [set_epoch, *with_mean_weights(model.optimizer, callbacks)]
     train = functools.partial(
-        swapped_back,
         model.fit,
         x=pipeline(own),
         validation_data=validation,
         shuffle=False,  # the pipeline has its own order, and Keras warns otherwise
         epochs=epochs,
-        verbose=plain(verbose) if _ranks.rank() == 0 else 0,
+        verbose=plain(verbose) if machines.rank() == 0 else 0,
     )
     if keras.config.backend() == "jax":
         train = functools.partial(_jax.keeping_state, model, train)
-    settings = {  # `resume` notes them; arrays become checksums
+    callbacks = [set_epoch, *callbacks]
+    if folder is None:
+        return train(callbacks=callbacks)
+    settings = {
         "epochs": epochs,
         "batch_size": batches.batch_size,
         "seed": batches.seed,
-        "optimizer": optimizer,
+        "optimizer": _described(optimizer),
+        "learning_rate": plain(learning_rate) if isinstance(optimizer, str) else None,
         "soft_targets": soft_targets,
-        "likelihood": likelihood,
-        "images": images,
-        "labels": labels,
-        "validation_images": None if held_out is None else held_out.images,
-        "validation_labels": None if held_out is None else held_out.labels,
-        # several processes drop it, see `_ranks`
-        "short last batch": None if own is batches else "dropped",
+        "likelihood": _described(likelihood),
+        "precision": model.dtype_policy.name,
+        "initial weights": checksum(model.get_weights()),
+        "images": checksum([images]),
+        "labels": checksum(labels),
+        "validation_images": held_out and checksum([held_out.images]),
+        "validation_labels": held_out and checksum(held_out.labels),
     }
-    if isinstance(optimizer, str):
-        settings["learning_rate"] = learning_rate
-    inputs = example_inputs(model, images, labels, likelihood)
-    _ranks.check_same(model, settings, inputs)
-    if folder is None:
-        return train(callbacks=callbacks)
-    return resume(train, model, folder, settings, callbacks, inputs)
+    return Resume(folder, settings).train(model, train, callbacks)
+
+
+def _described(thing):
+    """Return an optimizer or a likelihood as JSON can hold it."""
+    if isinstance(thing, str):
+        return thing
+    config = {**thing.get_config(), "class": type(thing).__name__}
+    config.pop("name", None)  # Keras numbers the names of optimizers
+    return config
 
 
 def _images_and_labels(model, likelihood, images, labels, prefix=""):
@@ -300,9 +257,9 @@ def _held_out(model, likelihood, images, labels, batch_size):
     """Return the batches to validate on, drawn once, or None without images."""
     if images is None:
         if labels is not None:
-            raise ValueError(
-                "Expected validation_labels only beside validation_images. "
-                "Received: validation_images=None"
+            raise refused(
+                "validation_labels only beside validation_images",
+                "validation_images=None",
             )
         return None
     images, labels = _images_and_labels(
