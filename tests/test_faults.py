@@ -3,20 +3,14 @@
 `make trust` runs the long form: more kills, more damaged bytes.
 """
 
-import errno
-import functools
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
-import warnings
 
 from pixelcnn_edu import (
-    _checkpoint_file,
     _digit_files,
-    checkpoints,
     data,
     models,
     pretrained,
@@ -180,102 +174,6 @@ def small():
     return ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
 
 
-X = np.random.default_rng(0).random((8, 4, 4, 1), dtype="float32")
-DAMAGED = functools.partial(
-    pytest.warns, RuntimeWarning, match="checkpoint.npz is damaged"
-)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run of two epochs: its folder, and its weights."""
-    folder = tmp_path_factory.mktemp("run")
-    model = small()
-    training.fit(model, X, epochs=2, batch_size=4, folder=folder, verbose=0)
-    return folder, model.get_weights()
-
-
-def resumed(folder, **more):
-    model = small()
-    training.fit(model, X, epochs=2, batch_size=4, folder=folder, verbose=0, **more)
-    return model.get_weights()
-
-
-def same(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-def damages(raw, rng, count):
-    """Cut short, empty, of another kind, and single bits flipped."""
-    yield from (
-        b"",
-        raw[:-1],
-        raw[: len(raw) // 2],
-        b"GIF89a" + raw,
-        b"\n".join([raw] * 2),
-    )
-    for at in rng.integers(0, len(raw), count):
-        flipped = bytearray(raw)
-        flipped[at] ^= 1 << int(rng.integers(8))
-        yield bytes(flipped)
-
-
-def test_any_damage_to_a_checkpoint_is_survived(finished, tmp_path):
-    folder, weights = finished
-    whole, previous = (
-        (folder / name).read_bytes()
-        for name in ("checkpoint.npz", "checkpoint.previous.npz")
-    )
-    settings = _checkpoint_file.parse(whole)[0]["settings"]
-    model = small()
-    training.compile_model(model, steps=4)
-    for bad in damages(whole, np.random.default_rng(0), 1000 if LONG else 40):
-        (tmp_path / "checkpoint.npz").write_bytes(bad)
-        (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            epoch = checkpoints.Checkpoint(tmp_path, settings).restore(model)
-        named = any("checkpoint.npz is damaged" in str(one.message) for one in told)
-        # a byte that no reader looks at may be any; all else is named, and not used
-        assert epoch == (1 if named else 2)
-        assert same(model.get_weights(), weights) == (not named)
-        tally("damaged checkpoints survived")
-    model = small()
-    (tmp_path / "checkpoint.npz").write_bytes(whole[:-1])
-    with DAMAGED():
-        training.fit(model, X, epochs=2, batch_size=4, folder=tmp_path, verbose=0)
-    assert same(model.get_weights(), weights)
-
-
-def test_a_checkpoint_that_lost_an_array_is_damaged(finished, tmp_path):
-    folder, weights = finished
-    with np.load(folder / "checkpoint.npz") as file:
-        arrays = {name: file[name] for name in file.files}
-    arrays.popitem()
-    np.savez(tmp_path / "checkpoint.npz", **arrays)
-    previous = (folder / "checkpoint.previous.npz").read_bytes()
-    (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
-    with DAMAGED():
-        assert same(resumed(tmp_path), weights)
-
-
-def test_a_damaged_checkpoint_never_takes_the_place_of_a_whole_one(finished, tmp_path):
-    folder, _ = finished
-    previous = (folder / "checkpoint.previous.npz").read_bytes()
-    (tmp_path / "checkpoint.npz").write_bytes(b"damaged")
-    (tmp_path / "checkpoint.previous.npz").write_bytes(previous)
-    model = small()
-    training.compile_model(model, steps=4)
-    settings = _checkpoint_file.parse(previous)[0]["settings"]
-    checkpoint = checkpoints.Checkpoint(tmp_path, settings)
-    with DAMAGED():
-        assert checkpoint.restore(model) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "checkpoint.damaged",
-        "checkpoint.previous.npz",
-    ]
-
-
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """The two files of a small network, whose card says as much as that of "coffee"."""
@@ -400,62 +298,6 @@ def test_files_and_folders_without_permission_are_named(run, tmp_path):
     assert "batches: 0" in told
 
 
-@pytest.mark.parametrize(("moment", "batches"), [("epoch", 2), ("training", 0)])
-def test_a_full_disk_ends_a_run_with_the_name_of_the_file_and_keeps_the_old_one(
-    finished, tmp_path, moment, batches
-):
-    """It is noticed before the first batch, or after the epoch in which it fills up."""
-    resource = pytest.importorskip("resource")  # not on Windows
-    folder, _ = finished
-    whole = (folder / "checkpoint.previous.npz").read_bytes()
-    (tmp_path / "checkpoint.npz").write_bytes(whole)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    seen = []
-
-    def fill(*_):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-
-    tell = keras.callbacks.LambdaCallback(
-        on_epoch_begin=fill if moment == "epoch" else None,
-        on_train_begin=fill if moment == "training" else None,
-        on_train_batch_begin=lambda batch, logs: seen.append(batch),
-    )
-    try:
-        with pytest.raises(
-            OSError, match=r"Could not write .*checkpoint.npz.*disk full"
-        ):
-            resumed(tmp_path, callbacks=tell)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, old)
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [whole]
-    assert len(seen) == batches
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_file_that_cannot_be_finished_leaves_the_two_older_ones(
-    finished, tmp_path, monkeypatch, call
-):
-    """Before, the older backup was lost, and no checkpoint.npz was left."""
-    newest, previous = (
-        tmp_path / name for name in ("checkpoint.npz", "checkpoint.previous.npz")
-    )
-    whole = (finished[0] / previous.name).read_bytes()
-    newest.write_bytes(whole)
-    previous.write_bytes(whole[:-1])
-
-    def fail(*_):
-        raise OSError(errno.EDQUOT, "quota")
-
-    tell = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: monkeypatch.setattr(os, call, fail)
-    )
-    with pytest.raises(OSError, match=r"write .*checkpoint.npz \(quota\).*is kept"):
-        resumed(tmp_path, callbacks=tell)
-    assert newest.read_bytes() == whole and previous.read_bytes() == whole[:-1]
-
-
 class Payload:
     """Runs when it is unpickled."""
 
@@ -464,25 +306,6 @@ class Payload:
 
     def __reduce__(self):
         return (open, (str(self.path), "w"))
-
-
-def test_a_pickle_in_a_data_file_or_a_checkpoint_is_not_run(finished, tmp_path):
-    mark = tmp_path / "it ran"
-    poison = np.array([Payload(mark)], object)
-    path = tmp_path / "mnist.npz"
-    np.savez(path, **{name: poison for name in _digit_files.ARRAYS})
-    with pytest.raises(ValueError, match=r"mnist.npz"):
-        data.load_mnist(path)
-    (tmp_path / "raw.npz").write_bytes(pickle.dumps(Payload(mark)))
-    mark.unlink(missing_ok=True)  # dumps itself does not run it, but be sure
-    with pytest.raises(ValueError, match=r"raw.npz"):
-        data.load_mnist(tmp_path / "raw.npz")
-    run = tmp_path / "run"
-    run.mkdir()
-    np.savez(run / "checkpoint.npz", about=poison)
-    with DAMAGED():
-        assert same(resumed(run), finished[1])  # refused by name, and begun anew
-    assert not mark.exists()
 
 
 def test_code_in_a_file_of_weights_is_not_run_even_with_a_matching_checksum(
