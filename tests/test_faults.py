@@ -174,6 +174,15 @@ def small():
     return ImageModel(image, MaskedConv2D(1, 1)(x), likelihood=Bernoulli())
 
 
+def damages(raw, rng, count):
+    """Cut short, empty, of another kind, and single bits flipped."""
+    yield from (b"", raw[:-1], raw[: len(raw) // 2], b"GIF89a" + raw)
+    for at in rng.integers(0, len(raw), count):
+        flipped = bytearray(raw)
+        flipped[at] ^= 1 << int(rng.integers(8))
+        yield bytes(flipped)
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """The two files of a small network, whose card says as much as that of "coffee"."""
@@ -285,7 +294,7 @@ def test_files_and_folders_without_permission_are_named(run, tmp_path):
     for one in (path, folder):
         one.chmod(0o600)
     full = tmp_path / "full"  # of a run that another user may read
-    training.fit(small(), X, epochs=1, verbose=0, folder=full)
+    training.fit(small(), np.zeros((8, 4, 4, 1)), epochs=1, verbose=0, folder=full)
     full.chmod(0o755)
     for parent in (tmp_path, *tmp_path.parents):
         if os.stat(parent).st_uid == 0 and str(parent).startswith("/tmp/"):
