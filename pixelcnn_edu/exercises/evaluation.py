@@ -7,8 +7,6 @@ from pixelcnn_edu.exercises._declared import Exercise, Mistake, but, then
 
 import numpy as np
 
-LN2 = math.log(2)
-
 
 def _unpadded_bits(bits_per_dim, padded_shape, shape):
     """Bits per dimension with the padding undone.
@@ -42,23 +40,6 @@ unpadded_bits = Exercise(
         "The ratio of one side. A page has two: 32/28 counts twice.": (
             lambda bits, padded, shape: bits * padded[0] / shape[0]
         ),
-        "Those are nats per dimension. The question and the answer are in bits.": Mistake(
-            then(lambda right: right * LN2), hint=0
-        ),
-        "Divided by 784 whatever the shape.": Mistake(
-            lambda bits, padded, shape: bits * math.prod(padded) / 784, hint=2
-        ),
-        "A value is a pixel *of a channel*: divide by all three.": Mistake(
-            lambda bits, padded, shape: bits * math.prod(padded) / math.prod(shape[:2]),
-            hint=2,
-        ),
-        "A value is a pixel *of a channel*: multiply by all three.": Mistake(
-            lambda bits, padded, shape: bits * math.prod(padded[:2]) / math.prod(shape),
-            hint=0,
-        ),
-        "This divides by ln 2, as for nats. But the paper already reports bits.": Mistake(
-            then(lambda right: right / LN2), hint=0
-        ),
     },
     hints=(
         "Padding leaves the bits of an image as they are: known pixels cost nothing. Only "
@@ -80,13 +61,10 @@ def _pooled(
     spreads,
     *,
     weighted=True,
-    inside=True,
     between=True,
-    square=2,
     once=False,
-    bessel=1,
-    divisor=None,
-    root=True,
+    less=1,
+    root_n=True,
 ):
     """One mean and its standard error from unequal batches.
 
@@ -96,14 +74,11 @@ def _pooled(
     """
     count = sizes.sum()
     mean = (sizes * means).sum() / count if weighted else means.mean()
-    outside = (means - mean) ** square * (1 if once else sizes)
-    squares = inside * sizes * spreads**2 + between * outside
-    variance = squares.sum() / (count - bessel) / (divisor or count)
-    return mean, math.sqrt(variance) if root else variance
-
-
-def _with_error(error):
-    return lambda n, m, s: (_pooled(n, m, s)[0], error(n, m, s))
+    squares = sizes * spreads**2
+    if between:
+        squares = squares + (means - mean) ** 2 * (1 if once else sizes)
+    variance = squares.sum() / (count - less)
+    return mean, math.sqrt(variance / count if root_n else variance)
 
 
 def _batches():
@@ -134,48 +109,18 @@ pooled = Exercise(
     ),
     describe="{0}",
     mistakes={
-        "Mean and standard error are one number each.": lambda n, m, s: (m, s),
         "A mean of means: the batch of one digit counts as much as the others.": but(
             weighted=False
         ),
-        "That is the sum, not the mean.": lambda n, m, s: ((n * m).sum(), 1.0),
-        "That is the median.": lambda n, m, s: (np.median(m), 1.0),
-        "The two are swapped: first the mean, then its error.": Mistake(
-            then(lambda right: right[::-1]), hint=0
-        ),
         "Only the distances inside the batches. Each batch's mean also lies away from the "
         "mean of all; with sorted digits that is most of the spread. (Is it there, but not "
-        "squared? Then it sums to 0.)": Mistake(but(between=False), but(square=1)),
+        "squared? Then it sums to 0.)": but(between=False),
         "Each batch counts once; a batch of 333 is 333 distances.": but(once=True),
-        "Divided by N minus the number of batches. One mean was made from the digits, that "
-        "of all: N - 1.": Mistake(
-            lambda n, m, s: _pooled(n, m, s, bessel=len(n)), hint=2
-        ),
-        "Only the distances between the batches; inside each there are more.": but(
-            inside=False
-        ),
         "This is the spread of the digits. Its mean has an error smaller by √N.": Mistake(
-            but(divisor=1), hint=2
+            but(root_n=False), hint=2
         ),
-        "This is the spread of the digits, with N for N - 1. Its mean has an error "
-        "smaller by √N.": Mistake(but(divisor=1, bessel=0), hint=2),
         "Divided by N where N - 1 belongs: each distance is from a mean that the same "
-        "digits made.": Mistake(but(bessel=0), hint=2),
-        "This is the squared error; take the root.": Mistake(but(root=False), hint=2),
-        "Divided by the root of the number of batches. N counts digits.": Mistake(
-            lambda n, m, s: _pooled(n, m, s, divisor=len(n)), hint=2
-        ),
-        "The error of the batch means, as if each were one digit.": _with_error(
-            lambda n, m, s: m.std(ddof=1) / math.sqrt(len(m))
-        ),
-        "The average of the batches' spreads leaves out their sizes, and how far the "
-        "batches lie apart.": _with_error(
-            lambda n, m, s: s.mean() / math.sqrt(n.sum())
-        ),
-        "The average of the batches' spreads leaves out how far the batches lie "
-        "apart.": _with_error(
-            lambda n, m, s: (n * s).sum() / n.sum() / math.sqrt(n.sum() - 1)
-        ),
+        "digits made.": Mistake(but(less=0), hint=2),
     },
     hints=(
         "The mean of all digits weighs each batch by its size. The squared distances from "
@@ -199,11 +144,7 @@ def _total(values):
 
 
 def _surprise(
-    logits,
-    images,
-    *,
-    paid_only=False,
-    scale=lambda logits, variance: np.sqrt(_total(variance)),
+    logits, images, *, divisor=lambda logits, variance: np.sqrt(_total(variance))
 ):
     """Costs beyond what the network expected, in standard deviations, (N,).
 
@@ -211,18 +152,11 @@ def _surprise(
     nats paid, minus the nats expected by the network's own probabilities, divided by
     the standard deviation that goes with them.
     """
-    paid, expected, variance = _parts(logits, images)
-    apart = _total(paid if paid_only else paid - expected)
-    return apart / scale(logits, variance)
-
-
-def _parts(logits, images):
-    """Paid cost, expected cost and its variance, of each pixel."""
     if_ink, if_paper = np.logaddexp(0, -logits), np.logaddexp(0, logits)
     p, q = np.exp(-if_ink), np.exp(-if_paper)
     paid = np.where(images == 1, if_ink, if_paper)
-    # a sure network's other cost is large, but its probability is 0
-    return paid, p * if_ink + q * if_paper, p * q * logits**2
+    expected = p * if_ink + q * if_paper
+    return _total(paid - expected) / divisor(logits, p * q * logits**2)
 
 
 def _through_p(logits, images):
@@ -230,16 +164,6 @@ def _through_p(logits, images):
     paid = -images * np.log(p) - (1 - images) * np.log(1 - p)
     expected = -p * np.log(p) - (1 - p) * np.log(1 - p)
     return _total(paid - expected) / np.sqrt(_total(p * (1 - p) * logits**2))
-
-
-def _across_images(logits, images):
-    paid = _total(_parts(logits, images)[0])
-    return (paid - paid.mean()) / paid.std()
-
-
-def _mean_of_scores(logits, images):
-    paid, expected, variance = _parts(logits, images)
-    return ((paid - expected) / np.sqrt(variance)).mean(axis=(1, 2, 3))
 
 
 def _logits_and_images():
@@ -264,13 +188,6 @@ surprise = Exercise(
     run=lambda answer, name, *case: answer(*case),
     describe="{0}",
     mistakes={
-        "One number for each image is asked for: add up the pixels.": Mistake(
-            lambda logits, images: logits - images,
-            fits=lambda actual, expected, name, logits, images: (
-                actual.shape == images.shape
-            ),
-            any_shape=True,
-        ),
         "Infinite, or not a number. Through p, a sure network gives log(0) and 0 · log(0); "
         "np.logaddexp(0, logits) has no such trouble. Where a pixel is sure, its variance "
         "is 0, so divide sums only.": Mistake(
@@ -280,39 +197,21 @@ surprise = Exercise(
             ),
             hint=2,
         ),
-        "The cost of a pixel is cut off. A network that is sure and wrong pays |logit|, "
-        "however large: np.logaddexp(0, logits) keeps it.": Mistake(
-            lambda logits, images: _through_p(np.clip(logits, -20, 20), images),
-            fits=lambda actual, expected, name, *_: "wrong" in name,
-            hint=2,
-        ),
         "The sign: a digit that costs more than expected has a positive surprise.": then(
             lambda right: -right
         ),
         "These are the nats beyond what was expected. In standard deviations, please: "
         "divide by the root of the summed variances.": Mistake(
-            but(scale=lambda logits, variance: 1), hint=2
-        ),
-        "Divided by the variance; its root is the standard deviation.": Mistake(
-            but(scale=lambda logits, variance: _total(variance)), hint=2
+            but(divisor=lambda logits, variance: 1), hint=2
         ),
         "Standard deviations do not add; variances do. Sum them, then take the "
         "root.": Mistake(
-            but(scale=lambda logits, variance: _total(np.sqrt(variance))), hint=2
+            but(divisor=lambda logits, variance: _total(np.sqrt(variance))), hint=2
         ),
         "That is the variance of the pixel, p (1 - p). The cost moves by |logit| when the "
         "pixel moves by 1: p (1 - p) · logit².": Mistake(
-            but(scale=lambda logits, variance: np.sqrt(_total(variance / logits**2))),
+            but(divisor=lambda logits, variance: np.sqrt(_total(variance / logits**2))),
             hint=2,
-        ),
-        "Only what was paid. The network expected to pay something.": but(
-            paid_only=True
-        ),
-        "Standardized by these images. The network has an expectation for each image by "
-        "itself; other images do not enter.": _across_images,
-        "The pixels' scores, averaged: pixels of which the network is nearly sure then "
-        "count as much as doubtful ones. Sum first, divide once.": Mistake(
-            _mean_of_scores, hint=2
         ),
     },
     hints=(

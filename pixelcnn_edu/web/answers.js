@@ -5,8 +5,8 @@ import { Network } from "./network.js";
 import { uniformNumbers } from "./random.js";
 
 // graph, weights: as for `Network`. All images and numbers are flat Float32Arrays.
-export function answersOf(graph, weights, plain) {
-  const net = new Network(graph, weights, plain);
+export function answersOf(graph, weights) {
+  const net = new Network(graph, weights);
   const size = net.height * net.width * net.channels;
 
   // A pixel gets its other value. All earlier pixels stay, and the later ones are drawn

@@ -13,8 +13,8 @@ const IN_WORKER = `
 let answers;
 onmessage = ({ data: { id, name, args } }) => {
   try {
-    if (name === "start") answers = makeAnswers()(...args);
     const result = name === "start" ? null : answers[name](args);
+    if (name === "start") answers = makeAnswers()(...args);
     postMessage({ id, result });
   } catch (error) {
     postMessage({ id, error: error.message });
@@ -22,45 +22,29 @@ onmessage = ({ data: { id, name, args } }) => {
 };`;
 
 export class Engine {
-  // Without a Worker (`inPage`, or where a page may start none) the page itself computes;
-  // `plain` is for `Network`.
-  constructor(graph, weights, { inPage = false, plain = false } = {}) {
+  constructor(graph, weights) {
     this.waiting = new Map(); // of each question, by number: who gets the answer
     this.asked = 0;
-    this.network = [graph, weights, plain];
-    try {
-      if (inPage) throw new Error("No Worker is wanted");
-      const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
-      this.url = URL.createObjectURL(program);
-      this.worker = new Worker(this.url);
-      this.worker.onmessage = ({ data }) => this.answered(data);
-      this.worker.onerror = () => this.withoutWorker();
-      // if the network cannot be made, its error is that of all questions
-      this.ask("start", this.network).catch((error) => (this.broken = error));
-    } catch {
-      this.withoutWorker(); // the browser, or the page's policy, allows none
-    }
+    this.network = [graph, weights];
+    const program = new Blob([`${makeAnswers}${IN_WORKER}`], { type: "text/javascript" });
+    this.url = URL.createObjectURL(program);
+    this.worker = new Worker(this.url);
+    this.worker.onmessage = ({ data }) => this.answered(data);
+    this.ask("start", this.network);
   }
 
   // Ask for one of the answers in answers.js; a promise.
   ask(name, args = {}) {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
-      if (this.broken) return reject(this.broken);
-      if (this.stopped) return undefined; // nobody waits for an answer
-      const question = { id, name, args };
-      this.waiting.set(id, { resolve, reject, question });
-      if (this.worker) this.worker.postMessage(question);
-      else setTimeout(() => this.answerHere(question));
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, name, args });
     });
   }
 
-  // Ask one question with many arguments: half of them in a second Worker, if there is one.
+  // Ask one question with many arguments: of four and more, half in a second Worker.
   async askAll(name, all) {
-    if (this.worker && all.length >= 4) {
-      const [graph, weights, plain] = this.network;
-      this.second ??= new Engine(graph, weights, { plain });
-    }
+    if (all.length >= 4) this.second ??= new Engine(...this.network);
     const half = this.second ? all.length >> 1 : all.length;
     const asked = (i) => (i < half ? this : this.second);
     return Promise.all(all.map((args, i) => asked(i).ask(name, args)));
@@ -79,33 +63,10 @@ export class Engine {
     else reject(new Error(error));
   }
 
-  withoutWorker() {
-    this.worker?.terminate();
-    this.worker = null;
-    try {
-      this.answers = makeAnswers()(...this.network);
-    } catch (error) {
-      this.broken = error;
-    }
-    for (const { question } of this.waiting.values()) this.answerHere(question);
-  }
-
-  answerHere({ id, name, args }) {
-    if (this.stopped || !this.waiting.has(id)) return;
-    try {
-      if (this.broken) throw this.broken;
-      const result = name === "start" ? null : this.answers[name](args);
-      this.answered({ id, result });
-    } catch (error) {
-      this.answered({ id, error: error.message });
-    }
-  }
-
   stop() {
-    this.stopped = true;
     this.second?.stop();
-    this.worker?.terminate();
-    if (this.url) URL.revokeObjectURL(this.url);
+    this.worker.terminate();
+    URL.revokeObjectURL(this.url);
   }
 }
 

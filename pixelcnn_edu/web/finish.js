@@ -19,7 +19,6 @@ export function finish({ engine, graph, settings, images, root, answer, remember
   // "0.14": rows 0 to 13 are given, the top. "14.28": rows 14 to 27, the bottom.
   const ends = settings.given.split(".").map(Number);
   const own = { top: ends[0] === 0, edge: ends[0] || ends[1] }; // edge: where the bottom begins
-  if (!(own.edge >= 1 && own.edge < height)) Object.assign(own, { top: true, edge: height >> 1 });
   let example = 0; // which of the images was on the pad last
   let drawn = null; // what was drawn for one drawing and one seed
 

@@ -5,7 +5,7 @@
 
 import { softplus } from "./likelihoods.js";
 import { COLORS, Images, Pad, Sentence, SmallImages, button, capital } from "./ui.js";
-import { flippedInPython, pixelsIn, placeOf, pythonCall, row, seedSlider } from "./ui.js";
+import { flippedInPython, numbersIn, placeOf, pythonCall, row, seedSlider } from "./ui.js";
 
 const [CANDIDATES, SHOWN] = [64, 16]; // flips that are compared, and shown
 const LEAST = 0.05; // probability of a flip that is compared
@@ -14,7 +14,7 @@ export function fork({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   // "404.501": pixel 404 was flipped before, and the flip of 501 is on show. After "404."
   // the explorer chooses the flip itself.
-  let flips = pixelsIn(settings.flip, height * width);
+  let flips = numbersIn(settings.flip);
   const last = flips.pop();
   let next = last === null ? null : { pixel: last }; // the fork on show
   let state = null; // the digit: its numbers, its image, and what each flip costs

@@ -3,7 +3,8 @@
 
 import { LIKELIHOODS } from "./likelihoods.js";
 import { COLORS, Choice, Images, Pad, Picture, Sentence, Slider } from "./ui.js";
-import { colorOf, drawBars, labelChoice, make, placeOf, row, seedSlider, sum } from "./ui.js";
+import { colorOf, drawBars, labelChoice, make, numbersIn, placeOf } from "./ui.js";
+import { row, seedSlider, sum } from "./ui.js";
 
 const MOST = 64; // channels on show
 const LISTED = 8; // products in the table
@@ -19,11 +20,8 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   const whole = ({ size }) => size[0] === height && size[1] === width;
   const layers = [...tensors.keys()].filter((i) => whole(tensors[i])); // those on show
   const place = (pixel) => placeOf(pixel, width);
-  // A number that counts something, from a string of digits; else null.
-  const counting = (text, many) =>
-    text !== "" && Number.isInteger(Number(text)) && text < many ? Number(text) : null;
-  settings.pixel = counting(settings.pixel, height * width); // null: the one that costs most
-  settings.layer = counting(settings.layer, layers.length) ?? Math.max(0, layers.length - 2);
+  [settings.pixel] = numbersIn(settings.pixel); // null: the one that costs most
+  settings.layer = numbersIn(settings.layer)[0] ?? Math.max(0, layers.length - 2);
   const own = { channel: 0 }; // of the pixel: its color
   let state = null; // the image, its logits, and the features of the layer
   let kernel = null; // of the last layer
@@ -31,9 +29,9 @@ export function inside({ engine, graph, settings, root, answer, remember }) {
   const act = () => show();
   const controls = [seedSlider(settings, "look", act, "image (seed)")];
   if (classes) controls.push(labelChoice("class", settings, "lookclass", classes, act));
-  const names = channels === 3 ? ["red", "green", "blue"] : [...Array(channels).keys()];
+  const names = ["red", "green", "blue"];
   if (channels > 1) {
-    const options = names.map((name, k) => [String(name), k]);
+    const options = names.map((name, k) => [name, k]);
     controls.push(new Choice("color", own, "channel", { options, act }));
   }
   const pad = new Pad(shape, {

@@ -26,7 +26,7 @@ export const LIKELIHOODS = {
     probabilities: (logits, at, levels) => softmax(logits, at, levels, 1),
 
     nats(logits, at, levels, level) {
-      const own = logits.subarray(at, at + levels).map(finite);
+      const own = logits.subarray(at, at + levels);
       const largest = Math.max(...own);
       const sum = own.reduce((rest, logit) => rest + Math.exp(logit - largest), 0);
       return Math.log(sum) + largest - own[level];
@@ -55,11 +55,8 @@ export const LIKELIHOODS = {
 // float32 below 1. (It fails where the network is certain: p(ink) is 0, or almost 1.)
 export const flippingNumber = (ink) => (ink ? 1 - 2 ** -24 : 0);
 
-// Infinity minus infinity would be no number.
-const finite = (logit) => Math.min(logit, 3e38);
-
 function softmax(logits, at, levels, temperature) {
-  const own = Array.from(logits.subarray(at, at + levels), finite);
+  const own = Array.from(logits.subarray(at, at + levels));
   const largest = Math.max(...own);
   const parts = own.map((logit) => Math.exp((logit - largest) / temperature));
   const sum = parts.reduce((a, b) => a + b);

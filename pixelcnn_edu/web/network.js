@@ -11,22 +11,9 @@ import { KERNEL } from "./kernel.wasm";
 // Each tensor is known at one of three moments, as in pixel_graph.py:
 const [PER_IMAGE, PER_ROW, PER_PIXEL] = [0, 1, 2];
 
-// What only some layers have, see export.py. (All tensors have all of them, since objects of
-// one shape are the fastest to read.)
-const NOTHING = {
-  taps: null,
-  bias: null,
-  weight: null,
-  weights: null,
-  activation: null,
-  colors: null,
-  levels: null,
-};
-
 export class Network {
   // graph: the object that `export` writes, see export.py; weights: a Float32Array.
-  // With plain = true, all products are computed in JavaScript.
-  constructor(graph, weights, plain = false) {
+  constructor(graph, weights) {
     [this.height, this.width, this.channels] = graph.image_shape;
     this.levels = graph.levels;
     this.likelihood = LIKELIHOODS[graph.likelihood];
@@ -43,7 +30,6 @@ export class Network {
     for (const entry of graph.tensors) {
       const [height, width] = entry.size; // 1 where one vector stands for all pixels
       this.tensors.push({
-        ...NOTHING,
         ...entry,
         sources: entry.from.map((index) => this.tensors[index]),
         page: end,
@@ -59,32 +45,26 @@ export class Network {
     this.perRow = this.tensors.filter((t) => t.when === PER_ROW);
     this.perPixel = this.tensors.filter((t) => t.when === PER_PIXEL && t.layer in LAYERS);
     this.last = null; // what the last drawing was made of, if the pages hold its features
-    this.labelIsKnown = false;
-    this.filled = false; // whether the pages hold the features of the image in them
     this.perValue = this.output.channels / this.channels; // logits
     this.cost = new Float32Array(this.height * this.width); // nats of each pixel
-    this.takeMemory(end, plain);
+    this.takeMemory(end);
     this.floats.set(weights);
-    if (!this.classes) this.computePerImage();
   }
 
   // The memory for all numbers, and the function that multiplies in it.
-  takeMemory(size, plain) {
-    this.addProduct = this.addProductInJavaScript;
-    if (plain || typeof WebAssembly === "undefined") {
-      this.floats = new Float32Array(size);
-      return;
-    }
-    const pages = Math.ceil((4 * size) / 65536); // a page of WebAssembly has 64 KiB
-    const memory = new WebAssembly.Memory({ initial: pages });
-    this.floats = new Float32Array(memory.buffer);
+  takeMemory(size) {
     try {
+      const pages = Math.ceil((4 * size) / 65536); // a page of WebAssembly has 64 KiB
+      const memory = new WebAssembly.Memory({ initial: pages });
       const code = Uint8Array.from(atob(KERNEL), (letter) => letter.charCodeAt(0));
       const module = new WebAssembly.Module(code);
       const { exports } = new WebAssembly.Instance(module, { page: { memory } });
+      this.floats = new Float32Array(memory.buffer);
       this.addProduct = exports.add_product;
     } catch (error) {
       console.warn(`Without WebAssembly the network is slower: ${error.message}`);
+      this.floats = new Float32Array(size);
+      this.addProduct = this.addProductInJavaScript;
     }
   }
 
@@ -121,19 +101,14 @@ export class Network {
     }
     if (typeof label === "number") shares[label] = 1;
     else shares.set(label);
-    if (this.labelIsKnown && shares.every((share, i) => share === this.label[i])) return;
-    [this.label, this.labelIsKnown, this.last, this.filled] = [shares, true, null, false];
-    this.computePerImage();
+    [this.label, this.last] = [shares, null];
+    for (const tensor of this.perImage) this.computeAll(tensor);
   }
 
-  computePerImage() {
-    for (const tensor of this.perImage) this.computeRows(tensor, 0);
-  }
-
-  // All pixels of a tensor, from a row on.
-  computeRows(tensor, first) {
+  // All pixels of a tensor.
+  computeAll(tensor) {
     const [height, width] = tensor.size;
-    for (let row = first; row < height; row++) {
+    for (let row = 0; row < height; row++) {
       for (let col = 0; col < width; col++) this.compute(tensor, row, col);
     }
   }
@@ -157,23 +132,18 @@ export class Network {
   // ------------------------------------------------------------------ whole images
 
   // Compute all features of an image: the logits are then in the page of `output`, and the
-  // cost of each pixel in `cost`. The rows that the last image had too are there already.
+  // cost of each pixel in `cost`.
   //
   // Layer by layer, in the order of the graph, this is faster than pixel by pixel: the
   // weights of a layer stay in the processor's cache.
   read(image, label = 0) {
     if (this.classes) this.setLabel(label);
-    const before = this.page(this.image);
-    const value = this.filled ? image.findIndex((own, i) => own !== before[i]) : 0;
-    if (value < 0) return;
-    const first = Math.floor(value / this.channels / this.width);
+    this.last = null;
     this.floats.set(image, this.image.page);
-    // in the order of the graph: each tensor after those that it reads
-    for (const tensor of this.made) this.computeRows(tensor, first);
-    for (let pixel = first * this.width; pixel < this.cost.length; pixel++) {
+    for (const tensor of this.made) this.computeAll(tensor);
+    for (let pixel = 0; pixel < this.cost.length; pixel++) {
       this.noteCost(Math.floor(pixel / this.width), pixel % this.width);
     }
-    [this.last, this.filled] = [null, true];
   }
 
   // For each tensor, the pixels of which the logits of one pixel are made: H·W bytes, 0 or
@@ -220,7 +190,6 @@ export class Network {
     const isGiven = (i) => known?.[Math.floor(i / channels)];
     const numbers = uniforms.map((u, i) => (isGiven(i) ? 2 + given[i] : u));
     const first = this.firstNew(numbers, temperature);
-    [this.last, this.filled] = [null, false]; // an error leaves pages that are partly old
     for (let pixel = first; pixel < this.height * width; pixel++) {
       const row = Math.floor(pixel / width);
       const col = pixel % width;
@@ -242,7 +211,7 @@ export class Network {
       }
       this.noteCost(row, col);
     }
-    [this.last, this.filled] = [{ numbers, temperature }, true];
+    this.last = { numbers, temperature };
     return this.page(image);
   }
 
@@ -262,9 +231,6 @@ export class Network {
   sample(row, col, channel, u, temperature) {
     const { floats, levels } = this;
     const at = this.placeOfLogits(row, col, channel);
-    for (let k = at; k < at + this.perValue; k++) {
-      if (Number.isNaN(floats[k])) throw new Error("A logit is not a number");
-    }
     return this.likelihood.sample(floats, at, levels, u, temperature) / (levels - 1);
   }
 

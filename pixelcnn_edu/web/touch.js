@@ -2,15 +2,14 @@
 // again: with the same random numbers, but after another past.
 
 import { COLORS, Pad, Sentence, button, capital, flippedInPython } from "./ui.js";
-import { pixelsIn, placeOf, pythonCall, row, upTo, within } from "./ui.js";
+import { numbersIn, placeOf, pythonCall, row, upTo } from "./ui.js";
 
 const SECONDS = 2; // for a whole digit
 
 export function touch({ engine, graph, settings, root, answer, remember }) {
   const [height, width] = graph.image_shape;
   const size = height * width;
-  settings.touch = within(settings.touch, 0, 2 ** 32 - 1);
-  let flips = pixelsIn(settings.touched, size).filter((pixel) => pixel !== null);
+  let flips = numbersIn(settings.touched).filter((pixel) => pixel !== null);
   let image = null;
   let drawn = 0; // pixels on show; the network has drawn all of them already
 

@@ -17,17 +17,11 @@ export const placeOf = (pixel, width) =>
   `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// A whole number from an address, made one that the explorer can have.
-export const within = (value, least, most) =>
-  Math.min(Math.max(Math.floor(value), least), most);
+export const within = (value, least, most) => Math.min(Math.max(value, least), most);
 
-// The pixels in "404.501.", of which the last may be missing: null. An address may hold more
-// than an image of `size` pixels has.
-export function pixelsIn(text, size) {
-  const pixels = text.split(".").map((part) => (part === "" ? null : Number(part)));
-  const fits = /^\d+(\.\d+)*\.?$/.test(text) && pixels.every((pixel) => pixel < size);
-  return fits ? pixels : [null];
-}
+// The numbers in "404.501.", as an address has them; a missing one is null.
+export const numbersIn = (text) =>
+  text.split(".").map((part) => (part === "" ? null : Number(part)));
 
 // An element with attributes and children. A function as attribute listens to an event.
 export function make(tag, attributes = {}, ...children) {
@@ -51,16 +45,15 @@ const copy = Math.random().toString(36).slice(2);
 let made = 0;
 const newId = () => `pixelcnn-${copy}-${++made}`;
 
-// A slider for the number own[key], which `show` writes beside it. A number from an address
-// becomes one that the slider has. `act` is called after each move.
+// A slider for the number own[key], which `show` writes beside it. The browser changes a
+// number that the slider does not have. `act` is called after each move.
 export class Slider {
   constructor(name, own, key, { min = 0, max, step = 1, show = String, act }) {
     const id = newId();
     Object.assign(this, { own, key, show });
     this.text = make("output", { for: id, "aria-live": "off" }); // the slider says it
-    const value = step === 1 ? Math.floor(own[key]) : own[key];
     const style = max > 300 ? "width: 440px" : null; // on a wide page
-    this.input = make("input", { id, type: "range", style, min, max, step, value });
+    this.input = make("input", { id, type: "range", style, min, max, step, value: own[key] });
     this.input.addEventListener("input", () => {
       this.read();
       act();
@@ -87,15 +80,13 @@ export class Slider {
 }
 
 export function seedSlider(own, key, act, name = "seed") {
-  return new Slider(name, own, key, { max: within(own[key], 99, 2 ** 32 - 1), act });
+  return new Slider(name, own, key, { max: Math.max(own[key], 99), act });
 }
 
-// A named group of buttons of which one is chosen: own[key]. options: [[text, value], …]. A
-// value that is no option, from an address perhaps, becomes the first one.
+// A named group of buttons of which one is chosen: own[key]. options: [[text, value], …].
 export class Choice {
   constructor(name, own, key, { options, act }) {
     const group = newId();
-    if (!options.some(([, value]) => value === own[key])) own[key] = options[0][1];
     const buttons = options.flatMap(([text, value], i) => {
       const id = `${group}-${i}`;
       const input = make("input", { id, type: "radio", name: group });
@@ -112,7 +103,6 @@ export class Choice {
 }
 
 export function labelChoice(name, own, key, classes, act) {
-  own[key] = within(own[key], 0, classes - 1);
   const options = Array.from({ length: classes }, (_, k) => [String(k), k]);
   return new Choice(name, own, key, { options, act });
 }
@@ -357,7 +347,8 @@ export class Pad {
   }
 
   moveTo(row, col) {
-    const [y, x] = [within(row, 0, this.height - 1), within(col, 0, this.width - 1)];
+    const y = within(Math.floor(row), 0, this.height - 1);
+    const x = within(Math.floor(col), 0, this.width - 1);
     this.cursor = y * this.width + x;
     const name = this.name ? `: ${this.name(this.cursor)}` : "";
     this.said.textContent = placeOf(this.cursor, this.width) + name;

@@ -1,7 +1,6 @@
 """A JupyterLab in a process of its own, away from the reader's settings and files."""
 
 import contextlib
-import ipaddress
 import json
 import os
 import signal
@@ -9,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 START = 90  # seconds that a server may take to start, or to end
 SETTINGS = {
@@ -27,7 +25,6 @@ NOT_INHERITED = {
     "PYTEST_CURRENT_TEST",  # with it, kernels hide what is written below Python
     *("MAKEFLAGS", "MFLAGS", "MAKELEVEL"),  # of the make that runs the tests
 }
-LISTEN = "0A"  # in /proc/net/tcp
 
 
 def free_port() -> int:
@@ -116,46 +113,3 @@ def _end(process):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def listening(pid) -> set:
-    """(address, port) where a process and its descendants take connections, on Linux."""
-    sockets = set()
-    for member in _family(pid):
-        with contextlib.suppress(OSError):  # one that has just ended
-            for descriptor in Path(f"/proc/{member}/fd").iterdir():
-                with contextlib.suppress(OSError):
-                    sockets.add(os.readlink(descriptor))
-    found = set()
-    for table in ("tcp", "tcp6"):
-        file = Path(f"/proc/{pid}/net/{table}")
-        lines = file.read_text("utf-8").splitlines()[1:] if file.exists() else []
-        for _, local, _, state, *_, inode in (line.split()[:10] for line in lines):
-            if state == LISTEN and f"socket:[{inode}]" in sockets:
-                found.add(_address(local))
-    return found
-
-
-def _family(pid):
-    parents = {}
-    for file in Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            fields = dict(
-                line.split(":\t", 1)
-                for line in file.read_text("utf-8").splitlines()
-                if ":\t" in line
-            )
-            parents[int(fields["Pid"])] = int(fields["PPid"])
-    family = [pid]
-    for member in family:  # grows while it is walked
-        family += [child for child, parent in parents.items() if parent == member]
-    return family
-
-
-def _address(text):
-    """0100007F:22B8 is 127.0.0.1, port 8888: words of 32 bits, as in memory."""
-    address, port = text.split(":")
-    words = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
-    raw = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
-    found = ipaddress.ip_address(raw)
-    return getattr(found, "ipv4_mapped", None) or found, int(port, 16)

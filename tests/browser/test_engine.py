@@ -7,21 +7,18 @@ from pathlib import Path
 
 from pixelcnn_edu import causality, export, generation, pretrained
 from pixelcnn_edu.labels import with_labels
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
-from pixelcnn_edu.models import ImageModel, gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
 
-import keras
 import numpy as np
 import pytest
 import wasmtime
-from playwright import sync_api as playwright
 
 SCRIPT = export.explorers()
 # What runs in the page: `answers` of the network that was loaded last.
-LOAD = """([graph, text, plain]) => {
+LOAD = """([graph, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  globalThis.answers = makeAnswers()(graph, new Float32Array(bytes.buffer), plain);
+  globalThis.answers = makeAnswers()(graph, new Float32Array(bytes.buffer));
 }"""
 ASK = """([name, args]) => {
   const toFloats = (value) => Array.isArray(value) ? new Float32Array(value) : value;
@@ -83,11 +80,11 @@ class Engine:
         self.page = browser.new_page()
         self.page.add_script_tag(content=script)
 
-    def load(self, model, *, plain=False):
+    def load(self, model):
         graph, weights = export.network(model)
         self.shape = tuple(graph["image_shape"])
         text = base64.b64encode(weights.tobytes()).decode()
-        self.page.evaluate(LOAD, [graph, text, plain])
+        self.page.evaluate(LOAD, [graph, text])
 
     def ask(self, name, **arguments):
         flat = {
@@ -99,6 +96,15 @@ class Engine:
     def logits(self, image, label=0):
         out = self.ask("read", image=image, label=label)["logits"]
         return np.reshape(out, (*self.shape[:2], -1))
+
+
+@pytest.fixture(scope="module")
+def plain(browser):
+    """The engine without WebAssembly."""
+    engine = Engine(browser)
+    engine.page.evaluate("delete globalThis.WebAssembly")
+    yield engine
+    engine.page.close()
 
 
 @pytest.fixture(scope="module")
@@ -154,23 +160,12 @@ def test_a_seed_has_the_numbers_of_numpy(engine):
             assert np.array_equal(np.float32(numbers), expected), (seed, child)
 
 
-def test_a_spawn_key_has_the_float64_numbers_of_numpy(engine):
-    for seed in (0, 7, 2**53 - 1):
-        for key in ([], [0, 0], [3, 0], [1, 2**40]):
-            stream = np.random.SeedSequence(seed, spawn_key=key)
-            expected = np.random.default_rng(stream).random(16)
-            numbers = engine.page.evaluate(
-                "([seed, key]) => random_js.doubleNumbers(seed, key, 16)", [seed, key]
-            )
-            assert numbers == expected.tolist()
-
-
-@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_logits_are_those_of_keras(engine, kind, plain):
+def test_logits_are_those_of_keras(engine, plain, kind):
     model = small(kind)
-    engine.load(model, plain=plain)
-    assert farthest(engine, model) < TOLERANCE
+    for one in (engine, plain):
+        one.load(model)
+        assert farthest(one, model) < TOLERANCE
 
 
 def random_small(seed):
@@ -207,23 +202,12 @@ def random_small(seed):
     return model
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(10))
 def test_random_models_compute_and_draw_as_in_keras(engine, seed):
     model = random_small(seed)
-    for plain in (False, True):
-        engine.load(model, plain=plain)
-        assert farthest(engine, model) < TOLERANCE
-    assert check_seeds(engine, model, 10) <= 1
-
-
-def test_a_plain_convolution_of_keras_runs_too(engine):
-    image = keras.Input((6, 5, 1))
-    x = MaskedConv2D(4, 3, "A", activation="tanh")(image)
-    x = keras.layers.Conv2D(5, 1, activation="gelu")(x)
-    logits = keras.layers.Conv2D(1, (1, 1), use_bias=False)(x)
-    model = ImageModel(image, logits, likelihood=Bernoulli())
     engine.load(model)
     assert farthest(engine, model) < TOLERANCE
+    assert check_seeds(engine, model, 10) <= 1
 
 
 @pytest.mark.parametrize("name", pretrained.names())
@@ -280,96 +264,12 @@ def check_seeds(engine, model, seeds, temperature=1.0):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_draws_the_image_of_python(engine, kind):
-    assert check_seeds(engine, small(kind), 8) <= 1
-    assert check_seeds(engine, small(kind, 1), 4, temperature=0.5) <= 1
+    assert check_seeds(engine, small(kind), 8, temperature=0.5) <= 1
 
 
 @pytest.mark.parametrize("name", ["coffee", "night", "conditional", "colored"])
 def test_a_hundred_seeds_of_bundled_models(engine, name):
     assert check_seeds(engine, pretrained.load(name), 100) <= 3
-
-
-def test_temperature_zero_takes_the_likeliest_level(engine):
-    for kind in ("relu", "one_hot"):
-        model = small(kind)
-        engine.load(model)
-        expected = generation.generate(model, 1, seed=0, temperature=0, method="naive")
-        (drawn,) = engine.ask("draw", seed=0, children=[0], temperature=0)
-        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
-
-
-def test_nothing_of_another_question_is_left_in_the_pages(engine):
-    model = small("gated, labels")
-    model.set_weights([2 * weight for weight in model.get_weights()])
-    engine.load(model)
-    uniforms = np.random.default_rng(0).random((1, 6, 5, 1), dtype="float32")
-    images, _ = images_and_labels(model, 1)
-    known = np.zeros((6, 5), bool)
-    known[1] = True
-
-    def check(label=0, temperature=1.0, known=None):
-        hidden = np.zeros((6, 5), bool) if known is None else known
-        given = np.where(hidden[..., None], images, 0)
-        expected = generation.naive(
-            *(model, model.likelihood, uniforms, given, hidden, temperature),
-            np.array([label]),
-        )
-        more = {} if known is None else {"known": known + 0, "given": images}
-        asked = {"uniforms": uniforms, "label": label, "temperature": temperature}
-        drawn = engine.ask("drawFrom", **asked, **more)
-        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
-        return expected
-
-    first = check()
-    assert not np.array_equal(check(label=2), first)
-    check()
-    assert not np.array_equal(check(temperature=0.3), first)
-    check()
-    check(known=known)
-    check()
-    engine.logits(images[0])
-    check()
-    engine.logits(images[0], label=1)
-    check()
-
-
-def test_a_label_that_the_network_does_not_know_is_refused(engine):
-    engine.load(small("gated, labels"))
-    for label in (3, -1, 0.5):
-        with pytest.raises(playwright.Error, match="Expected a label from 0 to 2"):
-            engine.ask("draw", seed=0, children=[0], label=label)
-
-
-def test_a_logit_that_is_not_a_number_is_an_error(engine):
-    model = small("relu")
-    engine.load(model)
-    uniforms, known = np.full(30, 0.5), np.arange(30) < 10
-    for _ in range(2):  # and again: nothing of the first answer is kept
-        with pytest.raises(playwright.Error, match="not a number"):
-            engine.page.evaluate(
-                "([u, k]) => answers.drawFrom({uniforms: new Float32Array(u), known: k, "
-                "given: new Float32Array(30).fill(NaN)})",
-                [uniforms.tolist(), (known + 0).tolist()],
-            )
-
-
-@pytest.mark.parametrize("kind", ["relu", "colors, one_hot"])
-def test_known_pixels_stay_and_the_rest_is_drawn(engine, kind):
-    model = small(kind)
-    engine.load(model)
-    images, _ = images_and_labels(model, 1)
-    known = np.zeros(engine.shape[:2], bool)
-    known[:2] = known[3, 1] = True
-    uniforms = np.random.default_rng(0).random(images.shape, dtype="float32")
-    expected = generation.naive(
-        *(model, model.likelihood, uniforms),
-        *(np.where(known[..., None], images, 0), known, 1.0),
-    )
-    drawn = engine.ask("drawFrom", uniforms=uniforms, given=images, known=known + 0)
-    assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
-    logits = logits_function(model)(expected)
-    nats = -model.likelihood.log_prob_of_pixels(logits, expected)
-    assert np.allclose(drawn["cost"], np.ravel(nats), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("kind", ["relu", "gated, skip", "colors"])
@@ -423,29 +323,6 @@ def test_only_the_pixels_after_a_changed_number_are_drawn_again(engine):
         assert fork == expected.tolist()
         assert fork[:pixel] == old[:pixel]
         assert fork[pixel] != old[pixel]
-
-
-@pytest.mark.parametrize("kind", ["gated, all", "relu", "gated, labels"])
-def test_reading_after_another_image_computes_all_that_differs(engine, kind):
-    model = small(kind)
-    engine.load(model)
-    (old, new), _ = images_and_labels(model, 2)
-    mixed = [np.concatenate([old[:row], new[row:]]) for row in (0, 2, 5, 6)]
-    labels = [1, 1, 0, 0] if model.num_classes else [0] * 4
-    # after an image, after a drawing, and after another label
-    uniforms = np.random.default_rng(0).random(old.shape, dtype="float32")
-    for draws_first in (False, True):
-        for image, label in zip(
-            [*mixed, *mixed[::-1]], [*labels, *labels], strict=True
-        ):
-            if draws_first:
-                engine.ask("drawFrom", uniforms=uniforms, label=label)
-            own = [np.array([label])] * bool(model.num_classes)
-            expected = logits_function(model)(image[None], *own)
-            answer = engine.ask("read", image=image, label=label)
-            assert np.allclose(answer["logits"], expected.ravel(), atol=TOLERANCE)
-            nats = -model.likelihood.log_prob_of_pixels(expected, image[None])
-            assert np.allclose(answer["cost"], np.ravel(nats), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])
@@ -523,33 +400,9 @@ def test_fields_are_the_receptive_fields_that_gradients_find(engine, kind):
     assert fields_differ(engine, kind) == []
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [
-        ("(at % this.width) + right]", "(at % this.width) - right]"),
-        ("c < 0 || c >= this.width) continue;\n          for", "c < 0) continue; for"),
-        ("for (const source of from)", "for (const source of from.slice(0, 1))"),
-    ],
-)
-def test_a_mistake_in_the_fields_is_caught(browser, right, wrong):
-    assert SCRIPT.count(right) == 1
-    engine = Engine(browser, SCRIPT.replace(right, wrong))
-    assert fields_differ(engine, "gated")
-    engine.page.close()
-
-
-def one_hot_of_the_own_pixel():
-    """A network whose one-hot levels no other pixel reads."""
-    keras.utils.set_random_seed(0)
-    image = keras.Input((3, 4, 3))
-    x = MaskedConv2D(6, 1, "A", colors=3)(OneHotLevels(3)(image))
-    logits = MaskedConv2D(9, 1, "B", colors=3)(x)
-    return ImageModel(image, logits, likelihood=Categorical(3))
-
-
-@pytest.mark.parametrize("kind", [*KINDS, None])
+@pytest.mark.parametrize("kind", ["relu", "gated, all"])
 def test_features_after_a_drawing_are_those_of_a_reading(engine, kind):
-    model = small(kind) if kind else one_hot_of_the_own_pixel()
+    model = small(kind)
     engine.load(model)
     # of a network that has labels: those of label 0
     (drawn,) = engine.ask("draw", seed=0, children=[0])
@@ -560,22 +413,6 @@ def test_features_after_a_drawing_are_those_of_a_reading(engine, kind):
     after_drawing = engine.ask("read", **asked)
     engine.load(model)  # all pages are empty again
     assert engine.ask("read", **asked) == after_drawing
-
-
-@pytest.mark.parametrize("kind", ["position", "gated, colors"])
-def test_the_last_kernel_makes_the_logits_of_keras(engine, kind):
-    model = small(kind)
-    engine.load(model)
-    graph, _ = export.network(model)
-    (image,), _ = images_and_labels(model, 1)
-    last = graph["tensors"][graph["output"]]
-    (features,) = engine.ask("read", image=image, tensors=last["from"])["pages"]
-    kernel = engine.ask("kernel", tensor=graph["output"])
-    (tap,) = kernel["taps"]
-    weights = np.reshape(tap["weights"], (-1, last["channels"]))
-    by_hand = np.reshape(features, (-1, len(weights))) @ weights + kernel["bias"]
-    expected = logits_function(model)(image[None])[0]
-    assert np.allclose(by_hand.reshape(expected.shape), expected, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("layer", BUGS)

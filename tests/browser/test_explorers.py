@@ -176,12 +176,6 @@ def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
         expect(9, 12, 1, lambda: pad.click(position=place))
 
 
-def test_an_address_leads_to_the_same_fork(opened, coffee):
-    with opened("wide", "#seed=5&flip=404") as page:
-        sentence = page.explorer("fork").told("is flipped")
-        assert sentence.startswith(told_fork(coffee, 5, *divmod(404, 28))[0])
-
-
 def telling_by_hand(model, seed):
     """Return how many pixels each likely flip changes, and its bits, by pixel."""
     old, uniforms = fork.first_of_seed(model, seed)
@@ -224,27 +218,6 @@ def test_the_telling_forks_change_most_and_the_likeliest_flip_is_shown_first(
         assert count <= max(near, default=min(counts))
 
 
-WORKERS = {
-    "refused": "globalThis.Worker = class { constructor() { throw new Error('no'); } };",
-    "missing": "delete globalThis.Worker;",
-    "dead": """
-      globalThis.Worker = class {
-        constructor() { setTimeout(() => this.onerror(new Event("error"))); }
-        postMessage() {}
-        terminate() {}
-      };""",
-}
-
-
-@pytest.mark.parametrize("worker", WORKERS)
-def test_without_a_worker_the_page_itself_computes(browser, page_file, coffee, worker):
-    page = Page(browser, page_file, 1280, "#seed=5&flip=404", before=WORKERS[worker])
-    sentence = page.explorer("fork").told("is flipped")
-    assert sentence.startswith(told_fork(coffee, 5, *divmod(404, 28))[0])
-    page.check()
-    page.context.close()
-
-
 @pytest.mark.parametrize("moves", [2, 5])
 def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
     with opened("wide") as page:
@@ -264,31 +237,6 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
         pad.click(position=shown.at(pad, (28, 28), 13, 14))
         flip, changes = told_fork(coffee, 0, 13, 14)
         assert changes in shown.told(flip)
-
-
-@pytest.mark.parametrize(
-    "rubbish",
-    [
-        "#seed=1.5&flip=.&temperature=50&sixteen=.5&label=99&touch=-3&touched=9999",
-        "#seed=&flip=..&temperature=NaN&sixteen=1e99&label=&touched=0.0.0",
-        "#seed=%00&flip=<b>&temperature=-1&touch=1e12&touched=.",
-        "#stepped=-1&step=9e9&future=-1&given=1.1&look=-5&pixel=9999&layer=x",
-        "#&&=&seed",
-    ],
-)
-def test_rubbish_in_the_address_does_no_harm(opened, rubbish):
-    with opened("narrow", rubbish) as page:
-        texts = {
-            "touch": "ixel",
-            "temperature": "Measured at temperature 1",
-            "fork": "is flipped",
-            "stepper": "",
-            "finish": "bits",
-            "inside": "was drawn",
-        }
-        for name, text in texts.items():
-            assert text in page.explorer(name).told(text)
-        assert page.page.locator(".failed").count() == 0
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -313,19 +261,6 @@ def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, w
         assert np.array_equal(ink_on(pad, (28, 28)), image[..., 0])
         assert np.array_equal(by_python(shown, coffee), image)
         page.page.wait_for_url("**#*touch=1&touched=350.569*")
-
-
-def test_after_the_largest_seed_comes_0(opened, coffee):
-    image, _ = fork.first_of_seed(coffee, 0)
-    with opened("wide", "#touch=4294967295") as page:
-        shown = page.explorer("touch")
-        shown.told("Touch a pixel")
-        shown.root.get_by_role("button", name="another digit").click()
-        page.page.wait_for_url("**#*touch=0*")
-        pad = shown.canvas("A digit that draws itself")
-        wait_until_drawn(page, pad)
-        assert np.array_equal(ink_on(pad, (28, 28)), image[..., 0])
-        assert np.array_equal(by_python(shown, coffee), image)
 
 
 def by_python(shown, model):

@@ -5,8 +5,7 @@ import re
 import warnings
 
 from pixelcnn_edu import data, export, generation, pretrained, widgets
-from pixelcnn_edu.likelihoods import Categorical
-from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
+from pixelcnn_edu.models import logits_function, pixelcnn
 from pixelcnn_edu.widgets.reading import uncertain_pixels
 
 import numpy as np
@@ -202,29 +201,6 @@ def test_a_given_bottom_is_finished_as_in_python(
         finish.compare(digits[number], "bottom", 26, 64, 5)
 
 
-def test_both_few_and_many_effective_particles_are_told(
-    opened, finish_file, coffee, digits
-):
-    with opened(finish_file, address="#given=27.28&particles=16&future=0") as page:
-        finish = Finish(page, coffee)
-        finish.compare(digits[0], "bottom", 27, 16, 0)
-        assert not finish.effect.inner_text().startswith("Only")
-        finish.root.get_by_label("rows", exact=True).fill("10")
-        finish.compare(digits[0], "bottom", 10, 16, 0)
-        assert finish.effect.inner_text().startswith("Only")
-
-
-@pytest.mark.parametrize(
-    "address", ["given=0.0", "given=5.3.1", "given=28.28", "given="]
-)
-def test_another_address_leads_to_rows_of_the_image(
-    opened, finish_file, coffee, digits, address
-):
-    with opened(finish_file, address=f"#{address}&particles=3&future=1.5") as page:
-        row, side = (5, "bottom") if address == "given=5.3.1" else (14, "top")
-        Finish(page, coffee).compare(digits[0], side, row, 1, 1)
-
-
 def strokes(finish, *places):
     """Draw a line over pixels (row, col) with the mouse."""
     finish.pad.scroll_into_view_if_needed()
@@ -315,26 +291,6 @@ def test_a_drawing_by_touch(opened, exported, coffee):
         line = drawn_given(finish)
         assert line[6, 8:20].all() and not line[10:].any()
         finish.compare(line, "top", 14, 1, 0)
-
-
-@pytest.mark.parametrize(
-    ("fits", "build", "shape", "more"),
-    [
-        (True, pixelcnn, (2, 5, 1), {}),
-        (False, pixelcnn, (1, 5, 1), {}),
-        (False, pixelcnn, (4, 5, 3), {"filters": 6}),
-        (False, pixelcnn, (4, 5, 1), {"likelihood": Categorical(2)}),
-        (False, gated_pixelcnn, (4, 5, 1), {"num_classes": 3}),
-    ],
-    ids=["two rows", "one row", "colors", "two logits", "labels"],
-)
-def test_an_exported_page_has_it_for_models_that_it_fits(
-    tmp_path, fits, build, shape, more
-):
-    model = build(shape, **{"filters": 4, "depth": 1, **more})
-    export.page(model, tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text("utf-8")
-    assert ('data-explorer="finish"' in text) == fits
 
 
 # ------------------------------------------------------------------ beat the network
@@ -428,36 +384,6 @@ def test_the_bill_is_that_of_python(opened, guess_file, coffee, digits, width):
         assert game.told()[0].startswith("All 5 answered: ")
         game.button("next digit").click()
         game.play(0, [60] * 3, lambda button: button.click())
-
-
-def test_a_wrong_99_percent_costs_6_6_bits_and_the_page_says_so(
-    opened, guess_file, coffee, digits
-):
-    with opened(guess_file) as page:
-        game = Game(page, coffee, digits[:2])
-        game.shown.told("Question 1")
-        ink = game.digits[0].flat[game.places[0][0]] == 1
-        game.slider.press("Home" if ink else "End")
-        game.shown.told_after(game.button("reveal").click)
-        _, _, costs, warning = game.told()
-        assert costs.startswith("you 6.6 bits")
-        wrong = "paper" if ink else "ink"
-        assert warning == f"99 % on {wrong}, wrong: −log₂ 0.01 = 6.6 bits"
-
-
-def test_one_digit_has_no_next_one_and_its_bill_is_that_of_notebook_01(
-    opened, coffee, digits, tmp_path
-):
-    game = widgets.BeatTheNetwork(coffee, digits[0])
-    with opened(page_of(game, tmp_path / "one.html")) as page:
-        shown = page.explorer("guess")
-        shown.told("Question 1 of 20")
-        assert shown.root.get_by_text("next digit").count() == 0
-        for _ in range(20):
-            shown.root.get_by_text("reveal", exact=True).click()
-        shown.told("All 20 answered: the network paid less.")
-        label = shown.canvas("Bits paid so far").get_attribute("aria-label")
-    assert label == "Bits paid so far: you 20.0, network 17.5, coin 20.0"
 
 
 # --------------------------------------------------------------- two copies of the program

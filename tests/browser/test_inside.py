@@ -4,9 +4,7 @@ import contextlib
 import re
 
 from pixelcnn_edu import causality, export, generation, pretrained
-from pixelcnn_edu.layers import MaskedConv2D
-from pixelcnn_edu.likelihoods import Bernoulli
-from pixelcnn_edu.models import ImageModel, logits_function
+from pixelcnn_edu.models import logits_function
 
 import keras
 import numpy as np
@@ -19,27 +17,7 @@ NUMBER = r"(-?\d+(?:\.\d+)?(?:e-\d+)?)"
 
 @pytest.fixture(scope="module")
 def models():
-    bundled = {name: pretrained.load(name) for name in NAMES}
-    return {**bundled, "wide": own_model(wide), "sum": own_model(added)}
-
-
-def own_model(last):
-    """A model of a user with random weights; ``last`` makes the logits of features."""
-    keras.utils.set_random_seed(0)
-    image = keras.Input((5, 6, 1))
-    x = MaskedConv2D(3, 3, "A", activation="tanh", bias_initializer="normal")(image)
-    model = ImageModel(image, last(x), likelihood=Bernoulli())
-    rng = np.random.default_rng(0)
-    model.set_weights([rng.normal(0, 1, w.shape) for w in model.get_weights()])
-    return model
-
-
-def wide(x):
-    return MaskedConv2D(1, 3, name="logits")(x)
-
-
-def added(x):
-    return keras.layers.add([MaskedConv2D(1, 1)(x), MaskedConv2D(1, 3)(x)])
+    return {name: pretrained.load(name) for name in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -228,42 +206,3 @@ def test_classes(opened, models):
         sentence, _ = shown.told_after(chosen.click)
         check_sentence(sentence, Drawn(models["conditional"], 2, label=7), 12, 14)
         assert "lookclass=7" in address_of(shown.page)
-
-
-def test_a_last_kernel_with_neighbors_names_their_places(opened, models):
-    with opened("wide", address=f"#pixel={2 * 6 + 3}") as shown:
-        drawn = Drawn(models["wide"], 0)
-        check_sentence(shown.sentence.inner_text(), drawn, 2, 3)
-        named, listed = sums(shown)
-        # five taps (two of the row, three above), of three channels each
-        assert len(listed) == 8 and "all others (7)" in shown.root.inner_text()
-        cells = shown.root.locator("td:first-child").all_inner_texts()[:8]
-        source = drawn.model.layers[-1].input._keras_history.operation.name
-        features = drawn.features(source)
-        for cell, (feature, weight, product) in zip(cells, listed, strict=True):
-            channel, *place = map(int, re.findall(r"\d+", cell))
-            row, col = place or (2, 3)
-            assert features[row, col, channel] == pytest.approx(feature, abs=1e-3)
-            kernel = np.asarray(drawn.model.layers[-1].kernel)
-            tap = kernel[row - 2 + 1, col - 3 + 1, channel, 0]
-            assert tap == pytest.approx(weight, abs=1e-3)
-            assert tap * features[row, col, channel] == pytest.approx(product, abs=2e-3)
-        whole = listed[:, 2].sum() + named["all others"] + named["bias"]
-        assert whole == pytest.approx(drawn.logit(2, 3, 0, 1), abs=1e-2)
-
-
-def test_logits_that_no_single_kernel_makes_have_no_products(opened, models):
-    with opened("sum", "narrow", "#pixel=20") as shown:
-        drawn = Drawn(models["sum"], 0)
-        check_sentence(shown.sentence.inner_text(), drawn, 3, 2)
-        assert shown.root.locator("table").count() == 0
-        assert "The last layer is no convolution" in shown.root.inner_text()
-
-
-@pytest.mark.parametrize(
-    "address", ["#pixel=784", "#pixel=1.5", "#layer=93&lookclass=3", "#look=0.5"]
-)
-def test_an_address_that_fits_no_image_is_left_aside(opened, models, address):
-    with opened("coffee", address=address) as shown:
-        row, col = costliest_pixel(models["coffee"], 0)
-        assert shown.sentence.inner_text().startswith(f"At row {row}, column {col},")

@@ -89,8 +89,3 @@ def test_its_page_asks_only_this_computer(opened_notebook):
     _, sheet = opened_notebook
     assert len(sheet.requests) > 20
     assert sheet.outside() == []
-
-
-def test_every_explorer_is_shown_in_a_notebook():
-    shown = {name for path in NOTEBOOKS for name in shown_in(path)}
-    assert set(widgets.__all__) == shown

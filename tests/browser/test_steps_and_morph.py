@@ -211,28 +211,6 @@ def test_the_stepper_shows_the_image_so_far_and_at_last_its_cost(opened, coffee)
         assert line.count() == 1
 
 
-def test_an_address_with_other_numbers_does_no_harm(opened, coffee):
-    with opened("stepper", "wide", "#step=9999.5&stepped=1.5") as (_, shown):
-        shown.told("Finished")
-        slider = slider_of(shown, "drawn")
-        sentence, _ = shown.told_after(lambda: slider.press("ArrowLeft"))
-        check_step(sentence, steps(coffee, 1), PIXELS - 1)
-
-
-def test_the_button_visits_all_doubtful_pixels_and_then_the_end(opened, coffee):
-    _, p, _ = steps(coffee, 0)
-    doubtful = np.flatnonzero((p > 0.1) & (p < 0.9))
-    assert len(doubtful) > 10
-    with opened("stepper", "wide", "#step=0") as (_, shown):
-        shown.told("Next: row 0, column 0.")
-        button = shown.root.get_by_role("button", name="next doubtful pixel")
-        slider, visited = slider_of(shown, "drawn"), []
-        for _ in range(len(doubtful) + 2):
-            button.click()
-            visited.append(int(slider.input_value()))
-    assert visited == [*doubtful, PIXELS, PIXELS]
-
-
 # ------------------------------------------------------------------------ the bit reader
 
 
@@ -308,20 +286,6 @@ def test_the_bit_reader_shows_what_is_read_and_the_bits_in_color(
     assert np.abs(colors - cividis)[others].max() < 10
 
 
-def test_the_button_visits_all_dear_pixels_and_then_the_end(opened, coffee, digits):
-    dear = np.flatnonzero(bits_of_pixels(coffee, digits[:1]).ravel() > 1)
-    assert len(dear) > 5
-    with opened("bits", "wide") as (_, shown):
-        shown.told("Row")
-        slider, visited = slider_of(shown, "read"), []
-        slider.press("Home")
-        button = shown.root.get_by_role("button", name="next pixel above 1 bit")
-        for _ in range(len(dear) + 2):
-            button.click()
-            visited.append(int(slider.input_value()))
-    assert visited == [*dear, PIXELS, PIXELS]
-
-
 # ----------------------------------------------------------------------------- the morph
 
 
@@ -373,20 +337,3 @@ def test_the_morph_by_mouse_touch_and_keys(opened, conditional, width):
         radio = end.get_by_role("radio", name="8")
         expect(0, (3, 9), 1, lambda: radio.press("ArrowRight"))
         expect(1, (3, 9), 1, lambda: slider_of(shown, "seed").press("ArrowRight"))
-
-
-def test_an_address_below_zero_leads_to_what_the_controls_show(opened, conditional):
-    with opened("morph", "wide", "#from=-1&to=5&share=0.33&morph=-1") as (_, shown):
-        sentence = shown.told("Told 0.65 of 0 and 0.35 of 5")
-        assert slider_of(shown, "from → to").input_value() == "0.35"
-        assert slider_of(shown, "seed").input_value() == "0"
-        copy = with_labels(conditional, [[0.65, 0, 0, 0, 0, 0.35, 0, 0, 0, 0]])
-        drawn = generation.generate(copy, 8, seed=0, labels=0)
-        check_morph(shown, sentence, conditional, drawn, (0, 5), 0.35)
-
-
-def test_an_address_leads_to_the_same_morph(opened, conditional):
-    with opened("morph", "wide", "#from=2.5&to=99&share=7&morph=3") as (_, shown):
-        sentence = shown.told("Told 0.00 of 2 and 1.00 of 9")
-        drawn = generation.generate(conditional, 8, seed=3, labels=9)
-        check_morph(shown, sentence, conditional, drawn, (2, 9), 1)

@@ -5,7 +5,6 @@ import re
 from functools import partial
 
 from pixelcnn_edu import evaluation, export, generation, pretrained
-from pixelcnn_edu.models import pixelcnn
 
 import pytest
 from test_explorers import WIDTHS, Page, address_of
@@ -58,19 +57,6 @@ def check_told(sentence, model, temperature, seed, label=None):
     if images.shape[-1] == 1:
         ink = float(re.search(r"([\d.]+) % ink", sentence)[1])
         assert ink == pytest.approx(100 * images.mean(), abs=0.051)
-
-
-@pytest.mark.parametrize("is_open", [False, True])
-def test_a_model_of_any_size_is_given_no_call_for_one_size(browser, tmp_path, is_open):
-    model = pixelcnn((*[None if is_open else 6] * 2, 1), filters=2, depth=1)
-    export.page(model, tmp_path / "page.html", image_shape=(6, 6, 1))
-    page = Page(browser, tmp_path / "page.html", WIDTHS["wide"])
-    for name in ("touch", "fork", "temperature"):
-        shown = page.explorer(name)
-        shown.sentence.filter(has_text=re.compile(".")).wait_for()
-        assert shown.root.locator(".call").is_hidden() == is_open
-    page.check()
-    page.context.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -11,7 +11,7 @@ from pixelcnn_edu import data, export, pretrained
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from moves import SILENT, Hand
-from test_engine import KINDS, Engine, check_seeds, farthest, small
+from test_engine import Engine
 from test_explorers import AT_ONCE, PATIENCE, WIDTHS, Page
 
 # Explorers of a page, and how each model's page differs.
@@ -99,40 +99,6 @@ def test_a_picture_keeps_its_paper_in_a_mode_of_high_contrast(browser, files):
     page.context.close()
 
 
-@pytest.mark.parametrize("part", ["graph", "weights", "images"])
-def test_a_damaged_page_says_so_and_shows_nothing(browser, files, tmp_path, part):
-    text = (files / "coffee.html").read_bytes()
-    at = text.index(b'id="%s">' % part.encode()) + 40
-    for bit in (1, 2):
-        damaged = bytearray(text)
-        damaged[at] ^= bit
-        path = tmp_path / "damaged.html"
-        path.write_bytes(damaged)
-        page = Page(browser, path, WIDTHS["wide"], before=AT_ONCE)
-        said = f"This file is damaged: it has other {part} than were written."
-        assert page.page.get_by_role("alert").all_inner_texts() == [said]
-        assert page.problems == [said]
-        assert page.page.locator("canvas").count() == 0
-        page.context.close()
-
-
-# A mistake in the page, and the rule by which axe-core finds it.
-MISTAKES = {
-    "label": "document.querySelector('input[type=range]').labels[0].remove()",
-    "button-name": "document.querySelector('button').textContent = ''",
-    "color-contrast": "document.querySelector('.sentence').style.color = '#aaa'",
-    "html-has-lang": "document.documentElement.removeAttribute('lang')",
-}
-
-
-@pytest.mark.parametrize("rule", MISTAKES)
-def test_axe_finds_a_planted_mistake(browser, files, rule):
-    page = begun(browser, files / "coffee.html", "wide")
-    page.page.evaluate(MISTAKES[rule])
-    assert rule in [found for found, _ in found_by_axe(page.page)]
-    page.context.close()
-
-
 @pytest.mark.parametrize(
     ("name", "width", "means"),
     [
@@ -166,11 +132,3 @@ def engine_in_firefox(firefox):
     engine = Engine(firefox)
     yield engine
     engine.page.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_engine_computes_and_draws_as_keras_in_firefox(engine_in_firefox, kind):
-    model = small(kind)
-    engine_in_firefox.load(model)
-    assert farthest(engine_in_firefox, model) < 1e-4
-    assert check_seeds(engine_in_firefox, model, 4) == 0
