@@ -13,7 +13,7 @@ same on the bundled digits, and the gated one with skips, a higher rate and Muon
 of all runs is `presets.ablation()`, which notebook 14 draws. `cpu_minutes` are those of one
 core; those of the third base and its rows come from another machine, a faster one.
 
-All runs are in `machine.fastest_precision()`, but for the row that says otherwise.
+All runs are in `_device.fastest_precision()`, but for the row that says otherwise.
 """
 
 import argparse
@@ -23,9 +23,9 @@ import zlib
 from pathlib import Path
 
 from pixelcnn_edu import (
+    _device,
     data,
     evaluation,
-    machine,
     models,
     optimizers,
     presets,
@@ -155,7 +155,7 @@ def run(change, seed, images, held_out):
     if change.get("digits") == "static":
         images = data.binarize(images, seed=1)
     batch_size = change.get("batch_size", 64)
-    precision = change.get("precision", machine.fastest_precision())
+    precision = change.get("precision", _device.fastest_precision())
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(seed)
     build = change.get("network", plain())

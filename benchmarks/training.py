@@ -283,7 +283,7 @@ def can_import_torch(python):
 
 def has_bfloat16():
     # asked in a process of its own: TensorFlow would hold threads in this one
-    ask = "from pixelcnn_edu import machine; print(machine.fastest_precision())"
+    ask = "from pixelcnn_edu import _device; print(_device.fastest_precision())"
     answer = subprocess.run(
         [sys.executable, "-c", ask], stdout=subprocess.PIPE, check=True, text=True
     )

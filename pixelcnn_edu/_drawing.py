@@ -10,7 +10,8 @@ import concurrent.futures
 import math
 import sys
 
-from pixelcnn_edu.machine import cores_of_process, on_gpu
+from pixelcnn_edu._device import cores as cores_of_process
+from pixelcnn_edu._device import on_gpu
 
 import numpy as np
 import tqdm

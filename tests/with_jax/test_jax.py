@@ -21,7 +21,6 @@ from pixelcnn_edu import (
     data,
     evaluation,
     generation,
-    machine,
     models,
     optimizers,
     training,
@@ -393,8 +392,6 @@ def test_receptive_fields_are_those_of_tensorflow_and_a_leak_is_found(tensorflow
 
 
 def test_what_needs_tensorflow_says_so():
-    with pytest.raises(ValueError, match=r"backend jax of Keras.*Received: 'mirrored'"):
-        machine.strategy_called("mirrored")
     model = dozen.randomized("gray")
     images = np.zeros((2, *dozen.GRAY), "float32")
     with pytest.raises(ValueError, match=r"Expected TensorFlow.*Received: jax.*naive"):
