@@ -17,9 +17,9 @@ from pixelcnn_edu import export, generation, pretrained
 from playwright.sync_api import sync_playwright
 
 RUNS = 9
-TIMED = """async ([graph, text, plain, runs]) => {
+TIMED = """async ([graph, text, runs]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const engine = new engine_js.Engine(graph, new Float32Array(bytes.buffer), { plain });
+  const engine = new engine_js.Engine(graph, new Float32Array(bytes.buffer));
   const timed = {};
   const time = async (name, act) => {
     timed[name] = [];
@@ -42,11 +42,11 @@ TIMED = """async ([graph, text, plain, runs]) => {
 }"""
 
 
-def in_page(page, model, plain):
+def in_page(page, model):
     """Return the milliseconds of each run in the page, by task."""
     graph, weights = export.network(model)
     text = base64.b64encode(weights.tobytes()).decode()
-    return page.evaluate(TIMED, [graph, text, plain, RUNS])
+    return page.evaluate(TIMED, [graph, text, RUNS])
 
 
 def in_python(model):
@@ -78,8 +78,7 @@ def main():
         for name in names:
             model = pretrained.load(name)
             for where, timed in (
-                ("page, WebAssembly", in_page(page, model, False)),
-                ("page, plain JavaScript", in_page(page, model, True)),
+                ("page", in_page(page, model)),
                 ("Python, cached", in_python(model)),
             ):
                 medians = [
