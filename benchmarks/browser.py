@@ -13,6 +13,7 @@ import statistics
 import time
 
 from pixelcnn_edu import export, generation, pretrained
+from pixelcnn_edu._web import explorers
 
 from playwright.sync_api import sync_playwright
 
@@ -67,7 +68,7 @@ def main():
     parser.add_argument("models", nargs="*", default=["coffee", "night"])
     names = parser.parse_args().models
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    script = export.explorers()
+    script = explorers()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         page = browser.new_page()

@@ -5,57 +5,45 @@ down for the engine: the tensors of its graph, as `cache.graph` reads them, and 
 """
 
 import base64
-import functools
-import hashlib
 import html
-import importlib.resources
 import json
-import re
 import string
-import zlib
 
 from pixelcnn_edu._checks import (
     check_finite,
     check_image_shape_of,
     check_images,
-    check_labels,
     check_path,
+    refused,
 )
 from pixelcnn_edu._files import atomic_write
+from pixelcnn_edu._web import explorers, policy, web_file
 from pixelcnn_edu.cache.graph import UnknownLayer, kernel_of, read, weight_by_pixel
 from pixelcnn_edu.cache.loop import runs_of_a_pixel
 from pixelcnn_edu.gated import Gate
-from pixelcnn_edu.layers import MaskedConv2D, OneHotLevels, PositionBias
+from pixelcnn_edu.layers import OneHotLevels, PositionBias
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import likelihood_of, live_weights
 
-import keras
 import numpy as np
+from keras import activations, layers, ops
 
-_NAMES = """
-elu exponential gelu hard_sigmoid hard_silu leaky_relu linear relu relu6 selu sigmoid silu
-softplus softsign tanh
-"""
-ACTIVATIONS = _NAMES.split()
+ACTIVATIONS = [
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "tanh",
+]
 LICENSES = (
     "Made with pixelcnn_edu (MIT license). The random numbers follow NumPy (BSD license): "
     "SeedSequence and PCG64, by Melissa O&#x27;Neill."
 )
 OF_MNIST = " Digits of MNIST, if shown: Y. LeCun, C. Cortes, C. Burges (CC BY-SA 3.0)."
-_WEB = importlib.resources.files("pixelcnn_edu") / "web"
-_IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.(\w+)";$', re.MULTILINE)
-_EXPORT = re.compile(
-    r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE
-)
 MOST_IMAGES = 100  # in a page
-_FOR_TRAINING = (  # what they do to features, they do in training only
-    keras.layers.ActivityRegularization,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.Identity,
-    keras.layers.SpatialDropout2D,
-)
 
 
 def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
@@ -63,7 +51,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
 
     Args:
         model: an `ImageModel` with the likelihood `Bernoulli` or `Categorical`, made of the
-            layers in the table of `cache.graph`.
+            layers that the two builders in `models` use.
         image_shape: (H, W, C), for a model that leaves its size open.
 
     Returns:
@@ -71,14 +59,12 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         of the graph names its layer, the tensors that the layer reads (``from``), its
         height and width (``size``) and channels, and when it is known (``when``, as in
         `cache.graph`). Where weights are needed, the graph has their place in the array.
-        Weights that a mask sets to 0 are left out where all weights of a tap are. The
-        engine computes in float32, also for a model whose layers compute in 16 bits: that
-        model's images may differ.
+        The engine computes in float32, so the images of a model that computes in 16 bits
+        may differ.
 
     Raises:
         ValueError: the likelihood or a layer is another one; the message names it. Or the
-            images have neither 1 nor 3 channels; a weight is not finite, or quantized, or
-            for images of another size; an Embedding does not know one of the classes.
+            images have neither 1 nor 3 channels, or a weight is not finite.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
@@ -88,24 +74,12 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
     """
     height, width, channels = check_image_shape_of(model, image_shape)
     if channels not in (1, 3):
-        raise ValueError(
-            "Expected a model of gray images (1 channel) or colored ones (3): a page shows "
-            f"no others. Received: {channels} channels"
+        raise refused(
+            "a model of gray images (1 channel) or colored ones (3)", channels
         )
     likelihood = likelihood_of(model)
     if type(likelihood) not in (Bernoulli, Categorical):
-        raise ValueError(
-            "Expected a model with the likelihood Bernoulli or Categorical: the page "
-            f"draws from no other. Received: {likelihood!r}"
-        )
-    classes, labels = getattr(model, "num_classes", None), len(model.inputs) - 1
-    if labels != (classes is not None):
-        raise ValueError(
-            "Expected a model that takes images alone, or a label too and has num_classes. "
-            f"Received: {labels} label inputs and num_classes {classes}"
-        )
-    if labels:  # the page offers each of them
-        check_labels(model, np.arange(classes), classes)
+        raise refused("the likelihood Bernoulli or Categorical", likelihood)
     read_graph = read(check_finite(model))
     runs, one_more = runs_of_a_pixel(read_graph)
     writer = _Writer(height, width)
@@ -116,7 +90,7 @@ def network(model, *, image_shape=None) -> tuple[dict, np.ndarray]:
         "is_open": None in model.inputs[0].shape[1:],
         "likelihood": type(likelihood).__name__,
         "levels": likelihood.levels,
-        "num_classes": classes,
+        "num_classes": getattr(model, "num_classes", None),
         "runs": runs,
         "one_more": one_more,
         "tensors": writer.tensors,
@@ -130,7 +104,7 @@ class _Writer:
 
     Attributes:
         tensors: the dicts.
-        index: {`graph.Tensor`: its place in ``tensors``}.
+        index: {`cache.graph.Tensor`: its place in ``tensors``}.
         weights: flat arrays, float32.
     """
 
@@ -140,29 +114,29 @@ class _Writer:
 
     def add(self, tensor):
         """Write a tensor, and the activation of its convolution, if it has one."""
-        if type(tensor.layer) in _FOR_TRAINING:
-            (source,) = tensor.sources
-            self.index[tensor] = self.index[source]
+        layer, shape, size = tensor.layer, tensor.shape, self.size
+        sources = [self.index[source] for source in tensor.sources]
+        if type(layer) is layers.Dropout:  # it does nothing after training
+            [self.index[tensor]] = sources
             return
-        entry = self._entry(tensor)
-        shape = tensor.shape
-        size = self.size
         if not tensor.when:  # it depends on the label alone
             size = [*shape[:2]] if len(shape) == 3 else [1, 1]
-        channels = shape[-1] if shape else 1
-        common = {"size": size, "channels": channels, "when": tensor.when}
-        common["name"] = getattr(tensor.layer, "name", entry["layer"].lower())
-        sources = [self.index[source] for source in tensor.sources]
+        entry = self._entry(tensor)
+        common = {
+            "size": size,
+            "channels": shape[-1] if shape else 1,
+            "when": tensor.when,
+            "name": layer.name if layer else entry["layer"].lower(),
+        }
         self.tensors.append({**entry, "from": sources, **common})
-        activation = getattr(tensor.layer, "activation", None)
-        if tensor.is_convolution and activation not in (None, keras.activations.linear):
-            then = _activation(tensor.layer)
+        if tensor.is_convolution and layer.activation is not activations.linear:
+            then = _activation(layer)
             self.tensors.append({**then, "from": [len(self.tensors) - 1], **common})
         self.index[tensor] = len(self.tensors) - 1
 
     def _store(self, array):
         """Store an array; return the place where it begins."""
-        flat = np.asarray(keras.ops.cast(array, "float32")).ravel()
+        flat = np.asarray(ops.cast(array, "float32")).ravel()
         at, self._end = self._end, self._end + len(flat)
         self.weights.append(flat)
         return at
@@ -170,16 +144,12 @@ class _Writer:
     def _entry(self, tensor):
         """Return what the engine needs to know of a tensor's layer."""
         layer = tensor.layer
+        kind = type(layer)
         if layer is None:
             return {"layer": "Label" if tensor.index else "Image"}
-        if getattr(layer, "quantization_mode", None):
-            raise _refused(layer, "is quantized")
-        if not tensor.when:
-            _check_label_s(tensor)
         if tensor.is_convolution:
             return self._convolution(layer)
-        kind = type(layer)
-        if kind in (PositionBias, keras.layers.PReLU):
+        if kind in (PositionBias, layers.PReLU):
             weight = np.asarray(weight_by_pixel(layer))
             *size, channels = *weight.shape[:-1], tensor.channels
             weight = np.broadcast_to(weight, (*size, channels))
@@ -189,17 +159,13 @@ class _Writer:
             return {"layer": "Gate", "colors": layer.colors}
         if kind is OneHotLevels:
             return {"layer": "OneHotLevels", "levels": layer.levels}
-        if kind is keras.layers.Activation:
+        if kind is layers.Activation:
             return _activation(layer)
-        if kind is keras.layers.Embedding:
+        if kind is layers.Embedding:
             return {"layer": "Embedding", "weights": self._store(layer.embeddings)}
-        if kind is keras.layers.Reshape:
-            return {"layer": "Reshape"}
-        adds = kind is keras.layers.Add or kind.__module__.startswith("keras.src.ops")
-        same = {source.channels for source in tensor.sources} == {tensor.channels}
-        if adds and kind.__name__ == "Add" and same and len(tensor.sources) > 1:
-            return {"layer": "Add"}
-        raise _refused(layer, "is not among the layers that run in a page")
+        if kind in (layers.Add, layers.Reshape):
+            return {"layer": kind.__name__}
+        raise _unknown(layer, "this layer")
 
     def _convolution(self, layer):
         """Write a convolution: its live taps, each with the place of its weights."""
@@ -217,40 +183,21 @@ class _Writer:
         return {"layer": "Convolution", "taps": taps, "bias": bias}
 
 
-def _check_label_s(tensor):
-    """Refuse a layer between the label and the biases that the builders do not use."""
-    layer, (source, *_) = tensor.layer, tensor.sources
-    kind = type(layer)
-    while type(source.layer) in _FOR_TRAINING:
-        (source,) = source.sources
-    known = (
-        kind is keras.layers.Embedding
-        if source.layer is None
-        else (kind is keras.layers.Reshape and len(tensor.shape) == 3)
-        or (kind is MaskedConv2D and layer.kernel_size == (1, 1))
-    )
-    if not known:
-        raise _refused(
-            layer, "works on the label, and is no Embedding and no 1×1 there"
-        )
-
-
 def _activation(layer):
     """Write the activation of a layer, or refuse one that the engine does not know."""
-    name = getattr(layer.activation, "__name__", "")
-    if name not in ACTIVATIONS or keras.activations.get(name) is not layer.activation:
-        known = ", ".join(ACTIVATIONS)
-        raise _refused(layer, f"has another activation than {known}")
+    names = {activations.get(name): name for name in ACTIVATIONS}
+    if layer.activation not in names:
+        raise _unknown(layer, f"another activation than {', '.join(ACTIVATIONS)}")
+    name = names[layer.activation]
     if name == "relu":
         return {"layer": "ReLU"}
     return {"layer": "Activation", "activation": name}
 
 
-def _refused(layer, why):
-    name = getattr(layer, "name", type(layer).__name__)
+def _unknown(layer, what):
     return UnknownLayer(
-        "Expected a network that can run in a page. "
-        f"Received: the layer {name!r} ({type(layer).__name__}), which {why}."
+        "Expected a network of layers that a page can run. "
+        f"Received: the layer {layer.name!r} ({type(layer).__name__}); no page runs {what}"
     )
 
 
@@ -263,9 +210,6 @@ def page(
     completes a drawing, and shows what is inside the network; each of these for a model
     that it fits. With ``images``, the reader guesses their pixels against the network, and
     sees what each pixel costs.
-
-    The file has checksums of the graph, the weights and the images. If one of them is
-    wrong, the page says that the file is damaged, and draws nothing.
 
     Args:
         model, image_shape: as for `network`.
@@ -281,28 +225,22 @@ def page(
     """
     path = check_path("path", path)
     if not isinstance(title, str):
-        raise ValueError(f"Expected title to be a string. Received: {title!r}")
+        raise refused("title to be a string", title)
     graph, weights = network(model, image_shape=image_shape)
-    shown = b"" if images is None else _shown(images, graph)
+    shown = b""
+    if images is not None:
+        if not _draws_binary(graph) or graph["num_classes"] is not None:
+            raise refused("images for a Bernoulli model without labels only", model)
+        images = check_images(
+            images, levels=2, image_shape=graph["image_shape"], at_most=MOST_IMAGES
+        )
+        shown = image_bytes(images, graph)
     sections = _sections(graph, bool(shown))
     text = _html(
         title, _intro(graph, live_weights(model)), sections, graph, weights, shown
     )
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
-
-
-def _shown(images, graph) -> bytes:
-    """Return the bytes of the images that a page shows, or raise ValueError."""
-    if not _draws_binary(graph) or graph["num_classes"] is not None:
-        raise ValueError(
-            "Expected images for a Bernoulli model of images (H, W, 1) without labels "
-            f"only. Received: {graph['likelihood']} of {graph['image_shape']}, num_classes "
-            f"{graph['num_classes']}"
-        )
-    shape = graph["image_shape"]
-    images = check_images(images, levels=2, image_shape=shape, at_most=MOST_IMAGES)
-    return image_bytes(images, graph)
 
 
 def image_bytes(images, graph) -> bytes:
@@ -321,85 +259,18 @@ def _html(title, intro, sections, graph, weights, images=b""):
     ``images`` are those that the explorers show, see `image_bytes`.
     """
     script = explorers() + web_file("host.js")
-    parts = {  # in ASCII letters
-        "graph": json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
-        "weights": base64.b64encode(weights.astype("<f4").tobytes()).decode(),
-        "images": base64.b64encode(images).decode(),
-    }
-    checksums = {
-        f"crc32_of_{name}": f'data-crc32="{zlib.crc32(text.encode())}"'
-        for name, text in parts.items()
-    }
     return string.Template(web_file("page.html")).substitute(
-        **parts,
-        **checksums,
-        policy=_policy(script),
+        # a name of a layer must not end the script
+        graph=json.dumps(graph, separators=(",", ":")).replace("<", "\\u003c"),
+        weights=base64.b64encode(weights.astype("<f4").tobytes()).decode(),
+        images=base64.b64encode(images).decode(),
+        policy=policy(script),
         title=html.escape(title),
         style=web_file("style.css"),
         intro=html.escape(intro),
         explorers="\n".join(sections),
         licenses=LICENSES + OF_MNIST * bool(images),
         script=script,
-    )
-
-
-@functools.cache
-def web_file(name) -> str:
-    """Return the text of a file in the folder `web`."""
-    return (_WEB / name).read_text("utf-8")
-
-
-@functools.cache
-def explorers() -> str:
-    """Return the modules of the folder `web` joined into one script.
-
-    A page from disk can load no modules, and anywidget takes one text. So each module
-    becomes a function that is called at once and returns what the module exports; an import
-    reads what an earlier one returned. The modules of the network stand in a function of
-    their own, whose text becomes the program of a Worker, see engine.js.
-    """
-    answers = f"{_joined('answers.js')}return answers_js.answersOf;\n"
-    return f"function makeAnswers() {{\n{answers}}}\n\n{_joined('main.js')}"
-
-
-def _joined(last):
-    """Return all modules that ``last`` needs as one text, each after those it imports."""
-    done = {}
-
-    def add(name):
-        if name in done:
-            return
-        text = _module(name)
-        for _, stem, ending in _IMPORT.findall(text):
-            add(f"{stem}.{ending}")
-        exported = ", ".join(_EXPORT.findall(text))
-        body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_\3;", text))
-        place = name.replace(".", "_")
-        done[name] = (
-            f"const {place} = (() => {{\n{body}return {{ {exported} }};\n}})();\n"
-        )
-
-    add(last)
-    return "\n".join(done.values())
-
-
-def _module(name):
-    """Return a module as text; of the WebAssembly code, a constant with its bytes."""
-    if not name.endswith(".wasm"):
-        return web_file(name)
-    code = base64.b64encode((_WEB / name).read_bytes()).decode()
-    return f'export const KERNEL = "{code}";\n'
-
-
-def _policy(script):
-    """Return a content security policy that allows this script, and nothing from outside.
-
-    The Worker's program is a part of the script. WebAssembly needs a permission of its own.
-    """
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}' 'wasm-unsafe-eval' blob:; "
-        "worker-src blob:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import notebooks
 from pixelcnn_edu import _alt, masks, plots, scoreboard
-from pixelcnn_edu.widgets import fork
+from pixelcnn_edu.widgets import drawing
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -776,7 +776,7 @@ def test_the_explorers_stand_out_from_their_paper():
     script = (WEB / "ui.js").read_text("utf-8")
     colors = dict(re.findall(r'^  (\w+): "(#\w+)",$', script, re.MULTILINE))
     assert (colors["seen"], colors["target"]) == (plots.SEEN, plots.TARGET)
-    assert (colors["target"], colors["gone"]) == (fork.GAINED, fork.LOST)
+    assert (colors["target"], colors["gone"]) == (drawing.GAINED, drawing.LOST)
     for name in ("ink", "seen", "target", "gone", "border"):
         assert contrast(colors[name], colors["paper"]) >= 3
     for name in ("ink", "target"):

@@ -9,7 +9,7 @@ again with the same random numbers: what `widgets.TouchableDigit` does.
 from pathlib import Path
 
 from pixelcnn_edu import pretrained
-from pixelcnn_edu.widgets import fork
+from pixelcnn_edu.widgets import drawing
 
 import numpy as np
 from PIL import Image
@@ -42,8 +42,8 @@ def frames(first, second, touched):
 def animation():
     """Return all frames, and the milliseconds of each."""
     model = pretrained.load("coffee")
-    first, uniforms = fork.first_of_seed(model, SEED)
-    (second,) = fork.draw_forks(model, first, uniforms, [TOUCHED])
+    first, uniforms = drawing.first_of_seed(model, SEED)
+    (second,) = drawing.draw_forks(model, first, uniforms, [TOUCHED])
     return zip(*frames(first[..., 0], second[..., 0], TOUCHED), strict=True)
 
 

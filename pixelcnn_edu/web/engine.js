@@ -1,6 +1,6 @@
 // A network in a Worker, so that the page stays alive while it computes.
 //
-// `export.explorers` joins all modules into one text, which begins like this:
+// `_web.py` joins all modules into one text, which begins like this:
 //
 //     function makeAnswers() {
 //       … all modules that answers.js needs …

@@ -7,8 +7,6 @@
 
 import { sigmoid, softplus } from "./likelihoods.js";
 
-const SELU = [1.0507009873554805, 1.6732632423543772];
-
 // The error function, up to 2e-7 (Abramowitz and Stegun, formula 7.1.26).
 function erf(x) {
   const t = 1 / (1 + 0.3275911 * Math.abs(x));
@@ -20,18 +18,11 @@ function erf(x) {
 // Keras's activations, by their names in Keras.
 export const ACTIVATIONS = {
   elu: (x) => (x > 0 ? x : Math.expm1(x)),
-  exponential: Math.exp,
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
-  hard_sigmoid: (x) => Math.min(Math.max(x / 6 + 0.5, 0), 1),
-  hard_silu: (x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1),
   leaky_relu: (x) => (x > 0 ? x : 0.2 * x),
-  linear: (x) => x,
-  relu6: (x) => Math.min(Math.max(x, 0), 6),
-  selu: (x) => SELU[0] * (x > 0 ? x : SELU[1] * Math.expm1(x)),
   sigmoid,
   silu: (x) => x * sigmoid(x),
   softplus,
-  softsign: (x) => x / (1 + Math.abs(x)),
   tanh: Math.tanh,
 };
 

@@ -129,7 +129,7 @@ export function pythonCall(graph) {
 // `flips`: pixels that were flipped one after another.
 export function flippedInPython(seed, flips, width) {
   const pairs = flips.map((pixel) => `(${Math.floor(pixel / width)}, ${pixel % width})`);
-  return `widgets.fork.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
+  return `widgets.drawing.draw_flipped(model, ${seed}, [${pairs.join(", ")}])`;
 }
 
 // A canvas of a fixed size in pixels of the page, sharp on every screen. It shrinks on a

@@ -7,9 +7,10 @@ and the first settings, and draws one still picture for pages without JavaScript
 import base64
 import io
 
-from pixelcnn_edu import _alt, export, plots
+from pixelcnn_edu import _alt, export, generation, plots
 from pixelcnn_edu._checks import check_number, check_seed
 from pixelcnn_edu._compiled import logits_function
+from pixelcnn_edu._web import explorers, web_file
 from pixelcnn_edu.likelihoods import Bernoulli
 
 import anywidget
@@ -36,8 +37,8 @@ class Explorer(anywidget.AnyWidget):
         **settings: what the reader may change.
     """
 
-    _esm = export.explorers() + "export default main_js;\n"
-    _css = export.web_file("style.css")
+    _esm = explorers() + "export default main_js;\n"
+    _css = web_file("style.css")
 
     explorer = traitlets.Unicode().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
@@ -123,6 +124,15 @@ def bits(model, images, values) -> np.ndarray:
     logits = logits_function(model)(images).astype("float64")
     towards = np.where(values, logits, -logits)
     return (np.logaddexp(0, -towards) / np.log(2))[..., 0]
+
+
+def first_of_seed(model, seed):
+    """Return the image of ``generate(model, 1, seed=seed)``, and its uniform numbers."""
+    shape = (1, *ink_shape(model), 1)
+    stream = np.random.SeedSequence(check_page_seed(seed)).spawn(1)[0]
+    uniforms = np.random.default_rng(stream).random(shape, dtype="float32")
+    drawn = generation.generate(model, 1, uniforms=uniforms, progress=False)
+    return drawn[0], uniforms[0]
 
 
 def up_to(image, at, later=NOT_YET):

@@ -6,11 +6,11 @@ from pixelcnn_edu.widgets._base import (
     Explorer,
     bits,
     check_page_seed,
+    first_of_seed,
     ink_shape,
     show_page,
     up_to,
 )
-from pixelcnn_edu.widgets.fork import first_of_seed
 
 import numpy as np
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from pixelcnn_edu import causality, export, generation, pretrained
+from pixelcnn_edu._web import explorers
 from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
 from pixelcnn_edu.models import gated_pixelcnn, logits_function, pixelcnn
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import wasmtime
 
-SCRIPT = export.explorers()
+SCRIPT = explorers()
 # What runs in the page: `answers` of the network that was loaded last.
 LOAD = """([graph, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

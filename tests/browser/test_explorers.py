@@ -5,7 +5,7 @@ import re
 import time
 
 from pixelcnn_edu import export, generation, pretrained, widgets
-from pixelcnn_edu.widgets import fork
+from pixelcnn_edu.widgets import drawing
 from pixelcnn_edu.widgets._base import bits as bits_of
 
 import numpy as np
@@ -135,8 +135,8 @@ def opened(browser, page_file, screens, request):
 
 def told_fork(model, seed, row, col):
     """Return what the fork explorer must say, from Python's computations."""
-    old, uniforms = fork.first_of_seed(model, seed)
-    (new,) = fork.draw_forks(model, old, uniforms, [(row, col)])
+    old, uniforms = drawing.first_of_seed(model, seed)
+    (new,) = drawing.draw_forks(model, old, uniforms, [(row, col)])
     bits = bits_of(model, old[None], 1 - old[None])[0, row, col]
     changed = (old != new).sum() - 1
     later = 784 - 28 * row - col - 1
@@ -178,11 +178,11 @@ def test_fork_by_mouse_touch_and_keys(opened, coffee, width):
 
 def telling_by_hand(model, seed):
     """Return how many pixels each likely flip changes, and its bits, by pixel."""
-    old, uniforms = fork.first_of_seed(model, seed)
+    old, uniforms = drawing.first_of_seed(model, seed)
     bits = bits_of(model, old[None], 1 - old[None])[0]
     at = [divmod(int(i), 28) for i in np.argsort(bits, axis=None, kind="stable")[:64]]
     at = [pixel for pixel in at if bits[pixel] <= -np.log2(0.05)]
-    forks = fork.draw_forks(model, old, uniforms, at)
+    forks = drawing.draw_forks(model, old, uniforms, at)
     changes = [int((old != new).sum()) - 1 for new in forks]
     return dict(zip(at, changes, strict=True)), bits
 
@@ -241,9 +241,9 @@ def test_quick_moves_end_at_the_last_one(opened, coffee, moves):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_touched_digit_is_drawn_again_from_the_touched_pixel(opened, coffee, width):
-    image, uniforms = fork.first_of_seed(coffee, 1)
+    image, uniforms = drawing.first_of_seed(coffee, 1)
     for row, col in ((12, 14), (20, 9)):
-        uniforms[row, col] = fork.flipping_number(image, row, col)
+        uniforms[row, col] = drawing.flipping_number(image, row, col)
         image = generation.generate(coffee, 1, uniforms=uniforms[None])[0]
     with opened(width) as page:
         shown = page.explorer("touch")
@@ -274,7 +274,9 @@ def test_the_calls_in_the_page_are_right(opened, coffee):
         shown = page.explorer("fork")
         sentence = shown.told("is flipped")
         image = by_python(shown, coffee)
-        assert np.array_equal(image, fork.draw_flipped(coffee, 5, [(14, 12), (17, 24)]))
+        assert np.array_equal(
+            image, drawing.draw_flipped(coffee, 5, [(14, 12), (17, 24)])
+        )
         value = "ink" if image[17, 24, 0] else "paper"
         assert f"Row 17, column 24 is flipped to {value}" in sentence
         shown = page.explorer("temperature")

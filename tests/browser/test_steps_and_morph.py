@@ -5,12 +5,12 @@ import contextlib
 import json
 import re
 
-from pixelcnn_edu import data, export, generation, pretrained
+from pixelcnn_edu import _web, data, export, generation, pretrained
 from pixelcnn_edu.evaluation import nats_per_image
 from pixelcnn_edu.labels import with_labels
 from pixelcnn_edu.widgets import BitReader
 from pixelcnn_edu.widgets._base import bits as bits_of
-from pixelcnn_edu.widgets.morph import posterior, readings
+from pixelcnn_edu.widgets.drawing import posterior, readings
 from pixelcnn_edu.widgets.reading import steps
 
 import matplotlib
@@ -69,8 +69,8 @@ def write_alone(explorer, path):
     own = {name: getattr(explorer, name) for name in ("explorer", "settings", "graph")}
     for name in ("weights", "images"):
         own[name] = base64.b64encode(getattr(explorer, name)).decode()
-    script = export.explorers()
-    style = export.web_file("style.css")
+    script = _web.explorers()
+    style = _web.web_file("style.css")
     text = ALONE % (style, explorer.explorer, script, json.dumps(own))
     path.write_text(text, "utf-8")
 
