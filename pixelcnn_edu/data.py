@@ -9,37 +9,39 @@ The package contains 5,000 real MNIST digits (Y. LeCun, C. Cortes, C. Burges; CC
 
 from pathlib import Path
 
-from pixelcnn_edu import _digit_files, _pictures
 from pixelcnn_edu._checks import (
     check_bool,
     check_images,
     check_levels,
     check_number,
+    check_one_of,
     check_path,
     check_positive_int,
     check_seed,
-    is_int,
     listed,
     plain,
+    refused,
 )
 
+import keras
 import numpy as np
+from PIL import Image, ImageOps
 
 BUNDLED = Path(__file__).parent / "bundled" / "digits.npz"
-BUNDLED_SHA256 = "25b4b2b8eca950edfb1adacaf54b7fac0c08716e49bd3e5dce61c2428fcb8492"
-DOWNLOAD_TIMEOUT_SECONDS = 30
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 
 def load_mnist(source="bundled"):
-    """Load handwritten digits, or another set in the same file formats.
+    """Load handwritten digits, or another set in the same file format.
 
     Args:
         source: ``"bundled"``: 4,000 training and 1,000 test digits, no network needed. All
             of them are MNIST training digits: do not score a network on these test
             digits that was trained on ``"full"``.
             ``"full"``: all 60,000 and 10,000. Keras downloads them once into its cache.
-            Or a path: to a file like Keras's ``mnist.npz``, or to a folder of IDX files
-            (``train-images-idx3-ubyte``, with or without ``.gz``).
+            Or the path of a file like Keras's ``mnist.npz``.
 
     Returns:
         ``(x_train, y_train), (x_test, y_test)``: images float32 (N, H, W, 1) in
@@ -47,7 +49,7 @@ def load_mnist(source="bundled"):
 
     Raises:
         ValueError: a file is damaged or of another kind; the message names it.
-        FileNotFoundError: a path does not exist, or one of the files is missing.
+        FileNotFoundError: a path does not exist.
         ConnectionError: ``"full"`` is not cached and could not be downloaded.
 
     Example:
@@ -55,18 +57,51 @@ def load_mnist(source="bundled"):
         >>> x_train.shape, x_test.shape
         ((4000, 28, 28, 1), (1000, 28, 28, 1))
     """
-    if source == "bundled":
-        arrays = _digit_files.read_unchanged(BUNDLED, BUNDLED_SHA256)
-    elif source == "full":
-        arrays = _digit_files.read_full(DOWNLOAD_TIMEOUT_SECONDS)
+    if isinstance(source, str) and source == "full":
+        train, test = _download()
     else:
-        arrays = _digit_files.read(check_path("source", source), source)
-    x_train, y_train, x_test, y_test = _digit_files.checked(arrays, source)
-    return (_to_float(x_train), y_train), (_to_float(x_test), y_test)
+        path = BUNDLED if source == "bundled" else check_path("source", source)
+        x_train, y_train, x_test, y_test = _read_npz(path)
+        train, test = (x_train, y_train), (x_test, y_test)
+    return _as_batch(*train, source), _as_batch(*test, source)
 
 
-def _to_float(images):
-    return (images.astype("float32") / 255)[..., None]
+def _download():
+    try:
+        return keras.datasets.mnist.load_data()
+    except Exception as error:  # Keras and the network raise many types
+        raise ConnectionError(
+            f"MNIST is not in Keras's cache and could not be downloaded: {error}. "
+            "source='bundled' works without a network."
+        ) from error
+
+
+def _read_npz(path: Path) -> list[np.ndarray]:
+    if not path.exists():
+        raise FileNotFoundError(
+            "Expected source to be 'bundled', 'full', or the path of an .npz file. "
+            f"Nothing is there: {path}"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in ARRAYS]
+    except Exception as error:  # a damaged file can raise many types
+        raise ValueError(
+            f"Expected an .npz file with the arrays {', '.join(ARRAYS)}. Cannot read "
+            f"{path}: {error}"
+        ) from error
+
+
+def _as_batch(images, labels, source):
+    """Return uint8 images (N, H, W) as float32 (N, H, W, 1) in [0, 1], with labels."""
+    fits = images.dtype == np.uint8 and images.ndim == 3 and images.size
+    if not fits or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise refused(
+            "uint8 images (N, H, W) and one integer label for each",
+            f"images {images.dtype} {images.shape}, labels {labels.dtype} "
+            f"{labels.shape} from {source}",
+        )
+    return (images.astype("float32") / 255)[..., None], labels.astype("int64")
 
 
 def load_folder(
@@ -84,9 +119,8 @@ def load_folder(
 
     Each sub-folder is a class, with all pictures in and below the sub-folder. The labels
     are 0, 1, … in the order of the sub-folders' names, which `folder_classes` returns.
-    Without sub-folders, all pictures get the label 0. Pictures whose names show
-    another format (HEIC, TIFF, camera RAW, …) are an error. Other files, hidden names and
-    folders without pictures are ignored.
+    Without sub-folders, all pictures get the label 0. Files of other formats and hidden
+    names are ignored.
 
     White is 1 and black is 0, as on a screen. In `load_mnist` ink is 1: for dark ink on
     white paper, ``invert=True`` gives the same. Figures, the command ``draw`` and pages
@@ -94,10 +128,7 @@ def load_folder(
 
     Photos are turned as their EXIF orientation says. Transparent pixels become white. Gray
     is the luma of ITU-R BT.601, and color profiles are ignored. A picture is resized with a
-    Lanczos filter before its values are rounded to ``levels``. A PNG file with 16 bits a
-    value keeps them all if it is gray without an alpha channel. From any other file,
-    Pillow cuts off the lower 8 bits: values change by up to 1/257, and by up to 3/257
-    where colors become gray or transparent pixels become white.
+    Lanczos filter before its values are rounded to ``levels``.
 
     Args:
         path: the folder.
@@ -109,7 +140,7 @@ def load_folder(
             shows the whole picture in the center of a white image.
         invert: replace each value v by 1 - v.
         validation: the share of validation images, between 0 and 1.
-        seed: of the split and of the order, which are the same on every system.
+        seed: of the split and of the order.
 
     Returns:
         ``(x_train, y_train), (x_val, y_val)``: images float32 (N, H, W, channels) in
@@ -118,9 +149,7 @@ def load_folder(
 
     Raises:
         ValueError: an argument is out of its range, or pictures cannot be read; the
-            message lists all of them. A picture of more than 64 million pixels is not
-            decoded. Damage to pixels is always noticed in PNG files alone, which hold
-            checksums.
+            message lists all of them.
         FileNotFoundError: the folder does not exist.
 
     Example:
@@ -139,30 +168,33 @@ def load_folder(
         >>> bool((x[y == 0] == 0).all() and (x[y == 1] == 1).all())
         True
     """
-    size, channels = _check_size(size), plain(channels)
-    if not is_int(channels) or channels not in (1, 3):
-        raise ValueError(
-            f"Expected channels to be 1 (gray) or 3 (RGB). Received: {channels!r}"
-        )
-    if not isinstance(fit, str) or fit not in _pictures.FITS:
-        raise ValueError(f"Expected fit to be 'crop' or 'pad'. Received: {fit!r}")
+    if len(listed(size) or []) != 2:
+        raise refused("size to be two integers (height, width)", repr(size))
+    height, width = (check_positive_int("size", one) for one in size)
+    if plain(channels) not in (1, 3):
+        raise refused("channels to be 1 (gray) or 3 (RGB)", repr(channels))
+    fit = check_one_of("fit", fit, ("crop", "pad"))
     levels = None if levels is None else check_levels(levels)
     invert, seed = check_bool("invert", invert), check_seed(seed, optional=False)
     validation = check_number("validation", validation, "(0, 1)")
-    path = check_path("path", path)
-    _, files, labels = _pictures.find(path)
-    if len(files) < 2:
-        raise ValueError(
-            "Expected path to be a folder of at least two pictures, for training and "
-            f"for validation. Received: {path}, which has one"
+    classes = _find(check_path("path", path))
+    paths = [one for pictures in classes.values() for one in pictures]
+    if len(paths) < 2:
+        raise refused(
+            "path to be a folder of at least two pictures, for training and for "
+            "validation",
+            f"{path}, which has one",
         )
+    labels = np.repeat(
+        np.arange(len(classes)), [len(each) for each in classes.values()]
+    )
     # [seed, …]: not the numbers that `hold_out` draws with this seed
-    order = np.random.default_rng([seed, len(files)]).permutation(len(files))
-    images = _pictures.read(files, size, channels, fit, folder=path)[order]
+    order = np.random.default_rng([seed, len(paths)]).permutation(len(paths))
+    images = _read_pictures(paths, (height, width), channels, fit)[order]
     images = 1 - images if invert else images
     images = images if levels is None else quantize(images, levels)
-    count = min(max(1, round(validation * len(files))), len(files) - 1)
-    return hold_out(images, labels[order], count, seed=seed)
+    count = min(max(1, round(validation * len(paths))), len(paths) - 1)
+    return hold_out(images, labels.astype("int64")[order], count, seed=seed)
 
 
 def folder_classes(path) -> list[str]:
@@ -179,22 +211,79 @@ def folder_classes(path) -> list[str]:
         ValueError: the folder has no pictures, or some are beside sub-folders.
         FileNotFoundError: the folder does not exist.
     """
-    return _pictures.find(check_path("path", path))[0]
+    return list(_find(check_path("path", path)))
 
 
-def _check_size(size) -> tuple[int, int]:
-    pair = listed(size)
-    if pair is None or len(pair) != 2:
-        raise ValueError(
-            f"Expected size to be two integers (height, width). Received: {size!r}"
+def _find(folder: Path) -> dict[str, list[Path]]:
+    """Return the pictures of each class."""
+    if not folder.is_dir():
+        kind = ValueError if folder.exists() else FileNotFoundError
+        raise kind(f"Expected path to be a folder. Received: {folder}")
+    pictures = [
+        path
+        for path in sorted(folder.rglob("*"), key=Path.as_posix)
+        if path.suffix.lower() in SUFFIXES
+        and not any(name.startswith(".") for name in path.relative_to(folder).parts)
+    ]
+    classes = {}
+    for path in pictures:
+        is_loose = path.parent == folder
+        name = folder.resolve().name if is_loose else path.relative_to(folder).parts[0]
+        classes.setdefault(name, []).append(path)
+    loose = [path.name for path in pictures if path.parent == folder]
+    if not pictures:
+        raise refused(
+            "path to be a folder with pictures (PNG, JPEG, GIF or WebP)",
+            f"{folder}, which has none",
         )
-    height, width = (check_positive_int("size", one) for one in pair)
-    if height * width > _pictures.MOST_PIXELS:
-        raise ValueError(
-            f"Expected size to be at most {_pictures.MOST_PIXELS:,} pixels. "
-            f"Received: {size!r}"
+    if loose and len(loose) < len(pictures):
+        raise refused(
+            "all pictures in sub-folders, one for each class, or all pictures directly in "
+            "path",
+            f"{len(loose)} beside the sub-folders of {folder}, such as {loose[0]!r}",
         )
-    return height, width
+    return dict(sorted(classes.items()))
+
+
+def _read_pictures(paths, size, channels, fit) -> np.ndarray:
+    """Return pictures as float32 (N, H, W, channels) in [0, 1]; white is 1."""
+    images, problems = [], []
+    for path in paths:
+        try:
+            images.append(_read_picture(path, size, channels, fit))
+        except Exception as error:  # a damaged file can raise many types
+            problems.append(f"\n  {path}: {error or type(error).__name__}")
+    if problems:
+        raise refused(
+            "every picture to be a whole PNG, JPEG, GIF or WebP file",
+            f"{len(problems)} of {len(paths)} that cannot be read:{''.join(problems)}",
+        )
+    return np.stack(images)
+
+
+def _read_picture(path, size, channels, fit):
+    height, width = size
+    with Image.open(path, formats=FORMATS) as image:
+        # A JPEG decoder can average blocks of pixels itself, which is ten times faster.
+        image.draft(None, (8 * max(size),) * 2)  # at least this width and this height
+        image = _on_white(ImageOps.exif_transpose(image), channels)
+    resize = {"crop": ImageOps.fit, "pad": ImageOps.pad}[fit]
+    how = {"method": Image.Resampling.LANCZOS}
+    if fit == "pad":
+        how["color"] = "white"
+    values = np.asarray(resize(image, (width, height), **how), "float32") / 255
+    values = np.clip(values, 0, 1).reshape(height, width, -1)
+    return np.broadcast_to(values, (height, width, channels))
+
+
+def _on_white(image, channels):
+    """Return a picture without transparency: gray or RGB, values from 0 to 255."""
+    if image.mode.startswith("I"):  # gray of 16 bits: "L" would cut off the lower 8
+        return Image.fromarray(np.asarray(image, "float32") / np.float32(257))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB")
 
 
 def hold_out(images, labels, count, *, seed=0):

@@ -1,11 +1,11 @@
-"""Build pixelcnn_edu/bundled/clothes.npz from a folder of Fashion-MNIST.
+"""Build pixelcnn_edu/bundled/clothes.npz from Fashion-MNIST.
 
-    python tools/build_clothes.py FOLDER
+    python tools/build_clothes.py FILE
 
-FOLDER holds the four IDX files; Debian's package dataset-fashion-mnist installs them. Of
-the ten kinds, the first of the training images and the first ten of the test images are
-kept. The file is the same, byte for byte, whenever it is built
-with the same library zlib.
+FILE is an .npz with the arrays x_train, y_train, x_test and y_test of
+`keras.datasets.fashion_mnist`. Of the ten kinds, the first of the training images and the
+first ten of the test images are kept. The file is the same, byte for byte, whenever it is
+built with the same library zlib.
 """
 
 import sys
@@ -20,9 +20,9 @@ OUT = Path(__file__).parents[1] / "pixelcnn_edu" / "bundled" / "clothes.npz"
 PER_KIND = {"train": 1, "test": 10}
 
 
-def main(folder):
+def main(source):
     arrays = {}
-    for part, (images, kinds) in zip(PER_KIND, load_mnist(folder), strict=True):
+    for part, (images, kinds) in zip(PER_KIND, load_mnist(source), strict=True):
         chosen = [np.flatnonzero(kinds == kind)[: PER_KIND[part]] for kind in range(10)]
         chosen = np.concatenate(chosen)
         pixels = np.round(images[chosen, ..., 0] * 255).astype("uint8")
