@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixelcnn_edu import _alt, plots
 from pixelcnn_edu._checks import check_notebook, check_number, check_one_of
-from pixelcnn_edu._files import atomic_write, locked
+from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.evaluation import mean_and_standard_error
 
 import numpy as np
@@ -86,6 +86,8 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
 def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
     """Write a row to the board. Authors call this once after they change a notebook.
 
+    Two processes that write at the same time are not supported.
+
     Args:
         notebook: number, such as ``"03"``.
         name: what was measured, in a few words.
@@ -94,8 +96,7 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
             nats.
 
     Raises:
-        ValueError: an argument is out of its range, or no file can be written in the folder
-            of the board.
+        ValueError: an argument is out of its range.
         OSError: the file cannot be written. The board keeps all its rows.
     """
     if not isinstance(name, str) or not name.strip():
@@ -108,7 +109,7 @@ def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:
         "standard_error": round(error, 2),
         "tolerance": check_number("tolerance", tolerance, "[0, inf)"),
     }
-    with locked(FILE.parent, wait=True), atomic_write(FILE) as temporary:
+    with atomic_write(FILE) as temporary:
         board = _board()
         others = [old["name"] for old in board if old["notebook"] != row["notebook"]]
         if name in others:

@@ -2,7 +2,6 @@
 
 import decimal
 import itertools
-import re
 from fractions import Fraction
 
 from pixelcnn_edu import causality, data, evaluation, exercises, fields
@@ -176,13 +175,6 @@ def pixel_by_pixel(images, kernel, bias):
     return out
 
 
-@also_right("live_taps_only")
-def in_a_copy_without_nans(images, kernel, bias):
-    reads = np.isnan(pixel_by_pixel(images, kernel, bias))
-    images = np.nan_to_num(images)
-    return np.where(reads, np.nan, pixel_by_pixel(images, kernel, bias))
-
-
 # Notebook 05
 
 
@@ -266,24 +258,12 @@ def paired_by_hand(a, b):
 # Notebook 07
 
 
-@also_right("gradient_step")
-def step_as_tensor(logit, pixel, rate):
-    p = keras.ops.sigmoid(logit)
-    return keras.ops.convert_to_tensor(logit - rate * (p - pixel))
-
-
 @also_right("evaluate")
 def evaluate_by_hand(model, images):
     x = data.binarize(images)
     p = 1 / (1 + np.exp(-model.predict(x, verbose=0).astype("float64")))
     nats = -np.log(np.where(x == 1, p, 1 - p)).sum(axis=(1, 2, 3))
     return np.array([nats.mean(), nats.std(ddof=1) / len(nats) ** 0.5])
-
-
-@also_right("evaluate")
-def evaluate_one_fixed_draw(model, images):
-    nats = evaluation.nats_per_image(model, data.binarize(images, seed=3))
-    return evaluation.mean_and_standard_error(nats)
 
 
 @also_right("adam")
@@ -374,44 +354,20 @@ def taps_of_the_package(size, mask_type):
     ]
 
 
-def above(size, own):
-    half = size // 2
-    return {(r, c) for r in range(-half, own) for c in range(-half, half + 1)}
-
-
-@also_right("seen_by_two")
-def by_forward_offsets(n):
-    """What a feature of either stack knows, as offsets from its own place."""
-    v = above(7, False)
-    h = {(0, c) for c in range(-3, 0)} | v
-    for _ in range(n):
-        v = sums(v, above(3, True))
-        h = sums(h, {(0, -1), (0, 0)}) | v
-    return sum(0 <= 14 + r < 28 and 0 <= 14 + c < 28 for r, c in h)
-
-
 @also_right("seen_by_two")
 def by_the_package(n):
     return fields.seen((28, 28), (14, 14), further=n, gated=True).sum()
 
 
 def test_the_counts_of_two_stacks_are_those_of_a_network():
-    counts = [by_forward_offsets(n) for n in (0, 5, 8, 11, 12)]
+    count = exercises.seen_by_two.right
+    counts = [count(n) for n in (0, 5, 8, 11, 12)]
     assert counts == [24, 144, 264, 406, 406]
     keras.utils.set_random_seed(0)
     for n in (1, 5):
         network = gated_pixelcnn(filters=4, depth=n)
         seen = causality.receptive_field(network, 14, 14).sum()
-        assert seen == by_forward_offsets(n)
-
-
-def test_two_stacks_without_a_free_step_see_what_one_stack_sees():
-    count = exercises.seen_by_two.right
-    for n in (5, 8, 12):
-        one = fields.seen((28, 28), (14, 14), further=n).sum()
-        assert one == count(n, own=False) == count(n, free=False)
-    assert count(5, source="vertical") == 44 and count(5, source="horizontal") == 60
-    assert count(5, parts="features") == 66 and count(5, in_turn=True) == 152
+        assert seen == count(n)
 
 
 def shifted(activation, *, residual=False, back=False, left=1):
@@ -434,13 +390,10 @@ def shifted(activation, *, residual=False, back=False, left=1):
 
 
 RELU, LEAKY = keras.layers.ReLU, keras.layers.LeakyReLU
-also_right("shifted_layer")(shifted(lambda x: RELU()(x)))  # refused until this test
-also_right("shifted_layer")(shifted(lambda x: RELU()(x), residual=True))
+also_right("shifted_layer")(shifted(lambda x: RELU()(x)))
 also_right("shifted_layer")(shifted(lambda x: RELU()(x), back=True))
-also_right("shifted_layer")(shifted(lambda x: LEAKY()(x)))
 also_right("shifted_layer")(shifted(lambda x: LEAKY()(x), left=2))
 also_right("shifted_layer")(shifted(keras.ops.sigmoid))
-also_right("shifted_layer")(shifted(lambda x: x))
 
 
 def test_a_rectified_layer_without_its_shift_is_refused():
@@ -489,12 +442,6 @@ def tap_of_the_package(mask_type, filters):
     return causal_mask(1, mask_type, **channels)[0, 0]
 
 
-@also_right("center_tap")
-def tap_by_blocks(mask_type, filters):
-    block = np.triu(np.ones((3, 3)), k=1 if mask_type == "A" else 0)
-    return np.kron(block, np.ones((filters // 3, filters // 3))).tolist()
-
-
 @also_right("two_prices")
 def prices_from_the_joint_table(ink, paper, q):
     """Both prices from the whole table of 4³ colors, without knowing the trick."""
@@ -515,11 +462,6 @@ def test_the_average_number_of_channels_that_differ_is_16_7():
     assert differ.sum() / (64 * 63) == pytest.approx(16 / 7)
 
 
-def in_turns_with_keras(logits, levels):
-    split = keras.ops.reshape(logits, (*logits.shape[:-1], levels, 3))
-    return keras.ops.swapaxes(split, -1, -2)
-
-
 def in_turns_by_slices(logits, levels):
     return np.stack([logits[..., color::3] for color in range(3)], axis=-2)
 
@@ -528,10 +470,9 @@ def in_thirds(logits, levels):
     return np.reshape(logits, (*logits.shape[:-1], 3, levels))
 
 
-@pytest.mark.parametrize("reading", [in_turns_with_keras, in_turns_by_slices])
-def test_other_layout_accepts_another_reading(reading):
+def test_other_layout_accepts_another_reading():
     tap, _ = exercises.other_layout.right
-    verdict = exercises.other_layout((tap, reading))
+    verdict = exercises.other_layout((tap, in_turns_by_slices))
     assert verdict.passed, verdict.text
 
 
@@ -564,18 +505,6 @@ def posterior_by_softmax(log_p, prior):
     return np.asarray(keras.ops.softmax(log_p + np.log(prior), axis=1))
 
 
-@also_right("posterior")
-def posterior_by_ratios(log_p, prior):
-    """1 / Σ of the ratios to each label, without a logarithm of a sum."""
-    joint = log_p + np.log(prior)
-    return [[1 / sum(np.exp(row - one)) for one in row] for row in joint]
-
-
-@also_right("mixture_nats")
-def mixture_by_pairs(log_p, prior):
-    return -np.logaddexp.reduce(log_p + np.log(prior), axis=1)
-
-
 @also_right("mixture_nats")
 def mixture_by_bayes(log_p, prior):
     """-log p(x) = -log p(x | y) - log p(y) + log p(y | x), for any label y."""
@@ -598,17 +527,6 @@ def read_one_by_one(log_p, prior):
 # Notebook 17
 
 
-@also_right("bin_probability")
-def by_adding_up(level, levels, mean, scale):
-    """The density of the logistic, added up in small steps from border to border."""
-    middle, half = 2 * level / (levels - 1) - 1, 1 / (levels - 1)
-    start = mean - 40 * scale if level == 0 else middle - half
-    stop = mean + 40 * scale if level == levels - 1 else middle + half
-    x, dx = np.linspace(start, stop, 200_000, retstep=True)
-    density = 1 / (4 * scale * np.cosh((x - mean) / (2 * scale)) ** 2)
-    return (density[1:] + density[:-1]).sum() * dx / 2
-
-
 def test_the_package_agrees_in_float32():
     for level, levels, mean, scale in ((0, 4, -0.2, 0.3), (100, 256, -0.2, 0.05)):
         exact = exercises.bin_probability.right(level, levels, mean, scale)
@@ -617,21 +535,6 @@ def test_the_package_agrees_in_float32():
             logits, np.zeros((1, 1), "float32")
         )
         assert float(np.asarray(p)[0, 0, level]) == pytest.approx(exact, 1e-4)
-
-
-@also_right("log_bin")
-def from_the_nearer_tail(upper, lower):
-    """Mirror a bin above the mean to below it; log σ(a) + log(1 - σ(b)/σ(a))."""
-
-    def softplus(z):
-        return np.logaddexp(0, z).astype(z.dtype)
-
-    mirrored = lower > 0
-    a, b = np.where(mirrored, -lower, upper), np.where(mirrored, -upper, lower)
-    log_a, log_b = -softplus(-a), -softplus(-b)
-    ratio = np.where(np.isinf(b), -np.inf, log_b - log_a)
-    exact = log_a - softplus(b) + np.log(-np.expm1(b - a))
-    return np.where(np.abs(ratio) < 1e-3, exact, log_a + np.log(-np.expm1(ratio)))
 
 
 @pytest.mark.parametrize(
@@ -650,21 +553,6 @@ def test_a_nan_is_blamed_on_a_0_or_on_overflow_only_where_they_occur(name, answe
     assert exercise(answer).text.startswith(f"Not right: {exercise.otherwise}")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda a, b: (
-            b - np.logaddexp(0, a) - np.logaddexp(0, b) + np.log(np.expm1(a - b))
-        ),
-        lambda a, b: (
-            a - np.logaddexp(0, a) - np.logaddexp(0, b) + np.log(-np.expm1(b - a))
-        ),
-    ],
-)
-def test_what_fails_at_infinite_borders_alone_is_told_so(answer):
-    assert "infinite border" in exercises.log_bin(answer).text
-
-
 @pytest.mark.parametrize("upper", [-300.0, -3.0, 0.4, 20.0, 300.0])
 def test_the_logarithm_of_a_bin_is_exact_to_many_decimals(upper):
     decimal.getcontext().prec = 400
@@ -674,31 +562,12 @@ def test_the_logarithm_of_a_bin_is_exact_to_many_decimals(upper):
     assert ours == pytest.approx(float(difference.ln()))
 
 
-@also_right("color_log_prob")
-def color_by_components(logits, color, levels):
-    """A sum over the components, one after the other."""
-    log_bin = exercises.log_bin.right
-    m = len(logits) // 10
-    weights = logits[:m] - np.logaddexp.reduce(logits[:m])
-    x, total = np.array(color) * 2 / (levels - 1) - 1, []
-    for j in range(m):
-        mean, scale, c = np.reshape(logits[m:], (3, 3, m))[..., j]
-        c = np.tanh(c)
-        moved = mean + np.array([0, c[0] * x[0], c[1] * x[0] + c[2] * x[1]])
-        upper = (x + 1 / (levels - 1) - moved) / np.exp(scale)
-        lower = (x - 1 / (levels - 1) - moved) / np.exp(scale)
-        upper[x > 1 - 1e-9], lower[x < -1 + 1e-9] = np.inf, -np.inf
-        total.append(weights[j] + log_bin(upper, lower).sum())
-    return np.logaddexp.reduce(total)
-
-
 def test_the_mixture_over_colors_is_that_of_the_package():
     rng = np.random.default_rng(0)
     for levels in (2, 4, 256):
         logits = rng.normal(0, 1, 30)
         for color in ((0, 1, levels - 1), (1, 1, 0)):
             ours = exercises.color_log_prob.right(logits, color, levels)
-            assert color_by_components(logits, color, levels) == pytest.approx(ours)
             image = np.float32([[[np.array(color) / (levels - 1)]]])
             batch = np.float32(logits).reshape(1, 1, 1, -1)
             theirs = DiscretizedLogisticMixture(3, levels).log_prob(batch, image)[0]
@@ -706,12 +575,6 @@ def test_the_mixture_over_colors_is_that_of_the_package():
 
 
 # Notebook 18
-
-
-@also_right("unpadded_bits")
-def bits_by_nats(bits_per_dim, padded_shape, shape):
-    nats = bits_per_dim * np.log(2) * np.prod(padded_shape)
-    return np.float32(nats / np.log(2) / np.prod(shape))
 
 
 def test_the_bits_of_a_padded_network_are_those_of_the_one_inside():
@@ -727,14 +590,6 @@ def test_the_bits_of_a_padded_network_are_those_of_the_one_inside():
     reported = evaluation.bits_per_dim(outside, padded)
     bits = exercises.unpadded_bits.right(reported, (8, 9, 1), (4, 5, 1))
     assert np.allclose(bits, evaluation.bits_per_dim(inside, images), atol=1e-6)
-
-
-@also_right("pooled")
-def pooled_by_sums(sizes, means, spreads):
-    count, total = sizes.sum(), (sizes * means).sum()
-    squares = (sizes * (spreads**2 + means**2)).sum()
-    variance = (squares - total**2 / count) / (count - 1)
-    return np.array([total / count, (variance / count) ** 0.5])
 
 
 def test_pooling_gives_what_the_package_gives_for_all_digits_at_once():
@@ -830,40 +685,6 @@ def test_another_right_answer_passes(name, answer):
     assert verdict.passed, verdict.text
 
 
-@pytest.mark.parametrize(
-    ("inside", "outside", "words"),
-    [(1e-7, 0, "under the square root"), (0, 1e-8, "epsilon is too small")],
-)
-def test_adam_refuses_another_epsilon(inside, outside, words):
-    def answer(gradients, rate, beta_1, beta_2):
-        m = v = weight = 0.0
-        path = []
-        for t, g in enumerate(gradients, 1):
-            m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
-            root = (v / (1 - beta_2**t) + inside) ** 0.5 + outside
-            weight -= rate * m / (1 - beta_1**t) / root
-            path.append(weight)
-        return path
-
-    verdict = exercises.adam(answer)
-    assert verdict.status == "wrong" and words in verdict.text
-
-
-def test_a_verdict_names_the_output_that_lost_its_nan_or_got_one():
-    mistakes = exercises.live_taps_only.mistakes
-    for words, expected, actual in (
-        ("did not reach", r"NaN at output \(2, 3\)", "a number there"),
-        (
-            "reached its own",
-            r"no NaN up to output \(2, 2\)",
-            r"NaN at output \(1, 1\)",
-        ),
-    ):
-        (mistake,) = [each for name, each in mistakes.items() if words in name]
-        said = str(exercises.live_taps_only(mistake.answers[0]))
-        assert re.search(f"expected: {expected}\n  actual:   {actual}", said)
-
-
 # Answers that are right on most cases
 
 
@@ -876,25 +697,10 @@ def without_the_last_image(model, images):
     return evaluation.mean_and_standard_error(nats[:-1])
 
 
-def no_step_without_a_gradient(gradients, *settings):
-    path = iter(exercises.adam.right([g for g in gradients if g], *settings))
-    weight, weights = 0.0, []
-    for gradient in gradients:
-        weight = next(path) if gradient else weight
-        weights.append(weight)
-    return weights
-
-
 def for_two_channels(probs, u):
     return exercises.draw.right(
         probs, u, places=lambda u: np.ndindex(*u.shape[1:3], min(2, u.shape[3]))
     )
-
-
-def half_added_and_rounded(side, kernel_size, stride, padding):
-    if padding == "same":
-        return round(side / stride + 0.5)
-    return exercises.output_side.right(side, kernel_size, stride, padding)
 
 
 def rounded_down_for_even_kernels(side, kernel_size, stride, padding):
@@ -925,28 +731,6 @@ def from_float32_probabilities(model, images):
 def bells_added(logits, color, levels):
     inner = exercises.color_log_prob.right
     return np.log(np.exp(inner(logits, color, levels)))
-
-
-def of_three_symbols(p, symbol, low, width):
-    before = (0, p[0], p[0] + p[1], p[0] + p[1])[symbol]
-    return low + before * width, p[symbol] * width
-
-
-def different_levels(ink, paper, q):
-    coin, _ = exercises.two_prices.right(ink, paper, q)
-    return coin, coin * len(np.unique(ink[ink != paper]))
-
-
-def logits_as_integers(logits, levels):
-    return exercises.other_layout.right[1](logits.astype(int), levels)
-
-
-def with_a_floor_of_a_thousandth(level, *settings):
-    return max(exercises.bin_probability.right(level, *settings), 1e-3)
-
-
-def three_labels(log_p, prior):
-    return exercises.mixture_nats.right(log_p[:, :3], prior[:3])
 
 
 def without_the_last_output(f, shape):
@@ -980,18 +764,6 @@ def six_filters(vertical, horizontal, filters, first):
     return exercises.shifted_layer.right(vertical, horizontal, 6, first)
 
 
-def left_neighbor_alone(vertical, horizontal, filters, first):
-    """Own place comes through the residual sum, and not through the 1×1 kernel."""
-    left = keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(horizontal)[:, :, :-1]
-    v, _ = exercises.shifted_layer.right(vertical, horizontal, filters, first)
-    down = keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(v)[:, :-1]
-    kernel = keras.layers.Conv2D(filters, 1)
-    h = keras.ops.tanh(
-        keras.layers.add([kernel(left), keras.layers.Conv2D(filters, 1)(down)])
-    )
-    return v, h if first else keras.layers.add([horizontal, h])
-
-
 def rows_taken_for_images(logits, levels):
     count, height, width, _ = logits.shape
     logits = logits.reshape(height, count, width, levels, 3)
@@ -1003,24 +775,16 @@ def rows_taken_for_images(logits, levels):
     [
         ("image_nats", clipped),
         ("evaluate", without_the_last_image),
-        ("adam", no_step_without_a_gradient),
         ("draw", ink_where_u_is_its_probability),
         ("draw", for_two_channels),
         ("output_side", rounded_down_for_even_kernels),
-        ("output_side", half_added_and_rounded),
         ("surprise", from_clipped_probabilities),
         ("evaluate", from_float32_probabilities),
         ("color_log_prob", bells_added),
-        ("interval", of_three_symbols),
-        ("two_prices", different_levels),
-        ("other_layout", (exercises.other_layout.right[0], logits_as_integers)),
-        ("bin_probability", with_a_floor_of_a_thousandth),
-        ("mixture_nats", three_labels),
         ("first_leak", without_the_last_output),
         ("reading", less_the_pixel_s_maximum),
         ("decode_stream", first_and_last_symbol),
         ("shifted_layer", six_filters),
-        ("shifted_layer", left_neighbor_alone),
         ("other_layout", (exercises.other_layout.right[0], rows_taken_for_images)),
     ],
 )

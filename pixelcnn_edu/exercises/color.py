@@ -26,14 +26,14 @@ def _tap_by(color):
     return tap
 
 
-def _center_tap(mask_type, filters, *, color=_thirds):
+def _center_tap(mask_type, filters):
     """Which groups the center tap connects.
 
     ``mask_type``: ``"A"`` or ``"B"``; ``filters``: channels on either side, in thirds:
     red, green, blue. The result is (filters, filters), [read, written]: 1 (or True)
     where the channel written may read the other at its own pixel.
     """
-    return _tap_by(color)(mask_type, filters, filters)
+    return _tap_by(_thirds)(mask_type, filters, filters)
 
 
 def _whole(otherwise):
@@ -62,8 +62,6 @@ center_tap = Exercise(
         "Each group reads itself alone. Green may read red, and blue both.": (
             lambda kind, n: _thirds(n)[:, None] == _thirds(n)
         ),
-        "The groups take turns here, R G B R G B. The package has them in thirds, "
-        "R R G G B B.": Mistake(but(color=_turns), hint=0),
         "The diagonal of channels: each reads itself, but not its color's other channels. "
         "Compare colors: equality allowed.": lambda kind, n: (
             _center_tap("A", n) + np.eye(n)
@@ -122,9 +120,6 @@ two_prices = Exercise(
         "The two are exchanged: in order first.": then(lambda right: right[::-1]),
         "A channel with one and the same level in both colors costs nothing, since it is "
         "certain. Count the channels that differ.": but(independent=lambda *_: 3),
-        "This counts the channels that agree. They are certain; the others cost.": Mistake(
-            but(independent=lambda ink, paper: np.sum(ink == paper)), hint=2
-        ),
         "In order, the coin is paid once: the first channel that differs tells which color "
         "it is, and the rest is certain.": but(in_order=lambda differ: differ),
         "In order, the coin is paid once, and not divided: one channel pays all of it.": (
@@ -233,10 +228,6 @@ other_layout = Exercise(
     read=_whole("Return arrays of numbers."),
     show=_first_pixel,
     mistakes={
-        "The two fit each other and nothing leaks: this is the layout of the package, in "
-        "thirds. The exercise asks for the other one, in which the colors take turns.": (
-            (_tap_by(_thirds), _in_thirds)
-        ),
         "This mask has its groups in thirds, and red would be shown itself once the logits "
         "take turns: the layout trap.": (_tap_by(_thirds), _in_turns),
         "Read and written are exchanged: green may read red, not red green.": (
@@ -247,6 +238,10 @@ other_layout = Exercise(
         ),
         "The shape is right, and red takes the first logits: that is the reading for "
         "groups in thirds. The layout trap.": (_turns_tap, _in_thirds),
+        "The two fit each other and nothing leaks: this is the layout of the package, in "
+        "thirds. The exercise asks for the other one, in which the colors take turns.": (
+            (_tap_by(_thirds), _in_thirds)
+        ),
     },
     hints=(
         "Mask: color = np.arange(channels) % 3 on both sides; then compare as in "

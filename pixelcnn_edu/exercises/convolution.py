@@ -64,7 +64,6 @@ output_side = Exercise(
             but(same=lambda *sizes: _both_sides_alike(0, *sizes)),
             but(same=lambda *sizes: _both_sides_alike(1, *sizes)),
         ),
-        "That is 'valid': 'same' lets the kernel hang over the edge.": but(same=_valid),
     },
     hints=(
         "Padding 'same' adds zeros so that each step of `stride` pixels gives one output, "
@@ -233,6 +232,7 @@ first_leak = Exercise(
         "the first pair for which f(changed) != f(image) at the output. None at the end.",
     ),
     otherwise="That is not the first leak: the smallest output, then the smallest input.",
+    show=_pairs,
     praise="It finds a leak of 1e-12, and leaks that do not show on a page of only 0, of "
     "only 1, or of equal pixels.",
 )
@@ -266,13 +266,6 @@ def _masked(images, kernel, bias):
     return _live_taps_only(
         images, kernel * live[..., None, None], bias, taps=np.ndindex
     )
-
-
-def _shrunk(images, kernel, bias):
-    rows, cols = (size // 2 for size in kernel.shape[:2])
-    height, width = images.shape[1:3]
-    out = _live_taps_only(images, kernel, bias)
-    return out[:, rows : height - rows, cols : width - cols]
 
 
 def _images_and_kernels():
@@ -330,8 +323,6 @@ live_taps_only = Exercise(
     cases=_images_and_kernels,
     describe=_sizes,
     mistakes={
-        "The output shrank: pad the page with zeros, so that every pixel keeps its own "
-        "output.": Mistake(_shrunk, hint=2),
         "The bias is missing.": (
             lambda images, kernel, bias: _live_taps_only(images, kernel, 0 * bias)
         ),

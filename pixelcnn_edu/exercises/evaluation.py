@@ -32,11 +32,6 @@ unpadded_bits = Exercise(
         ),
         "The other way round: without the frame there are fewer pixels to share the "
         "bits.": lambda bits, padded, shape: _unpadded_bits(bits, shape, padded),
-        "Those are the bits of the whole image. Divide by its number of values.": (
-            lambda bits, padded, shape: bits * math.prod(padded)
-        ),
-        "This divides again and never multiplies: the paper reports bits per value "
-        "of the padded image.": lambda bits, padded, shape: bits / math.prod(shape),
         "The ratio of one side. A page has two: 32/28 counts twice.": (
             lambda bits, padded, shape: bits * padded[0] / shape[0]
         ),

@@ -62,10 +62,6 @@ bin_probability = Exercise(
         "That is the share above the first bin: all other levels together.": but(
             first=lambda upper, lower: 1 - _sigmoid(upper)
         ),
-        "That is the share below the lower border, where the first bin should begin if it "
-        "had a beginning. It ends at its upper border.": Mistake(
-            but(first=lambda upper, lower: _sigmoid(lower)), hint=2
-        ),
         "The sigmoid is taken at the level itself. A bin ends half a step further, at "
         "x + half.": Mistake(
             but(first=lambda upper, lower: _sigmoid((upper + lower) / 2)), hint=2
@@ -121,9 +117,6 @@ log_bin = Exercise(
         "log σ(a) - log σ(b) is the logarithm of a quotient. The difference must come "
         "before the logarithm.": lambda upper, lower: (
             _softplus(-lower) - _softplus(-upper)
-        ),
-        "The third term is missing: that is log σ(a) + log σ(-b).": (
-            lambda upper, lower: -_softplus(-upper) - _softplus(lower)
         ),
         "A sigmoid was computed before its logarithm was taken. Far above the mean it "
         "rounds to 1, so the difference of two is 0; far below, it rounds to "

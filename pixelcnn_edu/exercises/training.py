@@ -56,9 +56,6 @@ gradient_step = Exercise(
         "still has to be multiplied by p(1 - p).": _along(
             lambda p, pixel: -1 / p if pixel else 1 / (1 - p)
         ),
-        "that is the loss, not its gradient.": _along(
-            lambda p, pixel: -math.log(p if pixel else 1 - p)
-        ),
         "that is squared error's gradient: under -log p the factor p(1 - p) cancels.": (
             _along(lambda p, pixel: (p - pixel) * p * (1 - p))
         ),

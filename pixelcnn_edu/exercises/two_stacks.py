@@ -33,9 +33,6 @@ stack_taps = Exercise(
     read=pair("Return a pair: (vertical, horizontal)."),
     describe="size = {}, type {}",
     mistakes={
-        "The two are swapped: the vertical kernel first.": then(
-            lambda right: right[::-1]
-        ),
         "The vertical kernel leaves out the current row in every layer. From the second "
         "layer on it reads that row too: of features, which know rows above only.": Mistake(
             lambda size, kind: (_vertical(size, "A"), _horizontal(size, kind)), hint=2
@@ -49,9 +46,6 @@ stack_taps = Exercise(
         "comes later.": Mistake(
             lambda size, kind: (_vertical(size, kind), size),
             lambda size, kind: (_vertical(size, kind), size - 1),
-        ),
-        "Type A hides the place itself from the horizontal kernel, type B does not.": (
-            lambda size, kind: (_vertical(size, kind), _horizontal(size, "A"))
         ),
     },
     hints=(
