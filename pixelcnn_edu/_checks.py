@@ -207,33 +207,6 @@ def fixed_arguments(kwargs, padding) -> dict:
     return {**kwargs, **{name: value for name, (value, _) in fixed.items()}}
 
 
-def check_precision(layer):
-    """Refuse a layer with variables that are not float32: training would fail."""
-    if layer.variable_dtype != "float32":
-        raise refused(
-            "variables in float32, as the dtype policies 'float32' and "
-            "'mixed_bfloat16' keep them",
-            repr(layer.dtype_policy.name),
-        )
-
-
-def check_pointwise(function, activation):
-    """Raise an error unless each output of an activation depends on one input alone."""
-    together = np.linspace(-1, 1, 16, dtype="float32").reshape(1, 2, 2, 4)
-    one_by_one = together.reshape(16, 1, 1, 1)
-    try:
-        found, expected = (np.array(function(x)) for x in (together, one_by_one))
-        pointwise = np.allclose(found.ravel(), expected.ravel(), atol=1e-5)
-    except (TypeError, ValueError):  # other arguments, or an output of another shape
-        pointwise = False
-    if not pointwise:
-        raise refused(
-            "activation to compute each value from one value alone. (One that mixes "
-            "channels lets a color see later colors.)",
-            repr(activation),
-        )
-
-
 # --- arrays -------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ Images have L levels. Their values are k/(L-1), with k = 0 … L-1.
 
 import math
 
-from pixelcnn_edu._checks import check_levels, check_temperature, plain
+from pixelcnn_edu._checks import check_levels, check_temperature
 from pixelcnn_edu.layers import register
 
 import keras
@@ -104,7 +104,6 @@ class Likelihood:
             ValueError: if the shapes do not fit, or the temperature is negative.
         """
         # In a compiled loop the temperature is a tensor, which was checked as a number.
-        temperature = plain(temperature)
         if not ops.is_tensor(temperature):
             temperature = check_temperature(temperature)
         logits, uniforms = self._float32(logits, uniforms, "uniforms")

@@ -69,7 +69,11 @@ class ImageModel(keras.Model):
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        forget(self)
+        forget(self)  # a changed attribute of a layer counts from here on
+
+    def compile_from_config(self, config):  # Keras wants it beside a `compile`
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def get_config(self):
         likelihood = keras.saving.serialize_keras_object(self.likelihood)

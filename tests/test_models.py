@@ -237,6 +237,19 @@ def test_the_compiled_call_gives_the_model_s_own_logits_and_sees_new_weights():
     assert (call(images) == 0).all()
 
 
+def test_a_changed_layer_counts_after_compile():
+    model = pixelcnn((5, 5, 1), **PLAIN, activation="relu")
+    images = np.random.default_rng(0).random((3, 5, 5, 1), dtype="float32")
+    before = logits_function(model)(images)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Activation):
+            layer.activation = keras.activations.tanh
+    model.compile()
+    after = logits_function(model)(images)
+    assert (after != before).any()
+    np.testing.assert_allclose(after, model(images), atol=1e-5)
+
+
 MIXTURE_OF_COLORS = {
     "image_shape": (4, 4, 3),
     "likelihood": DiscretizedLogisticMixture(2, 4),

@@ -123,12 +123,6 @@ def test_each_character_shows_two_pixels_and_the_last_row_may_have_no_partner(
     ]
 
 
-@pytest.mark.parametrize("mask_type", ["a", "b", "C", None])
-def test_a_mask_type_that_does_not_exist_is_an_error(mask_type):
-    with pytest.raises(KeyError):
-        one_file.causal_mask((3, 3), mask_type)
-
-
 def test_a_copy_in_an_empty_folder_trains_and_draws_without_the_package(tmp_path):
     text = FILE.read_text("utf-8")
     small = {"= pixelcnn()": "= pixelcnn(filters=4, depth=1)", "((16, 28,": "((4, 28,"}
@@ -166,25 +160,6 @@ def test_it_replaces_no_network_of_an_earlier_run(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(SystemExit, match="the folder is read-only"):
         one_file.main("digits.npz", 1)
-
-
-def test_it_replaces_no_network_that_another_run_has_saved_meanwhile(
-    tmp_path, monkeypatch, capsys
-):
-    def train(model, images, epochs):
-        for name in others:
-            Path(name).write_bytes(b"of another run")
-
-    others = ["one_file.keras", "new_one_file.keras"]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(one_file, "train", train)
-    monkeypatch.setattr(one_file, "sample", lambda model, uniforms: uniforms)
-    pixels = np.full((8, 28, 28), 255, "uint8")
-    np.savez("digits.npz", x_train=pixels, x_test=pixels)
-    one_file.main("digits.npz", 1)
-    assert {Path(name).read_bytes() for name in others} == {b"of another run"}
-    saved = capsys.readouterr().out.split(":")[0]
-    assert keras.models.load_model(saved).count_params()
 
 
 def test_digits_of_0_and_1_have_ink(tmp_path, monkeypatch):
