@@ -234,9 +234,15 @@ def _again(past):
     return [Fraction(9, 10), Fraction(1, 10)][:: -1 if past and past[-1] else 1]
 
 
+def _counting(past):
+    ones = sum(past)
+    return [Fraction(1 + n, 2 + len(past)) for n in (len(past) - ones, ones)]
+
+
 _MODELS = {
     "p = 1/2, 1/4, 1/4 always": lambda past: [Fraction(n, 4) for n in (2, 1, 1)],
     "the last symbol again with p = 9/10": _again,
+    "p = (1 + its count so far) / (2 + symbols so far)": _counting,
     "the first symbol is 0 for sure, then p = 1/2, 1/2": lambda past: (
         [Fraction(1, 2)] * 2 if past else [Fraction(1)]
     ),
