@@ -106,7 +106,7 @@ def test_a_residual_block_has_the_counted_weights():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"filters": 7}, "even: the block works on half of them, in 1 color group"),
+        ({"filters": 7}, "even: a block works on half of them"),
         ({"filters": 6, "colors": 2}, "divisible by 4"),
         ({"filters": 6}, "filters=6 channels"),
         ({"kernel_size": 4}, "odd"),
