@@ -9,10 +9,7 @@ The backend of Keras is TensorFlow, or JAX if the environment variable ``KERAS_B
 says so. What ``keras.json`` says about the backend does not count.
 """
 
-from pixelcnn_edu import (  # noqa: F401  (what load_model needs)
-    _start,
-    models,
-    optimizers,
-)
+# `_start` comes first; `load_model` needs the classes in the others
+from pixelcnn_edu import _start, models, optimizers  # noqa: F401
 
 __version__ = "0.2.0"

@@ -75,7 +75,6 @@ def train(preset, *, digits, out, seed, precision, verbose, **processes):
     """
     name, preset = preset, presets.PRESETS[preset]
     seed = check_seed(seed, optional=False)
-    pretrained.refuse_foreign(name, out)
     with _together(**processes) as rank:
         (x, y), (x_val, y_val), about_digits = presets.digits_from(digits)
         if precision == "auto":

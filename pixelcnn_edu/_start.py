@@ -12,22 +12,17 @@ def _check_backend():
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if "keras" in sys.modules:
         backend = sys.modules["keras"].config.backend()
-    change = (
-        "Set the environment variable KERAS_BACKEND to tensorflow, and start Python"
-    )
-    if backend not in (
-        "tensorflow",
-        "jax",
-    ):  # PyTorch beside TensorFlow ends the process
-        raise ImportError(
-            "Expected the backend of Keras to be tensorflow or jax. "
-            f"Received: {backend!r}. {change} again."
-        )
     if backend == "jax" and importlib.util.find_spec("jax") is None:
-        raise ImportError(
-            f"The backend of Keras is jax, but JAX is not installed. {change} again, or "
-            "install JAX: python -m pip install jax"
-        )
+        wrong = "The backend of Keras is jax, but JAX is not installed"
+    elif backend not in ("jax", "tensorflow"):  # PyTorch beside it ends the process
+        wrong = "Expected the backend of Keras to be tensorflow or jax"
+        wrong += f". Received: {backend!r}"
+    else:
+        return
+    raise ImportError(
+        f"{wrong}. Set the environment variable KERAS_BACKEND to tensorflow, and start "
+        "Python again."
+    )
 
 
 @contextlib.contextmanager
@@ -37,12 +32,7 @@ def _stderr_held_back():
     TensorFlow's C++ code writes there during the import, before any setting of TensorFlow
     can silence it. What other threads write there meanwhile is lost.
     """
-    try:
-        before = os.dup(2)
-    except OSError:  # closed
-        yield
-        return
-    with tempfile.TemporaryFile() as held, os.fdopen(before, "wb") as stderr:
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb") as stderr:
         os.dup2(held.fileno(), 2)
         try:
             yield

@@ -108,9 +108,13 @@ def save(folder, name: str, model, card: dict):
         raise ValueError(f"Expected name to be the name of a file. Received: {name!r}")
     weights = model.get_weights()
     described = _build(card["build"], weights)
-    inputs = [np.full((1, *one.shape[1:]), 0, one.dtype) for one in described.inputs]
-    inputs[0][:] = np.random.default_rng(0).integers(0, 2, inputs[0].shape)
-    if not np.allclose(model(inputs), described(inputs), rtol=1e-3, atol=1e-3):
+    image, *label = (
+        np.zeros((1, *one.shape[1:]), one.dtype) for one in described.inputs
+    )
+    image += np.random.default_rng(0).integers(0, 2, image.shape)
+    inputs = [image, *label] if label else image
+    logits = (np.asarray(one(inputs)) for one in (model, described))
+    if not np.allclose(*logits, rtol=1e-3, atol=1e-3):
         raise ValueError(
             "Expected model to be the network that card['build'] describes. Received: "
             "another network with weights of the same shapes"
