@@ -83,7 +83,7 @@ def _read_npz(path: Path) -> list[np.ndarray]:
             f"Nothing is there: {path}"
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             return [file[name] for name in ARRAYS]
     except Exception as error:  # a damaged file can raise many types
         raise ValueError(
