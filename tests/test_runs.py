@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelcnn_edu import _files, checkpoints, training
+from pixelcnn_edu import _files, checkpoints, machine, training
 from pixelcnn_edu.models import pixelcnn
 
 import filelock
@@ -23,13 +23,9 @@ X = np.random.default_rng(0).random((24, 5, 5, 1), dtype="float32")
 FILES = ["checkpoint.npz", "run.json", "run.lock"]
 
 
-def network(seed=0, policy="float32"):
+def network(seed=0):
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(policy)
-    try:
-        return pixelcnn((5, 5, 1), filters=4, depth=1, dropout=0.2)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    return pixelcnn((5, 5, 1), filters=4, depth=1, dropout=0.2)
 
 
 def run(folder=None, model=None, images=X, **arguments):
@@ -139,7 +135,8 @@ def test_a_state_that_lacks_something_would_be_found(
 @pytest.mark.parametrize("kind", ["nadam", "muon", "running mean"])
 def test_every_optimizer_goes_on(kind, policy, tmp_path, step_by_step):
     def recipe():
-        model = network(policy=policy)
+        with machine.in_precision(policy):
+            model = network()
         mean = keras.optimizers.Nadam(0.02, use_ema=True, ema_momentum=0.9)
         optimizer = mean if kind == "running mean" else kind
         return {"model": model, "optimizer": optimizer, "validation_images": X[:8]}
@@ -201,6 +198,11 @@ def ended(tmp_path_factory):
     return folder
 
 
+def half_precision():
+    with machine.in_precision("mixed_bfloat16"):
+        return network()
+
+
 @pytest.mark.parametrize(
     ("changed", "name"),
     [
@@ -212,16 +214,17 @@ def ended(tmp_path_factory):
         ({"optimizer": "muon"}, "optimizer"),
         ({"images": X[:, ::-1]}, "images"),
         ({"validation_images": X[8:16]}, "validation_images"),
-        ({"model": {"seed": 1}}, "initial weights"),
-        ({"model": {"policy": "mixed_bfloat16"}}, "precision"),
+        ({"model": lambda: network(seed=1)}, "initial weights"),
+        ({"model": half_precision}, "precision"),
     ],
 )
 def test_a_setting_that_has_changed_is_named(changed, name, ended):
-    model = network(**changed.get("model", {}))
+    changed = dict(changed)
+    model = changed.pop("model", network)()
     before = model.get_weights()
     files = {path: path.read_bytes() for path in ended.iterdir()}
     with pytest.raises(ValueError, match=rf"differs in: {name}\.") as told:
-        run(ended, **{"validation_images": X[:8], **changed, "model": model})
+        run(ended, model=model, **{"validation_images": X[:8], **changed})
     assert ("set_random_seed" in str(told.value)) == (name == "initial weights")
     assert same(model.get_weights(), before)
     assert {path: path.read_bytes() for path in ended.iterdir()} == files
@@ -311,10 +314,7 @@ def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch, step_by_step)
 
 def test_a_folder_that_another_process_uses_is_refused(tmp_path):
     counter, free = Counter(), r"Expected folder to be free.*Received"
-    with (
-        filelock.FileLock(tmp_path / "run.lock"),
-        pytest.raises(ValueError, match=free),
-    ):
+    with filelock.FileLock(tmp_path / "run.lock"), pytest.raises(ValueError, match=free):
         run(tmp_path, callbacks=counter)
     assert counter.steps == 0
 
