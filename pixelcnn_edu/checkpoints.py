@@ -135,7 +135,10 @@ class Resume(keras.callbacks.Callback):
             return {}, []
         try:
             settings = json.loads(run.read_text("utf-8"))
-            with np.load(checkpoint, allow_pickle=False) as file:
+            with (
+                open(checkpoint, "rb") as raw,
+                np.load(raw, allow_pickle=False) as file,
+            ):
                 state = json.loads(str(file["state"]))
                 arrays = [file[f"variable_{i}"] for i in range(len(file.files) - 1)]
         except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:

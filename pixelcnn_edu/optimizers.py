@@ -40,7 +40,8 @@ class KernelMuon(keras.optimizers.Muon):
 
     def update_step(self, gradient, variable, learning_rate):
         for kernel, momentum in self.kernels:
-            if kernel is variable:
+            # TensorFlow passes the variable of its own that Keras's variable holds
+            if variable is kernel or variable is kernel.value:
                 self._kernel_step(gradient, kernel, momentum, learning_rate)
                 return
         super().update_step(gradient, variable, learning_rate)

@@ -312,7 +312,7 @@ def test_a_running_mean_is_validated_and_ends_as_the_weights():
         ({"soft_targets": 1}, "soft_targets"),
         ({"soft_targets": True, "likelihood": Categorical(4)}, "soft_targets"),
         ({"callbacks": [print]}, "callbacks"),
-        ({"labels": 1}, "labels"),
+        ({"labels": 1}, "no labels"),
         ({"validation_labels": [1]}, "validation_labels"),
         ({"images": TINY[..., 0]}, "images"),
         ({"images": TINY + np.nan}, "images"),
