@@ -73,7 +73,9 @@ def compile_model(
     # step, TensorFlow would compile the step twice. And in float16 Keras wraps the
     # optimizer into a LossScaleOptimizer. If the LossScaleOptimizer built it, Keras would
     # list Nadam's `_u_product` nowhere, and a checkpoint would miss this variable.
-    _inner(model.optimizer).build(model.trainable_variables)
+    for one in (_inner(model.optimizer), model.optimizer):
+        if not one.built:
+            one.build(model.trainable_variables)
 
 
 def _inner(optimizer):

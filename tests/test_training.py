@@ -454,17 +454,6 @@ def test_every_preset_s_images_fit_its_network(name):
     assert 4 * preset.model().count_params() < 2_000_000  # bytes
 
 
-def test_a_preset_with_numpy_numbers_is_told_as_json():
-    def told(kind):
-        dilations = (kind(1), kind(2))
-        return presets.Preset(
-            "mine", kind(8), kind(2), kind(3), dilations=dilations
-        ).as_data()
-
-    assert json.loads(json.dumps(told(np.int64))) == told(int)
-    assert type(told(np.int64)["filters"]) is int
-
-
 def test_exclude_compares_numbers_not_bytes():
     images = np.random.default_rng(0).integers(0, 2, (4, 3, 3, 1)).astype("uint8")
     kept, labels = data.exclude(images, np.arange(4), images[1:2].astype("float64"))
