@@ -75,11 +75,6 @@ class ImageModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def compile_from_config(self, config):
-        # a model with a `compile` of its own is not compiled by Keras when it is loaded
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
     def get_config(self):
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         own = {"likelihood": likelihood, "num_classes": self.num_classes}
