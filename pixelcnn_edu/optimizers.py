@@ -4,6 +4,7 @@ Taught by notebook 14.
 """
 
 import re
+import types
 
 from pixelcnn_edu._checks import check_number, check_positive_int
 from pixelcnn_edu.layers import register
@@ -29,17 +30,18 @@ class KernelMuon(keras.optimizers.Muon):
         if self.built:
             return
         super().build(variables)
-        # for each kernel its momentum, which Keras keeps for all variables
-        self.kernels = [
-            (variable, momentum)
+        kernels = [
+            (variable, momentum)  # Keras keeps a momentum for each variable
             for variable, momentum in zip(variables, self.momentums, strict=True)
             if len(variable.shape) == 4
             and variable.shape[-1] > 1
             and not any(re.search(name, variable.path) for name in self.exclude_layers)
         ]
+        # Keras would count a list of variables among those of the optimizer
+        self.kernels = types.SimpleNamespace(with_momentums=kernels)
 
     def update_step(self, gradient, variable, learning_rate):
-        for kernel, momentum in self.kernels:
+        for kernel, momentum in self.kernels.with_momentums:
             # TensorFlow passes the variable of its own that Keras's variable holds
             if variable is kernel or variable is kernel.value:
                 self._kernel_step(gradient, kernel, momentum, learning_rate)

@@ -1,5 +1,6 @@
 """Muon on kernels of convolutions is Keras's Muon on the same kernels as matrices."""
 
+import copy
 import functools
 import subprocess
 import sys
@@ -37,7 +38,8 @@ class Everything(optimizers.KernelMuon):
 
     def build(self, variables):
         super().build(variables)
-        self.kernels = list(zip(variables, self.momentums, strict=True))
+        pairs = zip(variables, self.momentums, strict=True)
+        self.kernels.with_momentums = list(pairs)
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 4, 8), (1, 1, 16, 4), (2, 3, 1, 32)])
@@ -65,6 +67,18 @@ def test_what_is_no_kernel_of_several_outputs_is_left_to_adam(shape):
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-6)
     bug = stepped(value, gradients, Everything)
     assert abs(bug - found).max() > 0.01
+
+
+def test_a_copied_optimizer_has_no_variable_of_the_first_model():
+    model = models.pixelcnn((5, 5, 1), filters=4, depth=1)
+    training.compile_model(model, steps=9, optimizer="muon")
+    second, images = copy.deepcopy(model), np.zeros((8, 5, 5, 1), "float32")
+    for one in (model, second):
+        own = {id(variable) for variable in one.optimizer.variables}
+        assert not own & {id(variable) for variable in one.variables}
+        one.fit(images, images, verbose=0)
+    for a, b in zip(model.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_masked_weights_stay_as_they_are():

@@ -314,8 +314,10 @@ def test_a_model_keeps_its_weights_when_a_step_fails(
     )
     with monkeypatch.context() as patch:
         patch.setattr(models.ImageModel, "make_train_function", failing)
-        with pytest.raises(error, match="planted"):
+        with pytest.raises(BaseException) as raised:
             run(tmp_path, callbacks=[note], suppress=())
+    # if the running mean is lost, Keras's own clean-up raises a second error
+    assert "planted" in (str(raised.value), str(raised.value.__context__))
     _, (model, after_first) = seen
     assert all(map(np.array_equal, present(model), after_first))
     generation.generate(model, 2, seed=0)
