@@ -2,15 +2,16 @@
 
 import contextlib
 import shutil
-import statistics
 from pathlib import Path
 
 import notebooks
+from pixelcnn_edu import data, export, pretrained
 
 import nbformat
 import pytest
 import server
 import sheet
+from exported import Page
 from nbformat.v4 import new_code_cell, new_notebook
 from strict import (  # noqa: F401 (hooks of pytest)
     pytest_make_collect_report,
@@ -104,33 +105,58 @@ def screens():
     return SCREENS
 
 
-TIMES = pytest.StashKey()
+# ------------------------------------------------------------------------ exported pages
+
+
+@pytest.fixture(scope="session")
+def coffee():
+    return pretrained.load("coffee")
+
+
+@pytest.fixture(scope="session")
+def conditional():
+    return pretrained.load("conditional")
+
+
+@pytest.fixture(scope="session")
+def colored():
+    return pretrained.load("colored")
+
+
+@pytest.fixture(scope="session")
+def levels_4():
+    return pretrained.load("levels_4")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.binarize(data.load_mnist()[1][0][:4], seed=0)
+
+
+@pytest.fixture(scope="session")
+def files(coffee, conditional, colored, levels_4, digits, tmp_path_factory):
+    """A folder with a page of each model."""
+    folder = tmp_path_factory.mktemp("pages")
+    export.page(coffee, folder / "coffee.html", images=digits)
+    export.page(conditional, folder / "conditional.html")
+    export.page(colored, folder / "colored.html")
+    export.page(levels_4, folder / "levels_4.html")
+    return folder
 
 
 @pytest.fixture
-def note_times(request):
-    """A function that keeps the times of answers for the table at the end."""
+def visit(browser, files, screens, request):
+    """A context manager for a page, which is checked and photographed at the end."""
 
-    def note(name, means, answers):
-        kept = [(time, what) for time, what in answers.all if time is not None]
-        slowest = max(kept, default=(0, ""))[1]
-        times = [time for time, _ in kept]
-        request.config.stash[TIMES].append((name, means, answers.limit, times, slowest))
+    @contextlib.contextmanager
+    def visit(name, width="wide", address=""):
+        page = Page(browser, files / f"{name}.html", width, address)
+        try:
+            yield page
+            page.check()
+        finally:
+            shot = screens / f"page-{request.node.name}-{name}.png"
+            page.page.screenshot(path=shot, full_page=True)
+            page.context.close()
 
-    return note
-
-
-def pytest_configure(config):
-    config.stash[TIMES] = []
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    rows = [row for row in config.stash[TIMES] if row[3]]
-    if rows:
-        terminalreporter.section("milliseconds from a move to its answer")
-        terminalreporter.line(f"{'':32} limit moves median  most  slowest")
-    for name, means, limit, times, slowest in rows:
-        median, most = statistics.median(times), max(times)
-        terminalreporter.line(
-            f"{name:24}{means:8}{limit:6}{len(times):6}{median:7.0f}{most:6.0f}  {slowest}"
-        )
+    return visit

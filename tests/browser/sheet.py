@@ -1,6 +1,5 @@
 """One notebook in one page of a browser: opened, run, looked at."""
 
-import itertools
 import re
 from urllib.parse import urlsplit
 
@@ -82,16 +81,6 @@ SHOWN = """(names) => {
   return found;
 }"""
 
-# The height on view, and where on the scrolled page each cell begins and ends.
-CELLS = """(panel) => {
-  const zero = panel.getBoundingClientRect().top - panel.scrollTop;
-  const cells = [...panel.querySelectorAll('.jp-Cell')].map((cell) => {
-    const {top, bottom} = cell.getBoundingClientRect();
-    return [top - zero, bottom - zero];
-  });
-  return [panel.clientHeight, cells];
-}"""
-
 
 class Sheet:
     """A notebook of a running JupyterLab, in a browser context of its own.
@@ -157,24 +146,6 @@ class Sheet:
             for url, part in parts
             if part.scheme not in INSIDE and part.hostname not in LOOPBACK
         ]
-
-    def photograph(self, folder, name):
-        """Write the whole notebook, in pieces, to folder/name-01.png and so on.
-
-        A piece begins with a cell, so that no figure is cut that fits on a page.
-        """
-        panel = self.page.locator(".jp-WindowedPanel-outer")
-        view, cells = panel.evaluate(CELLS)
-        top = 0
-        for number in itertools.count(1):
-            panel.evaluate("(e, top) => { e.scrollTop = top; }", top)
-            self.page.wait_for_timeout(200)
-            self.page.screenshot(path=folder / f"{name}-{number:02d}.png")
-            cut = [start for start, end in cells if end > top + view]
-            if not cut:
-                return
-            # a cell that is longer than the page goes on in the next piece
-            top = cut[0] if cut[0] > top else top + view
 
     def end_kernel(self):
         """End the notebook's kernel, if it has one."""

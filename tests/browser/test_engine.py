@@ -169,48 +169,6 @@ def test_logits_are_those_of_keras(engine, plain, kind):
         assert farthest(one, model) < TOLERANCE
 
 
-def random_small(seed):
-    """Build a small model whose settings and weights are chosen at random."""
-    rng = np.random.default_rng(seed)
-
-    def one_of(*choices):
-        return choices[rng.integers(len(choices))]
-
-    channels = one_of(1, 1, 3)
-    likelihood = one_of(Bernoulli(), Categorical(2), Categorical(3), Categorical(5))
-    own = {
-        "image_shape": (*(int(n) for n in rng.integers(2, 8, 2)), channels),
-        "filters": one_of(2, 6) * channels,
-        "depth": one_of(1, 2, 3),
-        "likelihood": likelihood,
-        "one_hot": one_of(False, likelihood.levels > 2),
-        "position": one_of(False, True),
-    }
-    if one_of(False, True):
-        classes = one_of(None, 2, 5)
-        own |= {
-            "skip": one_of(False, True),
-            "dilations": one_of((1,), (1, 2), (2, 1, 3)),
-            "num_classes": classes,
-            "label_map": one_of(0, 2) if classes else 0,
-        }
-        model = gated_pixelcnn(**own)
-    else:
-        model = pixelcnn(
-            **own, activation=one_of("prelu", "relu", "elu", "gelu", "silu")
-        )
-    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
-    return model
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_random_models_compute_and_draw_as_in_keras(engine, seed):
-    model = random_small(seed)
-    engine.load(model)
-    assert farthest(engine, model) < TOLERANCE
-    assert check_seeds(engine, model, 10) <= 1
-
-
 @pytest.mark.parametrize("name", pretrained.names())
 def test_logits_of_bundled_models(engine, name):
     model = pretrained.load(name)
@@ -269,43 +227,8 @@ def test_a_seed_draws_the_image_of_python(engine, kind):
 
 
 @pytest.mark.parametrize("name", ["coffee", "night", "conditional", "colored"])
-def test_a_hundred_seeds_of_bundled_models(engine, name):
-    assert check_seeds(engine, pretrained.load(name), 100) <= 3
-
-
-@pytest.mark.parametrize("kind", ["relu", "gated, skip", "colors"])
-def test_one_drawing_after_another_with_given_pixels(engine, kind):
-    model = small(kind)
-    engine.load(model)
-    height, width, channels = engine.shape
-    (image, other), _ = images_and_labels(model, 2)
-    rng = np.random.default_rng(0)
-    first, second = rng.random((2, *engine.shape), dtype="float32")
-    top, bottom = np.zeros((2, height, width), bool)
-    top[:3], bottom[3:] = True, True
-    nothing = np.zeros((height, width), bool)
-    late = image.copy()
-    late[2, 3] = 1 - late[2, 3]
-    # each differs from the one before in its numbers, its given values or pixels
-    for uniforms, given, known in [
-        (first, image, top),
-        (second, image, top),
-        (second, late, top),
-        (second, late, bottom),
-        (second, other, bottom),
-        (second, other, nothing),
-        (second, image, top),
-    ]:
-        clean = np.where(known[..., None], given, 0)[None]
-        expected = generation.naive(
-            model, model.likelihood, uniforms[None], clean, known, 1.0
-        )
-        drawn = engine.ask("drawFrom", uniforms=uniforms, given=given, known=known + 0)
-        assert np.array_equal(np.float32(drawn["image"]), expected.ravel())
-        nats = -model.likelihood.log_prob_of_pixels(
-            logits_function(model)(expected), expected
-        )
-        assert np.allclose(drawn["cost"], np.ravel(nats), atol=TOLERANCE)
+def test_thirty_seeds_of_bundled_models(engine, name):
+    assert check_seeds(engine, pretrained.load(name), 30) <= 1
 
 
 def test_only_the_pixels_after_a_changed_number_are_drawn_again(engine):
@@ -396,7 +319,7 @@ def fields_differ(engine, kind):
     return wrong
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["relu", "gated, dilations", "gated, all"])
 def test_fields_are_the_receptive_fields_that_gradients_find(engine, kind):
     assert fields_differ(engine, kind) == []
 

@@ -2,18 +2,18 @@
 
 import base64
 import json
-from functools import partial
 
 import notebooks
-from pixelcnn_edu import export, pretrained
+from pixelcnn_edu import export
 from pixelcnn_edu.widgets import Fork, TemperatureAndSeed
 
 import nbformat
 import pytest
 import stills
+from exported import Shown
 from nbformat.v4 import new_code_cell, new_notebook
 from sheet import HAS_KERNEL, Sheet
-from test_explorers import Shown, told_fork
+from test_explorers import told_fork
 
 NAME = "explorers.ipynb"
 SOURCES = [
@@ -21,11 +21,6 @@ SOURCES = [
     "widgets.Fork(model)",
     "widgets.TemperatureAndSeed(model, temperature=1, seed=2)",
 ]
-
-
-@pytest.fixture(scope="module")
-def coffee():
-    return pretrained.load("coffee")
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +103,12 @@ def explorers(model):
 def test_a_click_and_keys_are_answered_without_a_kernel(alone, coffee):
     fork = explorer(alone, "Fork")
     pad = fork.canvas("The drawn digit")
-    place = fork.at(pad, (28, 28), 13, 14)
-    sentence, _ = fork.told_after(lambda: pad.click(position=place))
+    place = fork.at(pad, 13, 14)
+    sentence = fork.told_after(pad.click, position=place)
     flip, changes = told_fork(coffee, 0, 13, 14)
     assert sentence.startswith(flip) and changes in sentence
     pad.press("ArrowRight")
-    sentence, _ = fork.told_after(lambda: pad.press(" "))
+    sentence = fork.told_after(pad.press, " ")
     assert sentence.startswith(told_fork(coffee, 0, 13, 15)[0])
 
 
@@ -122,7 +117,7 @@ def test_the_sliders_are_answered_without_a_kernel(alone, coffee, heat, seed):
     shown = explorer(alone, "TemperatureAndSeed")
     for name, value in (("temperature", heat), ("seed", seed)):
         slider = shown.root.get_by_label(name, exact=True)
-        sentence, _ = shown.told_after(partial(slider.fill, str(value)))
+        sentence = shown.told_after(slider.fill, str(value))
     same = TemperatureAndSeed(coffee, temperature=heat, seed=seed)
     assert sentence == stills.sentence(same)
 

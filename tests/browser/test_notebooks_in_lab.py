@@ -1,8 +1,8 @@
-"""Every notebook in a real JupyterLab: opened, photographed, its widgets moved.
+"""Every notebook in a real JupyterLab: opened, its widgets moved.
 
 The notebooks with widgets are run here. The others show their stored outputs: `make test`
 runs their cells, and here they would do the same again, in as many minutes.
-Photographs are kept under ``build/screens/`` for a person to look at.
+Photographs of the widgets are kept under ``build/screens/`` for a person to look at.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def forget_the_counts(path):
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
-def opened_notebook(request, browser, lab, lab_root, screens):
+def opened_notebook(request, browser, lab, lab_root):
     """A notebook's path, and its sheet, after one run of all cells if it has widgets."""
     path = request.param
     if shown_in(path):
@@ -50,9 +50,6 @@ def opened_notebook(request, browser, lab, lab_root, screens):
     with contextlib.closing(Sheet(browser, lab, f"notebooks/{path.name}")) as sheet:
         if shown_in(path):
             sheet.run()
-        for old in screens.glob(f"{path.stem}-*.png"):
-            old.unlink()
-        sheet.photograph(screens, path.stem)
         yield path, sheet
 
 
@@ -62,7 +59,7 @@ def test_it_is_shown_or_run_from_top_to_bottom_without_a_complaint(opened_notebo
     assert sheet.page.locator(".jp-OutputArea-output").count() > 5
 
 
-def test_its_widgets_answer_without_a_kernel(opened_notebook, screens, note_times):
+def test_its_widgets_answer_without_a_kernel(opened_notebook, screens):
     path, sheet = opened_notebook
     shown = sheet.shown(widgets.__all__)
     assert shown == shown_in(path)
@@ -76,7 +73,6 @@ def test_its_widgets_answer_without_a_kernel(opened_notebook, screens, note_time
         hand = Hand(root, limit=SLOWER.get(name, LIMIT), silent=SILENT)
         for means in MEANS:
             answers = hand.do(means)
-            note_times(name, means, answers)
             problems += [f"{name}, {means}: {text}" for text in answers.problems()]
             active = sheet.page.locator(".jp-Cell.jp-mod-active")
             if name != active.get_attribute("data-shows"):
