@@ -1,38 +1,7 @@
-"""What Keras on JAX needs: compiled functions that read the present weights of a model.
-
-While a model trains, its variables hold the present weights too.
-"""
+"""What training needs on JAX: variables that hold the present state."""
 
 import keras
 import numpy as np
-
-
-def compiled(model, function, *examples):
-    """Return a function of arrays, compiled by JAX, that reads the weights of a model.
-
-    A graph of TensorFlow reads the present value of a variable. JAX takes the value at
-    the time of compilation as a constant. So the values are arguments here.
-
-    Args:
-        model: a Keras model.
-        function: a function of arrays that reads no other variables than the model's.
-        examples: compile now, for arrays of these shapes; without examples, compile in
-            the first call for each shape.
-    """
-    import jax
-
-    variables = model.variables
-
-    def values():
-        return [variable.value for variable in variables]
-
-    @jax.jit
-    def stateless(values, *inputs):
-        with keras.StatelessScope(list(zip(variables, values, strict=True))):
-            return function(*inputs)
-
-    run = stateless.lower(values(), *examples).compile() if examples else stateless
-    return lambda *inputs: run(values(), *inputs)
 
 
 class KeepState(keras.callbacks.Callback):

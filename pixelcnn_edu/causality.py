@@ -19,7 +19,6 @@ levels, 0 and 1.) The second kind has values drawn from [0, 1).
 import functools
 import math
 
-from pixelcnn_edu import _jax
 from pixelcnn_edu._checks import (
     check_finite,
     check_image_shape_of,
@@ -28,7 +27,7 @@ from pixelcnn_edu._checks import (
     check_positive_int,
     check_seed,
 )
-from pixelcnn_edu._compiled import logits_function
+from pixelcnn_edu._compiled import compiled_by_jax, logits_function
 from pixelcnn_edu.likelihoods import check_likelihood
 
 import keras
@@ -167,7 +166,7 @@ def _gradient(model, function):
     if keras.config.backend() == "jax":
         import jax
 
-        return _jax.compiled(model, jax.grad(function, has_aux=True))
+        return compiled_by_jax(model.variables, jax.grad(function, has_aux=True))
     import tensorflow as tf
 
     def run(x, *more):

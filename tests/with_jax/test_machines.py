@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 from pixelcnn_edu import __main__, machines, pretrained
-from pixelcnn_edu.batches import Batches
 
 import keras
 import needs_jax  # noqa: F401  isort: split
@@ -76,7 +75,6 @@ def alone():
     with machines.joined(processes=1) as rank:
         assert rank == 0
         return {
-            "rows": two.rows(),
             "ten steps": two.ten_steps(),
             "resumed": two.whole_run(),
         }
@@ -87,18 +85,6 @@ def far(one, other):
     names = [name for name in one if name.isdecimal()]
     assert names
     return max(abs(one[name] - other[name]).max() for name in names)
-
-
-def test_the_rows_of_two_processes_make_up_each_batch_and_the_short_one_is_dropped(
-    pair, alone
-):
-    batches = Batches(two.X, two.SIZE, binarize=True, labels=[two.LABELS], seed=3)
-    first, second = (found["rows"] for found in pair)
-    assert len(batches) == 3 and list(first) == list(alone["rows"]) == ["0", "1"]
-    for name, rows in alone["rows"].items():
-        np.testing.assert_array_equal(rows, batches[int(name)][0][0])
-        both = np.concatenate([first[name], second[name]])
-        np.testing.assert_array_equal(rows, both)
 
 
 def test_ten_steps_are_those_of_one_process_and_wrong_rows_would_be_found(pair, alone):
@@ -135,28 +121,6 @@ def test_what_is_refused_is_refused_in_both_processes(pair):
     for name in ("batch_size", "few"):
         told = str(first[name])
         assert told.startswith("Expected batch_size to be a multiple of the 2 dev")
-
-
-@pytest.mark.parametrize(("count", "processes"), [(22, 2), (22, 3), (5, 4), (16, 1)])
-def test_scored_rows_have_weights_whose_mean_is_that_of_all_images(
-    count, processes, monkeypatch
-):
-    images, nats = np.arange(count)[:, None, None, None], np.arange(count) ** 2
-    batches = Batches(images, 8, binarize=False, shuffle=False)
-    devices = [f"cpu:{i}" for i in range(processes)]
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
-    shares = []
-    for rank in range(processes):
-        monkeypatch.setattr(machines, "_joined", (rank, processes))
-        rows = machines.rows(batches, score=True)
-        shares.append([rows[i] for i in range(len(rows))])
-    means, weighted = [], []
-    for parts in zip(*shares, strict=True):
-        rows, _, weights = (np.concatenate(one) for one in zip(*parts, strict=True))
-        means.append((weights * nats[rows.ravel().astype(int)]).mean())
-        weighted += list(rows.ravel()[weights > 0])
-    assert sorted(weighted) == list(range(count))
-    np.testing.assert_allclose(np.mean(means), nats.mean(), rtol=1e-6)
 
 
 # --------------------------------------------------------------- the command line
