@@ -18,7 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import notebooks
-from pixelcnn_edu import _alt
+from pixelcnn_edu import plots
 
 import minutes
 import nbformat
@@ -408,7 +408,7 @@ def printed(text, name="stdout"):
 
 
 def figure(words="Line chart", **data):
-    html = _alt.image("iVBORw0KGgo=", words)
+    html = plots.alt_image("iVBORw0KGgo=", words)
     return {
         "output_type": "display_data",
         "data": {"text/html": html, "text/plain": "<Figure size 640x480>", **data},
@@ -475,7 +475,7 @@ def error():
 
 def show_widget(nb, *, view=False, state=False, picture="x"):
     """Add the output of a cell that shows a widget."""
-    html = _alt.image(picture, "a digit")
+    html = plots.alt_image(picture, "a digit")
     data = {"text/html": html, "text/plain": "Fork: a digit"}
     if view:
         data[notebooks.VIEW] = {"model_id": "1", "version_major": 2, "version_minor": 0}
