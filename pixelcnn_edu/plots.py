@@ -3,15 +3,23 @@
 A function with ``ax=None`` draws on the ``ax`` that it gets, or on a new one, and returns
 it.
 Digits are drawn as ink on paper: 1 is black.
+
+Each function gives its drawing a sentence with `describe`. In IPython a figure is shown as
+HTML with these sentences, titles and names of axes as its alternative text,
+``<img alt="…">``, which notebooks prefer. (A page drops the metadata of a PNG output.)
 """
 
+import html
+import math
+import sys
+import weakref
 from pathlib import Path
 
-from pixelcnn_edu import _alt
 from pixelcnn_edu._checks import check_positive_int
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path as Line
@@ -19,13 +27,122 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 plt.style.use(Path(__file__).parent / "pixelcnn_edu.mplstyle")
-_alt.show_in_ipython()
 
+_SENTENCES = weakref.WeakKeyDictionary()  # of axes
 SEEN, HIDDEN, TARGET = "#0072B2", "#F2F2F2", "#D00000"
 EDGE = "white"  # between TARGET and what is dark: there it has too little contrast
 FRAME = "#808080"  # around an image
 PALE, DARK = "#EAF3F8", "#444444"  # boxes and arrows
 INK_ON = {SEEN: "white", HIDDEN: "#555555", PALE: "black"}  # text, by its face
+
+
+def describe(ax, sentence: str):
+    """Set what the alternative text of a figure says of one ax; return the ax.
+
+    The sentence replaces an earlier one. What is drawn later is not told.
+    """
+    _SENTENCES[ax] = sentence
+    return ax
+
+
+def alt_text(figure) -> str:
+    """Return the alternative text of a figure. It is never empty.
+
+    For each ax it has the title, the sentence of `describe`, and the names of the axes.
+    Without a sentence it has the labels of the legend.
+
+    Example:
+        >>> figure, ax = plt.subplots()
+        >>> _ = ax.set(title="Training", xlabel="epoch")
+        >>> alt_text(describe(ax, "The loss falls from 120 to 90").figure)
+        'Training. The loss falls from 120 to 90. Horizontal axis: epoch'
+    """
+    parts = [figure.get_suptitle()]
+    for ax in figure.axes:
+        parts += _words_of(ax) if ax.get_visible() else []
+    parts = [" ".join(part.split()).rstrip(".") for part in parts]
+    return ". ".join(filter(None, parts)) or "A figure without words"
+
+
+def _words_of(ax):
+    if ax.get_label() == "<colorbar>":
+        return [f"Color bar: {ax.get_ylabel() or ax.get_xlabel()}"]
+    words = [ax.get_title(), _SENTENCES.get(ax, "")]
+    names = ("Horizontal", ax.get_xlabel()), ("Vertical", ax.get_ylabel())
+    words += [f"{side} axis: {name}" for side, name in names if name and ax.axison]
+    labels = ax.get_legend_handles_labels()[1]
+    if labels and ax not in _SENTENCES:
+        words.append(f"Legend: {', '.join(labels)}")
+    return words
+
+
+def alt_image(png: str, words: str, **size) -> str:
+    """Return a PNG in base64 as an HTML element with an alternative text.
+
+    JupyterLab shows the first line in place of an output that is hidden: here three dots.
+    """
+    size = "".join(f' {side}="{length}"' for side, length in size.items())
+    src = f"data:image/png;base64,{png}"
+    return f' \n<img alt="{html.escape(words)}" src="{src}"{size}>'
+
+
+def show_in_ipython():
+    """Let IPython, if this is IPython, show each figure as HTML, too."""
+    ipython = sys.modules.get("IPython")
+    if shell := ipython and ipython.get_ipython():
+        # Not the formatter of "text/html": the inline backend removes what is set there.
+        formatter = shell.display_formatter.mimebundle_formatter
+        formatter.for_type(Figure, _as_html)
+
+
+def _as_html(figure):
+    from IPython import get_ipython
+    from IPython.core.pylabtools import print_figure
+
+    try:  # as IPython's settings say: its size, for a screen of high resolution
+        draw = get_ipython().display_formatter.formatters["image/png"].lookup(figure)
+        png = draw(figure)
+    except KeyError:
+        png = print_figure(figure, base64=True)
+    if not png:
+        return {}
+    png, size = png if isinstance(png, tuple) else (png, {})
+    return {"text/html": alt_image(png, alt_text(figure), **size)}
+
+
+show_in_ipython()
+
+
+def number(value) -> str:
+    """Return whole numbers whole, others to two digits, which most machines find too.
+
+    A number is whole if at most 1/100,000 of it, and at most 1/1,000, is missing. A number
+    between -1e-12 and 1e-12 is given as 0: a rounding error.
+
+    Example:
+        >>> [number(x) for x in (784, 511.99999, 4.99997, 0.0234, 123.4, 108420.4)]
+        ['784', '512', '5', '0.023', '120', '110,000']
+    """
+    value = float(value)
+    missing = abs(value - round(value))
+    if missing <= max(min(1e-5 * abs(value), 1e-3), 1e-12):
+        return f"{round(value):,}"
+    value = float(f"{value:.2g}")
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}"
+
+
+def _curve(label, x, y) -> str:
+    """Return in words where a curve begins and ends, and its extremes."""
+    points = [(a, b) for a, b in zip(x, y, strict=True) if math.isfinite(b)]
+    if not points:
+        return f"{label}: no points"
+    (first, begin), (last, end) = points[0], points[-1]
+    begin, end = number(begin), number(end)
+    words = f"{label}: from {begin} at {number(first)} to {end} at {number(last)}"
+    heights = [height for _, height in points]
+    for word, value in (("lowest", min(heights)), ("highest", max(heights))):
+        words += "" if number(value) in (begin, end) else f", {word} {number(value)}"
+    return words
 
 
 def image_grid(images, *, columns=8, labels=None, ax=None):
@@ -89,7 +206,7 @@ def image_grid(images, *, columns=8, labels=None, ax=None):
     words = f"{count} image{'s' * (count > 1)} of {height}×{width} pixels"
     words += f", {rows} row{'s' * (rows > 1)} of {columns}" if count > 1 else ""
     told = "" if labels is None else f": {', '.join(filter(None, map(str, labels)))}"
-    return _alt.describe(ax, words + told)
+    return describe(ax, words + told)
 
 
 class _Frame(Rectangle):
@@ -128,7 +245,12 @@ def heatmap(values, *, label, vmin=0, vmax=1, cmap="cividis", ax=None):
     picture = pixels(ax, values, cmap=cmap, vmin=vmin, vmax=vmax)
     ax.set_axis_off()
     ax.figure.colorbar(picture, ax=ax, label=label, shrink=0.85)
-    return _alt.describe(ax, artists=[picture])
+    height, width = np.shape(values)
+    shown = np.asarray(values)[np.isfinite(values)]
+    words = f"Map of {height}×{width} pixels"
+    if shown.size:
+        words += f" from {number(shown.min())} to {number(shown.max())}"
+    return describe(ax, words)
 
 
 def mask(kernel_mask, *, title=None, ax=None):
@@ -158,7 +280,7 @@ def mask(kernel_mask, *, title=None, ax=None):
     if title:
         ax.set_title(title)
     rows = "; ".join(" ".join(f"{value:g}" for value in row) for row in kernel_mask)
-    return _alt.describe(ax, f"Mask of {height}×{width}, row by row: {rows}")
+    return describe(ax, f"Mask of {height}×{width}, row by row: {rows}")
 
 
 def receptive_field(field, row, col, *, title=None, ax=None):
@@ -183,7 +305,7 @@ def receptive_field(field, row, col, *, title=None, ax=None):
     if seen:
         (top, bottom), (left, right) = (_ends(places) for places in np.nonzero(field))
         words += f", rows {top} to {bottom}, columns {left} to {right}"
-    return _alt.describe(ax, f"{words}; target at row {row}, column {col}")
+    return describe(ax, f"{words}; target at row {row}, column {col}")
 
 
 def dependency(matrix, *, title=None, ax=None):
@@ -214,7 +336,7 @@ def dependency(matrix, *, title=None, ax=None):
     below, above = np.tril(changed, -1).sum(), np.triu(changed, 1).sum()
     on = changed.sum() - below - above
     words = f"Dependencies of {size} outputs: {below} on earlier inputs"
-    return _alt.describe(ax, f"{words}, {on} on their own, {above} on later ones")
+    return describe(ax, f"{words}, {on} on their own, {above} on later ones")
 
 
 class _Blocks(AxesImage):
@@ -249,14 +371,16 @@ def curves(series, *, xlabel="epoch", ylabel="nats per image", ax=None):
         ax: where to draw.
     """
     ax = _axes(ax)
+    told = []
     for label, values in series.items():
         pair = np.ndim(next(iter(values), 0)) == 1
         x, y = values if pair else (range(1, len(values) + 1), values)
         ax.plot(x, y, marker="o", label=label)
+        told.append(_curve(label, x, y))
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     ax.legend()
-    return _alt.describe(ax, "Line chart", list(ax.lines))
+    return describe(ax, f"Line chart. {'; '.join(told)}")
 
 
 _STAGES = (
@@ -293,7 +417,7 @@ def architecture(*, ax=None):
         f"{name} ({detail}; notebook {number})" for name, detail, number in _STAGES
     ]
     words = f"{len(boxes)} boxes, each with an arrow to the next: {', '.join(boxes)}"
-    return _alt.describe(ax, words)
+    return describe(ax, words)
 
 
 def residual_block(*, ax=None):
@@ -323,7 +447,7 @@ def residual_block(*, ax=None):
     chain = ", ".join(steps).replace("\n", " ")
     words = f"The input x, of 2h channels, goes through {chain}. The first 1×1 makes h"
     words += " channels, the last one 2h. A line around all of them carries x to a sum"
-    return _alt.describe(ax, f"{words} with the result, the output of the block")
+    return describe(ax, f"{words} with the result, the output of the block")
 
 
 def pixels(ax, page, *, cmap="gray_r", vmin=0, vmax=1, **more):
@@ -333,6 +457,7 @@ def pixels(ax, page, *, cmap="gray_r", vmin=0, vmax=1, **more):
     width, height = _room(ax)
     if len(page) > height or len(page[0]) > width:
         shown.set_interpolation("antialiased")  # "nearest" would leave out lines
+    describe(ax, f"A picture of {len(page)}×{len(page[0])} pixels")
     return shown
 
 

@@ -12,7 +12,7 @@ import json
 import math
 from pathlib import Path
 
-from pixelcnn_edu import _alt, plots
+from pixelcnn_edu import plots
 from pixelcnn_edu._checks import check_notebook, check_number, check_one_of
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.evaluation import mean_and_standard_error
@@ -80,7 +80,7 @@ def show(notebook: str, measured: dict | None = None, *, ax=None):
         f"{row['name']} {row['nats_per_image']:.1f} ± {row['standard_error']:.1f}"
         for row in board.values()
     ]
-    return _alt.describe(ax, f"Scoreboard: {', '.join(told)}")
+    return plots.describe(ax, f"Scoreboard: {', '.join(told)}")
 
 
 def record(notebook: str, name: str, nats, *, tolerance: float) -> dict:

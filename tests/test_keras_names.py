@@ -32,7 +32,6 @@ READ = {  # file: {name: why no public name does}
 }
 STANDARD_LIBRARY = {"_exit", "_thread"}
 ASKS = ("getattr", "hasattr", "setattr", "monkeypatch.setattr", "patch.setattr")
-LEAVING = "_alt test_alt"
 
 
 def trees():
@@ -84,7 +83,7 @@ def test_no_other_private_name_is_read():
     found = {
         path.relative_to(ROOT).as_posix(): read(tree) - own - STANDARD_LIBRARY
         for path, tree in every.items()
-        if path.stem not in LEAVING.split() and path != Path(__file__)
+        if path != Path(__file__)
     }
     others = {
         path: left

@@ -14,7 +14,7 @@ import io
 import json
 from pathlib import Path
 
-from pixelcnn_edu._checks import check_one_of, check_path
+from pixelcnn_edu._checks import check_model, check_one_of, check_path
 from pixelcnn_edu._device import in_precision
 from pixelcnn_edu._files import atomic_write
 from pixelcnn_edu.likelihoods import Bernoulli, Categorical
@@ -106,6 +106,7 @@ def save(folder, name: str, model, card: dict):
     """
     if not isinstance(name, str) or not name or name != Path(name).name:
         raise ValueError(f"Expected name to be the name of a file. Received: {name!r}")
+    check_model(model)
     weights = model.get_weights()
     described = _build(card["build"], weights)
     image, *label = (

@@ -7,7 +7,7 @@ and the first settings, and draws one still picture for pages without JavaScript
 import base64
 import io
 
-from pixelcnn_edu import _alt, export, generation, plots
+from pixelcnn_edu import export, generation, plots
 from pixelcnn_edu._checks import check_number, check_seed
 from pixelcnn_edu._compiled import logits_function
 from pixelcnn_edu._web import explorers, web_file
@@ -67,13 +67,13 @@ class Explorer(anywidget.AnyWidget):
         self.draw(figure)
         page = io.BytesIO()
         figure.savefig(page, format="png", dpi="figure", metadata={"Software": None})
-        return page.getvalue(), f"{self.about.rstrip('.')}. {_alt.text(figure)}"
+        return page.getvalue(), f"{self.about.rstrip('.')}. {plots.alt_text(figure)}"
 
     def _repr_mimebundle_(self, **kwargs):
         """Offer the still picture beside the widget, for pages that show no widgets."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
         png, words = self.still()
-        data["text/html"] = _alt.image(base64.b64encode(png).decode(), words)
+        data["text/html"] = plots.alt_image(base64.b64encode(png).decode(), words)
         data["text/plain"] = repr(self)
         return data, metadata
 
