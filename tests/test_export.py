@@ -56,7 +56,7 @@ def test_a_layer_that_cannot_run_in_a_page_is_refused_by_name(tmp_path, name):
 def test_a_path_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Expected path .* Received: "):
         export.page(small(), "")
-    with pytest.raises(OSError, match="no folder"):
+    with pytest.raises(OSError, match="Could not write"):
         export.page(small(), tmp_path / "none" / "page.html")
     assert list(tmp_path.iterdir()) == []
 

@@ -152,8 +152,8 @@ def read(model) -> Graph:
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
         >>> graph = read(pixelcnn((5, 5, 1), filters=4, depth=1))
-        >>> len(graph.tensors), graph.tensors[1].layer.name, graph.output.layer.name
-        (16, 'masked_conv2d', 'logits')
+        >>> graph.output.layer.name, graph.output.channels, len(graph.tensors)
+        ('logits', 1, 15)
     """
     config = model.get_config()
     if "output_layers" not in config:
