@@ -14,14 +14,6 @@ import keras
 import numpy as np
 
 
-class NotByPixel(ValueError):
-    """A model cannot run pixel by pixel. The caller knows what else to advise."""
-
-
-class NaNLogits(ValueError):
-    """A model with finite weights gives NaN."""
-
-
 def refused(expected: str, received) -> ValueError:
     """Return the error "Expected … . Received: …"."""
     return ValueError(f"Expected {expected}. Received: {received}")
@@ -379,31 +371,24 @@ def check_labels(model, labels, count, *, name="labels") -> list:
     return [np.broadcast_to(labels.astype("int32"), (count,))]
 
 
-def not_finite(model):
-    """Return where the first weight lies that is not finite, in words, or None."""
-    for weight in model.weights:
-        if not np.isfinite(weight.numpy()).all():
-            layer = weight.path.rpartition("/")[0]  # "" if a layer's `__init__` made it
-            return f"layer {layer!r}" if layer else f"variable {weight.path!r}"
-    return None
-
-
 def check_finite(model):
     """Return ``model`` (or what has its ``weights``), if all weights are finite."""
-    where = not_finite(model)
-    if where is not None:
-        raise refused(
-            "a model with finite weights",
-            f"weights that are not, first in the {where}. Did its training diverge?",
-        )
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            layer = weight.path.rpartition("/")[0]
+            raise refused(
+                "a model with finite weights",
+                f"weights that are not, first in the layer {layer!r}. Did its training "
+                "diverge?",
+            )
     return model
 
 
 def check_logits(logits):
     """Return the logits of a model, if none of them is NaN."""
     if np.isnan(logits).any():
-        raise NaNLogits(
-            "Expected a model whose logits are numbers. Received: NaN, though its weights "
-            "are finite. Do features overflow in half precision?"
+        raise refused(
+            "a model whose logits are numbers",
+            "NaN, though its weights are finite. Do features overflow in half precision?",
         )
     return logits
