@@ -142,6 +142,18 @@ def assert_no_gradient_reaches_a_later_input(model):
         assert (gradient[later] == 0).all()
 
 
+def test_a_gradient_of_one_logit_to_its_own_pixel_is_caught():
+    image = keras.Input((3, 3, 1))
+    model = ImageModel(image, MaskedConv2D(4, 3, "B")(image), likelihood=Categorical(4))
+    kernel, bias = (0 * weight for weight in model.get_weights())
+    model.set_weights([kernel, bias])
+    assert_no_gradient_reaches_a_later_input(model)
+    kernel[1, 1, 0, 2] = 1e-6
+    model.set_weights([kernel, bias])
+    with pytest.raises(AssertionError):
+        assert_no_gradient_reaches_a_later_input(model)
+
+
 @settings(max_examples=6)
 @given(
     st.integers(2, 9),
@@ -194,6 +206,17 @@ def test_the_left_neighbor_matters(recipe):
             break
         randomize(model, seed)
     assert matters[inside].all()
+
+
+def test_a_network_that_sees_the_rows_above_alone_is_caught():
+    def rows_above(shape, likelihood):
+        image = keras.Input(shape)
+        logits = keras.layers.Conv2D(1, 1)(StackConv2D(4, 3, "vertical", "A")(image))
+        return ImageModel(image, logits, likelihood=likelihood)
+
+    oracle = test_the_left_neighbor_matters.hypothesis.inner_test
+    with pytest.raises(AssertionError):
+        oracle(Recipe(rows_above, (2, 3, 1), {"likelihood": Bernoulli()}, seed=0))
 
 
 @settings(max_examples=12)
