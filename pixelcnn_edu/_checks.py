@@ -317,7 +317,7 @@ def check_model(model):
 
 
 def check_size_of_logits(model):
-    """Refuse a model whose logits have not the height and the width of its images."""
+    """Refuse a model whose logits do not have the height and the width of its images."""
     images, logits = model.inputs[0].shape, model.outputs[0].shape
     sizes = zip(images[1:3], logits[1:3], strict=True)
     if len(logits) != 4 or any(a != b and None not in (a, b) for a, b in sizes):

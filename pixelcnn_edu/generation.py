@@ -14,8 +14,8 @@ uᵢ < p(ink).) There are three methods, with the same arguments:
   enough for 784 pixels.
 - `cached`: keep the features of earlier pixels, and compute only those of the next pixel
   (arXiv 1704.06001). `cache.pages` shows the idea; `cache.loop` is the fast form.
-  (`generate` answers its first small call by `fixed_point`, because compiling takes
-  longer.)
+  (`generate` and `complete` answer their first small call for each size of a slice by
+  `fixed_point`, because compiling takes longer.)
 
 All three return the same images for the same uniform numbers, except for rounding: they sum
 in a different order. So two methods may differ at a value whose uniform number lies within
@@ -40,7 +40,14 @@ from pixelcnn_edu._checks import (
     check_uniforms,
 )
 from pixelcnn_edu._compiled import logits_function
-from pixelcnn_edu._drawing import in_slices, known_only, probabilities_of, uniforms_of
+from pixelcnn_edu._drawing import (
+    cores,
+    in_slices,
+    known_only,
+    probabilities_of,
+    slice_size,
+    uniforms_of,
+)
 from pixelcnn_edu._particles import resample
 from pixelcnn_edu.cache.compiled_loop import pixel_loop
 from pixelcnn_edu.cache.graph import UnknownLayer
@@ -51,9 +58,9 @@ import numpy as np
 METHODS = ("cached", "fixed_point", "naive")
 
 
-#: Values times levels (sixteen digits of two levels) up to which the first call of
-#: ``"cached"`` for a size is answered by the fixed point, because compiling the loop takes
-#: longer: 1.1 s and 2.1 s, by ``python benchmarks/generation.py``.
+#: Values times levels (sixteen MNIST images of two levels) up to which the fixed point
+#: answers the first call of ``"cached"`` for a size. There the fixed point takes 1.1 s, and
+#: compiling and drawing 2.1 s (``python benchmarks/generation.py``).
 SOONER_BY_ROUNDS = 16 * 28 * 28 * 2
 
 
@@ -113,7 +120,7 @@ def fixed_point(
     for _ in range(given[0].size + 1):
         values = likelihood.sample(logits(images, *labels), uniforms, temperature)
         previous, images = images, np.where(known[:, :, None], images, values)
-        if np.array_equal(previous, images):
+        if np.array_equal(previous, images):  # at the latest in the last round
             return images
     raise ValueError(
         "Expected a causal model. Received one whose images did not settle after "
@@ -129,11 +136,12 @@ def cached(
 
     Arguments and result as for `naive`. The first call for each shape of ``uniforms`` (and
     for temperature 0) compiles the loop, which takes some seconds. Compiled code sees new
-    weights; after another change of the model, call ``model.compile()``.
+    weights; after another change of an `ImageModel`, call ``model.compile()`` (of another
+    Keras model, `models.forget`).
 
     Raises:
         UnknownLayer: a layer is not in the table of `cache.graph`; the message names it.
-        ValueError: a weight is not finite, or a logit is NaN.
+        ValueError: a logit is NaN, or a weight is not finite when the loop is built.
     """
     loop = pixel_loop(model, likelihood)
     return loop.draw(uniforms, given, known, float(temperature), *labels)
@@ -353,7 +361,8 @@ def _draw(model, likelihood, arrays, shape, known, temperature, method, progress
         try:
             loop = pixel_loop(model, likelihood)
             small = math.prod(shape) * likelihood.levels <= SOONER_BY_ROUNDS
-            if small and loop.is_first_call((shape, temperature == 0)):
+            size = slice_size(shape[0], cores()), *shape[1:], temperature == 0
+            if small and loop.note_call(*size):
                 by_method = fixed_point
         except UnknownLayer as error:
             print(f"Drawn by the fixed point. {error}.")

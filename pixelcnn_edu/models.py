@@ -43,8 +43,8 @@ import numpy as np
 class ImageModel(keras.Model):
     """A functional Keras model that carries a likelihood.
 
-    (A likelihood says what the logits mean: with it they become log-probabilities, and
-    draws of pixels.) You build, train, save and load this model like any other Keras
+    (A likelihood says what the logits mean: it turns them into log-probabilities, and
+    draws pixels.) You build, train, save and load this model like any other Keras
     model, and ``model.likelihood`` survives. `keras.models.clone_model` does not pass the
     likelihood on: write ``ImageModel.from_config(model.get_config())`` instead.
 
@@ -69,9 +69,11 @@ class ImageModel(keras.Model):
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        forget(self)  # a changed attribute of a layer counts from here on
+        forget(self)  # compiled functions of the model before the change
 
-    def compile_from_config(self, config):  # Keras wants it beside a `compile`
+    def compile_from_config(
+        self, config
+    ):  # without it, Keras does not compile a loaded model
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 

@@ -321,13 +321,15 @@ def test_the_first_small_call_for_a_size_is_answered_by_the_fixed_point(monkeypa
         return draw(*arguments)
 
     monkeypatch.setattr(generation, "fixed_point", counted)
+    monkeypatch.setattr(generation, "cores", lambda: 1)
     first, second = (generation.generate(model, 5, seed=0) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    generation.generate(model, 6, seed=0)
-    assert rounds == [5, 6]
+    generation.generate(model, 6, seed=0)  # the loop for a slice of 8 draws it
+    generation.generate(model, 9, seed=0)
+    assert rounds == [5, 9]
     monkeypatch.setattr(generation, "SOONER_BY_ROUNDS", 7 * 16 * 2)
-    generation.generate(model, 8, seed=0)  # more values than that
-    assert rounds == [5, 6]
+    generation.generate(model, 40, seed=0)  # more values than that
+    assert rounds == [5, 9]
     assert math.prod((16, 28, 28, 1)) * 2 == 16 * 28 * 28 * 2
 
 

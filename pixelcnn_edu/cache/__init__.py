@@ -1,6 +1,6 @@
 """Drawing with a cache: keep the features of earlier pixels (arXiv 1704.06001).
 
-Read in this order; notebook 10 teaches it:
+Notebook 10 teaches it. Begin with `pages`, then read `graph.Tensor`:
 
 - `pages`: the idea, in its simplest form;
 - `graph`: a model's graph, and the table of the layers that can run pixel by pixel;

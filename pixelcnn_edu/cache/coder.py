@@ -32,7 +32,7 @@ class CodingLoop(PixelLoop):
         """Return the values of a pixel, (N, C), see `PixelLoop.choose`."""
         import tensorflow as tf
 
-        loop = weakref.ref(self)  # TensorFlow keeps a numpy_function for ever
+        loop = weakref.ref(self)  # TensorFlow keeps a numpy_function forever
         every = np.arange(numbers.shape[-1])
         for channel in channels:
             p = self.likelihood.probabilities(logits, values)[:, channel]

@@ -98,15 +98,15 @@ class PixelLoop:
                 function = functools.partial(draw_images, self, is_built_in)
                 self._compiled[key] = self._compile(function, arrays)
         drawn = self._compiled[key](*arrays)
-        if np.isnan(drawn).any():
+        if np.isnan(drawn).any():  # the loop writes NaN where a logit is NaN
             check_finite(self)
             check_logits(drawn)
         return np.transpose(drawn, (2, 0, 1, 3))
 
-    def is_first_call(self, shape) -> bool:
-        """Return whether this is the first call of this method for a shape."""
-        is_first = shape not in self._asked
-        self._asked.add(shape)
+    def note_call(self, *size) -> bool:
+        """Note a call for a size; return whether it is the first one for this size."""
+        is_first = size not in self._asked
+        self._asked.add(size)
         return is_first
 
     def _compile(self, function, examples):

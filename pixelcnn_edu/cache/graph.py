@@ -9,8 +9,9 @@ Each tensor of the graph is known at one of three moments:
 
 The graph comes from the model's own ``get_config()``. `CONVOLUTIONS` and `PIXELWISE` are
 the table of layers that `pages` and `loop` can run, and that `pixelcnn_edu.export` can
-write into a page. A model with any other layer is drawn by the fixed point. A subclass of
-a layer in the table is another layer.
+write into a web page. (`Dropout` passes features on, because nothing trains here.) A model
+with any other layer is drawn by the fixed point. A subclass of a layer in the table is
+another layer.
 """
 
 import dataclasses
@@ -51,7 +52,8 @@ class Tensor:
         index: the tensor's place in the order of the graph.
         layer: the layer that makes the tensor; None for an input of the model.
         sources: the tensors that the layer reads.
-        shape: of one image: (H, W, channels), or that of a label's part. H and W may be
+        shape: of one image: (H, W, channels), or that of what is made
+            of the label. H and W may be
             None.
         when: `PER_IMAGE`, `PER_ROW` or `PER_PIXEL`.
         last_own_channel: an upper bound of the channels of the same pixel that the tensor
@@ -94,7 +96,7 @@ class Tensor:
     def call(self, values):
         """Call the layer; ``values`` are what the sources stand for, in their order."""
         if isinstance(self.layer, layers.Add):
-            # Keras's own sum may take one value for each image for a bias of the channels
+            # one value for each image: Keras's own sum may add value i to channel i
             first, *others = (ops.cast(value, self.dtype) for value in values)
             return sum(others, start=first)
         return self.layer(values if len(values) > 1 else values[0])
@@ -261,12 +263,13 @@ def _made(index, layer, sources):
         return Tensor(index, layer, sources, tuple(shape[1:]), when)
     if type(layer) in CONVOLUTIONS:
         return _convolution(index, layer, *sources)
-    by_channel = getattr(layer, "axis", -1) in (-1, 3)  # of Concatenate
-    if type(layer) not in PIXELWISE or not by_channel:
+    if type(layer) not in PIXELWISE:
         raise _refused(layer, "it is not in the table of pixelcnn_edu.cache.graph")
+    if getattr(layer, "axis", -1) not in (-1, 3):  # of Concatenate
+        raise _refused(layer, "it works along another axis than the channels")
     own = max(source.last_own_channel for source in sources)
-    image = next(source for source in sources if source.when == when)
-    shapes = [(None, *image.shape[:2], source.channels) for source in sources]
+    latest = next(source for source in sources if source.when == when)
+    shapes = [(None, *latest.shape[:2], source.channels) for source in sources]
     shape = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
     return Tensor(index, layer, sources, tuple(shape[1:]), when, own)
 

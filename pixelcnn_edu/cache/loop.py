@@ -16,7 +16,7 @@ A network is still written once, as a Keras model of whole images. `graph` reads
 and the same layers, with the same weights, run here (a convolution by its kernel, in
 parts). Read the classes `graph.Tensor` and `compiled_loop.PixelLoop` first.
 
-The loop takes and writes one pixel at a time, so the axes of the page come first here:
+The loop takes and writes one pixel at a time, so rows and columns come first here:
 
 | array | shape |
 |---|---|
@@ -47,9 +47,9 @@ def runs_of_a_pixel(graph):
     """Return the channels of each run of the network, and whether one more run follows.
 
     The network runs once for each channel if the logits read their own pixel, else once for
-    the pixel. The last run knows the channels before ``first_of_last_run``. If a feature
-    depends on that channel or a later one, the network runs once more. (If the feature is
-    not kept, no pixel needs this run, but a page shows the feature.)
+    the pixel. In the last run the last channel (or all, if they are drawn at once) is not
+    drawn yet. If a feature depends on it, the network runs once more. (If the feature is
+    not kept, no pixel needs this run, but a web page of `pixelcnn_edu.export` shows it.)
 
     - gray: the runs are [[0]]. No feature depends on the pixel's own value (-1): no extra
       run.
@@ -69,7 +69,7 @@ def runs_of_a_pixel(graph):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Page:
+class _Drawing:
     """What stays the same while images are drawn.
 
     Attributes:
@@ -99,7 +99,8 @@ class _Row:
         index: the row's index.
         strips: {tensor: strip}, of tensors that do not depend on this row of the image; of
             width 1 if all pixels share it.
-        sums_above: {convolution: strip}, its sum over the finished rows; None for no such
+        sums_above: {a convolution's tensor: strip}, its sum over the rows that are known
+            when a row begins (of a `PER_ROW` source the current row, too); None for no such
             sum.
     """
 
@@ -112,14 +113,14 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
     """Draw images, row by row: (H, W, N, C).
 
     Args:
-        loop, numbers, given, known, setting: as in `_Page`.
+        loop, numbers, given, known, setting: as in `_Drawing`.
         is_built_in: whether ``setting`` is a part of the compiled code, see `PixelLoop`.
         labels: of the images.
     """
     height, width, count, _ = numbers.shape
     graph = loop.graph
     of_label = graph.of_label(labels)
-    page = _Page(
+    drawing = _Drawing(
         loop,
         numbers,
         given,
@@ -142,28 +143,28 @@ def draw_images(loop, is_built_in, numbers, given, known, setting, *labels):
         for t in graph.tensors
         if t.kept_rows
     }
-    body = functools.partial(_draw_row, page)
+    body = functools.partial(_draw_row, drawing)
     _, images = _repeat(height, body, finished, ops.zeros_like(given))
     return images
 
 
-def _draw_row(page, index, finished, images):
+def _draw_row(drawing, index, finished, images):
     """Draw one row. ``finished`` has the last rows of each tensor: {tensor: rows}."""
-    width, count = page.numbers.shape[1:3]
-    row = _begin_row(page, index, finished)
-    by_pixel = [t for t in page.loop.graph.tensors if t.when == PER_PIXEL]
+    width, count = drawing.numbers.shape[1:3]
+    row = _begin_row(drawing, index, finished)
+    by_pixel = [t for t in drawing.loop.graph.tensors if t.when == PER_PIXEL]
     windows = {
         t: ops.zeros((count, t.kept_left * t.channels), t.dtype)
         for t in by_pixel
         if t.kept_left
     }
-    image = page.loop.graph.inputs[0]
+    image = drawing.loop.graph.inputs[0]
     strips = {  # what later rows read, and the image
         t: ops.zeros((width, count, t.channels), t.dtype)
         for t in by_pixel
         if t.kept_rows or t is image
     }
-    body = functools.partial(_draw_pixel, page, row)
+    body = functools.partial(_draw_pixel, drawing, row)
     _, strips = _repeat(width, body, windows, strips)
     finished = {  # add the new row, forget the oldest one
         t: ops.concatenate([rows, padded(t, {**row.strips, **strips})])[1:]
@@ -173,15 +174,15 @@ def _draw_row(page, index, finished, images):
     return finished, images
 
 
-def _begin_row(page, index, finished):
+def _begin_row(drawing, index, finished):
     """Compute all that does not depend on this row of the image; return a `_Row`."""
-    width = page.numbers.shape[1]
-    strips = {t: entry(value, index) for t, value in page.fixed.items()}
+    width = drawing.numbers.shape[1]
+    strips = {t: entry(value, index) for t, value in drawing.fixed.items()}
     sums = {}
-    for tensor in page.loop.graph.tensors:
-        if tensor in page.kernels:
+    for tensor in drawing.loop.graph.tensors:
+        if tensor in drawing.kernels:
             rows = _known_rows(tensor, finished, strips)
-            sums[tensor] = sum_above(tensor, page.kernels[tensor], rows, width)
+            sums[tensor] = sum_above(tensor, drawing.kernels[tensor], rows, width)
             if tensor.when == PER_ROW:
                 strips[tensor] = finish(tensor.layer, sums[tensor])
         elif tensor.when == PER_ROW:
@@ -199,7 +200,7 @@ def _known_rows(convolution, finished, strips):
     return rows
 
 
-def _draw_pixel(page, row, col, windows, strips):
+def _draw_pixel(drawing, row, col, windows, strips):
     """Draw one pixel.
 
     Args:
@@ -207,21 +208,21 @@ def _draw_pixel(page, row, col, windows, strips):
         strips: {tensor: strip}, the features of the current row, which later rows read,
             and the image.
     """
-    loop, image = page.loop, page.loop.graph.inputs[0]
-    numbers, given = page.numbers[row.index, col], page.given[row.index, col]
+    loop, image = drawing.loop, drawing.loop.graph.inputs[0]
+    numbers, given = drawing.numbers[row.index, col], drawing.given[row.index, col]
     values = ops.zeros_like(given)
     for channels in loop.channel_groups:
-        here = _run_pixel(page, row, col, values, windows)
+        here = _run_pixel(drawing, row, col, values, windows)
         logits = ops.cast(here[loop.graph.output][0], "float32")
-        chosen = loop.choose(logits, numbers, page.setting, channels, values)
-        chosen = ops.where(page.known[row.index, col], given, chosen)
+        chosen = loop.choose(logits, numbers, drawing.setting, channels, values)
+        chosen = ops.where(drawing.known[row.index, col], given, chosen)
         # compiled code cannot raise an error: `PixelLoop` finds the NaN afterwards
         not_a_number = ops.any(ops.isnan(logits), axis=-1, keepdims=True)
         chosen = ops.where(not_a_number, np.float32("nan"), chosen)
         is_drawn_now = np.isin(np.arange(image.channels), channels)
         values = ops.where(is_drawn_now, chosen, values)
     if loop.one_more:
-        here = _run_pixel(page, row, col, values, windows)
+        here = _run_pixel(drawing, row, col, values, windows)
     here[image] = values[None]
     windows = {  # add this pixel, forget the leftmost one
         t: ops.concatenate([window, here[t][0]], -1)[:, t.channels :]
@@ -233,15 +234,15 @@ def _draw_pixel(page, row, col, windows, strips):
     return windows, strips
 
 
-def _run_pixel(page, row, col, values, windows):
+def _run_pixel(drawing, row, col, values, windows):
     """Return {tensor: its value at one pixel}, from the values drawn so far."""
     here = {t: _of_pixel(strip, col) for t, strip in row.strips.items()}
-    here[page.loop.graph.inputs[0]] = values[None]
-    for tensor in page.loop.graph.tensors:
+    here[drawing.loop.graph.inputs[0]] = values[None]
+    for tensor in drawing.loop.graph.tensors:
         if tensor.when != PER_PIXEL or not tensor.layer:
             continue
-        if tensor in page.kernels:
-            total = sum_current_row(tensor, page.kernels[tensor], windows, here)
+        if tensor in drawing.kernels:
+            total = sum_current_row(tensor, drawing.kernels[tensor], windows, here)
             if row.sums_above[tensor] is not None:
                 total = total + _of_pixel(row.sums_above[tensor], col)
             here[tensor] = finish(tensor.layer, total)
@@ -294,8 +295,8 @@ def split_kernel(tensor):
 
     Example: a 3×3 kernel of type B begins one row up and one pixel to the left, so
     first_row = first_col = -1. Its first part is ``kernel[:1]``, the row above. Its second
-    part is ``kernel[1, :2]``, the left tap and the center. All other taps are 0 and left
-    out::
+    part is ``kernel[1, :2]``, the left tap and the center. The other taps come
+    after the pixel, and are left out::
 
         x x x    first part
         x x ·    second part
@@ -353,8 +354,6 @@ def sum_above(tensor, parts, rows, width):
 def sum_current_row(tensor, parts, windows, here):
     """Sum a convolution over the current row, up to its pixel: (1, N, F).
 
-    0 if the kernel has no part there.
-
     Args:
         tensor: the convolution's.
         parts: what `split_kernel` returns.
@@ -362,8 +361,6 @@ def sum_current_row(tensor, parts, windows, here):
         here: {tensor: its value at the pixel}.
     """
     _, current, (_, first_col, step) = parts
-    if current is None:
-        return ops.zeros((), tensor.dtype)
     (source,) = tensor.sources
     read, taps_left = [], -first_col // step
     has_center = current.shape[0] > taps_left

@@ -30,7 +30,7 @@ def draw(model, likelihood, uniforms, given, known, temperature, *labels) -> np.
 
     Raises:
         UnknownLayer: a layer cannot run one pixel at a time; the message names it.
-        ValueError: a weight is not finite.
+        ValueError: a weight is not finite, or a logit is NaN.
 
     Example:
         >>> from pixelcnn_edu.models import pixelcnn
